@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The command `fence`.
+#![forbid(unsafe_code)]
+
+fn main() {}
