@@ -1,2 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Empty so far.
+
+//! The procedural macros of the kernel's prelude and of pin-init.
+//!
+//! C header: none; this is the userspace counterpart of Linux's
+//! `rust/macros` and of the function-like macros of `rust/pin-init`. A macro
+//! here takes exactly the grammar its namesake takes in Linux 7.3, or less of
+//! it: what one of these accepts, the kernel's accepts with the same meaning.
+//!
+//! Use them through `kernel::prelude`, never from this crate by name.
+
+mod fmt;
+mod init;
+mod kunit;
+mod module;
+mod pinned_drop;
+mod shadowing;
+mod vtable;
+
+use proc_macro::TokenStream;
+use syn::parse_macro_input;
+
+fn tokens(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    result
+        .unwrap_or_else(|error| error.into_compile_error())
+        .into()
+}
+
+/// Declares the module that a crate is.
+///
+/// Keys are `type`, `name`, `authors`, `description`, `license`, `alias`,
+/// `firmware`, `imports_ns`, in this order, each followed by a comma; `type`,
+/// `name` and `license` are required. `params` is not supported yet.
+///
+/// At the crate root this defines `__LOG_PREFIX`, which the printing macros
+/// use, and `LocalModule`, which `#[vtable]` uses, and implements
+/// `kernel::ModuleMetadata` for the type.
+#[proc_macro]
+pub fn module(input: TokenStream) -> TokenStream {
+    tokens(module::expand(parse_macro_input!(input)))
+}
+
+/// Makes optional methods of a trait visible as `HAS_*` constants.
+///
+/// Goes on the trait and on every implementation. A method that an
+/// implementation defines has its constant `true`, any other `false`.
+#[proc_macro_attribute]
+pub fn vtable(attr: TokenStream, input: TokenStream) -> TokenStream {
+    parse_macro_input!(attr as syn::parse::Nothing);
+    tokens(vtable::expand(parse_macro_input!(input)))
+}
+
+/// Turns a module into a suite of KUnit tests; here, into ordinary tests.
+///
+/// A test may return a `Result`. As in the kernel, `assert!` and `assert_eq!`
+/// take no message.
+#[proc_macro_attribute]
+pub fn kunit_tests(attr: TokenStream, input: TokenStream) -> TokenStream {
+    tokens(kunit::expand(
+        parse_macro_input!(attr),
+        parse_macro_input!(input),
+    ))
+}
+
+/// Builds `core::fmt::Arguments` whose arguments print as the kernel prints.
+///
+/// Arguments end at every comma, and the first `=` in one ends its name; write
+/// parentheses around an expression that contains either.
+#[proc_macro]
+pub fn fmt(input: TokenStream) -> TokenStream {
+    fmt::expand(input.into()).into()
+}
+
+/// An initialiser of a structure that is not pinned.
+#[proc_macro]
+pub fn init(input: TokenStream) -> TokenStream {
+    tokens(init::expand(parse_macro_input!(input), init::Kind::Movable))
+}
+
+/// An initialiser of a structure that stays where it is initialised.
+#[proc_macro]
+pub fn pin_init(input: TokenStream) -> TokenStream {
+    tokens(init::expand(parse_macro_input!(input), init::Kind::Pinned))
+}
+
+/// Implements `PinnedDrop`.
+///
+/// The result is an `unsafe impl` written where the user's `impl` stands, so
+/// that code under `forbid(unsafe_code)` cannot use it, as in Linux 7.3.
+#[proc_macro_attribute]
+pub fn pinned_drop(attr: TokenStream, input: TokenStream) -> TokenStream {
+    parse_macro_input!(attr as syn::parse::Nothing);
+    tokens(pinned_drop::expand(parse_macro_input!(input)))
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Format arguments that go through the kernel's formatting traits.
+//!
+//! The splitting is by token, not by expression: a comma ends an argument
+//! wherever it stands outside brackets, and the first `=` ends the argument's
+//! name. That is what Linux 7.3 does, with the same surprises.
+
+use proc_macro2::{
+    Ident,
+    Span,
+    TokenStream,
+    TokenTree, //
+};
+use quote::quote_spanned;
+use std::collections::BTreeSet;
+
+/// The identifiers a format string captures from its surroundings.
+///
+/// `text` is the literal as written, without its quotes; escapes do not matter,
+/// for no escape yields a brace in an ordinary literal.
+pub(crate) fn captured(text: &str) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('{') {
+        if let Some(literal_brace) = after.strip_prefix('{') {
+            rest = literal_brace;
+            continue;
+        }
+        let Some((placeholder, after)) = after.split_once('}') else {
+            rest = after;
+            continue;
+        };
+        rest = after;
+        let name = placeholder.split(':').next().unwrap_or_default();
+        if !name.is_empty() && !name.bytes().all(|byte| byte.is_ascii_digit()) {
+            names.insert(name);
+        }
+    }
+    names
+}
+
+/// Cuts `input` at its top-level commas.
+fn arguments(input: impl Iterator<Item = TokenTree>) -> Vec<Vec<TokenTree>> {
+    let mut all = vec![Vec::new()];
+    for token in input {
+        match &token {
+            TokenTree::Punct(punct) if punct.as_char() == ',' => all.push(Vec::new()),
+            _ => all.last_mut().expect("never empty").push(token),
+        }
+    }
+    all
+}
+
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let mut input = input.into_iter();
+    let Some(format) = input.next() else {
+        return quote_spanned!(Span::call_site() => ::core::format_args!());
+    };
+    let span = format.span();
+    let literal = format.to_string();
+    let text = match &format {
+        TokenTree::Literal(_) => literal
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"')),
+        _ => None,
+    };
+    let Some(text) = text else {
+        // Not an ordinary string literal: nothing to wrap, the compiler says
+        // what is wrong with it.
+        let rest: TokenStream = input.collect();
+        return quote_spanned!(span => #format #rest);
+    };
+
+    let mut names = captured(text);
+    let adapter = quote_spanned!(span => ::kernel::fmt::Adapter);
+    let mut out = TokenStream::from(format.clone());
+    let arguments = arguments(input);
+    for (index, argument) in arguments.iter().enumerate() {
+        if index > 0 {
+            out.extend(quote_spanned!(span => ,));
+        }
+        if argument.is_empty() {
+            continue;
+        }
+        let equals = argument
+            .iter()
+            .position(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '='));
+        let value = match equals {
+            Some(equals) => {
+                let name: TokenStream = argument[..equals].iter().cloned().collect();
+                names.remove(name.to_string().as_str());
+                let equals_sign = &argument[equals];
+                out.extend(quote_spanned!(span => #name #equals_sign));
+                &argument[equals + 1..]
+            }
+            None => &argument[..],
+        };
+        let value: TokenStream = value.iter().cloned().collect();
+        out.extend(quote_spanned!(span => #adapter(&(#value))));
+    }
+    for name in names {
+        let name = Ident::new(name, span);
+        out.extend(quote_spanned!(span => , #name = #adapter(&#name)));
+    }
+    quote_spanned!(span => ::core::format_args!(#out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<&str> {
+        captured(text).into_iter().collect()
+    }
+
+    #[test]
+    fn finds_captured_names() {
+        assert_eq!(names("{a} {b:?} {0} {} {{c}} {:>4}"), ["a", "b"]);
+        assert_eq!(names("{a"), [""; 0]);
+    }
+
+    #[test]
+    fn wraps_every_argument() {
+        let out = expand("\"{a} {} {b}\", x, b = y == z".parse().unwrap()).to_string();
+        let expected: TokenStream = "::core::format_args!(\"{a} {} {b}\", \
+             ::kernel::fmt::Adapter(&(x)), \
+             b = ::kernel::fmt::Adapter(&(y == z)), \
+             a = ::kernel::fmt::Adapter(&a))"
+            .parse()
+            .unwrap();
+        assert_eq!(out.replace(' ', ""), expected.to_string().replace(' ', ""));
+    }
+}

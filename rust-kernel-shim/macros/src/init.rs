@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Initialisers of structures, in the syntax common to Linux 7.3 and pinned-init.
+//!
+//! Linux 7.3's pin-init is newer than the published pinned-init that does the
+//! work here. The input is read with the grammar of Linux 7.3; what pinned-init
+//! cannot do is refused by name, and so is what it would silently do
+//! differently (see the module `shadowing`).
+
+use crate::shadowing;
+use proc_macro2::TokenStream;
+use quote::{
+    quote,
+    ToTokens, //
+};
+use syn::{
+    braced,
+    parse::{
+        End,
+        Parse,
+        ParseStream, //
+    },
+    parse_quote,
+    punctuated::Punctuated,
+    token,
+    Attribute,
+    Block,
+    Error,
+    Expr,
+    GenericArgument,
+    Ident,
+    Path,
+    PathArguments,
+    Result,
+    Token,
+    Type, //
+};
+
+/// Whether what is initialised may be moved afterwards.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Movable,
+    Pinned,
+}
+
+/// What stands between the parentheses of `init!` or `pin_init!`.
+pub(crate) struct Initializer {
+    default_error: Option<Type>,
+    this: Option<Ident>,
+    path: Path,
+    fields: Vec<Field>,
+    rest: Option<Expr>,
+    error: Option<Type>,
+}
+
+/// One field and what it is initialised with.
+pub(crate) struct Field {
+    /// The field's name, which from here on names the field in Linux 7.3.
+    pub(crate) name: Ident,
+    /// The value or initialiser; none where the field's name is its value.
+    pub(crate) value: Option<Expr>,
+    is_initializer: bool,
+}
+
+impl Parse for Field {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        if let Some(attr) = input.call(Attribute::parse_outer)?.first() {
+            return Err(Error::new_spanned(
+                attr,
+                "attributes on initialised fields exist in Linux 7.3 only; \
+                 choose the value by an expression instead",
+            ));
+        }
+        let ahead = input.lookahead1();
+        if let Some(underscore) = input.parse::<Option<Token![_]>>()? {
+            input.parse::<Token![:]>()?;
+            input.parse::<Block>()?;
+            return Err(Error::new_spanned(
+                underscore,
+                "`_: { .. }` exists in Linux 7.3 only; use `.pin_chain()` instead",
+            ));
+        }
+        if !ahead.peek(Ident) {
+            return Err(ahead.error());
+        }
+        let name = input.parse()?;
+        let ahead = input.lookahead1();
+        let (value, is_initializer) = if ahead.peek(Token![<-]) {
+            input.parse::<Token![<-]>()?;
+            (Some(input.parse()?), true)
+        } else if ahead.peek(Token![:]) {
+            input.parse::<Token![:]>()?;
+            (Some(input.parse()?), false)
+        } else if ahead.peek(Token![,]) || ahead.peek(End) {
+            (None, false)
+        } else {
+            return Err(ahead.error());
+        };
+        Ok(Field {
+            name,
+            value,
+            is_initializer,
+        })
+    }
+}
+
+impl ToTokens for Field {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let name = &self.name;
+        tokens.extend(match (&self.value, self.is_initializer) {
+            (Some(value), true) => quote!(#name <- #value),
+            (Some(value), false) => quote!(#name: #value),
+            (None, _) => quote!(#name),
+        });
+    }
+}
+
+/// Reads `#[default_error(Type)]`, which the kernel's own macros put in front.
+fn default_error(attrs: Vec<Attribute>) -> Result<Option<Type>> {
+    let mut found = None;
+    for attr in attrs {
+        if !attr.path().is_ident("default_error") {
+            return Err(Error::new_spanned(
+                attr,
+                "unknown attribute of an initialiser",
+            ));
+        }
+        found = Some(attr.parse_args()?);
+    }
+    Ok(found)
+}
+
+/// A name, with types as arguments after a turbofish: what both worlds take.
+fn check_path(path: &Path) -> Result<()> {
+    let only = match path.get_ident() {
+        Some(_) => return Ok(()),
+        None => path.segments.first(),
+    };
+    let Some(segment) = only.filter(|_| path.segments.len() == 1 && path.leading_colon.is_none())
+    else {
+        return Err(Error::new_spanned(
+            path,
+            "a path as the type exists in Linux 7.3 only; import the type and write its name",
+        ));
+    };
+    if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
+        if arguments.colon2_token.is_none() {
+            return Err(Error::new_spanned(
+                arguments,
+                "expected `::<` before the arguments",
+            ));
+        }
+        for argument in &arguments.args {
+            if !matches!(argument, GenericArgument::Type(_)) {
+                return Err(Error::new_spanned(
+                    argument,
+                    "an argument that is no type exists in Linux 7.3 only; leave the arguments out",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `Zeroable::init_zeroed()`, spelt so.
+fn check_rest(rest: &Expr) -> Result<()> {
+    let spelling = rest.to_token_stream().to_string();
+    if spelling.replace(' ', "") == "Zeroable::init_zeroed()" {
+        return Ok(());
+    }
+    Err(Error::new_spanned(
+        rest,
+        "expected nothing or `..Zeroable::init_zeroed()`",
+    ))
+}
+
+impl Parse for Initializer {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let default_error = default_error(input.call(Attribute::parse_outer)?)?;
+        let this = match input.parse::<Option<Token![&]>>()? {
+            Some(_) => {
+                let this = input.parse()?;
+                input.parse::<Token![in]>()?;
+                Some(this)
+            }
+            None => None,
+        };
+        let path: Path = input.parse()?;
+        check_path(&path)?;
+
+        let body;
+        let _: token::Brace = braced!(body in input);
+        let mut fields = Vec::new();
+        while !body.is_empty() && !body.peek(Token![..]) {
+            fields.push(body.parse()?);
+            if body.is_empty() {
+                break;
+            }
+            body.parse::<Token![,]>()?;
+        }
+        let rest = match body.parse::<Option<Token![..]>>()? {
+            Some(_) => Some(body.parse()?),
+            None => None,
+        };
+        if let Some(rest) = &rest {
+            check_rest(rest)?;
+        }
+        if !body.is_empty() {
+            return Err(body.error("expected `}`"));
+        }
+        let error = match input.parse::<Option<Token![?]>>()? {
+            Some(_) => Some(input.parse()?),
+            None => None,
+        };
+        Ok(Initializer {
+            default_error,
+            this,
+            path,
+            fields,
+            rest,
+            error,
+        })
+    }
+}
+
+pub(crate) fn expand(initializer: Initializer, kind: Kind) -> Result<TokenStream> {
+    let Initializer {
+        default_error,
+        this,
+        path,
+        fields,
+        rest,
+        error,
+    } = initializer;
+    shadowing::check(&fields)?;
+
+    let error = error
+        .or(default_error)
+        .unwrap_or_else(|| parse_quote!(::core::convert::Infallible));
+    let this = this.map(|this| quote!(&#this in));
+    let fields: Punctuated<Field, Token![,]> = fields.into_iter().collect();
+    let fields = match rest {
+        Some(rest) if fields.is_empty() => quote!(..#rest),
+        Some(rest) => quote!(#fields, ..#rest),
+        None => quote!(#fields),
+    };
+    let target = match kind {
+        Kind::Movable => quote!(::pinned_init::try_init!),
+        Kind::Pinned => quote!(::pinned_init::try_pin_init!),
+    };
+    Ok(quote!(#target { #this #path { #fields } ? #error }))
+}

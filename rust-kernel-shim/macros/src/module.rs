@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The declaration of a module.
+
+use proc_macro2::{
+    Span,
+    TokenStream, //
+};
+use quote::quote;
+use std::ffi::CString;
+use syn::{
+    bracketed,
+    ext::IdentExt,
+    parse::{
+        Parse,
+        ParseStream, //
+    },
+    punctuated::Punctuated,
+    Error,
+    Ident,
+    LitCStr,
+    LitStr,
+    Result,
+    Token,
+    Type, //
+};
+
+/// The keys, in the order in which Linux 7.3 wants them.
+const KEYS: [&str; 9] = [
+    "type",
+    "name",
+    "authors",
+    "description",
+    "license",
+    "alias",
+    "firmware",
+    "imports_ns",
+    "params",
+];
+const REQUIRED: [&str; 3] = ["type", "name", "license"];
+
+/// What a `module!` says.
+pub(crate) struct ModuleInfo {
+    type_: Type,
+    name: LitStr,
+}
+
+fn ascii(input: ParseStream<'_>) -> Result<LitStr> {
+    let text: LitStr = input.parse()?;
+    if text.value().is_ascii() {
+        Ok(text)
+    } else {
+        Err(Error::new_spanned(text, "expected ASCII only"))
+    }
+}
+
+fn ascii_list(input: ParseStream<'_>) -> Result<()> {
+    let list;
+    bracketed!(list in input);
+    Punctuated::<LitStr, Token![,]>::parse_terminated_with(&list, ascii)?;
+    Ok(())
+}
+
+fn check_order(span: Span, seen: &[Ident]) -> Result<()> {
+    for key in REQUIRED {
+        if !seen.iter().any(|seen| seen == key) {
+            return Err(Error::new(span, format!("the key `{key}` is missing")));
+        }
+    }
+    let ordered: Vec<&str> = KEYS
+        .into_iter()
+        .filter(|key| seen.iter().any(|seen| seen == key))
+        .collect();
+    let disorder = seen.iter().zip(&ordered).find(|(seen, key)| seen != key);
+    match disorder {
+        Some((seen, _)) => Err(Error::new_spanned(
+            seen,
+            format!(
+                "keys are out of order; the order is: {}",
+                ordered.join(", ")
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+impl Parse for ModuleInfo {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let span = input.span();
+        let mut seen: Vec<Ident> = Vec::new();
+        let mut type_ = None;
+        let mut name = None;
+        while !input.is_empty() {
+            let key = input.call(Ident::parse_any)?;
+            if seen.contains(&key) {
+                return Err(Error::new_spanned(
+                    &key,
+                    format!("the key `{key}` is given twice"),
+                ));
+            }
+            input.parse::<Token![:]>()?;
+            match key.to_string().as_str() {
+                "type" => type_ = Some(input.parse()?),
+                "name" => name = Some(ascii(input)?),
+                "license" => drop(ascii(input)?),
+                "description" => drop(input.parse::<LitStr>()?),
+                "authors" | "alias" | "firmware" | "imports_ns" => ascii_list(input)?,
+                "params" => {
+                    return Err(Error::new_spanned(
+                        key,
+                        "module parameters are not supported here yet",
+                    ))
+                }
+                _ => {
+                    return Err(Error::new_spanned(
+                        &key,
+                        format!("unknown key `{key}`; the keys are: {}", KEYS.join(", ")),
+                    ))
+                }
+            }
+            input.parse::<Token![,]>()?;
+            seen.push(key);
+        }
+        check_order(span, &seen)?;
+        match (type_, name) {
+            (Some(type_), Some(name)) => Ok(ModuleInfo { type_, name }),
+            _ => unreachable!("check_order() found `type` and `name`"),
+        }
+    }
+}
+
+pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
+    let ModuleInfo { type_, name } = info;
+    let c_name = CString::new(name.value())
+        .map_err(|_| Error::new_spanned(&name, "the name contains a NUL"))?;
+    let c_name = LitCStr::new(&c_name, name.span());
+
+    Ok(quote! {
+        /// What every line printed by this module starts with.
+        const __LOG_PREFIX: &[u8] = #c_name.to_bytes_with_nul();
+
+        /// The type given to `module!`.
+        type LocalModule = #type_;
+
+        impl ::kernel::ModuleMetadata for #type_ {
+            const NAME: &'static ::kernel::str::CStr = #c_name;
+
+            const THIS_MODULE: ::kernel::ThisModule = {
+                static __THIS_MODULE: ::kernel::module::StaticModule =
+                    ::kernel::module::StaticModule::new(#c_name);
+
+                // SAFETY: The static is never unloaded.
+                unsafe { ::kernel::ThisModule::from_ptr(__THIS_MODULE.as_ptr()) }
+            };
+        }
+
+        // In the kernel the loader calls these by name. Here they only make
+        // sure that the type is a module; `kernel::testing::insmod()` loads it.
+        #[doc(hidden)]
+        mod __module_init {
+            mod __module_init {
+                #[allow(dead_code)]
+                fn __init() {
+                    fn is_a_module<M: ::kernel::InPlaceModule + ::kernel::ModuleMetadata>() {}
+                    is_a_module::<super::super::LocalModule>();
+                }
+            }
+        }
+
+        mod module_parameters {}
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> std::result::Result<(), String> {
+        syn::parse_str::<ModuleInfo>(text)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn takes_the_keys_in_order() {
+        assert_eq!(
+            parse(
+                "type: M, name: \"m\", authors: [\"a\", \"b\"], description: \"d\", \
+                 license: \"GPL\", alias: [\"x\"], firmware: [], imports_ns: [\"N\",],"
+            ),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn refuses_what_the_kernel_refuses() {
+        for (text, message) in [
+            (
+                "type: M, license: \"GPL\", name: \"m\",",
+                "keys are out of order; the order is: type, name, license",
+            ),
+            ("type: M, name: \"m\",", "the key `license` is missing"),
+            ("type: M, name: \"m\", license: \"GPL\"", "expected `,`"),
+            (
+                "type: M, name: \"m\", name: \"m\", license: \"GPL\",",
+                "the key `name` is given twice",
+            ),
+            ("type: M, nome: \"m\",", "unknown key `nome`; the keys are: type, name, authors, description, license, alias, firmware, imports_ns, params"),
+            ("type: M, name: \"\u{e9}\", license: \"GPL\",", "expected ASCII only"),
+        ] {
+            assert_eq!(parse(text), Err(message.to_string()), "{text}");
+        }
+    }
+}
