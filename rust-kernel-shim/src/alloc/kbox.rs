@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Owned memory with one value in it.
+//!
+//! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
+//!
+//! Unlike in the kernel, `Box<dyn Trait, A>` is not made by implicit coercion,
+//! which is unstable Rust: go through [`Box::into_raw`] and [`Box::from_raw`].
+
+use super::{
+    allocator::{
+        KVmalloc,
+        Kmalloc,
+        Vmalloc, //
+    },
+    AllocError,
+    Allocator,
+    Flags,
+    NumaNode, //
+};
+use crate::{
+    fmt,
+    prelude::{
+        InPlaceInit,
+        InPlaceWrite,
+        Init,
+        PinInit,
+        Zeroable, //
+        __GFP_ZERO,
+    },
+    types::ForeignOwnable,
+};
+use core::{
+    alloc::Layout,
+    borrow::{
+        Borrow,
+        BorrowMut, //
+    },
+    ffi::c_void,
+    marker::PhantomData,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    pin::Pin,
+    ptr::NonNull,
+};
+use pin_init::ZeroableOption;
+
+/// A value in memory of its own.
+///
+/// # Invariants
+///
+/// The pointer is from `A` with the layout of the value, or dangles if the
+/// value has no size; the value is initialised and nobody else's.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::prelude::*;
+///
+/// let mut number = KBox::new(1, GFP_KERNEL)?;
+/// *number += 1;
+/// assert_eq!(KBox::into_inner(number), 2);
+/// # Ok::<(), Error>(())
+/// ```
+#[repr(transparent)]
+pub struct Box<T: ?Sized, A: Allocator>(NonNull<T>, PhantomData<A>);
+
+/// A [`Box`] of contiguous memory.
+pub type KBox<T> = Box<T, Kmalloc>;
+
+/// A [`Box`] of whole pages.
+pub type VBox<T> = Box<T, Vmalloc>;
+
+/// A [`Box`] of contiguous memory if there is some.
+pub type KVBox<T> = Box<T, KVmalloc>;
+
+// SAFETY: `None` is the null pointer.
+unsafe impl<T, A: Allocator> ZeroableOption for Box<T, A> {}
+
+// SAFETY: A `Box` owns its value.
+unsafe impl<T: Send + ?Sized, A: Allocator> Send for Box<T, A> {}
+
+// SAFETY: A `Box` owns its value.
+unsafe impl<T: Sync + ?Sized, A: Allocator> Sync for Box<T, A> {}
+
+impl<T: ?Sized, A: Allocator> Box<T, A> {
+    /// Takes back what [`Self::into_raw`] gave.
+    ///
+    /// # Safety
+    ///
+    /// `raw` is from the allocator `A` with the layout of the value, which is
+    /// initialised and becomes this box's alone.
+    #[inline]
+    pub const unsafe fn from_raw(raw: *mut T) -> Self {
+        // INVARIANT: The caller says so.
+        // SAFETY: Allocators do not return null.
+        Box(unsafe { NonNull::new_unchecked(raw) }, PhantomData)
+    }
+
+    /// Gives the value away; [`Self::from_raw`] takes it back.
+    #[inline]
+    pub fn into_raw(b: Self) -> *mut T {
+        ManuallyDrop::new(b).0.as_ptr()
+    }
+
+    /// Keeps the value for ever.
+    #[inline]
+    pub fn leak<'a>(b: Self) -> &'a mut T {
+        let raw = Box::into_raw(b);
+        // SAFETY: The value is initialised and from here on nobody frees it.
+        unsafe { &mut *raw }
+    }
+}
+
+impl<T, A: Allocator> Box<MaybeUninit<T>, A> {
+    /// Declares the value initialised.
+    ///
+    /// # Safety
+    ///
+    /// It is.
+    pub unsafe fn assume_init(self) -> Box<T, A> {
+        let raw = Self::into_raw(self);
+        // SAFETY: The memory is ours with the layout of a `T`; the caller
+        // promises that it is initialised.
+        unsafe { Box::from_raw(raw.cast()) }
+    }
+
+    /// Initialises with `value`.
+    pub fn write(mut self, value: T) -> Box<T, A> {
+        (*self).write(value);
+        // SAFETY: Just written.
+        unsafe { self.assume_init() }
+    }
+}
+
+impl<T, A: Allocator> Box<T, A> {
+    /// Allocates memory for `x` and moves it there.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn new(x: T, flags: Flags) -> Result<Self, AllocError> {
+        Ok(Box::write(Self::new_uninit(flags)?, x))
+    }
+
+    /// Allocates memory and leaves it as it is.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn new_uninit(flags: Flags) -> Result<Box<MaybeUninit<T>, A>, AllocError> {
+        let memory = A::alloc(Layout::new::<T>(), flags, NumaNode::NO_NODE)?;
+        // INVARIANT: The allocator gave it with this layout, and uninitialised
+        // is fine for a `MaybeUninit`.
+        Ok(Box(memory.cast(), PhantomData))
+    }
+
+    /// Allocates memory and zeroes it.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn zeroed(flags: Flags) -> Result<Self, AllocError>
+    where
+        T: Zeroable,
+    {
+        let memory = Self::new_uninit(flags | __GFP_ZERO)?;
+        // SAFETY: The memory is zeroed, which is a value of `T`.
+        Ok(unsafe { memory.assume_init() })
+    }
+
+    /// As [`Self::new`], pinned.
+    #[inline]
+    pub fn pin(x: T, flags: Flags) -> Result<Pin<Box<T, A>>, AllocError>
+    where
+        A: 'static,
+    {
+        Ok(Self::new(x, flags)?.into())
+    }
+
+    /// A pinned slice of `len` elements, each initialised in place.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn pin_slice<Func, Item, E>(
+        mut init: Func,
+        len: usize,
+        flags: Flags,
+    ) -> Result<Pin<Box<[T], A>>, E>
+    where
+        Func: FnMut(usize) -> Item,
+        Item: PinInit<T, E>,
+        E: From<AllocError>,
+    {
+        let mut elements = super::Vec::<T, A>::with_capacity(len, flags)?;
+        for index in 0..len {
+            let slot = elements.spare_capacity_mut().as_mut_ptr();
+            // SAFETY: There was capacity for `len` elements, `index` are used;
+            // the vector never grows, so that they stay in place.
+            unsafe { pin_init::raw_try_init(slot.cast(), init(index))? };
+            // SAFETY: The element was just initialised.
+            unsafe { elements.inc_len(1) };
+        }
+        // `Box` frees by the layout of the slice; the allocators need none.
+        let (elements, len, _) = elements.into_raw_parts();
+        let slice = core::ptr::slice_from_raw_parts_mut(elements, len);
+        // SAFETY: The vector gave up `len` initialised elements.
+        Ok(Pin::from(unsafe { Box::from_raw(slice) }))
+    }
+
+    /// Pins: the value stays where it is.
+    pub fn into_pin(this: Self) -> Pin<Self> {
+        this.into()
+    }
+
+    /// Keeps the memory and forgets that there is a value in it.
+    fn forget_contents(this: Self) -> Box<MaybeUninit<T>, A> {
+        let raw = Self::into_raw(this);
+        // SAFETY: A `MaybeUninit` needs no value.
+        unsafe { Box::from_raw(raw.cast()) }
+    }
+
+    /// Drops the value and keeps the memory.
+    pub fn drop_contents(this: Self) -> Box<MaybeUninit<T>, A> {
+        let value = this.0.as_ptr();
+        // SAFETY: The value is ours and is forgotten right below.
+        unsafe { core::ptr::drop_in_place(value) };
+        Self::forget_contents(this)
+    }
+
+    /// Moves the value out and frees the memory.
+    pub fn into_inner(b: Self) -> T {
+        // SAFETY: The value is initialised and is forgotten right below.
+        let value = unsafe { b.0.as_ptr().read() };
+        drop(Self::forget_contents(b));
+        value
+    }
+}
+
+impl<T: ?Sized, A: Allocator> From<Box<T, A>> for Pin<Box<T, A>> {
+    fn from(b: Box<T, A>) -> Self {
+        // SAFETY: Moving a box does not move its value.
+        unsafe { Pin::new_unchecked(b) }
+    }
+}
+
+impl<T, A: Allocator + 'static> InPlaceWrite<T> for Box<MaybeUninit<T>, A> {
+    type Initialized = Box<T, A>;
+
+    #[inline]
+    fn write_init<E>(mut self, init: impl Init<T, E>) -> Result<Self::Initialized, E> {
+        // SAFETY: The memory is ours; if it fails it is freed, no more.
+        unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
+        // SAFETY: Just initialised.
+        Ok(unsafe { self.assume_init() })
+    }
+
+    #[inline]
+    fn write_pin_init<E>(mut self, init: impl PinInit<T, E>) -> Result<Pin<Self::Initialized>, E> {
+        // SAFETY: The memory is ours and pinned below; if it fails it is
+        // freed, no more.
+        unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
+        // SAFETY: Just initialised.
+        Ok(unsafe { self.assume_init() }.into())
+    }
+}
+
+impl<T, A: Allocator + 'static> InPlaceInit<T> for Box<T, A> {
+    type PinnedSelf = Pin<Self>;
+
+    #[inline]
+    fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Pin<Self>, E>
+    where
+        E: From<AllocError>,
+    {
+        Self::new_uninit(flags)?.write_pin_init(init)
+    }
+
+    #[inline]
+    fn try_init<E>(init: impl Init<T, E>, flags: Flags) -> Result<Self, E>
+    where
+        E: From<AllocError>,
+    {
+        Self::new_uninit(flags)?.write_init(init)
+    }
+}
+
+// SAFETY: The pointer is aligned for `T` and to what the allocator always
+// aligns to.
+unsafe impl<T, A: Allocator> ForeignOwnable for Box<T, A> {
+    const FOREIGN_ALIGN: usize = if align_of::<T>() < A::MIN_ALIGN {
+        A::MIN_ALIGN
+    } else {
+        align_of::<T>()
+    };
+
+    type Borrowed<'a>
+        = &'a T
+    where
+        Self: 'a;
+    type BorrowedMut<'a>
+        = &'a mut T
+    where
+        Self: 'a;
+
+    fn into_foreign(self) -> *mut c_void {
+        Box::into_raw(self).cast()
+    }
+
+    unsafe fn from_foreign(ptr: *mut c_void) -> Self {
+        // SAFETY: The pointer is from `into_foreign()`.
+        unsafe { Box::from_raw(ptr.cast()) }
+    }
+
+    unsafe fn borrow<'a>(ptr: *mut c_void) -> &'a T {
+        // SAFETY: The value is C's to keep and nobody changes it during 'a.
+        unsafe { &*ptr.cast() }
+    }
+
+    unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> &'a mut T {
+        // SAFETY: The value is C's to keep and nobody else looks during 'a.
+        unsafe { &mut *ptr.cast() }
+    }
+}
+
+// SAFETY: As for `Box`.
+unsafe impl<T, A: Allocator> ForeignOwnable for Pin<Box<T, A>> {
+    const FOREIGN_ALIGN: usize = <Box<T, A> as ForeignOwnable>::FOREIGN_ALIGN;
+
+    type Borrowed<'a>
+        = Pin<&'a T>
+    where
+        Self: 'a;
+    type BorrowedMut<'a>
+        = Pin<&'a mut T>
+    where
+        Self: 'a;
+
+    fn into_foreign(self) -> *mut c_void {
+        // SAFETY: The value is not moved out of what C keeps.
+        Box::into_raw(unsafe { Pin::into_inner_unchecked(self) }).cast()
+    }
+
+    unsafe fn from_foreign(ptr: *mut c_void) -> Self {
+        // SAFETY: The pointer is from `into_foreign()`.
+        let value = unsafe { Box::from_raw(ptr.cast()) };
+        // SAFETY: It was pinned when C got it.
+        unsafe { Pin::new_unchecked(value) }
+    }
+
+    unsafe fn borrow<'a>(ptr: *mut c_void) -> Pin<&'a T> {
+        // SAFETY: The value is C's to keep and nobody changes it during 'a.
+        let value = unsafe { &*ptr.cast() };
+        // SAFETY: It was pinned when C got it.
+        unsafe { Pin::new_unchecked(value) }
+    }
+
+    unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> Pin<&'a mut T> {
+        // SAFETY: The value is C's to keep and nobody else looks during 'a.
+        let value = unsafe { &mut *ptr.cast() };
+        // SAFETY: It was pinned when C got it.
+        unsafe { Pin::new_unchecked(value) }
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Deref for Box<T, A> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: The value is initialised and ours.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T: ?Sized, A: Allocator> DerefMut for Box<T, A> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: The value is initialised and ours alone.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Borrow<T> for Box<T, A> {
+    fn borrow(&self) -> &T {
+        self
+    }
+}
+
+impl<T: ?Sized, A: Allocator> BorrowMut<T> for Box<T, A> {
+    fn borrow_mut(&mut self) -> &mut T {
+        self
+    }
+}
+
+impl<T: ?Sized + fmt::Display, A: Allocator> fmt::Display for Box<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl<T: ?Sized + fmt::Debug, A: Allocator> fmt::Debug for Box<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: ?Sized, A: Allocator> Drop for Box<T, A> {
+    fn drop(&mut self) {
+        let layout = Layout::for_value::<T>(self);
+        // SAFETY: The value is ours and is not used again.
+        unsafe { core::ptr::drop_in_place(self.0.as_ptr()) };
+        // SAFETY: The memory is from `A` with this layout and not used again.
+        unsafe { A::free(self.0.cast(), layout) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        prelude::*,
+        sync::Arc, //
+    };
+
+    /// Fits no memory.
+    type Huge = [u8; 1 << 46];
+
+    #[test]
+    fn memory_can_be_short() {
+        let made = KBox::<Huge>::new_uninit(GFP_KERNEL | __GFP_NOWARN);
+        assert!(made.is_err());
+        let made = KBox::<Huge>::init(pin_init::init_zeroed(), GFP_KERNEL);
+        assert_eq!(made.err(), Some(ENOMEM));
+    }
+
+    #[test]
+    fn values_are_dropped_once() -> Result {
+        let value = Arc::new(1, GFP_KERNEL)?;
+
+        drop(KBox::new(value.clone(), GFP_KERNEL)?);
+        assert_eq!(value.references(), 1);
+
+        let memory = KBox::drop_contents(KBox::new(value.clone(), GFP_KERNEL)?);
+        assert_eq!(value.references(), 1);
+        let inner = KBox::into_inner(KBox::write(memory, value.clone()));
+        assert_eq!(value.references(), 2);
+        drop(inner);
+
+        let foreign = KBox::pin(value.clone(), GFP_KERNEL)?.into_foreign();
+        // SAFETY: Given away above.
+        let back = unsafe { <Pin<KBox<Arc<i32>>>>::try_from_foreign(foreign) };
+        drop(back);
+        assert_eq!(value.references(), 1);
+        // SAFETY: There is nothing to take back.
+        assert!(unsafe { <KBox<u8>>::try_from_foreign(core::ptr::null_mut()) }.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn slices_initialised_in_place() -> Result {
+        let value = Arc::new(1, GFP_KERNEL)?;
+        let make = |_| Ok::<_, Error>(value.clone());
+        let slice: Pin<KBox<[Arc<i32>]>> = KBox::pin_slice(make, 3, GFP_KERNEL)?;
+        assert_eq!((slice.len(), value.references()), (3, 4));
+        drop(slice);
+
+        let fails = |index| {
+            if index < 2 {
+                Ok(value.clone())
+            } else {
+                Err(EIO)
+            }
+        };
+        let slice = KBox::<Arc<i32>>::pin_slice(fails, 3, GFP_KERNEL);
+        assert_eq!(slice.err(), Some(EIO));
+        assert_eq!(value.references(), 1);
+        Ok(())
+    }
+}

@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Arrays that grow when told how.
+//!
+//! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
+
+use super::{
+    allocator::{
+        KVmalloc,
+        Kmalloc,
+        Vmalloc, //
+    },
+    flags::__GFP_ZERO,
+    layout::ArrayLayout,
+    AllocError,
+    Allocator,
+    Flags,
+    NumaNode, //
+};
+use core::{
+    marker::PhantomData,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
+    ptr::{
+        self,
+        NonNull, //
+    },
+    slice, //
+};
+use pin_init::Zeroable;
+
+mod errors;
+mod iter;
+mod traits;
+
+pub use self::errors::{
+    InsertError,
+    PushError,
+    RemoveError, //
+};
+pub use self::iter::{
+    DrainAll,
+    IntoIter, //
+};
+
+/// Makes a [`KVec`] with `GFP_KERNEL`; may sleep.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{kvec, prelude::*};
+///
+/// let mut numbers = kvec![1, 2]?;
+/// numbers.push(3, GFP_KERNEL)?;
+/// assert_eq!(numbers, [1, 2, 3]);
+/// assert_eq!(kvec![7; 2]?, [7, 7]);
+/// # Ok::<(), Error>(())
+/// ```
+#[macro_export]
+macro_rules! kvec {
+    () => {
+        $crate::alloc::KVec::new()
+    };
+    ($elem:expr; $n:expr) => {
+        $crate::alloc::KVec::from_elem($elem, $n, GFP_KERNEL)
+    };
+    ($($x:expr),+ $(,)?) => {
+        match $crate::alloc::KBox::new_uninit(GFP_KERNEL) {
+            Ok(memory) => Ok($crate::alloc::KVec::from($crate::alloc::KBox::write(
+                memory,
+                [$($x),+],
+            ))),
+            Err(error) => Err(error),
+        }
+    };
+}
+
+/// An array that grows when told how.
+///
+/// # Invariants
+///
+/// - `ptr` is from `A` with the layout `layout`, or dangles if that is empty.
+/// - The first `len` elements are initialised; `len` is at most the capacity.
+/// - If `T` has no size, `layout` is empty and the capacity is `usize::MAX`.
+pub struct Vec<T, A: Allocator> {
+    ptr: NonNull<T>,
+    layout: ArrayLayout<T>,
+    len: usize,
+    _allocator: PhantomData<A>,
+}
+
+/// A [`Vec`] of contiguous memory.
+pub type KVec<T> = Vec<T, Kmalloc>;
+
+/// A [`Vec`] of whole pages.
+pub type VVec<T> = Vec<T, Vmalloc>;
+
+/// A [`Vec`] of contiguous memory if there is some.
+pub type KVVec<T> = Vec<T, KVmalloc>;
+
+// SAFETY: A `Vec` owns its elements.
+unsafe impl<T: Send, A: Allocator> Send for Vec<T, A> {}
+
+// SAFETY: A `Vec` owns its elements.
+unsafe impl<T: Sync, A: Allocator> Sync for Vec<T, A> {}
+
+impl<T, A: Allocator> Vec<T, A> {
+    const IS_ZST: bool = size_of::<T>() == 0;
+
+    /// How many elements fit without new memory.
+    pub const fn capacity(&self) -> usize {
+        if Self::IS_ZST {
+            usize::MAX
+        } else {
+            self.layout.len()
+        }
+    }
+
+    /// How many elements there are.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Counts `additional` more elements as there.
+    ///
+    /// # Safety
+    ///
+    /// They fit the capacity and are initialised.
+    #[inline]
+    pub const unsafe fn inc_len(&mut self, additional: usize) {
+        debug_assert!(additional <= self.capacity() - self.len);
+        // INVARIANT: The caller says so.
+        self.len += additional;
+    }
+
+    /// Counts the last `count` elements as not there, and returns them.
+    ///
+    /// # Safety
+    ///
+    /// There are that many. They are now the caller's, to drop or to move.
+    unsafe fn dec_len(&mut self, count: usize) -> &mut [T] {
+        debug_assert!(count <= self.len);
+        // INVARIANT: Fewer of them are still initialised.
+        self.len -= count;
+        // SAFETY: The pointer is within the allocation or dangles with no
+        // elements.
+        let first = unsafe { self.as_mut_ptr().add(self.len) };
+        // SAFETY: These `count` elements are initialised and borrowed by us.
+        unsafe { slice::from_raw_parts_mut(first, count) }
+    }
+
+    /// The elements.
+    #[inline]
+    pub fn as_slice(&self) -> &[T] {
+        self
+    }
+
+    /// The elements.
+    #[inline]
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        self
+    }
+
+    /// A pointer to the first element, or one that dangles.
+    #[inline]
+    pub fn as_mut_ptr(&mut self) -> *mut T {
+        self.ptr.as_ptr()
+    }
+
+    /// A pointer to the first element, or one that dangles.
+    #[inline]
+    pub const fn as_ptr(&self) -> *const T {
+        self.ptr.as_ptr()
+    }
+
+    /// Whether there are no elements.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A vector without elements or memory.
+    #[inline]
+    pub const fn new() -> Self {
+        // INVARIANT: An empty layout, no elements, a dangling pointer.
+        Vec {
+            ptr: NonNull::dangling(),
+            layout: ArrayLayout::empty(),
+            len: 0,
+            _allocator: PhantomData,
+        }
+    }
+
+    /// The memory behind the last element.
+    pub fn spare_capacity_mut(&mut self) -> &mut [MaybeUninit<T>] {
+        let spare = self.capacity() - self.len;
+        // SAFETY: The pointer is within the allocation or one past its end.
+        let first = unsafe { self.as_mut_ptr().add(self.len) };
+        // SAFETY: That many elements are ours; they need not be initialised.
+        unsafe { slice::from_raw_parts_mut(first.cast(), spare) }
+    }
+
+    /// Appends `v`, with more memory if needed.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn push(&mut self, v: T, flags: Flags) -> Result<(), AllocError> {
+        self.reserve(1, flags)?;
+        // SAFETY: There is room for one more.
+        unsafe { self.push_within_capacity_unchecked(v) };
+        Ok(())
+    }
+
+    /// Appends `v` if there is room; never allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::prelude::*;
+    ///
+    /// let mut names: KVec<KBox<u8>> = KVec::new();
+    /// let back = names.push_within_capacity(KBox::new(1, GFP_KERNEL)?);
+    /// assert_eq!(*back.unwrap_err().0, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn push_within_capacity(&mut self, v: T) -> Result<(), PushError<T>> {
+        if self.len == self.capacity() {
+            return Err(PushError(v));
+        }
+        // SAFETY: There is room for one more.
+        unsafe { self.push_within_capacity_unchecked(v) };
+        Ok(())
+    }
+
+    /// # Safety
+    ///
+    /// There is room for one more.
+    unsafe fn push_within_capacity_unchecked(&mut self, v: T) {
+        // SAFETY: There is room for one more.
+        unsafe { self.spare_capacity_mut().get_unchecked_mut(0) }.write(v);
+        // SAFETY: Just written.
+        unsafe { self.inc_len(1) };
+    }
+
+    /// Puts `element` before the one at `index` if there is room; never
+    /// allocates.
+    pub fn insert_within_capacity(
+        &mut self,
+        index: usize,
+        element: T,
+    ) -> Result<(), InsertError<T>> {
+        if index > self.len {
+            return Err(InsertError::IndexOutOfBounds(element));
+        }
+        if self.len == self.capacity() {
+            return Err(InsertError::OutOfCapacity(element));
+        }
+        let behind = self.len - index;
+        // SAFETY: `index` is within the elements or one past their end.
+        let place = unsafe { self.as_mut_ptr().add(index) };
+        // SAFETY: There is room for one more behind the last.
+        unsafe { ptr::copy(place, place.add(1), behind) };
+        // SAFETY: What was there has moved one up.
+        unsafe { place.write(element) };
+        // SAFETY: All up to the new length are initialised.
+        unsafe { self.inc_len(1) };
+        Ok(())
+    }
+
+    /// Takes the last element.
+    pub fn pop(&mut self) -> Option<T> {
+        if self.is_empty() {
+            return None;
+        }
+        // SAFETY: There is one.
+        let last: *mut T = unsafe { self.dec_len(1) }.as_mut_ptr();
+        // SAFETY: It was initialised and is no longer the vector's.
+        Some(unsafe { last.read() })
+    }
+
+    /// Takes the element at `i`; those behind move up.
+    pub fn remove(&mut self, i: usize) -> Result<T, RemoveError> {
+        if i >= self.len {
+            return Err(RemoveError);
+        }
+        let behind = self.len - i - 1;
+        // SAFETY: `i` is the index of an element.
+        let place = unsafe { self.as_mut_ptr().add(i) };
+        // SAFETY: It is initialised, and overwritten or forgotten below.
+        let value = unsafe { place.read() };
+        // SAFETY: There are that many elements behind.
+        unsafe { ptr::copy(place.add(1), place, behind) };
+        // SAFETY: The last one was moved.
+        unsafe { self.dec_len(1) };
+        Ok(value)
+    }
+
+    /// A vector without elements, with room for `capacity`.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn with_capacity(capacity: usize, flags: Flags) -> Result<Self, AllocError> {
+        let mut vec = Vec::new();
+        vec.reserve(capacity, flags)?;
+        Ok(vec)
+    }
+
+    /// `n` elements of zero bytes.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn zeroed(n: usize, flags: Flags) -> Result<Self, AllocError>
+    where
+        T: Zeroable,
+    {
+        let mut vec = Self::with_capacity(n, flags | __GFP_ZERO)?;
+        // SAFETY: The memory is zeroed, which is a value of `T`.
+        unsafe { vec.inc_len(n) };
+        Ok(vec)
+    }
+
+    /// Takes back what [`Self::into_raw_parts`] gave.
+    ///
+    /// # Safety
+    ///
+    /// - `ptr` is from the allocator `A` with the layout of `capacity`
+    ///   elements, or dangles if there is no capacity or `T` has no size.
+    /// - The first `length` elements, at most `capacity`, are initialised and
+    ///   become the vector's alone.
+    pub unsafe fn from_raw_parts(ptr: *mut T, length: usize, capacity: usize) -> Self {
+        let layout = if Self::IS_ZST {
+            ArrayLayout::empty()
+        } else {
+            // SAFETY: There is an allocation of that many.
+            unsafe { ArrayLayout::new_unchecked(capacity) }
+        };
+        // INVARIANT: The caller says so.
+        Vec {
+            // SAFETY: Neither memory nor what dangles is null.
+            ptr: unsafe { NonNull::new_unchecked(ptr) },
+            layout,
+            len: length,
+            _allocator: PhantomData,
+        }
+    }
+
+    /// Gives the elements away: where, how many, and for how many there is
+    /// room.
+    pub fn into_raw_parts(self) -> (*mut T, usize, usize) {
+        let this = ManuallyDrop::new(self);
+        (this.ptr.as_ptr(), this.len, this.capacity())
+    }
+
+    /// Drops all elements and keeps the memory.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    /// Makes room for at least `additional` more elements.
+    ///
+    /// May sleep if `flags` say so, but only if there is not yet room.
+    pub fn reserve(&mut self, additional: usize, flags: Flags) -> Result<(), AllocError> {
+        let capacity = self.capacity();
+        if capacity - self.len >= additional {
+            return Ok(());
+        }
+        if Self::IS_ZST {
+            return Err(AllocError);
+        }
+        let needed = self.len.checked_add(additional).ok_or(AllocError)?;
+        // Doubling makes the cost of a push constant on average. The capacity
+        // is at most `isize::MAX`, so that this does not overflow.
+        let layout = ArrayLayout::new(needed.max(capacity * 2)).map_err(|_| AllocError)?;
+        // SAFETY: By the invariants, `ptr` is from `A` with `self.layout`, and
+        // it is replaced below.
+        let memory = unsafe {
+            A::realloc(
+                Some(self.ptr.cast()),
+                layout.into(),
+                self.layout.into(),
+                flags,
+                NumaNode::NO_NODE,
+            )?
+        };
+        // INVARIANT: The allocator gave it with this layout, and kept the
+        // elements.
+        self.ptr = memory.cast();
+        self.layout = layout;
+        Ok(())
+    }
+
+    /// Drops all but the first `len` elements.
+    pub fn truncate(&mut self, len: usize) {
+        let Some(count) = self.len.checked_sub(len) else {
+            return;
+        };
+        // SAFETY: There are at least that many.
+        let rest: *mut [T] = unsafe { self.dec_len(count) };
+        // SAFETY: They are initialised and no longer the vector's.
+        unsafe { ptr::drop_in_place(rest) };
+    }
+
+    /// Takes all elements and keeps the memory.
+    pub fn drain_all(&mut self) -> DrainAll<'_, T> {
+        // SAFETY: There are that many; the iterator drops what it does not
+        // yield.
+        DrainAll::new(unsafe { self.dec_len(self.len) })
+    }
+
+    /// Drops the elements for which `f` is false.
+    pub fn retain(&mut self, mut f: impl FnMut(&mut T) -> bool) {
+        let mut kept = 0;
+        let mut next = 0;
+        while let Some(element) = self.get_mut(next) {
+            if f(element) {
+                self.swap(kept, next);
+                kept += 1;
+            }
+            next += 1;
+        }
+        self.truncate(kept);
+    }
+}
+
+impl<T> Vec<T, KVmalloc> {
+    /// Gives back memory for more than `min_capacity` elements, if there is.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn shrink_to(&mut self, min_capacity: usize, flags: Flags) -> Result<(), AllocError> {
+        let capacity = self.len.max(min_capacity);
+        if Self::IS_ZST || self.capacity() <= capacity {
+            return Ok(());
+        }
+        let layout = ArrayLayout::<T>::new(capacity).map_err(|_| AllocError)?;
+        // SAFETY: By the invariants, `ptr` is from `KVmalloc` with
+        // `self.layout`, and it is replaced below.
+        let memory = unsafe {
+            KVmalloc::realloc(
+                Some(self.ptr.cast()),
+                layout.into(),
+                self.layout.into(),
+                flags,
+                NumaNode::NO_NODE,
+            )?
+        };
+        // INVARIANT: The allocator gave it with this layout, and kept the
+        // elements, which are no more than it has room for.
+        self.ptr = memory.cast();
+        self.layout = layout;
+        Ok(())
+    }
+}
+
+impl<T: Clone, A: Allocator> Vec<T, A> {
+    /// Appends `value` `n` times.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn extend_with(&mut self, n: usize, value: T, flags: Flags) -> Result<(), AllocError> {
+        let Some(clones) = n.checked_sub(1) else {
+            return Ok(());
+        };
+        self.reserve(n, flags)?;
+        for _ in 0..clones {
+            // SAFETY: There is room for `n`.
+            unsafe { self.push_within_capacity_unchecked(value.clone()) };
+        }
+        // SAFETY: There is room for `n`.
+        unsafe { self.push_within_capacity_unchecked(value) };
+        Ok(())
+    }
+
+    /// Appends a clone of each element of `other`.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn extend_from_slice(&mut self, other: &[T], flags: Flags) -> Result<(), AllocError> {
+        self.reserve(other.len(), flags)?;
+        for element in other {
+            // SAFETY: There is room for all of them.
+            unsafe { self.push_within_capacity_unchecked(element.clone()) };
+        }
+        Ok(())
+    }
+
+    /// `value`, `n` times.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn from_elem(value: T, n: usize, flags: Flags) -> Result<Self, AllocError> {
+        let mut vec = Self::with_capacity(n, flags)?;
+        vec.extend_with(n, value, flags)?;
+        Ok(vec)
+    }
+
+    /// Shortens to `new_len`, or appends `value` until it is that long.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn resize(&mut self, new_len: usize, value: T, flags: Flags) -> Result<(), AllocError> {
+        match new_len.checked_sub(self.len) {
+            Some(missing) => self.extend_with(missing, value, flags),
+            None => {
+                self.truncate(new_len);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<T, A: Allocator> Drop for Vec<T, A> {
+    fn drop(&mut self) {
+        self.clear();
+        // SAFETY: By the invariants, `ptr` is from `A` with this layout, and
+        // it is not used again.
+        unsafe { A::free(self.ptr.cast(), self.layout.into()) };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Iterators that own what they yield.
+
+use super::Vec;
+use crate::alloc::{
+    layout::ArrayLayout,
+    Allocator,
+    Flags,
+    NumaNode, //
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::{
+        self,
+        NonNull, //
+    },
+    slice, //
+};
+
+/// The elements of a vector, with its memory.
+///
+/// # Invariants
+///
+/// - `buf` is from `A` with the layout `layout`, or dangles if that is empty.
+/// - The `len` elements from `next` on are initialised, and within `buf`.
+pub struct IntoIter<T, A: Allocator> {
+    buf: NonNull<T>,
+    layout: ArrayLayout<T>,
+    next: *mut T,
+    len: usize,
+    _allocator: PhantomData<A>,
+}
+
+impl<T, A: Allocator> IntoIter<T, A> {
+    /// Makes a vector of the elements that are left, in the same memory.
+    ///
+    /// What they no longer need is given back if possible, with `flags`.
+    pub fn collect(self, flags: Flags) -> Vec<T, A> {
+        let this = ManuallyDrop::new(self);
+        let buf = this.buf.as_ptr();
+        if ptr::eq(this.next, buf) {
+            // SAFETY: By the invariants, with all elements still there.
+            return unsafe { Vec::from_raw_parts(buf, this.len, this.layout.len()) };
+        }
+        // SAFETY: Both are within the memory, which has room for more.
+        unsafe { ptr::copy(this.next, buf, this.len) };
+        // SAFETY: The old layout held more.
+        let layout = unsafe { ArrayLayout::<T>::new_unchecked(this.len) };
+        // SAFETY: By the invariants; the old pointer is used on failure only.
+        let shrunk = unsafe {
+            A::realloc(
+                Some(this.buf.cast()),
+                layout.into(),
+                this.layout.into(),
+                flags,
+                NumaNode::NO_NODE,
+            )
+        };
+        let (buf, capacity) = match shrunk {
+            Ok(memory) => (memory.cast().as_ptr(), this.len),
+            Err(_) => (buf, this.layout.len()),
+        };
+        // SAFETY: The elements are at the start of the memory, and only there.
+        unsafe { Vec::from_raw_parts(buf, this.len, capacity) }
+    }
+}
+
+impl<T, A: Allocator> Iterator for IntoIter<T, A> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.len = self.len.checked_sub(1)?;
+        let element = self.next;
+        // INVARIANT: One fewer, from the next on.
+        // SAFETY: There was one more element.
+        self.next = unsafe { element.add(1) };
+        // SAFETY: It is initialised and no longer the iterator's.
+        Some(unsafe { element.read() })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len, Some(self.len))
+    }
+}
+
+impl<T, A: Allocator> Drop for IntoIter<T, A> {
+    fn drop(&mut self) {
+        let rest = ptr::slice_from_raw_parts_mut(self.next, self.len);
+        // SAFETY: By the invariants they are initialised, and not used again.
+        unsafe { ptr::drop_in_place(rest) };
+        // SAFETY: By the invariants it is from `A` with this layout, and not
+        // used again.
+        unsafe { A::free(self.buf.cast(), self.layout.into()) };
+    }
+}
+
+impl<T, A: Allocator> IntoIterator for Vec<T, A> {
+    type Item = T;
+    type IntoIter = IntoIter<T, A>;
+
+    #[inline]
+    fn into_iter(self) -> IntoIter<T, A> {
+        let this = ManuallyDrop::new(self);
+        // INVARIANT: By those of the vector.
+        IntoIter {
+            buf: this.ptr,
+            layout: this.layout,
+            next: this.ptr.as_ptr(),
+            len: this.len,
+            _allocator: PhantomData,
+        }
+    }
+}
+
+/// All elements of a vector that keeps its memory.
+///
+/// # Invariants
+///
+/// The elements are initialised and nobody else's.
+pub struct DrainAll<'vec, T> {
+    elements: slice::IterMut<'vec, T>,
+}
+
+impl<'vec, T> DrainAll<'vec, T> {
+    /// `elements` are no longer the vector's.
+    pub(super) fn new(elements: &'vec mut [T]) -> Self {
+        DrainAll {
+            elements: elements.iter_mut(),
+        }
+    }
+}
+
+impl<T> Iterator for DrainAll<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        let element: *mut T = self.elements.next()?;
+        // SAFETY: By the invariant it is initialised and ours; the inner
+        // iterator does not yield it again.
+        Some(unsafe { element.read() })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.elements.size_hint()
+    }
+}
+
+impl<T> Drop for DrainAll<'_, T> {
+    fn drop(&mut self) {
+        let rest: *mut [T] = core::mem::take(&mut self.elements).into_slice();
+        // SAFETY: By the invariant they are initialised and ours.
+        unsafe { ptr::drop_in_place(rest) };
+    }
+}

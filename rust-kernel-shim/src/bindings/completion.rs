@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Completions: one task waits until another has done something.
+//!
+//! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
+
+use super::{
+    finish_wait, init_wait, init_waitqueue_head, might_sleep, prepare_to_wait, schedule_timeout,
+    spin_lock_irqsave, spin_unlock_irqrestore, wait_queue_entry, wait_queue_head,
+    MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
+};
+use crate::ffi::{c_long, c_uint, c_ulong};
+use core::{mem::MaybeUninit, ptr::addr_of_mut};
+
+/// Something to wait for.
+///
+/// # Invariants
+///
+/// `done` is how many waiters may still go on; it is changed under the lock of `wait`, and
+/// stays where it is once it is `c_uint::MAX`.
+#[repr(C)]
+pub struct completion {
+    done: c_uint,
+    wait: wait_queue_head,
+}
+
+/// Makes `x` something that has not been done.
+///
+/// # Safety
+///
+/// `x` is valid for writes.
+pub unsafe fn init_completion(x: *mut completion) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        (*x).done = 0;
+        init_waitqueue_head(addr_of_mut!((*x).wait));
+    }
+}
+
+/// Runs `f` on `done` under the lock.
+///
+/// # Safety
+///
+/// `x` is initialised.
+unsafe fn locked<R>(x: *mut completion, f: impl FnOnce(&mut c_uint) -> R) -> R {
+    // SAFETY: By the safety requirements; the lock makes the access exclusive.
+    unsafe {
+        let lock = addr_of_mut!((*x).wait.lock);
+        let flags = spin_lock_irqsave(lock);
+        let ret = f(&mut (*x).done);
+        spin_unlock_irqrestore(lock, flags);
+        ret
+    }
+}
+
+/// Lets one waiter go on. From any context.
+///
+/// # Safety
+///
+/// `x` is initialised, and stays valid until a waiter has returned or this call has.
+pub unsafe fn complete(x: *mut completion) {
+    // SAFETY: By the safety requirements; see `complete_and_wake`.
+    unsafe { complete_and_wake(x, |done| done.saturating_add(1), false) }
+}
+
+/// Lets all waiters go on, now and later. From any context.
+///
+/// # Safety
+///
+/// As [`complete`].
+pub unsafe fn complete_all(x: *mut completion) {
+    // SAFETY: By the safety requirements.
+    unsafe { complete_and_wake(x, |_| c_uint::MAX, true) }
+}
+
+/// # Safety
+///
+/// As [`complete`].
+unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint, all: bool) {
+    // A waiter that sees the new `done` may return and take `x` with it: so the wake-up comes
+    // first, inside the same section as the change.
+    // SAFETY: By the safety requirements. The waiter takes the lock before it returns, so the
+    // unlock below is the last access.
+    unsafe {
+        let lock = addr_of_mut!((*x).wait.lock);
+        let flags = spin_lock_irqsave(lock);
+        (*x).done = f((*x).done);
+        (*x).wait.wake_locked(TASK_NORMAL, if all { 0 } else { 1 });
+        spin_unlock_irqrestore(lock, flags);
+    }
+}
+
+/// # Safety
+///
+/// `x` is initialised.
+#[track_caller]
+unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
+    might_sleep();
+    let take = |done: &mut c_uint| match *done {
+        0 => false,
+        c_uint::MAX => true,
+        _ => {
+            *done -= 1;
+            true
+        }
+    };
+    let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
+    let entry = entry.as_mut_ptr();
+    let mut left = timeout;
+    // SAFETY: By the safety requirements; the entry is off the queue before it goes.
+    unsafe {
+        init_wait(entry);
+        loop {
+            prepare_to_wait(addr_of_mut!((*x).wait), entry, TASK_UNINTERRUPTIBLE);
+            if locked(x, take) {
+                left = left.max(1);
+                break;
+            }
+            if left == 0 {
+                break;
+            }
+            left = schedule_timeout(left);
+        }
+        finish_wait(addr_of_mut!((*x).wait), entry);
+    }
+    left
+}
+
+/// Waits until it is done. Sleeps, and nothing interrupts it.
+///
+/// # Safety
+///
+/// `x` is initialised.
+#[track_caller]
+pub unsafe fn wait_for_completion(x: *mut completion) {
+    // SAFETY: By the safety requirements.
+    unsafe { wait_for_common(x, MAX_SCHEDULE_TIMEOUT) };
+}
+
+/// Waits until it is done, or `timeout` jiffies have passed. Gives the jiffies that are left, at
+/// least 1; 0 if it was not done. Sleeps.
+///
+/// # Safety
+///
+/// `x` is initialised.
+#[track_caller]
+pub unsafe fn wait_for_completion_timeout(x: *mut completion, timeout: c_ulong) -> c_ulong {
+    let timeout = c_long::try_from(timeout).unwrap_or(MAX_SCHEDULE_TIMEOUT);
+    // SAFETY: By the safety requirements.
+    unsafe { wait_for_common(x, timeout) }.cast_unsigned()
+}

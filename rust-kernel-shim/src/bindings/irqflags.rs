@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Contexts in which a task may not sleep, and the checks that it does not.
+//!
+//! C headers: [`include/linux/preempt.h`](srctree/include/linux/preempt.h),
+//! [`include/linux/irqflags.h`](srctree/include/linux/irqflags.h)
+//!
+//! The counts are the thread's own: what it may do depends on where it is, not on whether
+//! another thread really could interrupt it. All these sections hold up RCU grace periods, as
+//! in Linux since 5.0.
+
+use super::rcu::current_grace_period;
+use crate::{ffi::c_ulong, machine::cpu};
+
+/// Forbids preemption, until [`preempt_enable`].
+#[inline]
+pub fn preempt_disable() {
+    cpu::with(|cpu| cpu.enter(&cpu.preempt, current_grace_period));
+}
+
+/// Ends what [`preempt_disable`] began.
+#[inline]
+pub fn preempt_enable() {
+    cpu::with(|cpu| cpu.exit(&cpu.preempt));
+}
+
+/// Disables interrupts and says in what state they were: 0 if they were on.
+#[inline]
+pub fn local_irq_save() -> c_ulong {
+    cpu::with(|cpu| {
+        cpu.enter(&cpu.irqs_off, current_grace_period);
+        (cpu.irqs_off.get() > 1).into()
+    })
+}
+
+/// Goes back to the state before [`local_irq_save`].
+#[inline]
+pub fn local_irq_restore(_flags: c_ulong) {
+    cpu::with(|cpu| cpu.exit(&cpu.irqs_off));
+}
+
+/// True while interrupts are disabled.
+pub fn irqs_disabled() -> bool {
+    cpu::with(|cpu| cpu.irqs_off.get() != 0)
+}
+
+/// True where sleeping is not allowed.
+pub fn in_atomic() -> bool {
+    cpu::with(|cpu| cpu.in_atomic())
+}
+
+/// Marks a function that may sleep: calling it in atomic context, or inside an RCU read-side
+/// section, is reported.
+#[inline]
+#[track_caller]
+pub fn might_sleep() {
+    #[cfg(feature = "debug")]
+    check_sleep(core::panic::Location::caller());
+}
+
+#[cfg(feature = "debug")]
+fn check_sleep(at: &core::panic::Location<'_>) {
+    let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
+    if atomic || rcu {
+        report_sleep(at.file(), at.line(), atomic);
+    }
+}
+
+#[cfg(feature = "debug")]
+#[cold]
+fn report_sleep(file: &str, line: u32, atomic: bool) {
+    use super::{printk, KERN_ERR};
+    use core::format_args as f;
+
+    // SAFETY: `printk` asks for nothing.
+    unsafe {
+        printk(
+            KERN_ERR,
+            b"\0",
+            f!("BUG: sleeping function called from invalid context at {file}:{line}\n"),
+        );
+        printk(
+            KERN_ERR,
+            b"\0",
+            f!(
+                "in_atomic(): {}, irqs_disabled(): {}, rcu_read_lock_held(): {}\n",
+                u8::from(atomic),
+                u8::from(irqs_disabled()),
+                super::rcu_read_lock_held()
+            ),
+        );
+    }
+}
+
+/// As [`might_sleep`], for callers that bring their own place in the source.
+///
+/// # Safety
+///
+/// `file` points to a NUL-terminated string.
+pub unsafe fn __might_sleep(file: *const crate::ffi::c_char, line: crate::ffi::c_int) {
+    #[cfg(feature = "debug")]
+    {
+        let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
+        if atomic || rcu {
+            // SAFETY: By the safety requirements.
+            let file = unsafe { <core::ffi::CStr as crate::str::CStrExt>::from_char_ptr(file) };
+            report_sleep(file.to_str().unwrap_or("?"), line.unsigned_abs(), atomic);
+        }
+    }
+    #[cfg(not(feature = "debug"))]
+    let _ = (file, line);
+}
+
+/// A point at which another task may run; nothing to do here.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn might_resched() {}

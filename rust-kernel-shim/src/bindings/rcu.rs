@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Read-copy-update.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+//!
+//! Readers pay next to nothing: a store to a word of their own thread and a barrier for the
+//! compiler. Whoever waits for a grace period pays with a system call that is a barrier for all
+//! ([`gp`]). Callbacks run on a thread of their own, a batch to a grace period ([`callbacks`]).
+//! Under a baton there is but one processor, and a grace period ends when nobody can run
+//! ([`baton`]).
+
+mod baton;
+mod callbacks;
+mod gp;
+
+use super::{complete, completion, init_completion, might_sleep, wait_for_completion};
+use crate::{
+    ffi::{c_int, c_void},
+    machine::cpu,
+    WARN,
+};
+use core::{mem::MaybeUninit, ptr::addr_of_mut};
+
+pub(crate) use baton::BatonGrace;
+pub(crate) use callbacks::pending as rcu_callbacks_pending;
+pub(super) use gp::current as current_grace_period;
+
+/// What [`call_rcu`] is given, inside the object that is to be freed.
+///
+/// C: `struct rcu_head`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct callback_head {
+    /// RCU's own.
+    pub next: *mut callback_head,
+    /// What is called after the grace period.
+    pub func: rcu_callback_t,
+}
+
+/// C: `rcu_callback_t`.
+pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>;
+
+/// Begins a read-side section; they nest. From any context.
+///
+/// # Safety
+///
+/// The same thread calls [`rcu_read_unlock`] as often.
+#[inline]
+pub unsafe fn rcu_read_lock() {
+    cpu::with(|cpu| cpu.enter(&cpu.rcu, gp::current));
+}
+
+/// Ends a read-side section.
+///
+/// # Safety
+///
+/// The thread is in one, and uses nothing of it any more.
+#[inline]
+pub unsafe fn rcu_read_unlock() {
+    if !cpu::with(|cpu| cpu.exit(&cpu.rcu)) {
+        WARN!(true, "rcu_read_unlock() without rcu_read_lock()");
+    }
+}
+
+/// 1 inside a section that [`rcu_read_lock`] began; sections of other kinds, though they hold up
+/// grace periods, do not count.
+pub fn rcu_read_lock_held() -> c_int {
+    cpu::with(|cpu| cpu.rcu.get() != 0).into()
+}
+
+/// Waits until every section that was open at the call has been closed. Sleeps.
+///
+/// # Safety
+///
+/// The caller is in no section itself, or it would wait for itself.
+#[track_caller]
+pub unsafe fn synchronize_rcu() {
+    might_sleep();
+    if baton::with_current(|_| ()).is_some() {
+        // SAFETY: By the safety requirements.
+        unsafe { wait_for_callback() }
+    } else {
+        gp::wait()
+    }
+}
+
+/// As [`synchronize_rcu`]; here every grace period is as fast as it can be.
+///
+/// # Safety
+///
+/// As [`synchronize_rcu`].
+#[track_caller]
+pub unsafe fn synchronize_rcu_expedited() {
+    // SAFETY: By the safety requirements.
+    unsafe { synchronize_rcu() }
+}
+
+/// Calls `func` with `head` after a grace period; returns at once. From any context.
+///
+/// # Safety
+///
+/// `head` is valid until then, and on no other list; `func` may be called with it.
+pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        (*head).next = core::ptr::null_mut();
+        (*head).func = func;
+    }
+    // SAFETY: By the safety requirements the head is ours until it is called.
+    if baton::with_current(|grace| unsafe { grace.queue(head) }).is_none() {
+        callbacks::queue(head);
+    }
+}
+
+/// Waits until every callback queued so far has been called; at once if there is none.
+///
+/// This is no grace period: with nothing queued, readers may still be where they were. Sleeps.
+///
+/// # Safety
+///
+/// As [`synchronize_rcu`].
+#[track_caller]
+pub unsafe fn rcu_barrier() {
+    might_sleep();
+    if baton::with_current(BatonGrace::pending).unwrap_or_else(callbacks::pending) {
+        // Callbacks are called in the order in which they were queued.
+        // SAFETY: By the safety requirements.
+        unsafe { wait_for_callback() };
+    }
+}
+
+#[repr(C)]
+struct Waiter {
+    head: callback_head,
+    completion: completion,
+}
+
+/// # Safety
+///
+/// `head` is that of a [`Waiter`] that waits.
+unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
+    let waiter: *mut Waiter = head.cast();
+    // SAFETY: `head` is the first member of a `Waiter` that lives until it is completed.
+    unsafe { complete(addr_of_mut!((*waiter).completion)) };
+}
+
+/// Waits for a callback of one's own.
+///
+/// # Safety
+///
+/// As [`synchronize_rcu`].
+unsafe fn wait_for_callback() {
+    let mut waiter = MaybeUninit::<Waiter>::uninit();
+    let waiter = waiter.as_mut_ptr();
+    // SAFETY: `waiter` lives on this stack until the callback has completed it, which is the
+    // callback's last access.
+    unsafe {
+        init_completion(addr_of_mut!((*waiter).completion));
+        call_rcu(addr_of_mut!((*waiter).head), Some(wake_waiter));
+        wait_for_completion(addr_of_mut!((*waiter).completion));
+    }
+}
+
+/// Frees the block in which `head` stands at `OFFSET`; for [`kfree_rcu!`](crate::kfree_rcu).
+///
+/// # Safety
+///
+/// It does, and the block is used by nobody any more.
+#[doc(hidden)]
+pub unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_head) {
+    // SAFETY: By the safety requirements.
+    unsafe { super::kfree(head.byte_sub(OFFSET).cast::<c_void>()) }
+}
+
+/// Frees `$ptr` after a grace period; `$field` is its [`callback_head`]. From any context.
+///
+/// # Safety
+///
+/// `$ptr` comes from `kmalloc()` and friends, and nobody finds it any more who does not know it
+/// already.
+#[macro_export]
+macro_rules! kfree_rcu {
+    ($ptr:expr, $Type:ty, $($field:tt)+) => {
+        $crate::bindings::call_rcu(
+            ::core::ptr::addr_of_mut!((*$ptr).$($field)+).cast::<$crate::bindings::callback_head>(),
+            Some($crate::bindings::kfree_rcu_cb::<{ ::core::mem::offset_of!($Type, $($field)+) }>),
+        )
+    };
+}

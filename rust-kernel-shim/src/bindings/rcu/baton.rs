@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Grace periods under a baton: deterministic, with a queue for each machine.
+//!
+//! With one processor a grace period could end at any switch of tasks. It ends when no task can
+//! run, so that a schedule alone decides what happens when.
+
+use super::{callback_head, callbacks::Queue};
+use crate::machine::baton;
+use core::{
+    any::Any,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+use spin::mutex::SpinMutex;
+
+/// The callbacks of one baton's machine.
+pub(crate) struct BatonGrace {
+    queue: SpinMutex<Queue>,
+    /// True while callbacks of an earlier batch are being called.
+    calling: AtomicBool,
+}
+
+impl BatonGrace {
+    const fn new() -> Self {
+        Self {
+            queue: SpinMutex::new(Queue::new()),
+            calling: AtomicBool::new(false),
+        }
+    }
+}
+
+impl BatonGrace {
+    /// A fresh one, as a baton wants it.
+    pub(crate) fn boxed() -> baton::Above {
+        baton::Above::new(Self::new())
+    }
+}
+
+impl baton::Idle for BatonGrace {
+    fn idle(&self) -> bool {
+        let batch = core::mem::replace(&mut *self.queue.lock(), Queue::new());
+        if batch.is_empty() {
+            return false;
+        }
+        self.calling.store(true, Relaxed);
+        // SAFETY: Nobody is inside a section, so every one that was open when these were queued
+        // has been closed.
+        unsafe { batch.call() };
+        self.calling.store(false, Relaxed);
+        true
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl BatonGrace {
+    /// # Safety
+    ///
+    /// As [`Queue::push`].
+    pub(super) unsafe fn queue(&self, head: *mut callback_head) {
+        // SAFETY: By the safety requirements.
+        unsafe { self.queue.lock().push(head) };
+    }
+
+    /// True if a callback is queued or being called.
+    pub(super) fn pending(&self) -> bool {
+        self.calling.load(Relaxed) || !self.queue.lock().is_empty()
+    }
+}
+
+/// Calls `f` with the callbacks of the machine that this task belongs to, if that has a baton.
+pub(super) fn with_current<R>(f: impl FnOnce(&BatonGrace) -> R) -> Option<R> {
+    baton::current()?
+        .above()
+        .downcast_ref::<BatonGrace>()
+        .map(f)
+}

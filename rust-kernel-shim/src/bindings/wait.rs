@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Wait queues.
+//!
+//! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
+
+use super::{
+    __spin_lock_init, get_current, list_add_tail, list_del_init, list_empty, list_head,
+    set_current_state, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t, task_struct,
+    wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING,
+};
+use crate::ffi::{c_int, c_uint};
+use core::ptr::{addr_of, addr_of_mut, null, null_mut};
+
+/// Tasks that wait for something.
+#[repr(C)]
+pub struct wait_queue_head {
+    pub(super) lock: spinlock_t,
+    head: list_head,
+}
+
+/// One task in a [`wait_queue_head`].
+#[repr(C)]
+pub struct wait_queue_entry {
+    /// First, so that the link's address is the entry's.
+    entry: list_head,
+    task: *mut task_struct,
+}
+
+/// Makes `wq` an empty queue.
+///
+/// # Safety
+///
+/// `wq` is valid for writes.
+pub unsafe fn init_waitqueue_head(wq: *mut wait_queue_head) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        __spin_lock_init(addr_of_mut!((*wq).lock), null(), null_mut());
+        INIT_LIST_HEAD(addr_of_mut!((*wq).head));
+    }
+}
+
+/// Makes `entry` stand for the task that runs.
+///
+/// # Safety
+///
+/// `entry` is valid for writes.
+pub unsafe fn init_wait(entry: *mut wait_queue_entry) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        (*entry).task = get_current();
+        INIT_LIST_HEAD(addr_of_mut!((*entry).entry));
+    }
+}
+
+/// Queues `entry`, at the tail, if it is not queued, and sets the task's state. Call before
+/// looking at the condition.
+///
+/// # Safety
+///
+/// Both are initialised; `entry` is the caller's own.
+pub unsafe fn prepare_to_wait(
+    wq: *mut wait_queue_head,
+    entry: *mut wait_queue_entry,
+    state: c_uint,
+) {
+    // SAFETY: By the safety requirements; the list is changed under its lock.
+    unsafe {
+        let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
+        if list_empty(addr_of!((*entry).entry)) {
+            list_add_tail(addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
+        }
+        set_current_state(state);
+        spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
+    }
+}
+
+/// Takes `entry` off the queue and makes the task runnable again.
+///
+/// # Safety
+///
+/// As [`prepare_to_wait`].
+pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry) {
+    set_current_state(TASK_RUNNING);
+    // SAFETY: By the safety requirements; the list is changed under its lock.
+    unsafe {
+        let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
+        list_del_init(addr_of_mut!((*entry).entry));
+        spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
+    }
+}
+
+impl wait_queue_head {
+    /// Wakes up to `nr` tasks that are in one of the states `state`, all of them if `nr` is 0,
+    /// and takes them off the queue.
+    ///
+    /// # Safety
+    ///
+    /// The queue is initialised, and the caller holds its lock.
+    pub(super) unsafe fn wake_locked(&mut self, state: c_uint, nr: c_int) {
+        let head = addr_of_mut!(self.head);
+        let mut woken = 0;
+        // SAFETY: By the safety requirements. An entry lives while it is on the list, and its
+        // task while it waits.
+        unsafe {
+            let mut link = (*head).next;
+            while link != head && (nr == 0 || woken < nr) {
+                let next = (*link).next;
+                let task = (*link.cast::<wait_queue_entry>()).task;
+                // Off the list first: once it is woken the entry may be gone.
+                list_del_init(link);
+                woken += wake_up_state(task, state);
+                link = next;
+            }
+        }
+    }
+}
+
+/// Wakes up to `nr` tasks that are in one of the states `state`, all of them if `nr` is 0, and
+/// takes them off the queue. From any context.
+///
+/// # Safety
+///
+/// `wq` is initialised.
+pub unsafe fn __wake_up(wq: *mut wait_queue_head, state: c_uint, nr: c_int) {
+    // SAFETY: By the safety requirements; the queue is changed under its lock.
+    unsafe {
+        let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
+        (*wq).wake_locked(state, nr);
+        spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
+    }
+}
+
+/// Wakes all tasks of the queue. From any context.
+///
+/// # Safety
+///
+/// `wq` is initialised.
+pub unsafe fn wake_up_all(wq: *mut wait_queue_head) {
+    // SAFETY: By the safety requirements.
+    unsafe { __wake_up(wq, TASK_NORMAL, 0) }
+}

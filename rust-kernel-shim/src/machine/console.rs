@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The kernel log in memory, and the console on standard error.
+
+use super::{
+    clock,
+    std::{
+        collections::VecDeque,
+        eprintln, format,
+        string::String,
+        sync::{Mutex, PoisonError},
+        vec::Vec,
+    },
+};
+use core::{
+    fmt,
+    sync::atomic::{AtomicU8, Ordering::Relaxed},
+};
+
+/// Lines that the log keeps; older ones are dropped, as in the kernel's ring.
+const LOG_LINES: usize = 8192;
+
+static LOG: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+/// Messages of a lower number than this are written to standard error.
+pub(crate) static LOGLEVEL: AtomicU8 = AtomicU8::new(5);
+
+/// Writes a message to the log and to the console; `trace` gets each of its lines.
+pub(crate) fn emit(level: u8, args: fmt::Arguments<'_>, trace: impl Fn(&str)) {
+    let text = format!("{args}");
+    let ns = clock::monotonic();
+    for line in text.trim_end_matches('\n').split('\n') {
+        let stamped = format!(
+            "[{:5}.{:06}] {line}",
+            ns / 1_000_000_000,
+            ns % 1_000_000_000 / 1_000
+        );
+        if level < LOGLEVEL.load(Relaxed) {
+            eprintln!("{stamped}");
+        }
+        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LINES {
+            log.pop_front();
+        }
+        log.push_back(stamped);
+        drop(log);
+        trace(line);
+    }
+}
+
+/// The lines of the log, the oldest first, each with its time.
+pub(crate) fn log() -> Vec<String> {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    log.iter().cloned().collect()
+}

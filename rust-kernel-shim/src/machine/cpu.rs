@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the kernel keeps per processor, here per thread: context counts and the RCU reader word.
+
+use super::std::{
+    self,
+    sync::{Mutex, PoisonError},
+    vec::Vec,
+};
+use core::{
+    cell::Cell,
+    ptr,
+    sync::atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+
+/// What other threads may look at while they wait for a grace period.
+///
+/// `word` is 0 while the thread is in a quiescent state, else the number of the grace period
+/// that was current when its outermost section began.
+pub(crate) struct Reader {
+    pub(crate) word: AtomicU64,
+    taken: AtomicBool,
+}
+
+/// All readers that were ever needed; those of ended threads are used again.
+static READERS: Mutex<Vec<&'static Reader>> = Mutex::new(Vec::new());
+
+/// Calls `f` with every reader.
+pub(crate) fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
+    // A copy, so that waiting for a reader does not keep new threads from registering. A thread
+    // that registers after this point begins its sections after it, too.
+    let readers = READERS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    readers.into_iter().for_each(&mut f);
+}
+
+fn register() -> &'static Reader {
+    let mut readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(reader) = readers.iter().find(|r| !r.taken.swap(true, Acquire)) {
+        return reader;
+    }
+    let reader: &'static Reader = std::boxed::Box::leak(std::boxed::Box::new(Reader {
+        word: AtomicU64::new(0),
+        taken: AtomicBool::new(true),
+    }));
+    readers.push(reader);
+    reader
+}
+
+/// The counts of one thread.
+///
+/// # Invariants
+///
+/// - `sections` is the sum of the other counts: how many sections that hold up a grace period
+///   are open.
+/// - The reader's word is not 0 exactly while `sections` is not 0.
+pub(crate) struct Cpu {
+    reader: Cell<Option<&'static Reader>>,
+    sections: Cell<u32>,
+    /// Open `rcu_read_lock()` sections.
+    pub(crate) rcu: Cell<u32>,
+    /// Open `preempt_disable()` sections, a spinlock being one.
+    pub(crate) preempt: Cell<u32>,
+    /// Open sections with interrupts disabled.
+    pub(crate) irqs_off: Cell<u32>,
+    /// Nested soft and hard interrupt handlers.
+    pub(crate) interrupt: Cell<u32>,
+    /// The task that this thread is, once it was asked for.
+    pub(super) task: Cell<*const super::task::task_struct>,
+}
+
+std::thread_local! {
+    static CPU: Cpu = const { Cpu {
+        reader: Cell::new(None),
+        sections: Cell::new(0),
+        rcu: Cell::new(0),
+        preempt: Cell::new(0),
+        irqs_off: Cell::new(0),
+        interrupt: Cell::new(0),
+        task: Cell::new(ptr::null()),
+    } };
+    static LEAVE: Leave = const { Leave };
+}
+
+/// Gives back what the thread holds of the machine when it ends.
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        CPU.with(|cpu| {
+            if let Some(reader) = cpu.reader.take() {
+                reader.word.store(0, Release);
+                reader.taken.store(false, Release);
+            }
+            super::task::leave(cpu.task.replace(ptr::null()));
+        });
+    }
+}
+
+/// The counts of this thread.
+#[inline(always)]
+pub(crate) fn with<R>(f: impl FnOnce(&Cpu) -> R) -> R {
+    CPU.with(f)
+}
+
+/// Makes sure that [`Leave`] runs when this thread ends.
+pub(super) fn leave_at_exit() {
+    // A thread that is ending already has nothing to give back any more.
+    let _ = LEAVE.try_with(|_| ());
+}
+
+impl Cpu {
+    #[cold]
+    fn first_section(&self) -> &'static Reader {
+        let reader = register();
+        self.reader.set(Some(reader));
+        leave_at_exit();
+        reader
+    }
+
+    /// The word that others look at.
+    pub(crate) fn reader(&self) -> &'static Reader {
+        match self.reader.get() {
+            Some(reader) => reader,
+            None => self.first_section(),
+        }
+    }
+
+    /// Opens a section of the kind that `count` counts, that holds up grace periods from
+    /// `grace_period` on.
+    #[inline]
+    pub(crate) fn enter(&self, count: &Cell<u32>, grace_period: impl FnOnce() -> u64) {
+        count.set(count.get() + 1);
+        let sections = self.sections.get();
+        self.sections.set(sections + 1);
+        if sections == 0 {
+            // INVARIANT: `sections` is 1 now. If this store comes before the updater's heavy
+            // barrier, its scan sees it and waits; if it comes after, our reads come after the
+            // barrier as well and see what the updater unpublished. The partner is
+            // `rcu::gp::wait()`.
+            self.reader().word.store(grace_period(), Relaxed);
+            super::barrier::light();
+        }
+    }
+
+    /// Closes such a section; false if none was open.
+    #[inline]
+    pub(crate) fn exit(&self, count: &Cell<u32>) -> bool {
+        if count.get() == 0 {
+            return false;
+        }
+        count.set(count.get() - 1);
+        let sections = self.sections.get() - 1;
+        self.sections.set(sections);
+        if sections == 0 {
+            // INVARIANT: `sections` is 0 now. An updater that reads this 0 has everything of
+            // the section behind it, and passes its second heavy barrier.
+            super::barrier::light();
+            self.reader().word.store(0, Release);
+        }
+        true
+    }
+
+    /// True where sleeping is not allowed: preemption or interrupts are off, or this is an
+    /// interrupt handler.
+    pub(crate) fn in_atomic(&self) -> bool {
+        self.preempt.get() != 0 || self.irqs_off.get() != 0 || self.interrupt.get() != 0
+    }
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The kernel's log.
+//!
+//! C header: [`include/linux/printk.h`](srctree/include/linux/printk.h).
+//!
+//! A message goes to the log with its module's name in front, taken from
+//! `__LOG_PREFIX` at the root of the crate that prints, where
+//! [`module!`](crate::prelude::module) defines it. Messages end with `\n`.
+
+use crate::{
+    bindings, fmt,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
+};
+
+/// The levels, in the shape of C's format strings.
+#[doc(hidden)]
+pub mod format_strings {
+    /// The length of C's format strings, in bytes.
+    pub const LENGTH: usize = 10;
+
+    /// SOH and the level, as C marks it, then the rest of the format.
+    const fn format(level: u8) -> [u8; LENGTH] {
+        assert!(level < 8, "there are eight levels");
+        let mut format = *b"\x01_%s: %pA\0";
+        format[1] = b'0' + level;
+        format
+    }
+
+    pub static EMERG: [u8; LENGTH] = format(0);
+    pub static ALERT: [u8; LENGTH] = format(1);
+    pub static CRIT: [u8; LENGTH] = format(2);
+    pub static ERR: [u8; LENGTH] = format(3);
+    pub static WARNING: [u8; LENGTH] = format(4);
+    pub static NOTICE: [u8; LENGTH] = format(5);
+    pub static INFO: [u8; LENGTH] = format(6);
+    pub static DEBUG: [u8; LENGTH] = format(7);
+    pub static CONT: [u8; LENGTH] = *b"\x01c%pA\0\0\0\0\0";
+}
+
+/// Prints a message.
+///
+/// # Safety
+///
+/// `format_string` is one of [`format_strings`], and not the last;
+/// `module_name` ends with a NUL.
+#[doc(hidden)]
+pub unsafe fn call_printk(
+    format_string: &[u8; format_strings::LENGTH],
+    module_name: &[u8],
+    args: fmt::Arguments<'_>,
+) {
+    let level = format_string[1] - b'0';
+    // SAFETY: The level is in range and the name ends with a NUL.
+    unsafe { bindings::printk(level, module_name, args) };
+}
+
+/// Goes on with the line that the last message left unfinished.
+#[doc(hidden)]
+pub fn call_printk_cont(args: fmt::Arguments<'_>) {
+    // SAFETY: There is nothing to promise.
+    unsafe { bindings::printk_cont(args) };
+}
+
+/// What the printing macros have in common.
+#[doc(hidden)]
+#[macro_export]
+#[expect(clippy::crate_in_macro_def)]
+macro_rules! print_macro {
+    ($format_string:path, false, $($arg:tt)+) => {
+        match $crate::prelude::fmt!($($arg)+) {
+            // SAFETY: The format string is one of ours, and `module!` ends the
+            // prefix with a NUL.
+            args => unsafe {
+                $crate::print::call_printk(&$format_string, crate::__LOG_PREFIX, args);
+            },
+        }
+    };
+    ($format_string:path, true, $($arg:tt)+) => {
+        $crate::print::call_printk_cont($crate::prelude::fmt!($($arg)+))
+    };
+}
+
+/// Prints a message of level 0: the system is unusable.
+///
+/// All of these macros work in any context and format as
+/// [`fmt!`](crate::prelude::fmt) does.
+#[macro_export]
+macro_rules! pr_emerg {
+    ($($arg:tt)*) => {
+        $crate::print_macro!($crate::print::format_strings::EMERG, false, $($arg)*)
+    };
+}
+
+/// Prints a message of level 1: act at once.
+#[macro_export]
+macro_rules! pr_alert {
+    ($($arg:tt)*) => {
+        $crate::print_macro!($crate::print::format_strings::ALERT, false, $($arg)*)
+    };
+}
+
+/// Prints a message of level 2: critical.
+#[macro_export]
+macro_rules! pr_crit {
+    ($($arg:tt)*) => {
+        $crate::print_macro!($crate::print::format_strings::CRIT, false, $($arg)*)
+    };
+}
+
+/// Prints a message of level 3: an error.
+#[macro_export]
+macro_rules! pr_err {
+    ($($arg:tt)*) => {
+        $crate::print_macro!($crate::print::format_strings::ERR, false, $($arg)*)
+    };
+}
+
+/// Prints a message of level 4: a warning.
+#[macro_export]
+macro_rules! pr_warn {
+    ($($arg:tt)*) => {
+        $crate::print_macro!($crate::print::format_strings::WARNING, false, $($arg)*)
+    };
+}
+
+/// Prints a message of level 5: normal, but worth noticing.
+#[macro_export]
+macro_rules! pr_notice {
+    ($($arg:tt)*) => {
+        $crate::print_macro!($crate::print::format_strings::NOTICE, false, $($arg)*)
+    };
+}
+
+/// Prints a message of level 6: information.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::prelude::*;
+///
+/// struct Example;
+///
+/// impl kernel::Module for Example {
+///     fn init(_module: &'static ThisModule) -> Result<Self> {
+///         pr_info!("{} loaded\n", 1 + 1);
+///         Ok(Example)
+///     }
+/// }
+///
+/// module! {
+///     type: Example,
+///     name: "example",
+///     license: "GPL",
+/// }
+///
+/// fn main() -> Result {
+///     <Example as kernel::Module>::init(kernel::module::this_module::<Example>())?;
+///     Ok(())
+/// }
+/// ```
+#[macro_export]
+#[doc(alias = "print")]
+macro_rules! pr_info {
+    ($($arg:tt)*) => {
+        $crate::print_macro!($crate::print::format_strings::INFO, false, $($arg)*)
+    };
+}
+
+/// Prints a message of level 7, if built with debug assertions.
+#[macro_export]
+#[doc(alias = "print")]
+macro_rules! pr_debug {
+    ($($arg:tt)*) => {
+        if ::core::cfg!(debug_assertions) {
+            $crate::print_macro!($crate::print::format_strings::DEBUG, false, $($arg)*)
+        }
+    };
+}
+
+/// Goes on with the line that the last message left unfinished.
+#[macro_export]
+macro_rules! pr_cont {
+    ($($arg:tt)*) => {
+        $crate::print_macro!($crate::print::format_strings::CONT, true, $($arg)*)
+    };
+}
+
+/// Runs a closure the first time only, without waiting for anything.
+///
+/// Several threads that are first at once do not wait for the one that runs
+/// it.
+pub struct OnceLite(Atomic<bool>);
+
+impl OnceLite {
+    /// Has not run.
+    #[inline(always)]
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        OnceLite(Atomic::new(false))
+    }
+
+    /// Runs `f` the first time; says whether it did.
+    pub fn call_once<F>(&self, f: F) -> bool
+    where
+        F: FnOnce(),
+    {
+        // Relaxed: it protects nothing but itself. The load spares the cache
+        // line in the usual case.
+        if self.0.load(Relaxed) || self.0.xchg(true, Relaxed) {
+            return false;
+        }
+        f();
+        true
+    }
+}
+
+/// Does something the first time only.
+#[macro_export]
+macro_rules! do_once_lite {
+    { $($e:tt)* } => {{
+        static ONCE: $crate::print::OnceLite = $crate::print::OnceLite::new();
+        ONCE.call_once(|| { $($e)* });
+    }};
+}
+
+/// As [`pr_emerg!`](crate::pr_emerg), the first time only.
+#[macro_export]
+macro_rules! pr_emerg_once {
+    ($($arg:tt)*) => { $crate::do_once_lite! { $crate::pr_emerg!($($arg)*) } };
+}
+
+/// As [`pr_alert!`](crate::pr_alert), the first time only.
+#[macro_export]
+macro_rules! pr_alert_once {
+    ($($arg:tt)*) => { $crate::do_once_lite! { $crate::pr_alert!($($arg)*) } };
+}
+
+/// As [`pr_crit!`](crate::pr_crit), the first time only.
+#[macro_export]
+macro_rules! pr_crit_once {
+    ($($arg:tt)*) => { $crate::do_once_lite! { $crate::pr_crit!($($arg)*) } };
+}
+
+/// As [`pr_err!`](crate::pr_err), the first time only.
+#[macro_export]
+macro_rules! pr_err_once {
+    ($($arg:tt)*) => { $crate::do_once_lite! { $crate::pr_err!($($arg)*) } };
+}
+
+/// As [`pr_warn!`](crate::pr_warn), the first time only.
+#[macro_export]
+macro_rules! pr_warn_once {
+    ($($arg:tt)*) => { $crate::do_once_lite! { $crate::pr_warn!($($arg)*) } };
+}
+
+/// As [`pr_notice!`](crate::pr_notice), the first time only.
+#[macro_export]
+macro_rules! pr_notice_once {
+    ($($arg:tt)*) => { $crate::do_once_lite! { $crate::pr_notice!($($arg)*) } };
+}
+
+/// As [`pr_info!`](crate::pr_info), the first time only.
+#[macro_export]
+macro_rules! pr_info_once {
+    ($($arg:tt)*) => { $crate::do_once_lite! { $crate::pr_info!($($arg)*) } };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_is_once() {
+        let once = OnceLite::new();
+        let mut ran = 0;
+        assert!(once.call_once(|| ran += 1));
+        assert!(!once.call_once(|| ran += 1));
+        assert_eq!(ran, 1);
+    }
+}

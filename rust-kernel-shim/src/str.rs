@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Strings: bytes, C strings, and buffers to format into.
+//!
+//! C header: [`include/linux/string.h`](srctree/include/linux/string.h).
+
+pub use crate::ffi::CStr;
+
+use crate::{
+    alloc::AllocError,
+    ffi::c_char,
+    fmt::{
+        self,
+        Write, //
+    },
+};
+
+mod bstr;
+mod cstring;
+mod formatter;
+
+pub use bstr::BStr;
+pub use cstring::CString;
+pub use formatter::{
+    Formatter,
+    NullTerminatedFormatter,
+    RawFormatter, //
+};
+
+mod private {
+    pub trait Sealed {}
+
+    impl Sealed for super::CStr {}
+}
+
+/// What the kernel needs of a [`CStr`] and `core` does not have.
+pub trait CStrExt: private::Sealed {
+    /// The C string at `ptr`.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` points to bytes that end with a NUL and do not change during `'a`.
+    unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a Self;
+
+    /// The C string that `bytes` are.
+    ///
+    /// # Safety
+    ///
+    /// They end with a NUL and contain no other.
+    unsafe fn from_bytes_with_nul_unchecked_mut(bytes: &mut [u8]) -> &mut Self;
+
+    /// What C wants: a pointer to the first character.
+    fn as_char_ptr(&self) -> *const c_char;
+
+    /// A copy; may sleep.
+    fn to_cstring(&self) -> Result<CString, AllocError>;
+
+    /// Makes ASCII letters small, in place.
+    fn make_ascii_lowercase(&mut self);
+
+    /// Makes ASCII letters capital, in place.
+    fn make_ascii_uppercase(&mut self);
+
+    /// A copy with small ASCII letters; may sleep.
+    fn to_ascii_lowercase(&self) -> Result<CString, AllocError>;
+
+    /// A copy with capital ASCII letters; may sleep.
+    fn to_ascii_uppercase(&self) -> Result<CString, AllocError>;
+}
+
+/// The bytes of `s`, with the NUL.
+///
+/// # Safety
+///
+/// The caller puts a NUL nowhere and leaves the one there is.
+unsafe fn to_bytes_mut(s: &mut CStr) -> &mut [u8] {
+    let bytes = core::ptr::from_mut(s) as *mut [u8];
+    // SAFETY: A `CStr` is its bytes, borrowed for as long as `s`.
+    unsafe { &mut *bytes }
+}
+
+impl CStrExt for CStr {
+    #[inline]
+    #[expect(clippy::disallowed_methods, reason = "this is its wrapper")]
+    unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a Self {
+        // SAFETY: The caller's promises are those of `from_ptr()`.
+        unsafe { CStr::from_ptr(ptr.cast()) }
+    }
+
+    #[inline]
+    unsafe fn from_bytes_with_nul_unchecked_mut(bytes: &mut [u8]) -> &mut Self {
+        let this = core::ptr::from_mut(bytes) as *mut CStr;
+        // SAFETY: A `CStr` is such bytes; the caller says that these are.
+        unsafe { &mut *this }
+    }
+
+    #[inline]
+    #[expect(clippy::disallowed_methods, reason = "this is its wrapper")]
+    fn as_char_ptr(&self) -> *const c_char {
+        self.as_ptr().cast()
+    }
+
+    fn to_cstring(&self) -> Result<CString, AllocError> {
+        CString::try_from(self)
+    }
+
+    fn make_ascii_lowercase(&mut self) {
+        // SAFETY: No letter becomes a NUL, and a NUL is no letter.
+        unsafe { to_bytes_mut(self) }.make_ascii_lowercase();
+    }
+
+    fn make_ascii_uppercase(&mut self) {
+        // SAFETY: No letter becomes a NUL, and a NUL is no letter.
+        unsafe { to_bytes_mut(self) }.make_ascii_uppercase();
+    }
+
+    fn to_ascii_lowercase(&self) -> Result<CString, AllocError> {
+        let mut copy = self.to_cstring()?;
+        copy.make_ascii_lowercase();
+        Ok(copy)
+    }
+
+    fn to_ascii_uppercase(&self) -> Result<CString, AllocError> {
+        let mut copy = self.to_cstring()?;
+        copy.make_ascii_uppercase();
+        Ok(copy)
+    }
+}
+
+impl fmt::Display for CStr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in self.to_bytes() {
+            match byte {
+                b' '..=b'~' => f.write_char(byte.into())?,
+                _ => write!(f, "\\x{byte:02x}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AsRef<BStr> for CStr {
+    #[inline]
+    fn as_ref(&self) -> &BStr {
+        BStr::from_bytes(self.to_bytes())
+    }
+}
+
+/// What C wants, in a constant.
+#[inline]
+#[expect(clippy::disallowed_methods, reason = "this is its wrapper")]
+pub const fn as_char_ptr_in_const_context(c_str: &CStr) -> *const c_char {
+    c_str.as_ptr().cast()
+}
+
+/// A [`CStr`] of what `concat!` takes; a literal is better written `c"..."`.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(kernel::c_str!(concat!("line ", 7)), c"line 7");
+/// ```
+#[macro_export]
+macro_rules! c_str {
+    ($str:expr) => {{
+        const WITH_NUL: &str = ::core::concat!($str, "\0");
+        const C_STR: &$crate::str::CStr =
+            match $crate::str::CStr::from_bytes_with_nul(WITH_NUL.as_bytes()) {
+                Ok(c_str) => c_str,
+                Err(_) => panic!("a C string contains no NUL"),
+            };
+        C_STR
+    }};
+}
+
+/// A [`BStr`](crate::str::BStr) of a literal.
+#[macro_export]
+macro_rules! b_str {
+    ($str:literal) => {{
+        const B_STR: &$crate::str::BStr = {
+            const STR: &str = $str;
+            $crate::str::BStr::from_bytes(STR.as_bytes())
+        };
+        B_STR
+    }};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prelude::*;
+
+    #[test]
+    fn c_strings_print_escaped() -> Result {
+        let text = CString::try_from_fmt(fmt!("{}", c"caf\xc3\xa9\n~"))?;
+        assert_eq!(text.to_str()?, "caf\\xc3\\xa9\\x0a~");
+        Ok(())
+    }
+
+    #[test]
+    fn letters_change_case() -> Result {
+        assert_eq!(&*c"aZ-1".to_ascii_uppercase()?, c"AZ-1");
+        assert_eq!(&*c"aZ-1".to_ascii_lowercase()?, c"az-1");
+        Ok(())
+    }
+
+    #[test]
+    fn pointers_come_back() {
+        // SAFETY: The pointer is that of a literal.
+        assert_eq!(unsafe { CStr::from_char_ptr(c"abc".as_char_ptr()) }, c"abc");
+    }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A value that will have several owners, and has one yet.
+
+use super::{
+    new_uninit,
+    Arc, //
+};
+use crate::{
+    alloc::{
+        AllocError,
+        Flags, //
+    },
+    fmt,
+    init::InPlaceInit, //
+};
+use core::{
+    borrow::{
+        Borrow,
+        BorrowMut, //
+    },
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
+    ops::{
+        Deref,
+        DerefMut, //
+    },
+    pin::Pin,
+};
+use pin_init::{
+    InPlaceWrite,
+    Init,
+    PinInit, //
+};
+
+/// The only owner of a value, which it can change.
+///
+/// # Invariants
+///
+/// One owner is counted.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{prelude::*, sync::{Arc, UniqueArc}};
+///
+/// let mut number = UniqueArc::new(1, GFP_KERNEL)?;
+/// *number += 1;
+/// let number: Arc<i32> = number.into();
+/// assert_eq!(*number, 2);
+/// # Ok::<(), Error>(())
+/// ```
+pub struct UniqueArc<T: ?Sized> {
+    inner: Arc<T>,
+}
+
+impl<T> InPlaceInit<T> for UniqueArc<T> {
+    type PinnedSelf = Pin<Self>;
+
+    #[inline]
+    fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self::PinnedSelf, E>
+    where
+        E: From<AllocError>,
+    {
+        UniqueArc::new_uninit(flags)?.write_pin_init(init)
+    }
+
+    #[inline]
+    fn try_init<E>(init: impl Init<T, E>, flags: Flags) -> Result<Self, E>
+    where
+        E: From<AllocError>,
+    {
+        UniqueArc::new_uninit(flags)?.write_init(init)
+    }
+}
+
+impl<T> InPlaceWrite<T> for UniqueArc<MaybeUninit<T>> {
+    type Initialized = UniqueArc<T>;
+
+    #[inline]
+    fn write_init<E>(self, init: impl Init<T, E>) -> Result<Self::Initialized, E> {
+        self.init_with(init)
+    }
+
+    #[inline]
+    fn write_pin_init<E>(self, init: impl PinInit<T, E>) -> Result<Pin<Self::Initialized>, E> {
+        self.pin_init_with(init)
+    }
+}
+
+impl<T> UniqueArc<T> {
+    /// Allocates memory for `value`.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
+        // INVARIANT: A new one has one owner.
+        Ok(UniqueArc {
+            inner: Arc::new(value, flags)?,
+        })
+    }
+
+    /// Allocates memory and leaves it as it is.
+    ///
+    /// May sleep if `flags` say so.
+    pub fn new_uninit(flags: Flags) -> Result<UniqueArc<MaybeUninit<T>>, AllocError> {
+        // INVARIANT: A new one has one owner.
+        Ok(UniqueArc {
+            inner: new_uninit(flags)?,
+        })
+    }
+}
+
+impl<T: ?Sized> UniqueArc<T> {
+    /// # Safety
+    ///
+    /// There is no other owner.
+    pub(super) unsafe fn from_last(inner: Arc<T>) -> Self {
+        // INVARIANT: The caller says so.
+        UniqueArc { inner }
+    }
+
+    /// A pointer to the value.
+    #[inline]
+    pub fn as_ptr(this: &Self) -> *const T {
+        Arc::as_ptr(&this.inner)
+    }
+}
+
+impl<T> UniqueArc<MaybeUninit<T>> {
+    /// Initialises with `value`.
+    pub fn write(mut self, value: T) -> UniqueArc<T> {
+        self.deref_mut().write(value);
+        // SAFETY: Just written.
+        unsafe { self.assume_init() }
+    }
+
+    /// Declares the value initialised.
+    ///
+    /// # Safety
+    ///
+    /// It is.
+    pub unsafe fn assume_init(self) -> UniqueArc<T> {
+        let inner = ManuallyDrop::new(self).inner.ptr.cast();
+        // INVARIANT: Still one owner.
+        UniqueArc {
+            // SAFETY: The owner forgotten above is this one; with or without
+            // `MaybeUninit` the layout is the same.
+            inner: unsafe { Arc::from_inner(inner) },
+        }
+    }
+
+    /// Initialises in place.
+    #[inline]
+    pub fn init_with<E>(mut self, init: impl Init<T, E>) -> Result<UniqueArc<T>, E> {
+        // SAFETY: The memory is ours; if it fails it is freed, no more.
+        unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
+        // SAFETY: Just initialised.
+        Ok(unsafe { self.assume_init() })
+    }
+
+    /// Initialises in place, where it stays.
+    #[inline]
+    pub fn pin_init_with<E>(mut self, init: impl PinInit<T, E>) -> Result<Pin<UniqueArc<T>>, E> {
+        // SAFETY: The memory is ours and pinned below; if it fails it is
+        // freed, no more.
+        unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
+        // SAFETY: Just initialised.
+        Ok(unsafe { self.assume_init() }.into())
+    }
+}
+
+impl<T: ?Sized> From<UniqueArc<T>> for Pin<UniqueArc<T>> {
+    fn from(obj: UniqueArc<T>) -> Self {
+        // SAFETY: Moving the owner does not move the value.
+        unsafe { Pin::new_unchecked(obj) }
+    }
+}
+
+impl<T: ?Sized> From<UniqueArc<T>> for Arc<T> {
+    fn from(item: UniqueArc<T>) -> Self {
+        item.inner
+    }
+}
+
+impl<T: ?Sized> From<Pin<UniqueArc<T>>> for Arc<T> {
+    fn from(item: Pin<UniqueArc<T>>) -> Self {
+        // SAFETY: The value stays pinned in an `Arc`.
+        unsafe { Pin::into_inner_unchecked(item) }.inner
+    }
+}
+
+impl<T: ?Sized> Deref for UniqueArc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+impl<T: ?Sized> DerefMut for UniqueArc<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: By the invariant nobody else looks.
+        unsafe { &mut self.inner.ptr.as_mut().data }
+    }
+}
+
+impl<T: ?Sized> Borrow<T> for UniqueArc<T> {
+    fn borrow(&self) -> &T {
+        self
+    }
+}
+
+impl<T: ?Sized> BorrowMut<T> for UniqueArc<T> {
+    fn borrow_mut(&mut self) -> &mut T {
+        self
+    }
+}
+
+impl<T: fmt::Display + ?Sized> fmt::Display for UniqueArc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl<T: fmt::Debug + ?Sized> fmt::Debug for UniqueArc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

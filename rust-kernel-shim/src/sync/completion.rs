@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Waiting for something to be done.
+//!
+//! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h).
+
+use crate::{
+    bindings,
+    types::Opaque, //
+};
+use pin_init::{
+    pin_data,
+    pin_init,
+    PinInit, //
+};
+
+/// Something that is done once, and that others wait for.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{prelude::*, sync::Completion};
+///
+/// let done = KBox::pin_init(Completion::new(), GFP_KERNEL)?;
+/// done.complete_all();
+/// done.wait_for_completion();
+/// # Ok::<(), Error>(())
+/// ```
+#[pin_data]
+pub struct Completion {
+    #[pin]
+    inner: Opaque<bindings::completion>,
+}
+
+// SAFETY: C synchronises all access.
+unsafe impl Send for Completion {}
+
+// SAFETY: C synchronises all access.
+unsafe impl Sync for Completion {}
+
+impl Completion {
+    /// Not done yet.
+    #[doc(alias = "init_completion")]
+    pub fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner <- Opaque::ffi_init(|slot: *mut bindings::completion| {
+                // SAFETY: The memory is valid, and pinned.
+                unsafe { bindings::init_completion(slot) };
+            }),
+        })
+    }
+
+    fn as_raw(&self) -> *mut bindings::completion {
+        self.inner.get()
+    }
+
+    /// Wakes all who wait, and all who will; in any context.
+    #[inline]
+    pub fn complete_all(&self) {
+        // SAFETY: The completion is initialised.
+        unsafe { bindings::complete_all(self.as_raw()) };
+    }
+
+    /// Waits until it is done; may sleep, and no signal ends it.
+    #[inline]
+    pub fn wait_for_completion(&self) {
+        // SAFETY: The completion is initialised.
+        unsafe { bindings::wait_for_completion(self.as_raw()) };
+    }
+}

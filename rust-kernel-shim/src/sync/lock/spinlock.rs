@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Locks whose owner does not sleep.
+//!
+//! C header: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h).
+
+use super::{
+    Backend,
+    Guard,
+    Lock, //
+};
+use crate::{
+    bindings,
+    ffi::c_char, //
+};
+
+/// An initialiser of a [`SpinLock`](crate::sync::SpinLock), with the value and
+/// a name for reports, else file and line.
+#[macro_export]
+macro_rules! new_spinlock {
+    ($inner:expr $(, $name:literal)? $(,)?) => {
+        $crate::sync::SpinLock::new(
+            $inner,
+            $crate::optional_name!($($name)?),
+            $crate::static_lock_class!(),
+        )
+    };
+}
+pub use new_spinlock;
+
+/// As [`new_spinlock!`](crate::new_spinlock), of a
+/// [`SpinLockIrq`](crate::sync::SpinLockIrq).
+#[macro_export]
+macro_rules! new_spinlock_irq {
+    ($inner:expr $(, $name:literal)? $(,)?) => {
+        $crate::sync::SpinLockIrq::new(
+            $inner,
+            $crate::optional_name!($($name)?),
+            $crate::static_lock_class!(),
+        )
+    };
+}
+pub use new_spinlock_irq;
+
+/// A lock whose owner does not sleep.
+///
+/// Not for what an interrupt handler locks as well; see [`SpinLockIrq`].
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{prelude::*, sync::{new_spinlock, SpinLock}};
+///
+/// #[pin_data]
+/// struct Ring {
+///     #[pin]
+///     pending: SpinLock<KVec<u64>>,
+/// }
+///
+/// let ring = KBox::pin_init(
+///     pin_init!(Ring { pending <- new_spinlock!(KVec::new(), "Ring::pending") }),
+///     GFP_KERNEL,
+/// )?;
+/// ring.pending.lock().push(1, GFP_ATOMIC)?;
+/// assert_eq!(*ring.pending.lock(), [1]);
+/// # Ok::<(), Error>(())
+/// ```
+#[doc(alias = "spinlock_t")]
+pub type SpinLock<T> = Lock<T, SpinLockBackend>;
+
+/// The guard of a [`SpinLock`].
+pub type SpinLockGuard<'a, T> = Guard<'a, T, SpinLockBackend>;
+
+/// A lock whose owner neither sleeps nor is interrupted.
+pub type SpinLockIrq<T> = Lock<T, SpinLockIrqBackend>;
+
+/// The guard of a [`SpinLockIrq`].
+pub type SpinLockIrqGuard<'a, T> = Guard<'a, T, SpinLockIrqBackend>;
+
+/// The kind of a [`SpinLock`].
+pub struct SpinLockBackend;
+
+/// The kind of a [`SpinLockIrq`].
+pub struct SpinLockIrqBackend;
+
+macro_rules! backend {
+    ($backend:ident, $lock:ident, $trylock:ident, $unlock:ident) => {
+        // SAFETY: C's spinlock is a lock.
+        unsafe impl Backend for $backend {
+            type State = bindings::spinlock_t;
+            type GuardState = ();
+
+            #[inline]
+            unsafe fn init(
+                ptr: *mut Self::State,
+                name: *const c_char,
+                key: *mut bindings::lock_class_key,
+            ) {
+                // SAFETY: The caller's promises are those of C.
+                unsafe { bindings::__spin_lock_init(ptr, name, key) }
+            }
+
+            #[inline]
+            unsafe fn lock(ptr: *mut Self::State) {
+                // SAFETY: The caller says that it is initialised.
+                unsafe { bindings::$lock(ptr) }
+            }
+
+            #[inline]
+            unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
+                // SAFETY: The caller says that it is initialised.
+                (unsafe { bindings::$trylock(ptr) } != 0).then_some(())
+            }
+
+            #[inline]
+            unsafe fn unlock(ptr: *mut Self::State, (): &()) {
+                // SAFETY: The caller says that this thread has it.
+                unsafe { bindings::$unlock(ptr) }
+            }
+
+            #[inline]
+            unsafe fn assert_is_held(ptr: *mut Self::State) {
+                // SAFETY: The caller says that it is initialised.
+                unsafe { bindings::spin_assert_is_held(ptr) }
+            }
+        }
+    };
+}
+
+backend!(SpinLockBackend, spin_lock, spin_trylock, spin_unlock);
+backend!(
+    SpinLockIrqBackend,
+    spin_lock_irq_disable,
+    spin_trylock_irq_disable,
+    spin_unlock_irq_enable
+);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Read-copy-update.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h).
+
+use crate::{
+    bindings,
+    types::NotThreadSafe, //
+};
+
+/// A read-side critical section.
+///
+/// Having one tells you that what was reachable when it began stays in memory
+/// until it ends, and that you must not sleep. Sections nest.
+#[doc(alias = "rcu_read_lock")]
+pub struct Guard(NotThreadSafe);
+
+impl Guard {
+    /// Begins a section.
+    #[inline]
+    pub fn new() -> Self {
+        // SAFETY: Unlocked by drop(), in the same thread.
+        unsafe { bindings::rcu_read_lock() };
+        Guard(NotThreadSafe)
+    }
+
+    /// Ends the section.
+    #[doc(alias = "rcu_read_unlock")]
+    #[inline]
+    pub fn unlock(self) {}
+}
+
+impl Default for Guard {
+    #[inline]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Guard {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: Locked by new(), in this thread.
+        unsafe { bindings::rcu_read_unlock() };
+    }
+}
+
+/// Begins a read-side critical section.
+#[inline]
+pub fn read_lock() -> Guard {
+    Guard::new()
+}
+
+/// Waits until all callbacks queued so far have run; may sleep.
+#[inline]
+pub fn rcu_barrier() {
+    // SAFETY: There is nothing to promise; the context is checked by C.
+    unsafe { bindings::rcu_barrier() };
+}
+
+/// Waits until all sections begun so far have ended; may sleep.
+#[inline]
+pub fn synchronize_rcu() {
+    // SAFETY: There is nothing to promise; the context is checked by C.
+    unsafe { bindings::synchronize_rcu() };
+}

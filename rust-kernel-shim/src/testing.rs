@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The door to what exists only in userspace: the machine's scheduler, its console, its books.
+//!
+//! Nothing in here compiles in Linux; drivers do not use it, their tests do.
+
+pub mod baton;
+pub mod console;
+pub mod memory;
+mod module;
+pub mod trace;
+
+pub use module::{insmod, loaded_modules, Loaded};

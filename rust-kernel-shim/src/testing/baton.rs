@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Machines of one processor, in which one task runs at a time and time is virtual.
+
+use crate::{
+    bindings::BatonGrace,
+    machine::{baton::Baton, task},
+};
+use core::fmt;
+
+/// The machine could not go on: every task waits for another, and no timer is pending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck;
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("deadlock: every task is blocked, and no timer is pending")
+    }
+}
+
+impl core::error::Error for Stuck {}
+
+/// Runs `body` as the first task of a fresh machine, until it and all tasks that it started have
+/// ended.
+///
+/// Each task runs until it blocks or ends; the next is the one that became runnable first. When
+/// none is, a grace period passes, and then the time to the next timer.
+///
+/// # Errors
+///
+/// [`Stuck`] if all are blocked for good. The threads of these tasks are lost then.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     testing::baton,
+///     time::{delay::fsleep, Delta, Instant, Monotonic},
+/// };
+///
+/// let slept = baton::fifo(|| {
+///     let start = Instant::<Monotonic>::now();
+///     fsleep(Delta::from_secs(60));
+///     start.elapsed()
+/// });
+/// assert_eq!(slept, Ok(Delta::from_secs(60)));
+/// ```
+pub fn fifo<R>(body: impl FnOnce() -> R) -> Result<R, Stuck> {
+    Baton::run(BatonGrace::boxed(), body).map_err(|_| Stuck)
+}
+
+/// Lets every other task of this machine run until it is blocked or has ended. Time does not go
+/// on. Nothing happens outside of a machine with a baton.
+pub fn settle() {
+    let me = task::current();
+    if let Some(baton) = me.baton() {
+        baton.settle(me);
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The kernel log, for tests to read.
+
+use crate::machine::console;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// Writes messages of a lower number than `level` to standard error: 0 for none, 8 for all.
+/// It is 5 at first: warnings and worse. In any case all are kept in memory. Gives the level
+/// before.
+pub fn set_loglevel(level: u8) -> u8 {
+    console::LOGLEVEL.swap(level, Relaxed)
+}
+
+/// Calls `f` with each line of the log, the oldest first.
+pub fn for_each_line(mut f: impl FnMut(&str)) {
+    for line in console::log() {
+        f(&line);
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Loading and unloading modules.
+
+use crate::{
+    alloc::{flags::GFP_KERNEL, KBox},
+    bindings,
+    error::{
+        code::{EEXIST, ENOMEM},
+        Result,
+    },
+    init::InPlaceInit as _,
+    module::{this_module, InPlaceModule, ModuleMetadata},
+    str::CStr,
+};
+use core::{ops::Deref, pin::Pin};
+use spin::mutex::SpinMutex;
+
+/// Modules that can be loaded at the same time.
+const MODULES: usize = 64;
+
+/// The names of the modules that are loaded.
+static LOADED: SpinMutex<[Option<&'static CStr>; MODULES]> = SpinMutex::new([None; MODULES]);
+
+/// How many modules are loaded.
+pub fn loaded_modules() -> usize {
+    LOADED.lock().iter().flatten().count()
+}
+
+/// A module that is loaded; dropping this unloads it.
+pub struct Loaded<M: InPlaceModule + ModuleMetadata> {
+    // Dropped first: the module's exit runs while its text is there.
+    module: Pin<KBox<M>>,
+    _text: Text,
+}
+
+/// The text of a loaded module: a place in [`LOADED`].
+struct Text(usize);
+
+impl Text {
+    fn load(name: &'static CStr) -> Result<Self> {
+        let mut loaded = LOADED.lock();
+        if loaded.contains(&Some(name)) {
+            return Err(EEXIST);
+        }
+        let free = loaded.iter().position(Option::is_none).ok_or(ENOMEM)?;
+        loaded[free] = Some(name);
+        Ok(Self(free))
+    }
+}
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        // As in the kernel, a grace period passes between the module's exit and its text going.
+        // SAFETY: A safe caller is in no read-side section, or its sleeping there is reported.
+        unsafe { bindings::synchronize_rcu() };
+        LOADED.lock()[self.0] = None;
+    }
+}
+
+/// Loads a module: runs its `init`.
+///
+/// # Errors
+///
+/// What its `init` fails with; EEXIST if a module of that name is loaded; ENOMEM.
+pub fn insmod<M: InPlaceModule + ModuleMetadata>() -> Result<Loaded<M>> {
+    let text = Text::load(M::NAME)?;
+    let module = KBox::try_pin_init(M::init(this_module::<M>()), GFP_KERNEL)?;
+    Ok(Loaded {
+        module,
+        _text: text,
+    })
+}
+
+impl<M: InPlaceModule + ModuleMetadata> Deref for Loaded<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.module
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Waiting for time to pass.
+//!
+//! C header: [`include/linux/delay.h`](srctree/include/linux/delay.h).
+
+use super::Delta;
+use crate::{
+    bindings,
+    ffi::c_ulong, //
+};
+
+/// Sleeps for at least `delta`; may sleep, as the name says.
+///
+/// What is negative or longer than `i32::MAX` microseconds counts as that.
+#[doc(alias = "usleep_range")]
+pub fn fsleep(delta: Delta) {
+    // CAST: Widens.
+    const MAX: Delta = Delta::from_micros(i32::MAX as i64);
+
+    let delta = if (Delta::ZERO..=MAX).contains(&delta) {
+        delta
+    } else {
+        MAX
+    };
+    // SAFETY: There is nothing to promise; the context is checked by C.
+    // CAST: In range by the above.
+    unsafe { bindings::fsleep(delta.as_micros_ceil() as c_ulong) };
+}
