@@ -1,3 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Empty so far.
+//! Linux's dma-fence: the C API mirrored.
+
 #![no_std]
+
+pub mod bindings;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The C API of dma-fence, under its C names.
+//!
+//! C header: [`include/linux/dma-fence.h`](srctree/include/linux/dma-fence.h)
+//!
+//! In Linux this is `drivers/dma-buf`, and the safe half of this crate sits on bindgen's view of
+//! it. Here it is the thing itself: the same names, the same layout, the same order of events.
+//! A function's body stands under its C name and works on the raw pointer that it was given,
+//! since whoever embeds a fence finds its own structure from that very pointer.
+//!
+//! # Safety
+//!
+//! Unless a function says otherwise, a fence that is passed in was initialised by
+//! [`dma_fence_init`] and the caller holds a reference to it, and a callback that is passed in is
+//! valid until it has run or was removed. "From any context" includes hard interrupts and callers
+//! that hold other locks; "takes the lock" means that of the fence.
+
+#![allow(non_camel_case_types, non_upper_case_globals)]
+
+mod callback;
+mod context;
+mod deadline;
+mod describe;
+mod fence;
+mod init;
+mod names;
+mod order;
+mod refs;
+mod signal;
+mod signalling;
+mod state;
+mod stub;
+mod trace;
+mod wait;
+mod wait_any;
+
+pub use self::{
+    callback::*, context::*, deadline::*, describe::*, fence::*, init::*, names::*, order::*,
+    refs::*, signal::*, signalling::*, state::*, stub::*, trace::*, wait::*, wait_any::*,
+};
+pub use kernel::bindings::{
+    call_rcu, callback_head, ktime_t, list_head, seq_file, spinlock_t, MAX_SCHEDULE_TIMEOUT,
+};

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Callbacks, and the wish to be told.
+
+use super::{
+    dma_fence, dma_fence_assert_held, dma_fence_cb, dma_fence_func_t, dma_fence_lock_irqsave,
+    dma_fence_signal_locked, dma_fence_test_signaled_flag, dma_fence_unlock_irqrestore,
+    fence::{cb_list, ENABLE_SIGNAL},
+    trace_dma_fence_enable_signal,
+};
+use core::ptr::addr_of_mut;
+use kernel::{
+    bindings::{
+        list_add_tail, list_del_init, list_empty, rcu_read_lock, rcu_read_unlock, INIT_LIST_HEAD,
+    },
+    ffi::c_int,
+    WARN_ON,
+};
+
+const ENOENT: c_int = 2;
+const EINVAL: c_int = 22;
+
+/// Enables signalling under the lock; false if the fence has signalled, maybe just now.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super). The caller holds the lock.
+unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements. The op is called inside a read-side section, since
+    // the ops may be detached by a signal; not under this lock, but nobody needs to know that.
+    unsafe {
+        dma_fence_assert_held(fence);
+        let was_set = (*fence).test_and_set(ENABLE_SIGNAL);
+        if dma_fence_test_signaled_flag(fence) {
+            return false;
+        }
+        rcu_read_lock();
+        let op = (*fence).ops().and_then(|ops| ops.as_ref().enable_signaling);
+        if let (false, Some(enable_signaling)) = (was_set, op) {
+            trace_dma_fence_enable_signal(fence);
+            if !enable_signaling(fence) {
+                rcu_read_unlock();
+                dma_fence_signal_locked(fence);
+                return false;
+            }
+        }
+        rcu_read_unlock();
+    }
+    true
+}
+
+/// Makes sure that the fence will signal by itself; takes the lock. From any context.
+///
+/// The first call emits `dma_fence_enable_signal` and calls the op of that name, if there is one
+/// and the fence has not signalled; if the op says false, the fence signals at once.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+#[doc(alias = "dma_fence_enable_sw_signaling")]
+pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        let flags = dma_fence_lock_irqsave(fence);
+        __dma_fence_enable_signaling(fence);
+        dma_fence_unlock_irqrestore(fence, flags);
+    }
+}
+
+/// Has `func` called when the fence signals, after the callbacks that were added before; enables
+/// signalling. Takes the lock. From any context.
+///
+/// 0, or -ENOENT if the fence has signalled, in which case `func` is never called; -EINVAL, with
+/// a warning, without a fence or function.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super). `cb` is pending on no fence; `func` may be called with it
+/// in any context, with the lock held. `fence` may be null.
+pub unsafe fn dma_fence_add_callback(
+    fence: *mut dma_fence,
+    cb: *mut dma_fence_cb,
+    func: dma_fence_func_t,
+) -> c_int {
+    if WARN_ON!(fence.is_null() || func.is_none()) {
+        return -EINVAL;
+    }
+    // SAFETY: By the safety requirements; the list is changed under the lock.
+    unsafe {
+        let node = addr_of_mut!((*cb).node);
+        if dma_fence_test_signaled_flag(fence) {
+            INIT_LIST_HEAD(node);
+            return -ENOENT;
+        }
+        let flags = dma_fence_lock_irqsave(fence);
+        let pending = __dma_fence_enable_signaling(fence);
+        if pending {
+            (*cb).func = func;
+            list_add_tail(node, cb_list(fence));
+        } else {
+            INIT_LIST_HEAD(node);
+        }
+        dma_fence_unlock_irqrestore(fence, flags);
+        if pending {
+            0
+        } else {
+            -ENOENT
+        }
+    }
+}
+
+/// Takes a callback back; true if it had not been called, and now never will be. False says that
+/// it has been: since this takes the lock, it is not running any more. From any context.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super). `cb` was given to [`dma_fence_add_callback`] with this
+/// fence. The caller does not hold the lock.
+pub unsafe fn dma_fence_remove_callback(fence: *mut dma_fence, cb: *mut dma_fence_cb) -> bool {
+    // SAFETY: By the safety requirements; the list is changed under the lock.
+    unsafe {
+        let flags = dma_fence_lock_irqsave(fence);
+        let node = addr_of_mut!((*cb).node);
+        let pending = !list_empty(node);
+        if pending {
+            list_del_init(node);
+        }
+        dma_fence_unlock_irqrestore(fence, flags);
+        pending
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Hints about when a fence is wanted.
+
+use super::{dma_fence, dma_fence_is_signaled};
+use kernel::bindings::{ktime_t, rcu_read_lock, rcu_read_unlock};
+
+/// Tells the driver that somebody hopes for the fence by `deadline` (ns, `CLOCK_MONOTONIC`), if
+/// it has the op and the fence has not signalled. Polls then; the op is called without the lock.
+/// From any context.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
+    // SAFETY: By the safety requirements; inside the section the ops live, even if the fence is
+    // signalled meanwhile.
+    unsafe {
+        rcu_read_lock();
+        if let Some(set_deadline) = (*fence).ops().and_then(|ops| ops.as_ref().set_deadline) {
+            if !dma_fence_is_signaled(fence) {
+                set_deadline(fence, deadline);
+            }
+        }
+        rcu_read_unlock();
+    }
+}

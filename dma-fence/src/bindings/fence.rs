@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The structures: a fence, its ops, a callback.
+//!
+//! C header: [`include/linux/dma-fence.h`](srctree/include/linux/dma-fence.h)
+
+use core::{
+    cell::UnsafeCell,
+    ptr::{addr_of_mut, NonNull},
+    sync::atomic::{
+        AtomicI32, AtomicPtr, AtomicUsize,
+        Ordering::{Acquire, Relaxed, SeqCst},
+    },
+};
+use kernel::{
+    bindings::{callback_head, kref, ktime_t, list_head, spinlock_t},
+    ffi::{c_char, c_int, c_long, c_uint, c_ulong},
+};
+
+/// The lock of a fence: its own, or one that it shares.
+#[repr(C)]
+pub(super) union fence_lock {
+    pub(super) extern_lock: *mut spinlock_t,
+    pub(super) inline_lock: core::mem::ManuallyDrop<spinlock_t>,
+}
+
+/// What a fence is waiting for decides what stands here.
+#[repr(C)]
+pub(super) union fence_list {
+    /// Until it signals: the callbacks, under the lock.
+    pub(super) cb_list: list_head,
+    /// After it has signalled: when, in nanoseconds. Published by `TIMESTAMP_BIT`.
+    pub(super) timestamp: ktime_t,
+    /// After the last reference is gone.
+    pub(super) rcu: callback_head,
+}
+
+/// A fence: something that will have happened.
+///
+/// | bit of `flags` | name | set |
+/// |---|---|---|
+/// | 0 | `INITIALIZED` | by init |
+/// | 1 | `INLINE_LOCK` | by init, without an external lock |
+/// | 2 | `SEQNO64` | by init64: `seqno` compares with all its bits |
+/// | 3 | `SIGNALED` | once, under the lock |
+/// | 4 | `TIMESTAMP` | when the timestamp is there, under the lock |
+/// | 5 | `ENABLE_SIGNAL` | once somebody wants to be told, under the lock |
+/// | 6.. | `USER` | by the driver |
+///
+/// # Invariants
+///
+/// - `ops` is not null until `SIGNALED` is set; it becomes null then, unless the ops have `wait`
+///   or `release`. What it points to lives for a grace period longer.
+/// - `list` is the list of callbacks until `SIGNALED` is set, the timestamp once `TIMESTAMP` is,
+///   and RCU's once the count is 0.
+#[repr(C)]
+pub struct dma_fence {
+    pub(super) lock: UnsafeCell<fence_lock>,
+    pub(super) ops: AtomicPtr<dma_fence_ops>,
+    pub(super) list: UnsafeCell<fence_list>,
+    /// The context: fences of one context are in order. Never changes.
+    pub context: u64,
+    /// The place in the context's order. Never changes.
+    pub seqno: u64,
+    pub(super) flags: AtomicUsize,
+    pub(super) refcount: UnsafeCell<kref>,
+    pub(super) error: AtomicI32,
+}
+
+// SAFETY: What changes is atomic, under the lock, or handed over as the invariants say.
+unsafe impl Send for dma_fence {}
+// SAFETY: As above.
+unsafe impl Sync for dma_fence {}
+
+/// Called when a fence signals, with its lock held and interrupts off; may free the callback.
+pub type dma_fence_func_t =
+    Option<unsafe extern "C" fn(fence: *mut dma_fence, cb: *mut dma_fence_cb)>;
+
+/// A callback, inside the caller's own structure.
+///
+/// # Invariants
+///
+/// `node` is on the list of the fence that it was added to, or a list of its own.
+#[repr(C)]
+pub struct dma_fence_cb {
+    /// The link in the fence's list; first, so that its address is the callback's.
+    pub node: list_head,
+    /// What is called.
+    pub func: dma_fence_func_t,
+}
+
+/// What a driver does for its fences. Only the names are mandatory.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct dma_fence_ops {
+    /// The driver's name. The string lives for a grace period after the fence has signalled.
+    pub get_driver_name: Option<unsafe extern "C" fn(fence: *mut dma_fence) -> *const c_char>,
+    /// The name of the timeline; likewise.
+    pub get_timeline_name: Option<unsafe extern "C" fn(fence: *mut dma_fence) -> *const c_char>,
+    /// Somebody wants to be told: called once, under the lock. False says that the fence has
+    /// passed already, or never will; only then may an error be set here.
+    pub enable_signaling: Option<unsafe extern "C" fn(fence: *mut dma_fence) -> bool>,
+    /// Has it happened? Once true it stays true; may set an error if it says so.
+    pub signaled: Option<unsafe extern "C" fn(fence: *mut dma_fence) -> bool>,
+    /// Waits in the driver's own way (deprecated); keeps the ops attached.
+    pub wait:
+        Option<unsafe extern "C" fn(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long>,
+    /// The last reference is gone: frees the fence after a grace period; keeps the ops attached.
+    pub release: Option<unsafe extern "C" fn(fence: *mut dma_fence)>,
+    /// Somebody hopes that it signals by then. From any context, without the lock, often.
+    pub set_deadline: Option<unsafe extern "C" fn(fence: *mut dma_fence, deadline: ktime_t)>,
+}
+
+// SAFETY: All members are `None` then.
+unsafe impl pin_init::Zeroable for dma_fence_ops {}
+
+/// C: `enum dma_fence_flag_bits`.
+pub type dma_fence_flag_bits = c_uint;
+/// The fence was initialised.
+pub const dma_fence_flag_bits_DMA_FENCE_FLAG_INITIALIZED_BIT: dma_fence_flag_bits = 0;
+/// The fence has a lock of its own.
+pub const dma_fence_flag_bits_DMA_FENCE_FLAG_INLINE_LOCK_BIT: dma_fence_flag_bits = 1;
+/// The sequence number compares with all its bits.
+pub const dma_fence_flag_bits_DMA_FENCE_FLAG_SEQNO64_BIT: dma_fence_flag_bits = 2;
+/// The fence has signalled.
+pub const dma_fence_flag_bits_DMA_FENCE_FLAG_SIGNALED_BIT: dma_fence_flag_bits = 3;
+/// The timestamp can be read.
+pub const dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT: dma_fence_flag_bits = 4;
+/// Signalling was enabled.
+pub const dma_fence_flag_bits_DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT: dma_fence_flag_bits = 5;
+/// The first bit that belongs to the driver.
+pub const dma_fence_flag_bits_DMA_FENCE_FLAG_USER_BITS: dma_fence_flag_bits = 6;
+
+pub(super) const INITIALIZED: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_INITIALIZED_BIT;
+pub(super) const INLINE_LOCK: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_INLINE_LOCK_BIT;
+pub(super) const SEQNO64: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SEQNO64_BIT;
+pub(super) const SIGNALED: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SIGNALED_BIT;
+pub(super) const TIMESTAMP: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT;
+pub(super) const ENABLE_SIGNAL: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT;
+
+impl dma_fence {
+    /// `test_bit()`: what happened before the bit was set is visible if it is.
+    #[inline]
+    pub(super) fn test(&self, bit: usize) -> bool {
+        self.flags.load(Acquire) & bit != 0
+    }
+
+    /// `test_and_set_bit()`: a full barrier, as in the kernel.
+    #[inline]
+    pub(super) fn test_and_set(&self, bit: usize) -> bool {
+        self.flags.fetch_or(bit, SeqCst) & bit != 0
+    }
+
+    /// `rcu_dereference(fence->ops)`.
+    #[inline]
+    pub(super) fn ops(&self) -> Option<NonNull<dma_fence_ops>> {
+        // Pairs with the publication of the fence; a null needs no order.
+        NonNull::new(self.ops.load(Acquire))
+    }
+}
+
+/// The link that heads the fence's callbacks.
+///
+/// # Safety
+///
+/// `fence` is valid; what is done with the result is done under the lock.
+#[inline]
+pub(super) unsafe fn cb_list(fence: *mut dma_fence) -> *mut list_head {
+    // SAFETY: By the safety requirements; no reference to the cell's content is made.
+    unsafe { addr_of_mut!((*UnsafeCell::raw_get(addr_of_mut!((*fence).list))).cb_list) }
+}
+
+/// The flags; bit n is C's.
+///
+/// # Safety
+///
+/// `fence` is valid.
+pub unsafe fn dma_fence_flags(fence: *mut dma_fence) -> c_ulong {
+    // SAFETY: By the safety requirements.
+    unsafe { &*fence }.flags.load(Acquire)
+}
+
+/// The error, 0 if there is none; it counts only once the fence has signalled.
+///
+/// # Safety
+///
+/// `fence` is valid.
+pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
+    // SAFETY: By the safety requirements.
+    unsafe { &*fence }.error.load(Relaxed)
+}
+
+/// The ops if they are attached, else null: `rcu_access_pointer(fence->ops)`.
+///
+/// # Safety
+///
+/// `fence` is valid. What the result points to is not looked at outside of RCU.
+pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
+    // SAFETY: By the safety requirements.
+    unsafe { &*fence }.ops.load(Relaxed)
+}
+
+/// True while the ops are attached.
+///
+/// # Safety
+///
+/// `fence` is valid.
+pub unsafe fn dma_fence_has_ops(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements.
+    !unsafe { dma_fence_ops_ptr(fence) }.is_null()
+}
+
+/// The count of references.
+///
+/// # Safety
+///
+/// `fence` is valid.
+pub unsafe fn dma_fence_kref(fence: *mut dma_fence) -> *mut kref {
+    // SAFETY: By the safety requirements; no reference is made.
+    UnsafeCell::raw_get(unsafe { addr_of_mut!((*fence).refcount) })
+}
+
+/// The sequence number.
+///
+/// # Safety
+///
+/// `fence` is valid.
+#[inline]
+pub unsafe fn dma_fence_seqno(fence: *mut dma_fence) -> u64 {
+    // SAFETY: By the safety requirements; never written after init.
+    unsafe { (*fence).seqno }
+}
+
+/// The context's number.
+///
+/// # Safety
+///
+/// `fence` is valid.
+#[inline]
+pub unsafe fn dma_fence_context(fence: *mut dma_fence) -> u64 {
+    // SAFETY: By the safety requirements; never written after init.
+    unsafe { (*fence).context }
+}
+
+#[cfg(target_pointer_width = "64")]
+mod layout {
+    use super::{dma_fence, dma_fence_cb, dma_fence_ops};
+    use core::mem::offset_of;
+    use static_assertions::{const_assert, const_assert_eq};
+
+    const_assert_eq!(size_of::<dma_fence>(), 64);
+    const_assert_eq!(offset_of!(dma_fence, lock), 0);
+    const_assert_eq!(offset_of!(dma_fence, ops), 8);
+    const_assert_eq!(offset_of!(dma_fence, list), 16);
+    const_assert_eq!(offset_of!(dma_fence, context), 32);
+    const_assert_eq!(offset_of!(dma_fence, seqno), 40);
+    const_assert_eq!(offset_of!(dma_fence, flags), 48);
+    const_assert_eq!(offset_of!(dma_fence, refcount), 56);
+    const_assert_eq!(offset_of!(dma_fence, error), 60);
+    const_assert_eq!(size_of::<dma_fence_cb>(), 24);
+    const_assert_eq!(offset_of!(dma_fence_cb, node), 0);
+    const_assert_eq!(size_of::<dma_fence_ops>(), 7 * size_of::<usize>());
+    const_assert!(align_of::<dma_fence>() == 8);
+}

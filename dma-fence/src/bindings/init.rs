@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The beginning of a fence.
+
+use super::{
+    dma_fence, dma_fence_kref, dma_fence_ops,
+    fence::{cb_list, fence_lock, INITIALIZED, INLINE_LOCK, SEQNO64},
+    trace_dma_fence_init,
+};
+use core::{
+    cell::UnsafeCell,
+    mem::ManuallyDrop,
+    ptr::addr_of_mut,
+    sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize},
+};
+use kernel::{
+    bindings::{kref_init, spinlock, spinlock_t, INIT_LIST_HEAD},
+    BUG_ON,
+};
+
+/// Initialises a fence, with one reference, which is the caller's. From any context.
+///
+/// `lock` is a lock that fences share, which then outlives them all; null, as new code should
+/// have it, gives the fence a lock of its own. The sequence number compares as 32 bits with
+/// wraparound. Emits `dma_fence_init`.
+///
+/// # Panics
+///
+/// As the kernel does, without ops or without one of the two names.
+///
+/// # Safety
+///
+/// `fence` is valid for writes and nobody else knows it. The ops, and whatever they reach, live
+/// until a grace period after the fence has signalled; with a `wait` or `release` op as long as
+/// the fence.
+pub unsafe fn dma_fence_init(
+    fence: *mut dma_fence,
+    ops: *const dma_fence_ops,
+    lock: *mut spinlock_t,
+    context: u64,
+    seqno: u64,
+) {
+    // SAFETY: By the safety requirements.
+    unsafe { init(fence, ops, lock, context, seqno, 0) }
+}
+
+/// As [`dma_fence_init`], with a sequence number that compares with all its 64 bits.
+///
+/// # Panics
+///
+/// As [`dma_fence_init`].
+///
+/// # Safety
+///
+/// As [`dma_fence_init`].
+pub unsafe fn dma_fence_init64(
+    fence: *mut dma_fence,
+    ops: *const dma_fence_ops,
+    lock: *mut spinlock_t,
+    context: u64,
+    seqno: u64,
+) {
+    // SAFETY: By the safety requirements.
+    unsafe { init(fence, ops, lock, context, seqno, SEQNO64) }
+}
+
+/// # Safety
+///
+/// As [`dma_fence_init`].
+unsafe fn init(
+    fence: *mut dma_fence,
+    ops: *const dma_fence_ops,
+    lock: *mut spinlock_t,
+    context: u64,
+    seqno: u64,
+    flags: usize,
+) {
+    // SAFETY: By the safety requirements the ops are valid if they are not null.
+    BUG_ON!(unsafe { ops.as_ref() }
+        .is_none_or(|ops| ops.get_driver_name.is_none() || ops.get_timeline_name.is_none()));
+
+    let (lock, flags) = if lock.is_null() {
+        let inline_lock = ManuallyDrop::new(spinlock::new());
+        (fence_lock { inline_lock }, flags | INLINE_LOCK)
+    } else {
+        (fence_lock { extern_lock: lock }, flags)
+    };
+    // SAFETY: By the safety requirements all fields may be written. Whether a padding byte of a
+    // union is written does not matter.
+    unsafe {
+        kref_init(dma_fence_kref(fence));
+        addr_of_mut!((*fence).ops).write(AtomicPtr::new(ops.cast_mut()));
+        INIT_LIST_HEAD(cb_list(fence));
+        (*fence).context = context;
+        (*fence).seqno = seqno;
+        addr_of_mut!((*fence).flags).write(AtomicUsize::new(flags | INITIALIZED));
+        addr_of_mut!((*fence).lock).write(UnsafeCell::new(lock));
+        addr_of_mut!((*fence).error).write(AtomicI32::new(0));
+        trace_dma_fence_init(fence);
+    }
+}

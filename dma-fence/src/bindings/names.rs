@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The names, which belong to the driver.
+
+use super::{dma_fence, dma_fence_ops, dma_fence_test_signaled_flag};
+use core::ptr::NonNull;
+use kernel::{ffi::c_char, str::CStrExt as _};
+
+/// The ops, as long as their names may be asked for.
+///
+/// The bit and the pointer may be read in any order: one of them is enough to keep off, and who
+/// finds both in time is inside the section that the driver waits for.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super). Inside a read-side section.
+unsafe fn live_ops(fence: *mut dma_fence) -> Option<NonNull<dma_fence_ops>> {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        let ops = (*fence).ops();
+        ops.filter(|_| !dma_fence_test_signaled_flag(fence))
+    }
+}
+
+/// The name of the driver, or "detached-driver" once the fence has signalled.
+///
+/// C: `const char __rcu *`: the string is asked for and used inside one read-side section.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super). Inside a read-side section.
+pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
+    // SAFETY: By the safety requirements; the op is mandatory.
+    unsafe {
+        match live_ops(fence).and_then(|ops| ops.as_ref().get_driver_name) {
+            Some(get_driver_name) => get_driver_name(fence),
+            None => c"detached-driver".as_char_ptr(),
+        }
+    }
+}
+
+/// The name of the timeline, or "signaled-timeline" once the fence has signalled.
+///
+/// C: `const char __rcu *`: the string is asked for and used inside one read-side section.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super). Inside a read-side section.
+pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
+    // SAFETY: By the safety requirements; the op is mandatory.
+    unsafe {
+        match live_ops(fence).and_then(|ops| ops.as_ref().get_timeline_name) {
+            Some(get_timeline_name) => get_timeline_name(fence),
+            None => c"signaled-timeline".as_char_ptr(),
+        }
+    }
+}

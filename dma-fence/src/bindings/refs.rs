@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! References to fences, and the end of the last one.
+
+use super::{
+    dma_fence, dma_fence_driver_name, dma_fence_kref, dma_fence_lock_irqsave,
+    dma_fence_signal_locked, dma_fence_timeline_name, dma_fence_unlock_irqrestore,
+    fence::{cb_list, SIGNALED},
+    trace_dma_fence_destroy,
+};
+use core::{
+    ffi::CStr,
+    mem::offset_of,
+    ptr::{addr_of_mut, null_mut},
+    sync::atomic::{
+        AtomicPtr,
+        Ordering::{Acquire, Relaxed},
+    },
+};
+use kernel::{
+    bindings::{
+        call_rcu, callback_head, kfree_rcu_cb, kref, kref_get, kref_get_unless_zero, kref_put,
+        list_empty, rcu_read_lock, rcu_read_unlock,
+    },
+    ffi::c_char,
+    str::CStrExt as _,
+    WARN,
+};
+
+const EDEADLK: i32 = 35;
+
+/// Takes another reference, and gives the fence; null stays null. From any context.
+///
+/// # Safety
+///
+/// `fence` is null, or the caller has a reference.
+#[inline]
+pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
+    if !fence.is_null() {
+        // SAFETY: By the safety requirements.
+        unsafe { kref_get(dma_fence_kref(fence)) };
+    }
+    fence
+}
+
+/// Takes a reference unless the last one is gone, in which case it gives null. From any context.
+///
+/// # Safety
+///
+/// `fence` was found inside the RCU read-side section in which this is called.
+#[inline]
+pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
+    // SAFETY: By the safety requirements the memory is still that of a fence.
+    if unsafe { kref_get_unless_zero(dma_fence_kref(fence)) } != 0 {
+        fence
+    } else {
+        null_mut()
+    }
+}
+
+/// Takes a reference to the fence that a slot names; null if it names none. From any context.
+///
+/// The slot is read again after the reference was taken: if its fence's memory has become that
+/// of another in the meantime, the reference would be to the wrong one.
+///
+/// # Safety
+///
+/// `fencep` is valid, its fences are freed RCU-safe, and the caller is inside a read-side
+/// section.
+pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fence {
+    // SAFETY: By the safety requirements; an `AtomicPtr` is like a pointer in memory.
+    let slot = unsafe { AtomicPtr::from_ptr(fencep) };
+    loop {
+        let fence = slot.load(Acquire);
+        if fence.is_null() {
+            return fence;
+        }
+        // SAFETY: Just found, in the caller's section.
+        if unsafe { dma_fence_get_rcu(fence) }.is_null() {
+            continue;
+        }
+        // The reference was taken with `Acquire`, so this is read after it.
+        if slot.load(Relaxed) == fence {
+            return fence;
+        }
+        // SAFETY: The reference just taken.
+        unsafe { dma_fence_put(fence) };
+    }
+}
+
+/// Drops a reference; null is allowed. From any context, but the last one takes the lock if
+/// callbacks are pending.
+///
+/// # Safety
+///
+/// `fence` is null, or the caller owns a reference.
+#[inline]
+pub unsafe fn dma_fence_put(fence: *mut dma_fence) {
+    if !fence.is_null() {
+        // SAFETY: By the safety requirements; the release frees what is no longer referenced.
+        unsafe { kref_put(dma_fence_kref(fence), Some(dma_fence_release)) };
+    }
+}
+
+/// What happens when the last reference is gone: emits `dma_fence_destroy`, and frees the fence
+/// through its `release` op or by [`dma_fence_free`].
+///
+/// Callbacks that are pending then are somebody's bug: warns, signals with -EDEADLK.
+///
+/// # Safety
+///
+/// `kref` is that of a fence, and its count is 0.
+pub unsafe extern "C" fn dma_fence_release(kref: *mut kref) {
+    // SAFETY: By the safety requirements.
+    let fence: *mut dma_fence = unsafe { kref.byte_sub(offset_of!(dma_fence, refcount)).cast() };
+    // SAFETY: The memory is ours until it is freed below. The read-side section is closed
+    // below, and keeps what the ops reach from going while it is open.
+    unsafe {
+        rcu_read_lock();
+        trace_dma_fence_destroy(fence);
+        // Once it has signalled, no list stands there any more.
+        if !(*fence).test(SIGNALED) && !list_empty(cb_list(fence)) {
+            signal_forgotten(fence);
+        }
+        match (*fence).ops().and_then(|ops| ops.as_ref().release) {
+            Some(release) => release(fence),
+            None => dma_fence_free(fence),
+        }
+        rcu_read_unlock();
+    }
+}
+
+/// # Safety
+///
+/// The count of `fence` is 0, callbacks are pending, and this is a read-side section.
+#[cold]
+unsafe fn signal_forgotten(fence: *mut dma_fence) {
+    let str = |name: *const c_char| {
+        // SAFETY: A name lives as long as the read-side section that it was asked for in.
+        unsafe { CStr::from_char_ptr(name) }.to_str().unwrap_or("?")
+    };
+    // SAFETY: By the safety requirements.
+    unsafe {
+        let driver = str(dma_fence_driver_name(fence));
+        let timeline = str(dma_fence_timeline_name(fence));
+        let (context, seqno) = ((*fence).context, (*fence).seqno);
+        WARN!(
+            true,
+            "Fence {driver}:{timeline}:{context:x}:{seqno:x} released with pending signals!"
+        );
+        let flags = dma_fence_lock_irqsave(fence);
+        (*fence).error.store(-EDEADLK, Relaxed);
+        dma_fence_signal_locked(fence);
+        dma_fence_unlock_irqrestore(fence, flags);
+    }
+}
+
+/// Frees the memory of a fence after a grace period. From any context.
+///
+/// # Safety
+///
+/// The last reference is gone; the fence is the first member of a block from `kmalloc()`.
+pub unsafe fn dma_fence_free(fence: *mut dma_fence) {
+    const RCU: usize = offset_of!(dma_fence, list);
+    // SAFETY: By the safety requirements. RCU's part of the union is at its beginning.
+    unsafe {
+        let head: *mut callback_head = addr_of_mut!((*fence).list).cast();
+        call_rcu(head, Some(kfree_rcu_cb::<RCU>));
+    }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a fence says of itself: signalled or not, with which error, when.
+
+use super::{
+    dma_fence, dma_fence_lock_irqsave, dma_fence_signal, dma_fence_signal_locked,
+    dma_fence_unlock_irqrestore,
+    fence::{INITIALIZED, SIGNALED, TIMESTAMP},
+};
+use core::sync::atomic::Ordering::Relaxed;
+use kernel::{
+    bindings::{cpu_relax, ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock},
+    ffi::c_int,
+    WARN_ON,
+};
+
+const MAX_ERRNO: c_int = 4095;
+
+/// True if the fence was ever initialised; for memory that starts as zeroes. From any context.
+///
+/// # Safety
+///
+/// `fence` is null or points to memory that is zeroed or a fence.
+pub unsafe fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements; zeroes are valid for all fields.
+    !fence.is_null() && unsafe { &*fence }.test(INITIALIZED)
+}
+
+/// True if the fence is known to have signalled; asks no op. From any context.
+///
+/// Callbacks may still be running.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+#[inline]
+pub unsafe fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe { &*fence }.test(SIGNALED)
+}
+
+/// Asks the `signaled` op, if it is attached.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+#[inline]
+unsafe fn poll(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements. Inside the section the ops live, even if the fence is
+    // signalled meanwhile.
+    unsafe {
+        rcu_read_lock();
+        let op = (*fence).ops().and_then(|ops| ops.as_ref().signaled);
+        let signaled = op.is_some_and(|signaled| signaled(fence));
+        rcu_read_unlock();
+        signaled
+    }
+}
+
+/// True if the fence has signalled, or its `signaled` op says so, in which case it is signalled
+/// here and now; then takes the lock. From any context.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        if dma_fence_test_signaled_flag(fence) {
+            return true;
+        }
+        let signaled = poll(fence);
+        if signaled {
+            dma_fence_signal(fence);
+        }
+        signaled
+    }
+}
+
+/// As [`dma_fence_is_signaled`], under the lock that the caller holds.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super). The caller holds the lock.
+pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        if dma_fence_test_signaled_flag(fence) {
+            return true;
+        }
+        let signaled = poll(fence);
+        if signaled {
+            dma_fence_signal_locked(fence);
+        }
+        signaled
+    }
+}
+
+/// 0 while pending; 1 if signalled; the error, below 0, if signalled with one. Polls as
+/// [`dma_fence_is_signaled_locked`] does.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super). The caller holds the lock.
+pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        if !dma_fence_is_signaled_locked(fence) {
+            return 0;
+        }
+        match (*fence).error.load(Relaxed) {
+            0 => 1,
+            error => error,
+        }
+    }
+}
+
+/// As [`dma_fence_get_status_locked`]; takes the lock. From any context.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        let flags = dma_fence_lock_irqsave(fence);
+        let status = dma_fence_get_status_locked(fence);
+        dma_fence_unlock_irqrestore(fence, flags);
+        status
+    }
+}
+
+/// Sets the error that the fence will signal with. From any context.
+///
+/// Warns if it has signalled already, and if `error` is no errno, -4095..-1; sets it all the
+/// same.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
+    // SAFETY: By the safety requirements.
+    let f = unsafe { &*fence };
+    WARN_ON!(f.test(SIGNALED));
+    WARN_ON!(!(-MAX_ERRNO..0).contains(&error));
+    f.error.store(error, Relaxed);
+}
+
+/// When the fence signalled (ns, `CLOCK_MONOTONIC`); waits the moment between the bit and the
+/// timestamp. Warns, and gives the time, if it has not signalled. From any context.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
+    // SAFETY: By the safety requirements.
+    let f = unsafe { &*fence };
+    if WARN_ON!(!f.test(SIGNALED)) {
+        // SAFETY: Nothing is asked for.
+        return unsafe { ktime_get() };
+    }
+    while !f.test(TIMESTAMP) {
+        cpu_relax();
+    }
+    // SAFETY: Written before the bit was set, and not again while there is a reference.
+    unsafe { (*f.list.get()).timestamp }
+}

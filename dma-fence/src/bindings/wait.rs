@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Waiting for one fence.
+
+use super::{
+    __dma_fence_might_wait, dma_fence, dma_fence_cb, dma_fence_enable_signaling,
+    dma_fence_lock_irqsave, dma_fence_test_signaled_flag, dma_fence_unlock_irqrestore,
+    fence::cb_list, trace_dma_fence_wait_end, trace_dma_fence_wait_end_enabled,
+    trace_dma_fence_wait_start,
+};
+use core::{cell::UnsafeCell, ptr::addr_of_mut};
+use kernel::{
+    bindings::{
+        __set_current_state, get_current, list_add, list_del_init, list_empty, list_head,
+        might_sleep, rcu_read_lock, rcu_read_unlock, schedule_timeout, signal_pending, task_struct,
+        wake_up_state, MAX_SCHEDULE_TIMEOUT, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_RUNNING,
+        TASK_UNINTERRUPTIBLE,
+    },
+    ffi::c_long,
+    WARN_ON,
+};
+
+const EINVAL: c_long = 22;
+pub(super) const ERESTARTSYS: c_long = 512;
+
+/// A callback that wakes a task.
+#[repr(C)]
+pub(super) struct default_wait_cb {
+    pub(super) base: dma_fence_cb,
+    pub(super) task: *mut task_struct,
+}
+
+/// # Safety
+///
+/// `cb` is the first member of a [`default_wait_cb`] whose task waits.
+pub(super) unsafe extern "C" fn dma_fence_default_wait_cb(
+    _fence: *mut dma_fence,
+    cb: *mut dma_fence_cb,
+) {
+    let wait: *mut default_wait_cb = cb.cast();
+    // SAFETY: By the safety requirements.
+    unsafe { wake_up_state((*wait).task, TASK_NORMAL) };
+}
+
+pub(super) fn sleeping(intr: bool) -> u32 {
+    if intr {
+        TASK_INTERRUPTIBLE
+    } else {
+        TASK_UNINTERRUPTIBLE
+    }
+}
+
+/// Waits, in the way that fences have without a `wait` op, until the fence has signalled or
+/// `timeout` jiffies have passed. Sleeps; takes the lock. Enables nothing.
+///
+/// Gives the jiffies that are left, at least 1, if it has signalled; 0 if it has not; and
+/// -ERESTARTSYS if `intr` and a signal came. A timeout of 0 looks once.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
+    // SAFETY: By the safety requirements, for all that follows; the callback is off the list,
+    // which is changed under the lock, before this frame goes.
+    unsafe {
+        let mut flags = dma_fence_lock_irqsave(fence);
+        let early = if dma_fence_test_signaled_flag(fence) {
+            Some(timeout.max(1))
+        } else if intr && signal_pending(get_current()) != 0 {
+            Some(-ERESTARTSYS)
+        } else if timeout == 0 {
+            Some(0)
+        } else {
+            None
+        };
+        if let Some(ret) = early {
+            dma_fence_unlock_irqrestore(fence, flags);
+            return ret;
+        }
+
+        let cell = UnsafeCell::new(default_wait_cb {
+            base: dma_fence_cb {
+                node: list_head::new(),
+                func: Some(dma_fence_default_wait_cb),
+            },
+            task: get_current(),
+        });
+        let node = addr_of_mut!((*cell.get()).base.node);
+        // At the head: whoever waits last is woken first.
+        list_add(node, cb_list(fence));
+
+        let mut ret = timeout;
+        while !dma_fence_test_signaled_flag(fence) && ret > 0 {
+            __set_current_state(sleeping(intr));
+            dma_fence_unlock_irqrestore(fence, flags);
+            ret = schedule_timeout(ret);
+            flags = dma_fence_lock_irqsave(fence);
+            if ret > 0 && intr && signal_pending(get_current()) != 0 {
+                ret = -ERESTARTSYS;
+            }
+        }
+
+        if !list_empty(node) {
+            list_del_init(node);
+        }
+        __set_current_state(TASK_RUNNING);
+        dma_fence_unlock_irqrestore(fence, flags);
+        ret
+    }
+}
+
+/// Waits until the fence has signalled or `timeout` jiffies have passed; enables signalling.
+/// Sleeps.
+///
+/// Gives what the `wait` op gives, or else [`dma_fence_default_wait`]; -EINVAL, with a warning,
+/// for a negative timeout. Emits `dma_fence_wait_start` and `dma_fence_wait_end`.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+#[track_caller]
+pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
+    if WARN_ON!(timeout < 0) {
+        return -EINVAL;
+    }
+    might_sleep();
+    // SAFETY: By the safety requirements. Ops with `wait` stay attached as long as the fence
+    // lives, so they may be used outside of the section.
+    unsafe {
+        __dma_fence_might_wait();
+        dma_fence_enable_signaling(fence);
+
+        rcu_read_lock();
+        let wait = (*fence).ops().and_then(|ops| ops.as_ref().wait);
+        trace_dma_fence_wait_start(fence);
+        rcu_read_unlock();
+        let ret = match wait {
+            Some(wait) => wait(fence, intr, timeout),
+            None => dma_fence_default_wait(fence, intr, timeout),
+        };
+        if trace_dma_fence_wait_end_enabled() {
+            rcu_read_lock();
+            trace_dma_fence_wait_end(fence);
+            rcu_read_unlock();
+        }
+        ret
+    }
+}
+
+/// Waits until the fence has signalled: 0, or -ERESTARTSYS if `intr` and a signal came. Sleeps.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+#[track_caller]
+pub unsafe fn dma_fence_wait(fence: *mut dma_fence, intr: bool) -> c_long {
+    // SAFETY: By the safety requirements.
+    unsafe { dma_fence_wait_timeout(fence, intr, MAX_SCHEDULE_TIMEOUT) }.min(0)
+}
