@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a replay hears from the kernel: trace events and the kernel log.
+//!
+//! A tracepoint calls its probes in the thread that hit it. So one set of
+//! probes serves all replays of the process: a probe asks the thread which
+//! replay it belongs to, and ignores threads that are in none.
+
+use crate::session::current;
+use ::dma_fence::bindings::{
+    __tracepoint_dma_fence_destroy,
+    __tracepoint_dma_fence_emit,
+    __tracepoint_dma_fence_enable_signal,
+    __tracepoint_dma_fence_init,
+    __tracepoint_dma_fence_signaled,
+    __tracepoint_dma_fence_wait_end,
+    __tracepoint_dma_fence_wait_start, //
+    dma_fence,
+};
+use core::ptr::from_ref;
+use kernel::{
+    bindings::{
+        __tracepoint_console, //
+        tracepoint,
+        tracepoint_probe_register,
+        tracepoint_probe_unregister,
+    },
+    ffi::c_void,
+};
+use std::sync::{
+    Mutex,
+    PoisonError, //
+};
+
+/// A probe as the kernel calls it.
+type Probe = unsafe extern "C" fn(*mut c_void, *mut c_void);
+
+/// The tracepoints, and what to do when one is hit.
+fn probes() -> [(&'static tracepoint, Probe); 8] {
+    [
+        (&__tracepoint_dma_fence_emit, event),
+        (&__tracepoint_dma_fence_init, event),
+        (&__tracepoint_dma_fence_destroy, event),
+        (&__tracepoint_dma_fence_enable_signal, event),
+        (&__tracepoint_dma_fence_signaled, event),
+        (&__tracepoint_dma_fence_wait_start, event),
+        (&__tracepoint_dma_fence_wait_end, event),
+        (&__tracepoint_console, console),
+    ]
+}
+
+/// How many replays are under way.
+static USERS: Mutex<usize> = Mutex::new(0);
+
+/// Keeps the probes registered while it lives.
+pub(crate) struct Probes(());
+
+impl Probes {
+    /// Registers the probes, unless another replay did.
+    pub(crate) fn register() -> Self {
+        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+        if *users == 0 {
+            for (tracepoint, probe) in probes() {
+                let data = from_ref(tracepoint).cast_mut().cast();
+                // SAFETY: The probes take a static tracepoint as data, and as
+                // argument what that tracepoint has.
+                unsafe { tracepoint_probe_register(tracepoint, probe, data) };
+            }
+        }
+        *users += 1;
+        Self(())
+    }
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+        *users -= 1;
+        if *users == 0 {
+            for (tracepoint, probe) in probes() {
+                let data = from_ref(tracepoint).cast_mut().cast();
+                // SAFETY: It was registered with just these.
+                unsafe { tracepoint_probe_unregister(tracepoint, probe, data) };
+            }
+        }
+    }
+}
+
+/// What the tracepoint prints.
+///
+/// # Safety
+///
+/// `data` is the tracepoint, `arg` what it was hit with.
+unsafe fn text(data: *mut c_void, arg: *mut c_void) -> (&'static tracepoint, String) {
+    // SAFETY: By the safety requirements; tracepoints are static.
+    let tracepoint: &'static tracepoint = unsafe { &*data.cast() };
+    let mut text = String::new();
+    // SAFETY: By the safety requirements.
+    let printed = unsafe { tracepoint.print(arg, &mut text) };
+    // Writing to a string does not fail; if it did, the transcript would show it.
+    let _ = printed;
+    (tracepoint, text)
+}
+
+/// The probe of all events of a fence.
+///
+/// # Safety
+///
+/// `data` is the tracepoint, `arg` the fence.
+unsafe extern "C" fn event(data: *mut c_void, arg: *mut c_void) {
+    current(|session, _| {
+        // SAFETY: By the safety requirements.
+        let (tracepoint, text) = unsafe { text(data, arg) };
+        let name = tracepoint.name.to_string_lossy();
+        let name = name.strip_prefix("dma_fence_").unwrap_or(&name);
+        let mut state = session.state();
+        match name {
+            "init" => state.live += 1,
+            "destroy" => {
+                state.live -= 1;
+                if let Some(index) = state.fence_at(arg.cast::<dma_fence>()) {
+                    if let Some(object) = state.fences.get_mut(index) {
+                        object.gone = true;
+                    }
+                }
+            }
+            _ => (),
+        }
+        state.recorder.event(name, &text);
+    });
+}
+
+/// The probe of the kernel log.
+///
+/// # Safety
+///
+/// `data` is the tracepoint, `arg` what it was hit with.
+unsafe extern "C" fn console(data: *mut c_void, arg: *mut c_void) {
+    current(|session, _| {
+        // SAFETY: By the safety requirements.
+        let (_, text) = unsafe { text(data, arg) };
+        let mut state = session.state();
+        for line in text.lines() {
+            state.recorder.log(line);
+        }
+    });
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What is refused, where, and in which words.
+
+use dma_fence_scenario::{
+    replay,
+    Refusal,
+    Replay, //
+};
+
+/// Replays a scenario, of which nothing may be left.
+fn run(source: &str) -> Replay {
+    let got = replay(source.as_bytes());
+    assert_eq!(got.live, 0);
+    got
+}
+
+/// The only refusal of a scenario.
+fn refusal(source: &str) -> Refusal {
+    let got = run(source);
+    match &got.refusals[..] {
+        [only] => only.clone(),
+        other => panic!("{other:?} in\n{}", String::from_utf8_lossy(&got.transcript)),
+    }
+}
+
+/// Is a command refused at this place, with a message that says this?
+#[track_caller]
+fn refuses(source: &str, line: usize, column: usize, message: &str) {
+    let got = refusal(source);
+    assert_eq!((got.line, got.column), (line, column), "{got:?}");
+    assert!(got.message.contains(message), "{got:?}");
+}
+
+const SETUP: &str = "context A\nlock L\nfence a A 1\nfence b A 2 lock=L\nfence d A 3 lock=L\n";
+
+#[test]
+fn words() {
+    refuses(
+        "sginal a",
+        1,
+        1,
+        "no such command: sginal; did you mean signal?",
+    );
+    refuses("context  A\nfence a A  x", 2, 12, "not a number: x");
+    refuses("context A A", 1, 11, "stands here twice");
+    refuses("context 1A", 1, 9, "not a name: 1A");
+    refuses("context A NULL", 1, 11, "not a name: NULL");
+    refuses("put", 1, 1, "expected 1 word behind put: FENCE or NULL");
+    refuses("put NULL  b", 1, 11, "expected 1 word behind put");
+    refuses("lock L\nlock L", 2, 6, "lock L exists");
+    refuses("end it all", 1, 5, "expected 0 words behind end");
+    refuses(&"x ".repeat(25), 1, 49, "too many words");
+    refuses(&format!("put {}", "x".repeat(200)), 1, 1, "204 bytes");
+    refuses("put \u{e4}", 1, 5, "no fence \\xc3\\xa4");
+    refuses("array x", 1, 1, "not yet: array");
+}
+
+#[test]
+fn options() {
+    let with = |option: &str| format!("context A\nfence a A 1 release {option}");
+    refuses(&with("realease"), 2, 21, "did you mean release?");
+    refuses(&with("release=1"), 2, 21, "no such option");
+    refuses(&with("lock=L"), 2, 21, "no lock L");
+    refuses(&with("driver=a=b"), 2, 21, "not a name behind =: a=b");
+    refuses(&with("timeline="), 2, 21, "not a name behind =");
+    refuses(&with("wait=x"), 2, 21, "not a number: x");
+    refuses(&with("signaled=-EOI"), 2, 21, "did you mean EIO?");
+    refuses(
+        &with("enable_signaling=1"),
+        2,
+        21,
+        "expected false or a negative error",
+    );
+    // Said twice, the last one counts.
+    assert!(run(&with("release driver=x driver=y")).refusals.is_empty());
+}
+
+#[test]
+fn limits() {
+    let many = |count: usize, line: fn(usize) -> String| (1..=count).map(line).collect::<String>();
+    let fences = |n| format!("context A\n{}", many(n, |i| format!("fence f{i} A {i}\n")));
+    assert!(run(&fences(192)).refusals.is_empty());
+    refuses(&fences(193), 194, 7, "too many fences");
+    refuses(&many(9, |i| format!("lock L{i}\n")), 9, 6, "too many locks");
+    refuses(
+        &many(49, |i| format!("callback c{i}\n")),
+        49,
+        10,
+        "too many callbacks",
+    );
+    refuses(
+        &many(7, |_| "callback c put NULL\n".to_owned()),
+        7,
+        12,
+        "too many commands",
+    );
+    refuses(
+        &many(9, |i| format!("thread t{i} wait_any_timeout 1\n")),
+        9,
+        8,
+        "too many threads",
+    );
+    refuses(
+        &many(17, |i| {
+            let names: String = (0..23).map(|n| format!(" C{i}x{n}")).collect();
+            format!("context{names}\n")
+        }),
+        17,
+        // Sixteen names are left for the last line.
+        9 + 10 * 6 + 6 * 7,
+        "too many names",
+    );
+}
+
+#[test]
+fn references() {
+    refuses(&format!("{SETUP}put a\nput a"), 7, 5, "fence a is gone");
+    refuses(
+        &format!("{SETUP}get_stub s\nput s\nput s"),
+        8,
+        5,
+        "holds no reference to s",
+    );
+    refuses(&format!("{SETUP}refs x"), 6, 6, "no fence x");
+    refuses(
+        &format!("{SETUP}get_stub s\nrefs s"),
+        7,
+        6,
+        "belongs to everyone",
+    );
+    refuses(
+        &format!("{SETUP}get_stub s\nset_error s -1"),
+        7,
+        11,
+        "belongs to everyone",
+    );
+    // The last reference while another command names the fence.
+    refuses(
+        &format!("{SETUP}thread t wait a\nput a\nsignal a"),
+        7,
+        5,
+        "in use",
+    );
+    refuses(
+        &format!("{SETUP}callback c  put a\nadd_callback a c\nsignal a"),
+        6,
+        17,
+        "in use",
+    );
+}
+
+#[test]
+fn locks() {
+    for command in [
+        "signal b",
+        "get_status d",
+        "is_signaled d",
+        "enable_signaling b",
+        "check_and_signal d",
+        "describe d",
+        "set_deadline d 1",
+        "later d d",
+        "put d",
+        "remove_callback b c",
+    ] {
+        let source = format!("{SETUP}callback c {command}\nadd_callback b c\nsignal b");
+        let got = refusal(&source);
+        assert_eq!(got.line, 6, "{got:?}");
+        assert!(got.message.contains("deadlock: the lock of"), "{got:?}");
+    }
+    for command in [
+        "is_signaled b",
+        "describe b",
+        "signal_locked d",
+        "later b b",
+        "signal a",
+    ] {
+        let source = format!("{SETUP}callback c {command}\nadd_callback b c\nsignal b");
+        assert!(run(&source).refusals.is_empty(), "{command}");
+    }
+}
+
+#[test]
+fn callbacks_and_threads() {
+    refuses(
+        "callback c fence a A 1",
+        1,
+        12,
+        "fence cannot run in a callback",
+    );
+    refuses("callback c sginal a", 1, 12, "did you mean signal?");
+    refuses(
+        "thread t signal NULL",
+        1,
+        10,
+        "signal cannot run in a thread",
+    );
+    refuses(
+        &format!("{SETUP}add_callback a c\nadd_callback b c"),
+        7,
+        16,
+        "is pending",
+    );
+    refuses(
+        &format!("{SETUP}callback c\nremove_callback a c"),
+        7,
+        19,
+        "was not added to a",
+    );
+    refuses(
+        &format!("{SETUP}thread t wait a\nend"),
+        7,
+        1,
+        "thread t is still blocked",
+    );
+    refuses(
+        &format!("{SETUP}thread t wait a\n"),
+        7,
+        1,
+        "thread t is still blocked",
+    );
+    refuses(
+        &format!("{SETUP}thread t wait_any_timeout 1\ninterrupt t"),
+        7,
+        11,
+        "has finished",
+    );
+    refuses(
+        &format!("{SETUP}thread t wait_timeout   a x"),
+        6,
+        27,
+        "not a number: x",
+    );
+}
+
+#[test]
+fn waits_without_an_end() {
+    const MAX: &str = "9223372036854775807";
+    for line in [
+        "wait a".to_owned(),
+        format!("wait_timeout a {MAX}"),
+        format!("default_wait a {MAX}"),
+        "wait_timeout a 9223372036854775806".to_owned(),
+        format!("wait_any_timeout {MAX} a b"),
+    ] {
+        let got = refusal(&format!("{SETUP}{line}"));
+        assert_eq!(got.line, 6, "{got:?}");
+        assert!(got.message.contains("nobody"), "{got:?}");
+    }
+    // All these end at once, for one reason or another.
+    let ends = format!(
+        "{SETUP}\
+         fence e A 4 enable_signaling=false\n\
+         fence f A 5 enable_signaling=-EIO\n\
+         fence g A 6 wait=7\n\
+         wait_timeout e {MAX}\n\
+         wait_timeout e {MAX}\n\
+         wait_any_timeout {MAX} a f\n\
+         wait_timeout g {MAX}\n\
+         default_wait f {MAX}\n\
+         wait_any_timeout {MAX}\n\
+         wait_timeout a -1\n\
+         default_wait a -1\n\
+         wait_timeout a 1000000000\n\
+         wait f\n"
+    );
+    assert!(run(&ends).refusals.is_empty(), "{:?}", run(&ends).refusals);
+}
+
+#[test]
+fn a_thread_may_wait_forever_and_be_left() {
+    let source = format!(
+        "{SETUP}thread t wait a\nthread u wait_timeout b 9223372036854775806 intr\n\
+         thread v wait_any_timeout 9223372036854775807 a b d"
+    );
+    refuses(&source, 9, 1, "still blocked");
+}
+
+#[test]
+fn a_thread_may_run_out_of_time() {
+    let got = run(&format!(
+        "{SETUP}thread t wait_timeout a 5\nwait_timeout b 10\nend"
+    ));
+    let text = String::from_utf8_lossy(&got.transcript).into_owned();
+    assert!(got.refusals.is_empty(), "{text}");
+    assert!(text.contains("! thread t = timeout\n"), "{text}");
+}
+
+/// 48 callbacks, each of which moves on through three fences and then signals
+/// the first fence of the next: 144 callbacks inside each other.
+fn deep(start: &str) -> String {
+    let mut source = "context A\n".to_owned();
+    for i in 0..145 {
+        source.push_str(&format!("fence f{i} A {i} signaled\n"));
+    }
+    for k in 0..48 {
+        let [first, second, third, next] = [0, 1, 2, 3].map(|i| 3 * k + i);
+        source.push_str(&format!("callback c{k} add_callback f{second} c{k}\n"));
+        source.push_str(&format!("callback c{k} signal f{second}\n"));
+        source.push_str(&format!("callback c{k} add_callback f{third} c{k}\n"));
+        source.push_str(&format!("callback c{k} signal f{third}\n"));
+        source.push_str(&format!("callback c{k} signal f{next}\n"));
+        source.push_str(&format!("add_callback f{first} c{k}\n"));
+    }
+    source + start
+}
+
+#[test]
+fn callbacks_nest_at_top_and_in_threads() {
+    for start in [
+        "signal f0\n",
+        "complete f0\nthread t wait_any_timeout 0 f0\n",
+    ] {
+        let got = run(&deep(start));
+        let text = String::from_utf8_lossy(&got.transcript).into_owned();
+        // Each of the 144 ran once, and the last fence was signalled from there.
+        assert_eq!(text.matches("! cb c").count(), 144, "{text}");
+        assert!(text.contains("~ signaled driver=oracle timeline=A context=A seqno=144"));
+        // On the way back each signals again what is under way, which is refused.
+        let deadlocks = got
+            .refusals
+            .iter()
+            .filter(|refusal| refusal.message.contains("deadlock"))
+            .count();
+        assert_eq!(deadlocks, got.refusals.len(), "{:?}", got.refusals);
+    }
+}
