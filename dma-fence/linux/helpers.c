@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What bindgen cannot see of <linux/dma-fence.h>: its inline functions and
+ * macros, as functions that Rust can link to.
+ *
+ * Linux has a file like this for each such header in rust/helpers/, and none yet
+ * for this one.  It is the C half of src/linux.rs, which declares exactly these,
+ * and is built without -Wmissing-prototypes as the kernel's own helpers are.
+ */
+#include <linux/dma-fence.h>
+
+/* References. */
+
+struct dma_fence *rust_helper_dma_fence_get(struct dma_fence *fence)
+{
+	return dma_fence_get(fence);
+}
+
+void rust_helper_dma_fence_put(struct dma_fence *fence)
+{
+	dma_fence_put(fence);
+}
+
+struct dma_fence *rust_helper_dma_fence_get_rcu(struct dma_fence *fence)
+{
+	return dma_fence_get_rcu(fence);
+}
+
+struct dma_fence *rust_helper_dma_fence_get_rcu_safe(struct dma_fence __rcu **fencep)
+{
+	return dma_fence_get_rcu_safe(fencep);
+}
+
+/* State. */
+
+bool rust_helper_dma_fence_was_initialized(struct dma_fence *fence)
+{
+	return dma_fence_was_initialized(fence);
+}
+
+bool rust_helper_dma_fence_test_signaled_flag(struct dma_fence *fence)
+{
+	return dma_fence_test_signaled_flag(fence);
+}
+
+bool rust_helper_dma_fence_is_signaled(struct dma_fence *fence)
+{
+	return dma_fence_is_signaled(fence);
+}
+
+bool rust_helper_dma_fence_is_signaled_locked(struct dma_fence *fence)
+{
+	return dma_fence_is_signaled_locked(fence);
+}
+
+int rust_helper_dma_fence_get_status_locked(struct dma_fence *fence)
+{
+	return dma_fence_get_status_locked(fence);
+}
+
+void rust_helper_dma_fence_set_error(struct dma_fence *fence, int error)
+{
+	dma_fence_set_error(fence, error);
+}
+
+ktime_t rust_helper_dma_fence_timestamp(struct dma_fence *fence)
+{
+	return dma_fence_timestamp(fence);
+}
+
+/* Order on a timeline. */
+
+bool rust_helper_dma_fence_is_later(struct dma_fence *f1, struct dma_fence *f2)
+{
+	return dma_fence_is_later(f1, f2);
+}
+
+bool rust_helper_dma_fence_is_later_or_same(struct dma_fence *f1, struct dma_fence *f2)
+{
+	return dma_fence_is_later_or_same(f1, f2);
+}
+
+struct dma_fence *rust_helper_dma_fence_later(struct dma_fence *f1, struct dma_fence *f2)
+{
+	return dma_fence_later(f1, f2);
+}
+
+/* Waiting. */
+
+long rust_helper_dma_fence_wait(struct dma_fence *fence, bool intr)
+{
+	return dma_fence_wait(fence, intr);
+}
+
+/* The lock. */
+
+spinlock_t *rust_helper_dma_fence_spinlock(struct dma_fence *fence)
+{
+	return dma_fence_spinlock(fence);
+}
+
+unsigned long rust_helper_dma_fence_lock_irqsave(struct dma_fence *fence)
+{
+	unsigned long flags;
+
+	dma_fence_lock_irqsave(fence, flags);
+	return flags;
+}
+
+void rust_helper_dma_fence_unlock_irqrestore(struct dma_fence *fence, unsigned long flags)
+{
+	dma_fence_unlock_irqrestore(fence, flags);
+}
+
+void rust_helper_dma_fence_assert_held(struct dma_fence *fence)
+{
+	dma_fence_assert_held(fence);
+}
+
+/* Signalling sections: functions with CONFIG_LOCKDEP, inline without. */
+
+bool rust_helper_dma_fence_begin_signalling(void)
+{
+	return dma_fence_begin_signalling();
+}
+
+void rust_helper_dma_fence_end_signalling(bool cookie)
+{
+	dma_fence_end_signalling(cookie);
+}
+
+/* Kinds. */
+
+bool rust_helper_dma_fence_is_array(struct dma_fence *fence)
+{
+	return dma_fence_is_array(fence);
+}
+
+bool rust_helper_dma_fence_is_chain(struct dma_fence *fence)
+{
+	return dma_fence_is_chain(fence);
+}
+
+bool rust_helper_dma_fence_is_container(struct dma_fence *fence)
+{
+	return dma_fence_is_container(fence);
+}

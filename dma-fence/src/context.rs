@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Timelines: what issues fences.
+
+use super::{
+    bindings,
+    block::Block,
+    driver_fence::{
+        ArcDriverFenceAllocation,
+        DriverFenceAllocation, //
+    },
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        rcu,
+        Arc, //
+    },
+};
+
+/// What a driver says about the fences of a timeline.
+pub trait FenceContextOps {
+    /// The driver's data in every fence, e.g. the job that it stands for.
+    ///
+    /// It is dropped a grace period after the fence has signalled, in atomic context.
+    type FenceDataType: Send + Sync;
+
+    /// Whether sequence numbers compare with all 64 bits, or as 32 bits with wraparound.
+    const SEQNO64: bool = true;
+}
+
+/// A timeline: a number, two names, and the next sequence number.
+///
+/// Having a reference to one tells you that its names are valid. Dropping it waits for a grace
+/// period, since readers may be inside the names of a fence that has just signalled: sleeps.
+///
+/// # Panics
+///
+/// Dropping it panics if a fence was forgotten, so that it can never be signalled.
+///
+/// # Invariants
+///
+/// `unsignalled` is the number of fences whose issuer's side exists.
+#[pin_data(PinnedDrop)]
+pub struct FenceContext<T: FenceContextOps + Send + Sync> {
+    number: u64,
+    next_seqno: Atomic<u64>,
+    unsignalled: Atomic<i64>,
+    driver_name: CString,
+    timeline_name: CString,
+    #[pin]
+    data: T,
+}
+
+impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
+    /// The ops of all fences of such timelines. There is no `release` and no `wait`: so that a
+    /// fence that has signalled needs nobody any more.
+    pub(super) const OPS: bindings::dma_fence_ops = bindings::dma_fence_ops {
+        get_driver_name: Some(Self::get_driver_name),
+        get_timeline_name: Some(Self::get_timeline_name),
+        ..pin_init::zeroed()
+    };
+
+    /// Creates a timeline with a context number of its own, whose fences are numbered from
+    /// `initial_seqno`. The names are copied. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM, and what `data` fails with.
+    #[doc(alias = "dma_fence_context_alloc")]
+    pub fn new<E>(
+        initial_seqno: u64,
+        driver_name: &CStr,
+        timeline_name: &CStr,
+        data: impl PinInit<T, E>,
+    ) -> impl PinInit<Self, Error>
+    where
+        Error: From<E>,
+    {
+        // Copied now: in edition 2021 the initialiser captures no lifetime.
+        let driver = CString::try_from(driver_name);
+        let timeline = CString::try_from(timeline_name);
+        try_pin_init!(Self {
+            driver_name: driver?,
+            timeline_name: timeline?,
+            // SAFETY: No requirements.
+            number: unsafe { bindings::dma_fence_context_alloc(1) },
+            next_seqno: Atomic::new(initial_seqno),
+            unsignalled: Atomic::new(0),
+            data <- data,
+        })
+    }
+
+    /// Allocates the memory of a fence, so that creating it later cannot fail. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub fn new_fence_allocation(
+        &self,
+        data: T::FenceDataType,
+    ) -> Result<DriverFenceAllocation<'_, T>> {
+        Ok(DriverFenceAllocation::new(Block::new(self, data)?, self))
+    }
+
+    /// As [`new_fence_allocation`](Self::new_fence_allocation), for a fence that keeps its
+    /// timeline alive.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub fn new_arc_fence_allocation(
+        this: &Arc<Self>,
+        data: T::FenceDataType,
+    ) -> Result<ArcDriverFenceAllocation<T>> {
+        let block = Block::new(this, data)?;
+        Ok(ArcDriverFenceAllocation::new(block, this.clone()))
+    }
+
+    /// The context number, which no other timeline has.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The driver's own data.
+    pub fn data(&self) -> &T {
+        &self.data
+    }
+
+    /// Takes the next sequence number.
+    pub(super) fn take_seqno(&self) -> u64 {
+        self.next_seqno.fetch_add(1u64, Relaxed)
+    }
+
+    /// An issuer's side has come into being.
+    pub(super) fn issued(&self) {
+        self.unsignalled.add(1i64, Relaxed);
+    }
+
+    /// An issuer's side is gone, its fence has signalled.
+    pub(super) fn finished(&self) {
+        self.unsignalled.add(-1i64, Relaxed);
+    }
+
+    /// # Safety
+    ///
+    /// `fence` is of such a timeline, and this is a read-side section that began before it had
+    /// signalled.
+    unsafe extern "C" fn get_driver_name(fence: *mut bindings::dma_fence) -> *const c_char {
+        // SAFETY: By the safety requirements; our drop waits for the end of such sections.
+        unsafe { Block::<T>::context(fence) }
+            .driver_name
+            .as_char_ptr()
+    }
+
+    /// # Safety
+    ///
+    /// `fence` is of such a timeline, and this is a read-side section that began before it had
+    /// signalled.
+    unsafe extern "C" fn get_timeline_name(fence: *mut bindings::dma_fence) -> *const c_char {
+        // SAFETY: By the safety requirements; our drop waits for the end of such sections.
+        unsafe { Block::<T>::context(fence) }
+            .timeline_name
+            .as_char_ptr()
+    }
+}
+
+#[pinned_drop]
+impl<T: FenceContextOps + Send + Sync> PinnedDrop for FenceContext<T> {
+    fn drop(self: Pin<&mut Self>) {
+        let forgotten = self.unsignalled.load(Relaxed);
+        if forgotten != 0 {
+            panic!(
+                "timeline {}: {} fences were forgotten",
+                self.number, forgotten
+            );
+        }
+        // Whoever found the ops before a fence had signalled may be inside our names. That is
+        // so even if nothing waits to be freed, and then `rcu_barrier()` alone would not wait.
+        rcu::synchronize_rcu();
+        // The data of our fences may reach what the driver frees after us.
+        rcu::rcu_barrier();
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The side of a fence that everybody sees.
+
+use super::bindings;
+use core::ptr::NonNull;
+use kernel::{
+    fmt,
+    prelude::*,
+    sync::{
+        aref::AlwaysRefCounted,
+        rcu, //
+    },
+    task::MAX_SCHEDULE_TIMEOUT,
+    time::Jiffies,
+    types::Opaque, //
+};
+
+/// A fence, shared: it can be waited for, asked and described, but not signalled.
+///
+/// # Invariants
+///
+/// The fence was initialised, and its count is not 0 while a reference exists.
+#[repr(transparent)]
+#[doc(alias = "dma_fence")]
+pub struct Fence(Opaque<bindings::dma_fence>);
+
+// SAFETY: The C fence is thread-safe.
+unsafe impl Send for Fence {}
+// SAFETY: As above.
+unsafe impl Sync for Fence {}
+
+// SAFETY: `dma_fence` has a count of its own, and `dec_ref` gives back what `inc_ref` took.
+unsafe impl AlwaysRefCounted for Fence {
+    #[doc(alias = "dma_fence_get")]
+    fn inc_ref(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_get(self.as_raw()) };
+    }
+
+    #[doc(alias = "dma_fence_put")]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up one count.
+        unsafe { bindings::dma_fence_put(obj.as_ptr().cast()) };
+    }
+}
+
+impl Fence {
+    /// The fence behind a C pointer.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a fence with a reference that lasts for `'a`.
+    pub unsafe fn from_raw<'a>(ptr: *mut bindings::dma_fence) -> &'a Self {
+        // SAFETY: By the safety requirements; the type is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(super) fn as_raw(&self) -> *mut bindings::dma_fence {
+        self.0.get()
+    }
+
+    fn test_signaled_flag(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_test_signaled_flag(self.as_raw()) }
+    }
+
+    /// True if the fence has signalled and every callback has returned.
+    ///
+    /// The bit alone is set before the callbacks run; so this takes the lock once it is. Asks no
+    /// driver. From any context but a callback of the same fence.
+    pub fn is_signaled(&self) -> bool {
+        let signaled = self.test_signaled_flag();
+        if signaled {
+            // SAFETY: By the type invariant. The callbacks run under this lock.
+            unsafe {
+                let flags = bindings::dma_fence_lock_irqsave(self.as_raw());
+                bindings::dma_fence_unlock_irqrestore(self.as_raw(), flags);
+            }
+        }
+        signaled
+    }
+
+    /// `None` while pending; after that, whether it signalled with an error, and which.
+    ///
+    /// Asks the driver, and signals the fence if that says it is done. From any context but a
+    /// callback of the same fence.
+    #[doc(alias = "dma_fence_get_status")]
+    pub fn status(&self) -> Option<Result> {
+        // SAFETY: By the type invariant.
+        match unsafe { bindings::dma_fence_get_status(self.as_raw()) } {
+            0 => None,
+            error if error < 0 => Some(Err(Error::from_errno(error))),
+            _ => Some(Ok(())),
+        }
+    }
+
+    /// The sequence number in its context.
+    pub fn seqno(&self) -> u64 {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_seqno(self.as_raw()) }
+    }
+
+    /// Waits until the fence has signalled. Sleeps, and nothing interrupts it.
+    #[doc(alias = "dma_fence_wait")]
+    pub fn wait(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_wait_timeout(self.as_raw(), false, MAX_SCHEDULE_TIMEOUT) };
+    }
+
+    /// Waits until the fence has signalled. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// ERESTARTSYS if a signal came first.
+    #[doc(alias = "dma_fence_wait")]
+    pub fn wait_interruptible(&self) -> Result {
+        self.wait_raw(true, MAX_SCHEDULE_TIMEOUT).map(|_| ())
+    }
+
+    /// Waits until the fence has signalled, but no longer than `timeout` jiffies. Sleeps.
+    ///
+    /// Gives the jiffies that are left, at least 1; `None` if it has not signalled. A timeout of
+    /// 0 looks once; it enables signalling, as all waits do.
+    #[doc(alias = "dma_fence_wait_timeout")]
+    pub fn wait_timeout(&self, timeout: Jiffies) -> Option<Jiffies> {
+        // A driver's own wait may fail in its own way: the fence counts as signalled then.
+        self.wait_raw(false, to_timeout(timeout)).unwrap_or(Some(1))
+    }
+
+    /// As [`wait_timeout`](Self::wait_timeout), but signals interrupt it.
+    ///
+    /// # Errors
+    ///
+    /// ERESTARTSYS if a signal came first.
+    #[doc(alias = "dma_fence_wait_timeout")]
+    pub fn wait_interruptible_timeout(&self, timeout: Jiffies) -> Result<Option<Jiffies>> {
+        self.wait_raw(true, to_timeout(timeout))
+    }
+
+    fn wait_raw(&self, intr: bool, timeout: c_long) -> Result<Option<Jiffies>> {
+        // SAFETY: By the type invariant.
+        match unsafe { bindings::dma_fence_wait_timeout(self.as_raw(), intr, timeout) } {
+            0 => Ok(None),
+            left if left > 0 => Ok(Some(left as Jiffies)),
+            error => Err(Error::from_errno(error as c_int)),
+        }
+    }
+
+    /// The name of the driver; "detached-driver" once the fence has signalled.
+    ///
+    /// The string belongs to the driver. It may be used only inside the read-side section in
+    /// which it was asked for, which is why it cannot outlive the guard.
+    #[doc(alias(
+        "dma_fence_driver_name",
+        "dma_fence_access_begin",
+        "dma_fence_access_end"
+    ))]
+    pub fn driver_name<'rcu>(&self, _guard: &'rcu rcu::Guard) -> &'rcu CStr {
+        // SAFETY: By the type invariant, and inside the section that `_guard` stands for.
+        unsafe { CStr::from_char_ptr(bindings::dma_fence_driver_name(self.as_raw()).cast()) }
+    }
+
+    /// The name of the timeline; "signaled-timeline" once the fence has signalled. As
+    /// [`driver_name`](Self::driver_name).
+    #[doc(alias = "dma_fence_timeline_name")]
+    pub fn timeline_name<'rcu>(&self, _guard: &'rcu rcu::Guard) -> &'rcu CStr {
+        // SAFETY: By the type invariant, and inside the section that `_guard` stands for.
+        unsafe { CStr::from_char_ptr(bindings::dma_fence_timeline_name(self.as_raw()).cast()) }
+    }
+
+    /// The fence in one line, `DRIVER TIMELINE seq SEQNO {un}signalled`, without a newline.
+    ///
+    /// State and names agree, even if the fence signals meanwhile. Asks the driver once, when it
+    /// is printed. From any context but a callback of the same fence.
+    #[doc(alias = "dma_fence_describe")]
+    pub fn describe(&self) -> impl fmt::Display + '_ {
+        Describe(self)
+    }
+}
+
+/// A timeout for the C side, where the largest number is forever.
+fn to_timeout(timeout: Jiffies) -> c_long {
+    c_long::try_from(timeout).unwrap_or(MAX_SCHEDULE_TIMEOUT)
+}
+
+struct Describe<'a>(&'a Fence);
+
+impl fmt::Display for Describe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let guard = rcu::read_lock();
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_is_signaled(self.0.as_raw()) };
+        let mut driver = self.0.driver_name(&guard);
+        let mut timeline = self.0.timeline_name(&guard);
+        let mut un = "un";
+        // Asked last: if the bit is not set now, it was not when the names were asked for.
+        if self.0.test_signaled_flag() {
+            driver = c"detached-driver";
+            timeline = c"signaled-timeline";
+            un = "";
+        }
+        let seqno = self.0.seqno();
+        f.write_fmt(fmt!(
+            "{} {} seq {} {}signalled",
+            driver,
+            timeline,
+            seqno,
+            un
+        ))
+    }
+}

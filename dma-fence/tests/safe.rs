@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The safe API as a driver and its users see it.
+
+#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
+
+use dma_fence::{
+    bindings, ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext, FenceContextOps,
+};
+use kernel::{
+    bindings as c,
+    ffi::c_void,
+    prelude::*,
+    str::CString,
+    sync::{aref::ARef, rcu, Arc},
+    testing::{self, baton},
+    types::ForeignOwnable,
+};
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+struct Plain;
+
+impl FenceContextOps for Plain {
+    type FenceDataType = ();
+}
+
+/// Counts how often it is dropped.
+struct Counted(&'static AtomicUsize);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+struct Counting;
+
+impl FenceContextOps for Counting {
+    type FenceDataType = Counted;
+    const SEQNO64: bool = false;
+}
+
+assert_impl_all!(Fence: Send, Sync);
+assert_impl_all!(FenceContext<Plain>: Send, Sync);
+assert_impl_all!(DriverFence<'static, Plain>: Send, Sync);
+assert_impl_all!(ArcDriverFence<Plain>: Send, Sync);
+assert_not_impl_any!(DriverFence<'static, Plain>: Clone);
+assert_not_impl_any!(ArcDriverFence<Plain>: Clone);
+assert_not_impl_any!(rcu::Guard: Send);
+
+fn context<T: FenceContextOps + Send + Sync>(ops: T) -> Result<Arc<FenceContext<T>>> {
+    Arc::pin_init(
+        FenceContext::new(7, c"driver", c"timeline", ops),
+        GFP_KERNEL,
+    )
+}
+
+fn describe(fence: &Fence) -> Result<String> {
+    let line = CString::try_from_fmt(fmt!("{}", fence.describe()))?;
+    Ok(line.to_str()?.into())
+}
+
+#[test]
+fn fences_are_numbered_in_order() -> Result {
+    let (context, other) = (context(Plain)?, context(Plain)?);
+    assert_ne!(context.number(), other.number());
+    let first = context.new_fence_allocation(())?;
+    let second = context.new_fence_allocation(())?;
+    // The number is taken when the fence is made, not when its memory is.
+    let second = second.new_fence();
+    let first = first.new_fence();
+    assert_eq!(
+        (second.as_fence().seqno(), first.as_fence().seqno()),
+        (7, 8)
+    );
+    let chosen = context.new_fence_allocation(())?.new_fence_at(100);
+    assert_eq!(chosen.as_fence().seqno(), 100);
+    let next = context.new_fence_allocation(())?.new_fence();
+    assert_eq!(next.as_fence().seqno(), 9);
+    for fence in [first, second, chosen, next] {
+        fence.signal(Ok(()));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_width_of_numbers_is_the_drivers_choice() -> Result {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    let (wide, narrow) = (context(Plain)?, context(Counting)?);
+    let wide = wide.new_fence_allocation(())?.new_fence();
+    let narrow = narrow.new_fence_allocation(Counted(&DROPPED))?.new_fence();
+    let flags = |fence: &Fence| {
+        let fence = core::ptr::from_ref(fence).cast_mut().cast();
+        unsafe { bindings::dma_fence_flags(fence) }
+    };
+    assert_eq!(flags(wide.as_fence()), 0b111);
+    assert_eq!(flags(narrow.as_fence()), 0b011);
+    wide.signal(Ok(()));
+    narrow.signal(Ok(()));
+    Ok(())
+}
+
+#[test]
+fn a_signal_ends_it() -> Result {
+    let context = context(Plain)?;
+    let (good, bad) = (
+        context.new_fence_allocation(())?.new_fence(),
+        context.new_fence_allocation(())?.new_fence(),
+    );
+    let shared: [ARef<Fence>; 2] = [good.as_fence().into(), bad.as_fence().into()];
+    assert_eq!(
+        shared.each_ref().map(|f| (f.is_signaled(), f.status())),
+        [(false, None); 2]
+    );
+    good.signal(Ok(()));
+    bad.signal(Err(EIO));
+    assert_eq!(
+        shared.each_ref().map(|f| (f.is_signaled(), f.status())),
+        [(true, Some(Ok(()))), (true, Some(Err(EIO)))]
+    );
+    Ok(())
+}
+
+#[test]
+fn names_and_description_follow_the_state() -> Result {
+    let context = context(Plain)?;
+    let issued = context.new_fence_allocation(())?.new_fence();
+    let fence: ARef<Fence> = issued.as_fence().into();
+    let guard = rcu::read_lock();
+    assert_eq!(fence.driver_name(&guard), c"driver");
+    assert_eq!(fence.timeline_name(&guard), c"timeline");
+    drop(guard);
+    assert_eq!(describe(&fence)?, "driver timeline seq 7 unsignalled");
+    issued.signal(Err(EIO));
+    let guard = rcu::read_lock();
+    assert_eq!(fence.driver_name(&guard), c"detached-driver");
+    assert_eq!(fence.timeline_name(&guard), c"signaled-timeline");
+    drop(guard);
+    assert_eq!(
+        describe(&fence)?,
+        "detached-driver signaled-timeline seq 7 signalled"
+    );
+    Ok(())
+}
+
+#[test]
+fn dropping_it_unsignalled_cancels_and_says_so() -> Result {
+    let context = context(Plain)?;
+    let issued = context.new_fence_allocation(())?.new_fence_at(987_654);
+    let fence: ARef<Fence> = issued.as_fence().into();
+    drop(issued);
+    assert_eq!(fence.status(), Some(Err(ECANCELED)));
+    let mut said = 0;
+    testing::console::for_each_line(|line| {
+        said += usize::from(line.contains("fence 987654 was dropped unsignalled"));
+    });
+    assert_eq!(said, 1);
+    Ok(())
+}
+
+#[test]
+fn data_lives_for_a_grace_period_after_the_signal() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    let done = baton::fifo(|| -> Result {
+        let context = context(Counting)?;
+        let issued = context.new_fence_allocation(Counted(&DROPPED))?.new_fence();
+        assert_eq!(issued.0.load(SeqCst), 0);
+        issued.signal(Ok(()));
+        assert_eq!(DROPPED.load(SeqCst), 0);
+        rcu::synchronize_rcu();
+        assert_eq!(DROPPED.load(SeqCst), 1);
+        Ok(())
+    });
+    assert_eq!(done, Ok(Ok(())));
+}
+
+#[test]
+fn memory_that_never_becomes_a_fence_drops_its_data_at_once() -> Result {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    let context = context(Counting)?;
+    drop(context.new_fence_allocation(Counted(&DROPPED))?);
+    drop(FenceContext::new_arc_fence_allocation(
+        &context,
+        Counted(&DROPPED),
+    )?);
+    assert_eq!(DROPPED.load(SeqCst), 2);
+    Ok(())
+}
+
+#[test]
+fn an_arc_fence_keeps_its_timeline_alive() -> Result {
+    let context = context(Plain)?;
+    let issued = FenceContext::new_arc_fence_allocation(&context, ())?.new_fence();
+    drop(context);
+    let fence: ARef<Fence> = issued.as_fence().into();
+    assert_eq!(fence.timeline_name(&rcu::read_lock()), c"timeline");
+    issued.signal(Ok(()));
+    assert_eq!(fence.status(), Some(Ok(())));
+    Ok(())
+}
+
+#[test]
+fn c_code_can_own_the_issuers_side() -> Result {
+    type Foreign = DriverFence<'static, Plain>;
+    let context = context(Plain)?;
+    let issued = context.new_fence_allocation(())?.new_fence();
+    let fence: ARef<Fence> = issued.as_fence().into();
+    let ptr = issued.into_foreign();
+    {
+        let borrowed: DriverFenceBorrow<'_, Plain> = unsafe { Foreign::borrow(ptr) };
+        assert_eq!(borrowed.as_fence().seqno(), fence.seqno());
+    }
+    assert_eq!(fence.status(), None);
+    unsafe { Foreign::from_foreign(ptr) }.signal(Ok(()));
+    assert_eq!(fence.status(), Some(Ok(())));
+    Ok(())
+}
+
+#[test]
+#[should_panic(expected = "1 fences were forgotten")]
+fn a_timeline_with_a_forgotten_fence_panics() {
+    let context = context(Plain).unwrap();
+    core::mem::forget(context.new_fence_allocation(()).unwrap().new_fence());
+    drop(context);
+}
+
+/// What a waiting task is given, and what it found.
+struct Waiter {
+    fence: ARef<Fence>,
+    wait: fn(&Fence) -> String,
+    found: std::sync::Mutex<Option<String>>,
+}
+
+impl Waiter {
+    fn new(fence: &Fence, wait: fn(&Fence) -> String) -> Self {
+        Self {
+            fence: fence.into(),
+            wait,
+            found: Default::default(),
+        }
+    }
+
+    fn start(&self) -> *mut c::task_struct {
+        unsafe extern "C" fn run(data: *mut c_void) -> i32 {
+            let waiter = unsafe { &*data.cast::<Waiter>() };
+            c::allow_signal(c::SIGUSR1);
+            *waiter.found.lock().unwrap() = Some((waiter.wait)(&waiter.fence));
+            0
+        }
+        let data = core::ptr::from_ref(self).cast_mut().cast();
+        let task = unsafe { c::kthread_create(run, data, c"waiter".as_char_ptr()) };
+        unsafe { c::wake_up_process(task) };
+        task
+    }
+
+    fn found(&self) -> Option<String> {
+        self.found.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn waits_end_with_the_signal_a_timeout_or_an_interrupt() {
+    let done = baton::fifo(|| -> Result {
+        let context = context(Plain)?;
+        let issued = context.new_fence_allocation(())?.new_fence();
+        let fence: ARef<Fence> = issued.as_fence().into();
+        assert_eq!(fence.wait_timeout(0), None);
+        assert_eq!(fence.wait_timeout(100), None);
+        assert_eq!(fence.wait_interruptible_timeout(5), Ok(None));
+
+        let plain = Waiter::new(&fence, |f| {
+            f.wait();
+            "done".into()
+        });
+        let interrupted = Waiter::new(&fence, |f| format!("{:?}", f.wait_interruptible()));
+        let timed = Waiter::new(&fence, |f| format!("{:?}", f.wait_timeout(50)));
+        let both = Waiter::new(&fence, |f| {
+            format!("{:?}", f.wait_interruptible_timeout(1000))
+        });
+        plain.start();
+        let task = interrupted.start();
+        timed.start();
+        both.start();
+        baton::settle();
+        unsafe { c::send_sig(c::SIGUSR1, task, 1) };
+        baton::settle();
+        assert_eq!(interrupted.found().as_deref(), Some("Err(ERESTARTSYS)"));
+        c::msleep(10);
+        assert_eq!(
+            (plain.found(), timed.found(), both.found()),
+            (None, None, None)
+        );
+
+        issued.signal(Ok(()));
+        baton::settle();
+        assert_eq!(plain.found().as_deref(), Some("done"));
+        assert_eq!(timed.found().as_deref(), Some("Some(47)"));
+        assert_eq!(both.found().as_deref(), Some("Ok(Some(997))"));
+        assert_eq!(fence.wait_timeout(0), Some(1));
+        assert_eq!(fence.wait_timeout(9), Some(9));
+        assert_eq!(fence.wait_interruptible(), Ok(()));
+        Ok(())
+    });
+    assert_eq!(done, Ok(Ok(())));
+}
+
+/// The order of events in the test below.
+static EVENTS: std::sync::Mutex<std::vec::Vec<&str>> = std::sync::Mutex::new(std::vec::Vec::new());
+
+fn event(what: &'static str) {
+    EVENTS.lock().unwrap().push(what);
+}
+
+/// Asks for a name, lets the others run, and uses it.
+unsafe extern "C" fn reader(fence: *mut c_void) -> i32 {
+    let fence = unsafe { Fence::from_raw(fence.cast()) };
+    let guard = rcu::read_lock();
+    let name = fence.driver_name(&guard);
+    c::cpu_relax();
+    event(if name == c"driver" {
+        "name used"
+    } else {
+        "name is gone"
+    });
+    0
+}
+
+#[test]
+fn the_names_outlive_every_reader() {
+    let done = baton::fifo(|| -> Result {
+        let context = context(Plain)?;
+        let issued = context.new_fence_allocation(())?.new_fence();
+        let fence: ARef<Fence> = issued.as_fence().into();
+        let data = core::ptr::from_ref::<Fence>(&fence).cast_mut().cast();
+        let task = unsafe { c::kthread_create(reader, data, c"reader".as_char_ptr()) };
+        unsafe { c::wake_up_process(task) };
+        // The reader asks, and gives way in the middle of its section.
+        c::cpu_relax();
+        issued.signal(Ok(()));
+        // Nothing is queued, so the barrier alone does not wait: that was the gap.
+        rcu::rcu_barrier();
+        event("after rcu_barrier()");
+        drop(context);
+        event("context is gone");
+        Ok(())
+    });
+    assert_eq!(done, Ok(Ok(())));
+    assert_eq!(
+        *EVENTS.lock().unwrap(),
+        ["after rcu_barrier()", "name used", "context is gone"]
+    );
+}
