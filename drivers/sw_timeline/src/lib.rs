@@ -1,3 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Empty so far.
-#![no_std]
+//! A software timeline: a counter, and fences that wait for its values.
+//!
+//! It does what the kernel's `drivers/dma-buf/sw_sync.c` does, without the file descriptors: a
+//! test's or a compositor's way to make fences that a program signals. It is also the smallest
+//! driver that keeps the exporter's contract, and meant to be copied.
+
+#![cfg_attr(not(CONFIG_RUST), no_std)]
+#![cfg_attr(not(CONFIG_RUST), forbid(unsafe_code))]
+
+// In Linux the safe half is part of the module; rustfmt need not look for it here.
+#[cfg(CONFIG_RUST)]
+#[rustfmt::skip]
+mod dma_fence;
+mod module;
+mod timeline;
+
+pub use module::SwTimeline;
+pub use timeline::Timeline;
+
+use kernel::prelude::*;
+
+module! {
+    type: SwTimeline,
+    name: "sw_timeline",
+    authors: ["The dma-fence authors"],
+    description: "Software timeline with fences by value",
+    license: "GPL",
+}
