@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `fence replay`: transcripts of scenario files, compared where one was recorded.
+
+use dma_fence_scenario::{compare_named, replay};
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+/// Replays each file; gives the worst of their exit codes.
+pub(crate) fn run(files: &[PathBuf]) -> u8 {
+    // Scenarios misuse fences on purpose; what the kernel says to that is in the transcript.
+    kernel::testing::console::set_loglevel(0);
+    files.iter().map(|file| one(file)).max().unwrap_or(0)
+}
+
+fn one(path: &Path) -> u8 {
+    let name = path.display().to_string();
+    let source = match read(path) {
+        Ok(source) => source,
+        Err(error) => {
+            eprintln!("{name}: cannot be read: {error}");
+            return 2;
+        }
+    };
+    let expect = path.with_extension("expect");
+    let expected = match fs::read(&expect) {
+        _ if path == Path::new("-") || path.extension() != Some(OsStr::new("fence")) => None,
+        Ok(expected) => Some(expected),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            eprintln!("{}: cannot be read: {error}", expect.display());
+            return 2;
+        }
+    };
+
+    let replay = replay(&source);
+    for refusal in &replay.refusals {
+        let (line, column) = (refusal.line, refusal.column);
+        eprintln!("{name}:{line}:{column}: {}", refusal.message);
+    }
+    let mut code = if replay.refusals.is_empty() { 0 } else { 2 };
+    match expected {
+        None => code = code.max(print(&replay.transcript)),
+        Some(expected) => {
+            let expect = expect.display().to_string();
+            if let Some(diff) = compare_named(&expect, &expected, &name, &replay.transcript) {
+                code = code.max(print(diff.as_bytes())).max(1);
+            }
+        }
+    }
+    code
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if path == Path::new("-") {
+        let mut source = Vec::new();
+        io::stdin().read_to_end(&mut source)?;
+        Ok(source)
+    } else {
+        fs::read(path)
+    }
+}
+
+/// Writes to standard output; who closes it early has seen enough.
+fn print(text: &[u8]) -> u8 {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("standard output: {error}");
+            2
+        }
+        _ => 0,
+    }
+}
