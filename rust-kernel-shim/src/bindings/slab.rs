@@ -6,7 +6,7 @@
 use super::might_sleep;
 use crate::{
     ffi::{c_int, c_ulong, c_void},
-    machine::heap,
+    machine::{cpu, heap},
 };
 use core::{
     ptr,
@@ -64,6 +64,9 @@ pub unsafe fn krealloc_node_align(
 ) -> *mut c_void {
     if flags & __GFP_DIRECT_RECLAIM != 0 {
         might_sleep();
+    }
+    if cpu::with(cpu::Cpu::count_allocation) {
+        return ptr::null_mut();
     }
     let new = heap::alloc(size, align);
     if new.is_null() {

@@ -69,6 +69,10 @@ pub(crate) struct Cpu {
     pub(crate) irqs_off: Cell<u32>,
     /// Nested soft and hard interrupt handlers.
     pub(crate) interrupt: Cell<u32>,
+    /// Allocations that were asked for.
+    pub(crate) allocations: Cell<usize>,
+    /// The allocation that is to fail, counted from 1 for the next; 0 for none.
+    pub(crate) fail_nth: Cell<usize>,
     /// The task that this thread is, once it was asked for.
     pub(super) task: Cell<*const super::task::task_struct>,
 }
@@ -81,6 +85,8 @@ std::thread_local! {
         preempt: Cell::new(0),
         irqs_off: Cell::new(0),
         interrupt: Cell::new(0),
+        allocations: Cell::new(0),
+        fail_nth: Cell::new(0),
         task: Cell::new(ptr::null()),
     } };
     static LEAVE: Leave = const { Leave };
@@ -163,6 +169,14 @@ impl Cpu {
             self.reader().word.store(0, Release);
         }
         true
+    }
+
+    /// Counts an allocation; true if it is the one that is to fail.
+    pub(crate) fn count_allocation(&self) -> bool {
+        self.allocations.set(self.allocations.get() + 1);
+        let nth = self.fail_nth.get();
+        self.fail_nth.set(nth.saturating_sub(1));
+        nth == 1
     }
 
     /// True where sleeping is not allowed: preemption or interrupts are off, or this is an

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The machine's books: what is allocated, and what is about to be freed.
 
-use crate::bindings;
+use crate::{bindings, machine::cpu};
 
 /// Blocks of memory that were allocated and not freed.
 pub fn live_blocks() -> isize {
@@ -18,4 +18,40 @@ pub fn rcu_barrier() {
     // SAFETY: A safe caller is in no read-side section whose end it could wait for here, or its
     // sleeping there is reported.
     unsafe { bindings::rcu_barrier() }
+}
+
+/// How many allocations this thread has asked for, failed ones included.
+pub fn allocations() -> usize {
+    cpu::with(|cpu| cpu.allocations.get())
+}
+
+/// Lets the `nth` allocation of this thread fail, counted from 1 for the next one, while it runs
+/// `body`; gives what that gives, and whether the allocation was reached.
+///
+/// As `/proc/self/fail-nth` does in a kernel with fault injection: by counting up from 1 until it
+/// is not reached any more, every allocation of an operation fails once.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{prelude::*, testing::memory::fail_nth};
+///
+/// let (result, reached) = fail_nth(1, || KBox::new(1, GFP_KERNEL));
+/// assert!(result.is_err() && reached);
+/// let (result, reached) = fail_nth(2, || KBox::new(1, GFP_KERNEL));
+/// assert!(result.is_ok() && !reached);
+/// ```
+pub fn fail_nth<R>(nth: usize, body: impl FnOnce() -> R) -> (R, bool) {
+    struct Restore(usize);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            cpu::with(|cpu| cpu.fail_nth.set(self.0));
+        }
+    }
+
+    let _restore = Restore(cpu::with(|cpu| cpu.fail_nth.replace(nth)));
+    let result = body();
+    let reached = nth != 0 && cpu::with(|cpu| cpu.fail_nth.get()) == 0;
+    (result, reached)
 }
