@@ -18,6 +18,7 @@
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
 mod callback;
+mod container;
 mod context;
 mod deadline;
 mod describe;
@@ -35,9 +36,10 @@ mod wait;
 mod wait_any;
 
 pub use self::{
-    callback::*, context::*, deadline::*, describe::*, fence::*, init::*, names::*, order::*,
-    refs::*, signal::*, signalling::*, state::*, stub::*, trace::*, wait::*, wait_any::*,
+    callback::*, container::*, context::*, deadline::*, describe::*, fence::*, init::*, names::*,
+    order::*, refs::*, signal::*, signalling::*, state::*, stub::*, trace::*, wait::*, wait_any::*,
 };
 pub use kernel::bindings::{
-    call_rcu, callback_head, ktime_t, list_head, seq_file, spinlock_t, MAX_SCHEDULE_TIMEOUT,
+    call_rcu, callback_head, ktime_get, ktime_t, list_head, seq_file, spinlock_t,
+    MAX_SCHEDULE_TIMEOUT,
 };

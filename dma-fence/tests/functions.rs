@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Every function of the C API is there, with C's arguments: one that is missing, or whose type
+//! has changed, does not compile here.
+
+#![allow(clippy::type_complexity)]
+
+use ::dma_fence::bindings::{self as c, *};
+use kernel::{
+    bindings::{kref, seq_file, spinlock_t},
+    ffi::{c_char, c_int, c_long, c_uint, c_ulong},
+};
+
+type F = *mut dma_fence;
+
+/// Their addresses, after each was checked against its type by the coercion.
+macro_rules! functions {
+    ($($name:ident: $type:ty),* $(,)?) => {
+        [$(c::$name as $type as usize),*]
+    };
+}
+
+#[test]
+fn every_function_of_the_header_is_there() {
+    let functions = functions![
+        dma_fence_init: unsafe fn(F, *const dma_fence_ops, *mut spinlock_t, u64, u64),
+        dma_fence_init64: unsafe fn(F, *const dma_fence_ops, *mut spinlock_t, u64, u64),
+        dma_fence_was_initialized: unsafe fn(F) -> bool,
+        dma_fence_get: unsafe fn(F) -> F,
+        dma_fence_put: unsafe fn(F),
+        dma_fence_get_rcu: unsafe fn(F) -> F,
+        dma_fence_get_rcu_safe: unsafe fn(*mut F) -> F,
+        dma_fence_signal: unsafe fn(F),
+        dma_fence_signal_locked: unsafe fn(F),
+        dma_fence_signal_timestamp: unsafe fn(F, ktime_t),
+        dma_fence_signal_timestamp_locked: unsafe fn(F, ktime_t),
+        dma_fence_check_and_signal: unsafe fn(F) -> bool,
+        dma_fence_check_and_signal_locked: unsafe fn(F) -> bool,
+        dma_fence_test_signaled_flag: unsafe fn(F) -> bool,
+        dma_fence_is_signaled: unsafe fn(F) -> bool,
+        dma_fence_is_signaled_locked: unsafe fn(F) -> bool,
+        dma_fence_get_status: unsafe fn(F) -> c_int,
+        dma_fence_get_status_locked: unsafe fn(F) -> c_int,
+        dma_fence_set_error: unsafe fn(F, c_int),
+        dma_fence_timestamp: unsafe fn(F) -> ktime_t,
+        dma_fence_enable_signaling: unsafe fn(F),
+        dma_fence_add_callback: unsafe fn(F, *mut dma_fence_cb, dma_fence_func_t) -> c_int,
+        dma_fence_remove_callback: unsafe fn(F, *mut dma_fence_cb) -> bool,
+        dma_fence_wait_timeout: unsafe fn(F, bool, c_long) -> c_long,
+        dma_fence_default_wait: unsafe fn(F, bool, c_long) -> c_long,
+        dma_fence_wait: unsafe fn(F, bool) -> c_long,
+        dma_fence_wait_any_timeout: unsafe fn(*mut F, u32, bool, c_long, *mut u32) -> c_long,
+        dma_fence_release: unsafe extern "C" fn(*mut kref),
+        dma_fence_free: unsafe fn(F),
+        dma_fence_driver_name: unsafe fn(F) -> *const c_char,
+        dma_fence_timeline_name: unsafe fn(F) -> *const c_char,
+        dma_fence_describe: unsafe fn(F, *mut seq_file),
+        dma_fence_set_deadline: unsafe fn(F, ktime_t),
+        dma_fence_is_later: unsafe fn(F, F) -> bool,
+        dma_fence_is_later_or_same: unsafe fn(F, F) -> bool,
+        __dma_fence_is_later: unsafe fn(F, u64, u64) -> bool,
+        dma_fence_later: unsafe fn(F, F) -> F,
+        dma_fence_context_alloc: unsafe fn(c_uint) -> u64,
+        dma_fence_get_stub: unsafe fn() -> F,
+        dma_fence_allocate_private_stub: unsafe fn(ktime_t) -> F,
+        dma_fence_begin_signalling: unsafe fn() -> bool,
+        dma_fence_end_signalling: unsafe fn(bool),
+        __dma_fence_might_wait: unsafe fn(),
+        dma_fence_spinlock: unsafe fn(F) -> *mut spinlock_t,
+        dma_fence_lock_irqsave: unsafe fn(F) -> c_ulong,
+        dma_fence_unlock_irqrestore: unsafe fn(F, c_ulong),
+        dma_fence_assert_held: unsafe fn(F),
+        dma_fence_is_array: unsafe fn(F) -> bool,
+        dma_fence_is_chain: unsafe fn(F) -> bool,
+        dma_fence_is_container: unsafe fn(F) -> bool,
+    ];
+    assert_eq!(functions.len(), 50);
+}
+
+#[test]
+fn every_op_and_flag_is_there() {
+    let dma_fence_ops {
+        get_driver_name: None,
+        get_timeline_name: None,
+        enable_signaling: None,
+        signaled: None,
+        wait: None,
+        release: None,
+        set_deadline: None,
+    } = dma_fence_ops::default()
+    else {
+        panic!("the ops are optional by default");
+    };
+    assert_eq!(
+        [
+            c::dma_fence_flag_bits_DMA_FENCE_FLAG_INITIALIZED_BIT,
+            c::dma_fence_flag_bits_DMA_FENCE_FLAG_INLINE_LOCK_BIT,
+            c::dma_fence_flag_bits_DMA_FENCE_FLAG_SEQNO64_BIT,
+            c::dma_fence_flag_bits_DMA_FENCE_FLAG_SIGNALED_BIT,
+            c::dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT,
+            c::dma_fence_flag_bits_DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT,
+            c::dma_fence_flag_bits_DMA_FENCE_FLAG_USER_BITS,
+        ],
+        [0, 1, 2, 3, 4, 5, 6]
+    );
+}
+
+#[test]
+fn every_event_is_there() {
+    let names = ::dma_fence::testing::EVENTS.map(|event| event.name.to_str().unwrap());
+    assert_eq!(
+        names,
+        [
+            "dma_fence_emit",
+            "dma_fence_init",
+            "dma_fence_destroy",
+            "dma_fence_enable_signal",
+            "dma_fence_signaled",
+            "dma_fence_wait_start",
+            "dma_fence_wait_end"
+        ]
+    );
+}
