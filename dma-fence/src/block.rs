@@ -3,9 +3,10 @@
 
 use super::{
     bindings,
-    context::{
-        FenceContext,
-        FenceContextOps, //
+    context::FenceContext,
+    ops::{
+        FenceContextOps,
+        OpsFence, //
     },
 };
 use core::{
@@ -69,7 +70,7 @@ impl<T: FenceContextOps + Send + Sync> Block<T> {
         unsafe {
             init(
                 Opaque::cast_into(addr_of!((*block).base)),
-                &FenceContext::<T>::OPS,
+                &OpsFence::<T>::OPS,
                 core::ptr::null_mut(),
                 context.number(),
                 seqno,
@@ -91,6 +92,17 @@ impl<T: FenceContextOps + Send + Sync> Block<T> {
         let block = fence.cast::<Self>();
         // SAFETY: By the safety requirements and the invariant.
         unsafe { &*(*block).context }
+    }
+
+    /// The driver's data of a fence.
+    ///
+    /// # Safety
+    ///
+    /// As [`context`](Self::context).
+    pub(super) unsafe fn data<'a>(fence: *mut bindings::dma_fence) -> &'a T::FenceDataType {
+        // SAFETY: By the safety requirements; dropped no sooner than a grace period after the
+        // signal. `base` is the first member.
+        unsafe { &(*fence.cast::<Self>()).data }
     }
 
     /// Drops the data, of which the C side knows nothing, and gives up the issuer's reference.
@@ -135,6 +147,19 @@ impl<T: FenceContextOps + Send + Sync> Issued<T> {
     pub(super) fn context_ptr(&self) -> *const FenceContext<T> {
         // SAFETY: By the invariant; never written after creation.
         unsafe { (*self.0.as_ptr()).context }
+    }
+
+    /// Ends a fence that nobody else has ever seen, without a signal.
+    pub(super) fn discard(self) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: By the invariant the context is valid.
+        unsafe { &*this.context_ptr() }.finished();
+        let block = this.0.as_ptr();
+        // SAFETY: There are no readers to wait for, and this is the only reference.
+        unsafe {
+            drop_in_place(addr_of_mut!((*block).data));
+            bindings::dma_fence_put(this.as_raw());
+        }
     }
 
     pub(super) fn into_ptr(self) -> *mut c_void {

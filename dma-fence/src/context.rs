@@ -8,6 +8,7 @@ use super::{
         ArcDriverFenceAllocation,
         DriverFenceAllocation, //
     },
+    ops::FenceContextOps,
 };
 use kernel::{
     prelude::*,
@@ -21,17 +22,6 @@ use kernel::{
         Arc, //
     },
 };
-
-/// What a driver says about the fences of a timeline.
-pub trait FenceContextOps {
-    /// The driver's data in every fence, e.g. the job that it stands for.
-    ///
-    /// It is dropped a grace period after the fence has signalled, in atomic context.
-    type FenceDataType: Send + Sync;
-
-    /// Whether sequence numbers compare with all 64 bits, or as 32 bits with wraparound.
-    const SEQNO64: bool = true;
-}
 
 /// A timeline: a number, two names, and the next sequence number.
 ///
@@ -57,14 +47,6 @@ pub struct FenceContext<T: FenceContextOps + Send + Sync> {
 }
 
 impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
-    /// The ops of all fences of such timelines. There is no `release` and no `wait`: so that a
-    /// fence that has signalled needs nobody any more.
-    pub(super) const OPS: bindings::dma_fence_ops = bindings::dma_fence_ops {
-        get_driver_name: Some(Self::get_driver_name),
-        get_timeline_name: Some(Self::get_timeline_name),
-        ..pin_init::zeroed()
-    };
-
     /// Creates a timeline with a context number of its own, whose fences are numbered from
     /// `initial_seqno`. The names are copied. May sleep.
     ///
@@ -150,7 +132,9 @@ impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
     ///
     /// `fence` is of such a timeline, and this is a read-side section that began before it had
     /// signalled.
-    unsafe extern "C" fn get_driver_name(fence: *mut bindings::dma_fence) -> *const c_char {
+    pub(super) unsafe extern "C" fn get_driver_name(
+        fence: *mut bindings::dma_fence,
+    ) -> *const c_char {
         // SAFETY: By the safety requirements; our drop waits for the end of such sections.
         unsafe { Block::<T>::context(fence) }
             .driver_name
@@ -161,7 +145,9 @@ impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
     ///
     /// `fence` is of such a timeline, and this is a read-side section that began before it had
     /// signalled.
-    unsafe extern "C" fn get_timeline_name(fence: *mut bindings::dma_fence) -> *const c_char {
+    pub(super) unsafe extern "C" fn get_timeline_name(
+        fence: *mut bindings::dma_fence,
+    ) -> *const c_char {
         // SAFETY: By the safety requirements; our drop waits for the end of such sections.
         unsafe { Block::<T>::context(fence) }
             .timeline_name

@@ -6,11 +6,10 @@ use super::{
         Block,
         Issued, //
     },
-    context::{
-        FenceContext,
-        FenceContextOps, //
-    },
+    context::FenceContext,
     fence::Fence,
+    ops::FenceContextOps,
+    private::Private, //
 };
 use core::{
     marker::PhantomData,
@@ -44,6 +43,12 @@ impl<'a, T: FenceContextOps + Send + Sync> DriverFenceAllocation<'a, T> {
         self.new_fence_at(seqno)
     }
 
+    /// Creates the fence with the timeline's next number, but keeps it private until it is
+    /// published. From any context.
+    pub fn new_private_fence(self) -> Private<DriverFence<'a, T>> {
+        Private::new(self.new_fence())
+    }
+
     /// Creates the fence with a number of the caller's choice, for timelines whose values mean
     /// something; the timeline's next number stays. From any context.
     pub fn new_fence_at(self, seqno: u64) -> DriverFence<'a, T> {
@@ -69,6 +74,12 @@ impl<T: FenceContextOps + Send + Sync> ArcDriverFenceAllocation<T> {
     pub fn new_fence(self) -> ArcDriverFence<T> {
         let seqno = self.context.take_seqno();
         self.new_fence_at(seqno)
+    }
+
+    /// Creates the fence with the timeline's next number, but keeps it private until it is
+    /// published. From any context.
+    pub fn new_private_fence(self) -> Private<ArcDriverFence<T>> {
+        Private::new(self.new_fence())
     }
 
     /// Creates the fence with a number of the caller's choice; the timeline's next number stays.
@@ -105,6 +116,10 @@ impl<T: FenceContextOps + Send + Sync> DriverFence<'_, T> {
     #[doc(alias("dma_fence_signal", "dma_fence_set_error"))]
     pub fn signal(self, result: Result) {
         self.issued.signal(result);
+    }
+
+    pub(super) fn discard_unseen(self) {
+        self.issued.discard();
     }
 }
 
@@ -197,6 +212,10 @@ impl<T: FenceContextOps + Send + Sync> ArcDriverFence<T> {
     #[doc(alias("dma_fence_signal", "dma_fence_set_error"))]
     pub fn signal(self, result: Result) {
         self.issued.signal(result);
+    }
+
+    pub(super) fn discard_unseen(self) {
+        self.issued.discard();
     }
 }
 

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The side of a fence that everybody sees.
 
-use super::bindings;
+use super::{
+    bindings,
+    ktime::Ktime, //
+};
 use core::ptr::NonNull;
 use kernel::{
     fmt,
     prelude::*,
     sync::{
-        aref::AlwaysRefCounted,
+        aref::{
+            ARef,
+            AlwaysRefCounted, //
+        },
         rcu, //
     },
     task::MAX_SCHEDULE_TIMEOUT,
@@ -100,6 +106,85 @@ impl Fence {
         unsafe { bindings::dma_fence_seqno(self.as_raw()) }
     }
 
+    /// The error that the fence has signalled with, if it has; asks nobody and takes no lock. From
+    /// any context, callbacks included.
+    pub fn error(&self) -> Option<Error> {
+        if !self.test_signaled_flag() {
+            return None;
+        }
+        // SAFETY: By the type invariant.
+        match unsafe { bindings::dma_fence_error(self.as_raw()) } {
+            0 => None,
+            error => Some(Error::from_errno(error)),
+        }
+    }
+
+    /// The number of its context.
+    pub fn context(&self) -> u64 {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_context(self.as_raw()) }
+    }
+
+    /// When the fence signalled; `None` if it has not. From any context.
+    #[doc(alias = "dma_fence_timestamp")]
+    pub fn timestamp(&self) -> Option<Ktime> {
+        self.test_signaled_flag().then(|| {
+            // SAFETY: By the type invariant; it has signalled.
+            Ktime::from_nanos(unsafe { bindings::dma_fence_timestamp(self.as_raw()) })
+        })
+    }
+
+    /// True if this fence comes after `other`; `None` if they are of different contexts, whose
+    /// fences have no order. From any context.
+    #[doc(alias = "dma_fence_is_later")]
+    pub fn is_later_than(&self, other: &Fence) -> Option<bool> {
+        (self.context() == other.context()).then(|| {
+            // SAFETY: By the type invariant; the contexts are the same.
+            unsafe { bindings::dma_fence_is_later(self.as_raw(), other.as_raw()) }
+        })
+    }
+
+    /// Tells the driver that somebody hopes for the fence by `deadline`. From any context but a
+    /// callback or op of the same fence.
+    #[doc(alias = "dma_fence_set_deadline")]
+    pub fn set_deadline(&self, deadline: Ktime) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_set_deadline(self.as_raw(), deadline.as_nanos()) };
+    }
+
+    /// Makes sure that the fence will signal by itself, without being polled; waits and callbacks
+    /// do so too. From any context but a callback or op of the same fence.
+    #[doc(alias("dma_fence_enable_signaling", "dma_fence_enable_sw_signaling"))]
+    pub fn enable_signaling(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_enable_signaling(self.as_raw()) };
+    }
+
+    /// The fence that has always been signalled: context 0, number 0. From any context.
+    #[doc(alias = "dma_fence_get_stub")]
+    pub fn stub() -> ARef<Fence> {
+        // SAFETY: A valid fence, with a reference that becomes ours.
+        unsafe {
+            ARef::from_raw(NonNull::new_unchecked(
+                bindings::dma_fence_get_stub().cast(),
+            ))
+        }
+    }
+
+    /// A new fence that has signalled at `timestamp`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    #[doc(alias = "dma_fence_allocate_private_stub")]
+    pub fn private_stub(timestamp: Ktime) -> Result<ARef<Fence>> {
+        // SAFETY: Nothing is asked for.
+        let fence = unsafe { bindings::dma_fence_allocate_private_stub(timestamp.as_nanos()) };
+        let fence = NonNull::new(fence.cast()).ok_or(ENOMEM)?;
+        // SAFETY: A valid fence, with a reference that becomes ours.
+        Ok(unsafe { ARef::from_raw(fence) })
+    }
+
     /// Waits until the fence has signalled. Sleeps, and nothing interrupts it.
     #[doc(alias = "dma_fence_wait")]
     pub fn wait(&self) {
@@ -179,7 +264,7 @@ impl Fence {
 }
 
 /// A timeout for the C side, where the largest number is forever.
-fn to_timeout(timeout: Jiffies) -> c_long {
+pub(super) fn to_timeout(timeout: Jiffies) -> c_long {
     c_long::try_from(timeout).unwrap_or(MAX_SCHEDULE_TIMEOUT)
 }
 

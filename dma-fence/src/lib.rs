@@ -55,21 +55,31 @@
 pub mod bindings;
 
 mod block;
+mod callback;
 mod context;
 mod driver_fence;
 mod fence;
+mod ktime;
+mod ops;
+mod private;
+mod signalling;
 #[cfg(not(CONFIG_RUST))]
 pub mod testing;
+mod wait_any;
 
 /// What the lines that this crate prints start with; in Linux they start with the module's name.
 #[cfg(not(CONFIG_RUST))]
 const __LOG_PREFIX: &[u8] = b"dma_fence\0";
 
 pub use self::{
-    context::{
-        FenceContext,
-        FenceContextOps, //
+    callback::{
+        CallbackError,
+        Complete,
+        FenceCallback,
+        FenceCallbackRegistration,
+        Wake, //
     },
+    context::FenceContext,
     driver_fence::{
         ArcDriverFence,
         ArcDriverFenceAllocation,
@@ -78,4 +88,20 @@ pub use self::{
         DriverFenceBorrow, //
     },
     fence::Fence,
+    ktime::Ktime,
+    ops::{
+        DeadlineOp,
+        FenceContextOps,
+        OpsFence,
+        PollOp, //
+    },
+    private::{
+        Issuer,
+        Private, //
+    },
+    signalling::Signalling,
+    wait_any::{
+        wait_any,
+        wait_any_interruptible, //
+    },
 };

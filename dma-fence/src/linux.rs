@@ -160,3 +160,15 @@ pub unsafe fn dma_fence_seqno(fence: *mut dma_fence) -> u64 {
     // initialisation.
     unsafe { (*fence).seqno }
 }
+
+/// The error of the fence, 0 if there is none; it counts only once the fence has signalled.
+///
+/// # Safety
+///
+/// `fence` points to an initialised fence that the caller holds a reference to.
+#[inline]
+pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
+    // SAFETY: The fence is alive by the requirement. The field is written by C while others read
+    // it, so it is read once, as a whole.
+    unsafe { core::ptr::addr_of!((*fence).error).read_volatile() }
+}

@@ -12,6 +12,7 @@
 #[cfg(CONFIG_RUST)]
 #[rustfmt::skip]
 mod dma_fence;
+mod deadline;
 mod module;
 mod timeline;
 

@@ -6,11 +6,14 @@
 //! signalling already leaves the fences that became due to that one.
 #![forbid(unsafe_code)]
 
+use crate::deadline::Deadline;
 use dma_fence::{
     ArcDriverFence,
+    DeadlineOp,
     Fence,
     FenceContext,
-    FenceContextOps, //
+    FenceContextOps,
+    Ktime, //
 };
 use kernel::{
     prelude::*,
@@ -28,8 +31,9 @@ const FIRST_ROOM: usize = 16;
 struct Ops;
 
 impl FenceContextOps for Ops {
-    type FenceDataType = ();
+    type FenceDataType = Deadline;
     const SEQNO64: bool = false;
+    const SET_DEADLINE: Option<DeadlineOp<Self>> = Some(|fence, deadline| fence.hope_for(deadline));
 }
 
 /// A fence that waits for `value`.
@@ -125,7 +129,7 @@ impl Timeline {
     ///
     /// ENOMEM; ENOENT if the timeline was closed.
     pub fn fence(&self, value: u32) -> Result<ARef<Fence>> {
-        let allocation = FenceContext::new_arc_fence_allocation(&self.context, ())?;
+        let allocation = FenceContext::new_arc_fence_allocation(&self.context, Deadline::none())?;
         loop {
             let mut state = self.state.lock();
             if state.closed {
@@ -159,6 +163,14 @@ impl Timeline {
             drop(state);
             self.make_room(room)?;
         }
+    }
+
+    /// The soonest deadline that was set on the pending fence of `value`; `None` without a
+    /// deadline or such a fence. From any context.
+    pub fn deadline(&self, value: u32) -> Option<Ktime> {
+        let state = self.state.lock();
+        let pending = state.pending.iter().find(|p| p.value == value)?;
+        pending.fence.soonest()
     }
 
     /// Makes room for `room` fences, without sleeping under the lock.

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use dma_fence::{bindings::__tracepoint_dma_fence_signaled, Fence};
+use dma_fence::{bindings::__tracepoint_dma_fence_signaled, Fence, Ktime};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, rcu, Arc},
@@ -111,6 +111,23 @@ fn dropping_it_closes_it() -> Result {
     let fences = fences(&timeline, &[1, 2, 3])?;
     drop(timeline);
     assert_eq!(states(&fences), [Some(Err(ENOENT)); 3]);
+    Ok(())
+}
+
+#[test]
+fn the_soonest_deadline_counts() -> Result {
+    let timeline = Timeline::new(c"deadlines")?;
+    let fence = timeline.fence(3)?;
+    assert_eq!(timeline.deadline(3), None);
+    for ns in [50, 70, 20, 60] {
+        fence.set_deadline(Ktime::from_nanos(ns));
+    }
+    assert_eq!(timeline.deadline(3), Some(Ktime::from_nanos(20)));
+    assert_eq!(timeline.deadline(4), None);
+    timeline.advance(3);
+    // Too late: the driver is not asked any more.
+    fence.set_deadline(Ktime::from_nanos(1));
+    assert_eq!(timeline.deadline(3), None);
     Ok(())
 }
 

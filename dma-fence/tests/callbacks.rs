@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Callbacks through the safe API, and the ops that drivers may have.
+
+#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
+
+use dma_fence::{
+    bindings, wait_any, wait_any_interruptible, CallbackError, Complete, DeadlineOp, DriverFence,
+    Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps, Ktime, PollOp,
+    Private, Signalling, Wake,
+};
+use kernel::{
+    bindings as c,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+        Arc, Completion,
+    },
+    task::Task,
+    testing::baton,
+    time::Delta,
+};
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+use std::sync::Mutex;
+
+struct Plain;
+
+impl FenceContextOps for Plain {
+    type FenceDataType = ();
+}
+
+fn context<T: FenceContextOps + Send + Sync>(ops: T) -> Result<Arc<FenceContext<T>>> {
+    Arc::pin_init(
+        FenceContext::new(1, c"driver", c"timeline", ops),
+        GFP_KERNEL,
+    )
+}
+
+/// Writes its name down when it is called.
+struct Note(&'static str, Arc<Log>);
+
+struct Log(Mutex<std::vec::Vec<&'static str>>);
+
+impl FenceCallback for Note {
+    fn on_signal(&mut self) {
+        self.1 .0.lock().unwrap().push(self.0);
+    }
+}
+
+fn log() -> Result<Arc<Log>> {
+    Ok(Arc::new(Log(Mutex::new(std::vec::Vec::new())), GFP_KERNEL)?)
+}
+
+type Registered<T> = Pin<KBox<FenceCallbackRegistration<T>>>;
+
+fn register<T: FenceCallback>(
+    fence: &Fence,
+    callback: T,
+) -> Result<Registered<T>, CallbackError<T>> {
+    KBox::try_pin_init(FenceCallbackRegistration::new(fence, callback), GFP_KERNEL)
+}
+
+assert_impl_all!(FenceCallbackRegistration<Note>: Send, Sync);
+assert_not_impl_any!(Signalling: Send);
+
+#[test]
+fn callbacks_run_in_order_and_once() -> Result {
+    let (context, log) = (context(Plain)?, log()?);
+    let issued = context.new_fence_allocation(())?.new_fence();
+    let fence: ARef<Fence> = issued.as_fence().into();
+    let first = register(&fence, Note("first", log.clone()))?;
+    let second = register(&fence, Note("second", log.clone()))?;
+    let third = register(&fence, Note("third", log.clone()))?;
+    assert!(core::ptr::eq(second.fence(), &*fence));
+    drop(second);
+    issued.signal(Ok(()));
+    drop((first, third));
+    assert_eq!(*log.0.lock().unwrap(), ["first", "third"]);
+    Ok(())
+}
+
+#[test]
+fn too_late_gives_the_callback_back() -> Result {
+    let log = log()?;
+    match register(&Fence::stub(), Note("late", log.clone())) {
+        Err(CallbackError::AlreadySignaled(Note("late", _))) => {}
+        _ => panic!("a stub has signalled"),
+    }
+    let error: Error = register(&Fence::stub(), Note("late", log.clone()))
+        .err()
+        .unwrap()
+        .into();
+    assert_eq!(error, ENOENT);
+    assert!(log.0.lock().unwrap().is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_completion_is_completed_and_a_task_woken() {
+    let done = baton::fifo(|| -> Result {
+        let context = context(Plain)?;
+        let issued = context.new_fence_allocation(())?.new_fence();
+        let completion = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let me: &Task = unsafe { &*c::get_current().cast() };
+        let _complete = register(issued.as_fence(), Complete::new(completion.clone()))?;
+        let _wake = register(issued.as_fence(), Wake::new(me.into()))?;
+        c::set_current_state(c::TASK_UNINTERRUPTIBLE);
+        issued.signal(Ok(()));
+        // Woken before it could sleep: else nobody would ever do it.
+        c::schedule();
+        completion.wait_for_completion();
+        Ok(())
+    });
+    assert_eq!(done, Ok(Ok(())));
+}
+
+/// A ring that says how far it has got, and writes down what it is asked.
+struct Ring {
+    done: Atomic<u64>,
+    fails: bool,
+    enabled: Atomic<u64>,
+    deadline: Atomic<i64>,
+}
+
+impl Ring {
+    fn new(fails: bool) -> Self {
+        Self {
+            done: Atomic::new(0),
+            fails,
+            enabled: Atomic::new(0),
+            deadline: Atomic::new(0),
+        }
+    }
+}
+
+impl FenceContextOps for Ring {
+    type FenceDataType = u64;
+    const ENABLE_SIGNALING: Option<PollOp<Self>> = Some(|fence| {
+        let ring = fence.context().data();
+        ring.enabled.add(1u64, Relaxed);
+        ring.fails.then_some(Err(ENODEV))
+    });
+    const SIGNALED: Option<PollOp<Self>> = Some(|fence| {
+        let done = fence.context().data().done.load(Relaxed) >= fence.seqno();
+        done.then_some(if **fence == 13 { Err(EIO) } else { Ok(()) })
+    });
+    const SET_DEADLINE: Option<DeadlineOp<Self>> = Some(|fence, at| {
+        fence
+            .context()
+            .data()
+            .deadline
+            .store(at.as_nanos(), Relaxed)
+    });
+}
+
+#[test]
+fn ops_are_asked_and_their_results_kept() -> Result {
+    let ring = context(Ring::new(false))?;
+    let (good, bad) = (
+        ring.new_fence_allocation(1)?.new_fence(),
+        ring.new_fence_allocation(13)?.new_fence(),
+    );
+    let shared: [ARef<Fence>; 2] = [good.as_fence().into(), bad.as_fence().into()];
+    assert_eq!(shared[1].status(), None);
+    shared[0].enable_signaling();
+    shared[0].enable_signaling();
+    assert_eq!(ring.data().enabled.load(Relaxed), 1);
+    let deadline = Ktime::from_nanos(99);
+    shared[0].set_deadline(deadline);
+    assert_eq!(ring.data().deadline.load(Relaxed), 99);
+
+    ring.data().done.store(2, Relaxed);
+    // The flag alone does not ask the driver.
+    assert!(!shared[0].is_signaled());
+    assert_eq!(
+        (shared[0].status(), shared[1].status()),
+        (Some(Ok(())), Some(Err(EIO)))
+    );
+    assert_eq!((shared[0].error(), shared[1].error()), (None, Some(EIO)));
+    // A poller won: what the driver says later is dropped.
+    good.signal(Err(ETIME));
+    bad.signal(Ok(()));
+    assert_eq!(
+        (shared[0].status(), shared[1].status()),
+        (Some(Ok(())), Some(Err(EIO)))
+    );
+    Ok(())
+}
+
+#[test]
+fn a_driver_may_refuse_to_signal() -> Result {
+    let ring = context(Ring::new(true))?;
+    let issued = ring.new_fence_allocation(1)?.new_fence();
+    issued.as_fence().enable_signaling();
+    assert_eq!(issued.as_fence().status(), Some(Err(ENODEV)));
+    drop(issued);
+    Ok(())
+}
+
+#[test]
+fn ops_that_are_missing_are_missing_in_c() -> Result {
+    let (plain, ring) = (context(Plain)?, context(Ring::new(false))?);
+    let ops = |fence: &Fence| unsafe {
+        *bindings::dma_fence_ops_ptr(core::ptr::from_ref(fence).cast_mut().cast())
+    };
+    let plain = plain.new_fence_allocation(())?.new_fence();
+    let ring = ring.new_fence_allocation(1)?.new_fence();
+    let table = ops(plain.as_fence());
+    assert!(table.enable_signaling.is_none() && table.signaled.is_none());
+    assert!(table.set_deadline.is_none());
+    for table in [table, ops(ring.as_fence())] {
+        assert!(table.wait.is_none() && table.release.is_none());
+    }
+    assert!(ops(ring.as_fence()).signaled.is_some());
+    plain.signal(Ok(()));
+    ring.signal(Ok(()));
+    Ok(())
+}
+
+#[test]
+fn fences_compare_within_a_context() -> Result {
+    let (one, other) = (context(Plain)?, context(Plain)?);
+    let fences = [&one, &one, &other].map(|c| c.new_fence_allocation(()).map(|a| a.new_fence()));
+    let [Ok(first), Ok(second), Ok(third)] = fences else {
+        return Err(ENOMEM);
+    };
+    let later = |a: &DriverFence<'_, Plain>, b: &DriverFence<'_, Plain>| {
+        a.as_fence().is_later_than(b.as_fence())
+    };
+    assert_eq!(later(&second, &first), Some(true));
+    assert_eq!(later(&first, &second), Some(false));
+    assert_eq!(later(&first, &first), Some(false));
+    assert_eq!(later(&third, &first), None);
+    assert_eq!(first.as_fence().context(), one.number());
+    for fence in [first, second, third] {
+        fence.signal(Ok(()));
+    }
+    Ok(())
+}
+
+#[test]
+fn stubs_have_signalled() -> Result {
+    let (stub, again) = (Fence::stub(), Fence::stub());
+    assert!(core::ptr::eq(&*stub, &*again));
+    assert_eq!(stub.status(), Some(Ok(())));
+    let at = Ktime::from_nanos(1234);
+    let private = Fence::private_stub(at)?;
+    assert_eq!(
+        (private.status(), private.timestamp()),
+        (Some(Ok(())), Some(at))
+    );
+    assert_eq!((private.context(), private.seqno()), (0, 0));
+    Ok(())
+}
+
+#[test]
+fn a_signal_has_a_time() -> Result {
+    let context = context(Plain)?;
+    let issued = context.new_fence_allocation(())?.new_fence();
+    let fence: ARef<Fence> = issued.as_fence().into();
+    assert_eq!(fence.timestamp(), None);
+    let before = Ktime::now();
+    issued.signal(Ok(()));
+    let at = fence.timestamp().ok_or(EINVAL)?;
+    assert!(before <= at && at <= Ktime::now());
+    assert_eq!((at + Delta::from_nanos(5)) - at, Delta::from_nanos(5));
+    Ok(())
+}
+
+#[test]
+fn waiting_for_any() {
+    let done = baton::fifo(|| -> Result {
+        let context = context(Plain)?;
+        let (a, b) = (
+            context.new_fence_allocation(())?.new_fence(),
+            context.new_fence_allocation(())?.new_fence(),
+        );
+        let (fa, fb): (ARef<Fence>, ARef<Fence>) = (a.as_fence().into(), b.as_fence().into());
+        assert_eq!(wait_any(&[], 10), Err(EINVAL));
+        assert_eq!(wait_any(&[&fa, &fb], 0), Ok(None));
+        assert_eq!(wait_any(&[&fa, &fb], 10), Ok(None));
+        assert_eq!(wait_any_interruptible(&[&fa, &fb], 10), Ok(None));
+        b.signal(Ok(()));
+        assert_eq!(wait_any(&[&fa, &fb], 0), Ok(Some((1, 1))));
+        assert_eq!(wait_any(&[&fa, &fb], 10), Ok(Some((1, 10))));
+        a.signal(Ok(()));
+        assert_eq!(wait_any(&[&fa, &fb], 10), Ok(Some((0, 10))));
+        Ok(())
+    });
+    assert_eq!(done, Ok(Ok(())));
+}
+
+#[test]
+fn what_nobody_has_seen_never_was() -> Result {
+    let context = context(Plain)?;
+    let private: Private<DriverFence<'_, Plain>> =
+        context.new_fence_allocation(())?.new_private_fence();
+    assert_eq!(private.seqno(), 1);
+    drop(private);
+    let arc = FenceContext::new_arc_fence_allocation(&context, ())?.new_private_fence();
+    assert_eq!(arc.seqno(), 2);
+    drop(arc);
+    let mut canceled = 0;
+    kernel::testing::console::for_each_line(|line| {
+        canceled += usize::from(line.contains("dropped unsignalled"));
+    });
+    assert_eq!(canceled, 0);
+    let fence = context
+        .new_fence_allocation(())?
+        .new_private_fence()
+        .publish();
+    let shared: ARef<Fence> = fence.as_fence().into();
+    fence.signal(Ok(()));
+    assert_eq!(shared.status(), Some(Ok(())));
+    Ok(())
+}
+
+#[test]
+fn sections_nest() {
+    let _outer = Signalling::begin();
+    let _inner = Signalling::begin();
+}

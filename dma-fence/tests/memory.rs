@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What fences allocate, and what becomes of it when there is no memory.
+//!
+//! One test, since it looks at the books of the whole machine.
+
+use dma_fence::{
+    wait_any, CallbackError, Complete, Fence, FenceCallbackRegistration, FenceContext,
+    FenceContextOps, Ktime,
+};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, Arc, Completion},
+    testing::memory::{allocations, fail_nth, live_blocks, rcu_barrier},
+};
+
+struct Ops;
+
+impl FenceContextOps for Ops {
+    type FenceDataType = Option<Arc<u32>>;
+}
+
+type Context = Arc<FenceContext<Ops>>;
+
+fn context() -> Result<Context> {
+    Arc::pin_init(
+        FenceContext::new(1, c"driver", c"timeline", Ops),
+        GFP_KERNEL,
+    )
+}
+
+/// How many allocations `body` asks for.
+fn cost<R>(body: impl FnOnce() -> R) -> (usize, R) {
+    let before = allocations();
+    let result = body();
+    (allocations() - before, result)
+}
+
+fn costs(context: &Context) -> Result {
+    let (memory, allocation) = cost(|| context.new_fence_allocation(None));
+    let (creating, issued) = cost(|| allocation.map(|a| a.new_fence()));
+    let issued = issued?;
+    let fence: ARef<Fence> = issued.as_fence().into();
+    let (asking, _) = cost(|| {
+        fence.enable_signaling();
+        fence.set_deadline(Ktime::from_nanos(0));
+        (fence.status(), fence.is_signaled(), fence.wait_timeout(0))
+    });
+    let (signalling, ()) = cost(|| issued.signal(Ok(())));
+    let (waiting, ()) = cost(|| fence.wait());
+    let (any, found) = cost(|| wait_any(&[&fence, &fence], 5));
+    let (dropping, ()) = cost(|| drop(fence));
+    assert_eq!(found, Ok(Some((0, 5))));
+    assert_eq!(
+        [memory, creating, asking, signalling, waiting, any, dropping],
+        [1, 0, 0, 0, 0, 1, 0]
+    );
+    Ok(())
+}
+
+/// Everything that allocates, once.
+fn everything() -> Result {
+    let context = context()?;
+    let data = Arc::new(5, GFP_KERNEL)?;
+    let issued = context
+        .new_fence_allocation(Some(data.clone()))?
+        .new_fence();
+    let fence: ARef<Fence> = issued.as_fence().into();
+    let shared = FenceContext::new_arc_fence_allocation(&context, Some(data))?.new_fence();
+    let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+    let init = FenceCallbackRegistration::new(&fence, Complete::new(done.clone()));
+    let registration = KBox::try_pin_init(init, GFP_KERNEL).map_err(|error| match error {
+        CallbackError::AlreadySignaled(_) => EINVAL,
+        CallbackError::Other(error) => error,
+    })?;
+    let stub = Fence::private_stub(Ktime::from_nanos(7))?;
+    wait_any(&[&fence, &stub], 5)?;
+    shared.signal(Ok(()));
+    issued.signal(Ok(()));
+    done.wait_for_completion();
+    drop(registration);
+    Ok(())
+}
+
+#[test]
+fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
+    // Whatever is set up once is set up now.
+    kernel::testing::console::set_loglevel(0);
+    everything()?;
+    rcu_barrier();
+
+    costs(&context()?)?;
+    let before = live_blocks();
+    let mut failed = 0;
+    for nth in 1.. {
+        let (result, reached) = fail_nth(nth, everything);
+        rcu_barrier();
+        assert_eq!(
+            live_blocks(),
+            before,
+            "allocation {nth} failed, and something leaked"
+        );
+        if !reached {
+            assert_eq!(result, Ok(()));
+            break;
+        }
+        assert_eq!(result, Err(ENOMEM), "allocation {nth}");
+        failed += 1;
+    }
+    assert_eq!(failed, 10);
+    Ok(())
+}

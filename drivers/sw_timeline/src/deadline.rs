@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! When somebody hopes for a fence: the soonest of all deadlines that were set on it.
+#![forbid(unsafe_code)]
+
+use dma_fence::Ktime;
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
+};
+
+/// The soonest deadline, as nanoseconds.
+pub(crate) struct Deadline(Atomic<i64>);
+
+/// No clock gets there.
+const NONE: i64 = i64::MAX;
+
+impl Deadline {
+    /// Nobody hopes for anything yet.
+    pub(crate) fn none() -> Self {
+        Self(Atomic::new(NONE))
+    }
+
+    /// Somebody hopes for the fence by `deadline`. From any context: several may at once.
+    pub(crate) fn hope_for(&self, deadline: Ktime) {
+        let deadline = deadline.as_nanos();
+        let mut soonest = self.0.load(Relaxed);
+        while deadline < soonest {
+            match self.0.cmpxchg(soonest, deadline, Relaxed) {
+                Ok(_) => break,
+                Err(other) => soonest = other,
+            }
+        }
+    }
+
+    /// The soonest deadline, if there is one.
+    pub(crate) fn soonest(&self) -> Option<Ktime> {
+        let soonest = self.0.load(Relaxed);
+        (soonest != NONE).then(|| Ktime::from_nanos(soonest))
+    }
+}
