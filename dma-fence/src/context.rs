@@ -10,6 +10,7 @@ use super::{
     },
     ops::FenceContextOps,
 };
+use core::marker::PhantomPinned;
 use kernel::{
     prelude::*,
     str::CString,
@@ -30,13 +31,16 @@ use kernel::{
 ///
 /// # Panics
 ///
-/// Dropping it panics if a fence was forgotten, so that it can never be signalled.
+/// Dropping it panics if a fence was forgotten (`mem::forget`, say): it can never be signalled,
+/// and whoever holds it would find names that are gone. As in the kernel this is the end, also
+/// where panics unwind otherwise.
 ///
 /// # Invariants
 ///
-/// `unsignalled` is the number of fences whose issuer's side exists.
+/// `unsignalled` is the number of fences whose issuer's side was made and not dropped. While it
+/// is not 0, fences exist that reach this context by its address.
 #[pin_data(PinnedDrop)]
-pub struct FenceContext<T: FenceContextOps + Send + Sync> {
+pub struct FenceContext<T: FenceContextOps> {
     number: u64,
     next_seqno: Atomic<u64>,
     unsignalled: Atomic<i64>,
@@ -44,9 +48,12 @@ pub struct FenceContext<T: FenceContextOps + Send + Sync> {
     timeline_name: CString,
     #[pin]
     data: T,
+    /// Fences know the context by its address.
+    #[pin]
+    _pin: PhantomPinned,
 }
 
-impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
+impl<T: FenceContextOps> FenceContext<T> {
     /// Creates a timeline with a context number of its own, whose fences are numbered from
     /// `initial_seqno`. The names are copied. May sleep.
     ///
@@ -74,6 +81,7 @@ impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
             next_seqno: Atomic::new(initial_seqno),
             unsignalled: Atomic::new(0),
             data <- data,
+            _pin: PhantomPinned,
         })
     }
 
@@ -86,7 +94,7 @@ impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
         &self,
         data: T::FenceDataType,
     ) -> Result<DriverFenceAllocation<'_, T>> {
-        Ok(DriverFenceAllocation::new(Block::new(self, data)?, self))
+        DriverFenceAllocation::new(self, data)
     }
 
     /// As [`new_fence_allocation`](Self::new_fence_allocation), for a fence that keeps its
@@ -99,8 +107,7 @@ impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
         this: &Arc<Self>,
         data: T::FenceDataType,
     ) -> Result<ArcDriverFenceAllocation<T>> {
-        let block = Block::new(this, data)?;
-        Ok(ArcDriverFenceAllocation::new(block, this.clone()))
+        ArcDriverFenceAllocation::new(this.clone(), data)
     }
 
     /// The context number, which no other timeline has.
@@ -156,14 +163,11 @@ impl<T: FenceContextOps + Send + Sync> FenceContext<T> {
 }
 
 #[pinned_drop]
-impl<T: FenceContextOps + Send + Sync> PinnedDrop for FenceContext<T> {
+impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
     fn drop(self: Pin<&mut Self>) {
-        let forgotten = self.unsignalled.load(Relaxed);
-        if forgotten != 0 {
-            panic!(
-                "timeline {}: {} fences were forgotten",
-                self.number, forgotten
-            );
+        let unsignalled = self.unsignalled.load(Relaxed);
+        if unsignalled != 0 {
+            forgotten(self.number, unsignalled);
         }
         // Whoever found the ops before a fence had signalled may be inside our names. That is
         // so even if nothing waits to be freed, and then `rcu_barrier()` alone would not wait.
@@ -171,4 +175,10 @@ impl<T: FenceContextOps + Send + Sync> PinnedDrop for FenceContext<T> {
         // The data of our fences may reach what the driver frees after us.
         rcu::rcu_barrier();
     }
+}
+
+/// Ends the machine: unwinding would free what forgotten fences reach. A function that C could
+/// call does not unwind.
+extern "C" fn forgotten(number: u64, fences: i64) -> ! {
+    panic!("timeline {}: {} fences were forgotten", number, fences);
 }

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The issuer's side of a fence, from its memory to its signal.
+//!
+//! It comes in two variants, which differ in what keeps the timeline alive: a borrow, or a
+//! reference count. [`DriverFence`] and [`ArcDriverFence`] are one type with either.
 
 use super::{
-    block::{
-        Block,
-        Issued, //
-    },
+    bindings,
+    block::Block,
     context::FenceContext,
     fence::Fence,
     ops::FenceContextOps,
-    private::Private, //
+    private::PrivateFence,
+    signalling::Signalling, //
 };
 use core::{
-    marker::PhantomData,
     mem::ManuallyDrop,
-    ops::Deref, //
+    ops::Deref,
+    ptr::NonNull, //
 };
 use kernel::{
     prelude::*,
@@ -22,72 +24,61 @@ use kernel::{
     types::ForeignOwnable, //
 };
 
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What keeps a timeline alive for the issuer's side of its fences.
+pub trait ContextRef<T: FenceContextOps>: Deref<Target = FenceContext<T>> + sealed::Sealed {}
+
+impl<T: FenceContextOps> sealed::Sealed for &FenceContext<T> {}
+impl<T: FenceContextOps> ContextRef<T> for &FenceContext<T> {}
+impl<T: FenceContextOps> sealed::Sealed for Arc<FenceContext<T>> {}
+impl<T: FenceContextOps> ContextRef<T> for Arc<FenceContext<T>> {}
+
 /// Memory for a fence that does not exist yet.
 ///
 /// Having one tells you that creating the fence cannot fail: it is taken before the point of no
 /// return of a submission.
-pub struct DriverFenceAllocation<'a, T: FenceContextOps + Send + Sync> {
+pub struct FenceAllocation<T: FenceContextOps, C: ContextRef<T>> {
     block: KBox<Block<T>>,
-    context: &'a FenceContext<T>,
+    context: C,
 }
 
-impl<'a, T: FenceContextOps + Send + Sync> DriverFenceAllocation<'a, T> {
-    pub(super) fn new(block: KBox<Block<T>>, context: &'a FenceContext<T>) -> Self {
-        Self { block, context }
+/// Memory for a [`DriverFence`].
+pub type DriverFenceAllocation<'a, T> = FenceAllocation<T, &'a FenceContext<T>>;
+
+/// Memory for an [`ArcDriverFence`].
+pub type ArcDriverFenceAllocation<T> = FenceAllocation<T, Arc<FenceContext<T>>>;
+
+impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
+    pub(super) fn new(context: C, data: T::FenceDataType) -> Result<Self> {
+        Ok(Self {
+            block: Block::new(&context, data)?,
+            context,
+        })
     }
 
     /// Creates the fence with the timeline's next number. From any context.
     #[doc(alias = "dma_fence_init64")]
-    pub fn new_fence(self) -> DriverFence<'a, T> {
+    pub fn new_fence(self) -> IssuedFence<T, C> {
         let seqno = self.context.take_seqno();
         self.new_fence_at(seqno)
     }
 
     /// Creates the fence with the timeline's next number, but keeps it private until it is
     /// published. From any context.
-    pub fn new_private_fence(self) -> Private<DriverFence<'a, T>> {
-        Private::new(self.new_fence())
+    pub fn new_private_fence(self) -> PrivateFence<T, C> {
+        PrivateFence::new(self.new_fence())
     }
 
     /// Creates the fence with a number of the caller's choice, for timelines whose values mean
     /// something; the timeline's next number stays. From any context.
-    pub fn new_fence_at(self, seqno: u64) -> DriverFence<'a, T> {
-        DriverFence {
-            issued: Block::into_fence(self.block, seqno),
-            _context: PhantomData,
-        }
-    }
-}
-
-/// As [`DriverFenceAllocation`], for an [`ArcDriverFence`].
-pub struct ArcDriverFenceAllocation<T: FenceContextOps + Send + Sync> {
-    block: KBox<Block<T>>,
-    context: Arc<FenceContext<T>>,
-}
-
-impl<T: FenceContextOps + Send + Sync> ArcDriverFenceAllocation<T> {
-    pub(super) fn new(block: KBox<Block<T>>, context: Arc<FenceContext<T>>) -> Self {
-        Self { block, context }
-    }
-
-    /// Creates the fence with the timeline's next number. From any context.
-    pub fn new_fence(self) -> ArcDriverFence<T> {
-        let seqno = self.context.take_seqno();
-        self.new_fence_at(seqno)
-    }
-
-    /// Creates the fence with the timeline's next number, but keeps it private until it is
-    /// published. From any context.
-    pub fn new_private_fence(self) -> Private<ArcDriverFence<T>> {
-        Private::new(self.new_fence())
-    }
-
-    /// Creates the fence with a number of the caller's choice; the timeline's next number stays.
-    /// From any context.
-    pub fn new_fence_at(self, seqno: u64) -> ArcDriverFence<T> {
-        ArcDriverFence {
-            issued: Block::into_fence(self.block, seqno),
-            _context: self.context,
+    pub fn new_fence_at(self, seqno: u64) -> IssuedFence<T, C> {
+        self.context.issued();
+        IssuedFence {
+            block: Block::into_fence(self.block, seqno),
+            context: self.context,
         }
     }
 }
@@ -100,43 +91,123 @@ impl<T: FenceContextOps + Send + Sync> ArcDriverFenceAllocation<T> {
 ///
 /// Dropping it without a signal is an error, which is printed; the fence signals with ECANCELED.
 /// The driver's data is dropped after a grace period.
-pub struct DriverFence<'a, T: FenceContextOps + Send + Sync> {
-    issued: Issued<T>,
-    _context: PhantomData<&'a FenceContext<T>>,
+///
+/// # Invariants
+///
+/// It is the only one of its block, it owns a reference to the fence, and nothing else signals
+/// that but a poll of its `signaled` op.
+pub struct IssuedFence<T: FenceContextOps, C: ContextRef<T>> {
+    block: NonNull<Block<T>>,
+    // Dropped last: the timeline is alive while the fence is finished.
+    context: C,
 }
 
-impl<T: FenceContextOps + Send + Sync> DriverFence<'_, T> {
+/// The issuer's side of a fence, which borrows its timeline.
+pub type DriverFence<'a, T> = IssuedFence<T, &'a FenceContext<T>>;
+
+/// The issuer's side of a fence, which keeps its timeline alive: for drivers that hold a timeline
+/// and its pending fences in one structure, and for work items, which borrow nothing.
+///
+/// If it is the last to do so, dropping or signalling it drops the timeline, which sleeps.
+pub type ArcDriverFence<T> = IssuedFence<T, Arc<FenceContext<T>>>;
+
+// SAFETY: The data is `Send + Sync`, the C fence is thread-safe, and the rest is `context`.
+unsafe impl<T: FenceContextOps, C: ContextRef<T> + Send> Send for IssuedFence<T, C> {}
+// SAFETY: As above.
+unsafe impl<T: FenceContextOps, C: ContextRef<T> + Sync> Sync for IssuedFence<T, C> {}
+
+impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     /// What everybody else sees.
     pub fn as_fence(&self) -> &Fence {
-        // SAFETY: `Issued` owns a reference.
-        unsafe { Fence::from_raw(self.issued.as_raw()) }
+        // SAFETY: By the invariant there is a reference.
+        unsafe { Fence::from_raw(Block::fence(self.block)) }
     }
 
-    /// Signals, with an error if `result` is one. From any context; callbacks run here.
+    /// Signals, with an error if `result` is one. From any context, unless it is the last user of
+    /// its timeline; callbacks run here.
+    ///
+    /// If somebody's poll was faster, the result of that stays.
     #[doc(alias("dma_fence_signal", "dma_fence_set_error"))]
     pub fn signal(self, result: Result) {
-        self.issued.signal(result);
+        self.finish(result);
     }
 
-    pub(super) fn discard_unseen(self) {
-        self.issued.discard();
+    fn finish(&self, result: Result) {
+        let _signalling = Signalling::begin();
+        let fence = Block::fence(self.block);
+        // SAFETY: By the invariant the fence is live; the lock is held around what needs it.
+        unsafe {
+            let flags = bindings::dma_fence_lock_irqsave(fence);
+            if !bindings::dma_fence_test_signaled_flag(fence) {
+                if let Err(error) = result {
+                    bindings::dma_fence_set_error(fence, error.to_errno());
+                }
+                bindings::dma_fence_signal_locked(fence);
+            }
+            bindings::dma_fence_unlock_irqrestore(fence, flags);
+        }
+    }
+
+    /// Ends the fence without a signal.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else has ever seen it.
+    pub(super) unsafe fn discard(self) {
+        let (block, context) = self.into_parts();
+        context.finished();
+        // SAFETY: By the safety requirements; the reference is that of the invariant.
+        unsafe { Block::discard(block) };
+    }
+
+    fn into_parts(self) -> (NonNull<Block<T>>, C) {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is neither used nor dropped any more.
+        let context = unsafe { core::ptr::read(&this.context) };
+        (this.block, context)
     }
 }
 
-impl<T: FenceContextOps + Send + Sync> Deref for DriverFence<'_, T> {
+impl<T: FenceContextOps, C: ContextRef<T>> Deref for IssuedFence<T, C> {
     type Target = T::FenceDataType;
 
     fn deref(&self) -> &Self::Target {
-        self.issued.data()
+        // SAFETY: By the invariant the block was not handed over.
+        unsafe { Block::<T>::data(Block::fence(self.block)) }
+    }
+}
+
+impl<T: FenceContextOps, C: ContextRef<T>> Drop for IssuedFence<T, C> {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant the fence is live.
+        if !unsafe { bindings::dma_fence_test_signaled_flag(Block::fence(self.block)) } {
+            let seqno = self.as_fence().seqno();
+            pr_err!("fence {} was dropped unsignalled: canceled\n", seqno);
+            self.finish(Err(ECANCELED));
+        }
+        self.context.finished();
+        // SAFETY: It has signalled; the reference is that of the invariant, and this goes.
+        unsafe { Block::hand_over(self.block) };
     }
 }
 
 /// A [`DriverFence`] that C code owns, borrowed.
-pub struct DriverFenceBorrow<'a, T: FenceContextOps + Send + Sync> {
+pub struct DriverFenceBorrow<'a, T: FenceContextOps> {
     fence: ManuallyDrop<DriverFence<'a, T>>,
 }
 
-impl<'a, T: FenceContextOps + Send + Sync> Deref for DriverFenceBorrow<'a, T> {
+impl<T: FenceContextOps> DriverFenceBorrow<'_, T> {
+    /// # Safety
+    ///
+    /// `ptr` comes from `DriverFence::into_foreign`, and is not taken back while this exists.
+    unsafe fn new(ptr: *mut c_void) -> Self {
+        // SAFETY: By the safety requirements; what is borrowed is not dropped.
+        let fence = ManuallyDrop::new(unsafe { DriverFence::from_foreign(ptr) });
+        Self { fence }
+    }
+}
+
+impl<'a, T: FenceContextOps> Deref for DriverFenceBorrow<'a, T> {
     type Target = DriverFence<'a, T>;
 
     fn deref(&self) -> &Self::Target {
@@ -145,7 +216,7 @@ impl<'a, T: FenceContextOps + Send + Sync> Deref for DriverFenceBorrow<'a, T> {
 }
 
 // SAFETY: The pointer is that of a live `Block<T>`, aligned as such.
-unsafe impl<'f, T: FenceContextOps + Send + Sync> ForeignOwnable for DriverFence<'f, T> {
+unsafe impl<T: FenceContextOps> ForeignOwnable for IssuedFence<T, &FenceContext<T>> {
     const FOREIGN_ALIGN: usize = core::mem::align_of::<Block<T>>();
     type Borrowed<'a>
         = DriverFenceBorrow<'a, T>
@@ -157,72 +228,27 @@ unsafe impl<'f, T: FenceContextOps + Send + Sync> ForeignOwnable for DriverFence
         Self: 'a;
 
     fn into_foreign(self) -> *mut c_void {
-        self.issued.into_ptr()
+        let (block, _context) = self.into_parts();
+        block.as_ptr().cast()
     }
 
     unsafe fn from_foreign(ptr: *mut c_void) -> Self {
-        // SAFETY: The pointer comes from `into_foreign`, and the context outlives `'f`.
-        let issued = unsafe { Issued::from_ptr(ptr) };
-        Self {
-            issued,
-            _context: PhantomData,
+        // SAFETY: The pointer comes from `into_foreign`, and the timeline outlives the result.
+        unsafe {
+            Self {
+                block: NonNull::new_unchecked(ptr.cast()),
+                context: Block::context(ptr.cast()),
+            }
         }
     }
 
     unsafe fn borrow<'a>(ptr: *mut c_void) -> DriverFenceBorrow<'a, T> {
-        // SAFETY: The pointer comes from `into_foreign`; the borrow does not drop it.
-        let issued = unsafe { Issued::from_ptr(ptr) };
-        let fence = ManuallyDrop::new(DriverFence {
-            issued,
-            _context: PhantomData,
-        });
-        DriverFenceBorrow { fence }
+        // SAFETY: As required.
+        unsafe { DriverFenceBorrow::new(ptr) }
     }
 
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> DriverFenceBorrow<'a, T> {
-        // SAFETY: As `borrow`.
-        let issued = unsafe { Issued::from_ptr(ptr) };
-        let fence = ManuallyDrop::new(DriverFence {
-            issued,
-            _context: PhantomData,
-        });
-        DriverFenceBorrow { fence }
-    }
-}
-
-/// As [`DriverFence`], and keeps its timeline alive: for drivers that hold a timeline and its
-/// pending fences in one structure.
-///
-/// If it is the last to do so, dropping or signalling it drops the timeline, which sleeps.
-pub struct ArcDriverFence<T: FenceContextOps + Send + Sync> {
-    // Dropped first, while the context is alive.
-    issued: Issued<T>,
-    _context: Arc<FenceContext<T>>,
-}
-
-impl<T: FenceContextOps + Send + Sync> ArcDriverFence<T> {
-    /// What everybody else sees.
-    pub fn as_fence(&self) -> &Fence {
-        // SAFETY: `Issued` owns a reference.
-        unsafe { Fence::from_raw(self.issued.as_raw()) }
-    }
-
-    /// Signals, with an error if `result` is one. From any context, unless it is the last user
-    /// of its timeline; callbacks run here.
-    #[doc(alias("dma_fence_signal", "dma_fence_set_error"))]
-    pub fn signal(self, result: Result) {
-        self.issued.signal(result);
-    }
-
-    pub(super) fn discard_unseen(self) {
-        self.issued.discard();
-    }
-}
-
-impl<T: FenceContextOps + Send + Sync> Deref for ArcDriverFence<T> {
-    type Target = T::FenceDataType;
-
-    fn deref(&self) -> &Self::Target {
-        self.issued.data()
+        // SAFETY: As required; there is nothing to borrow mutably.
+        unsafe { DriverFenceBorrow::new(ptr) }
     }
 }

@@ -188,8 +188,11 @@ impl Fence {
     /// Waits until the fence has signalled. Sleeps, and nothing interrupts it.
     #[doc(alias = "dma_fence_wait")]
     pub fn wait(&self) {
-        // SAFETY: By the type invariant.
-        unsafe { bindings::dma_fence_wait_timeout(self.as_raw(), false, MAX_SCHEDULE_TIMEOUT) };
+        // A driver's own wait may give up in its own way, which is no reason for us to.
+        if self.wait_raw(false, MAX_SCHEDULE_TIMEOUT).is_err() {
+            // SAFETY: By the type invariant.
+            unsafe { bindings::dma_fence_default_wait(self.as_raw(), false, MAX_SCHEDULE_TIMEOUT) };
+        }
     }
 
     /// Waits until the fence has signalled. Sleeps.
@@ -208,8 +211,9 @@ impl Fence {
     /// 0 looks once; it enables signalling, as all waits do.
     #[doc(alias = "dma_fence_wait_timeout")]
     pub fn wait_timeout(&self, timeout: Jiffies) -> Option<Jiffies> {
-        // A driver's own wait may fail in its own way: the fence counts as signalled then.
-        self.wait_raw(false, to_timeout(timeout)).unwrap_or(Some(1))
+        // A driver's own wait may fail in its own way.
+        self.wait_raw(false, to_timeout(timeout))
+            .unwrap_or_else(|_| self.test_signaled_flag().then_some(1))
     }
 
     /// As [`wait_timeout`](Self::wait_timeout), but signals interrupt it.

@@ -83,9 +83,12 @@ pub use self::{
     driver_fence::{
         ArcDriverFence,
         ArcDriverFenceAllocation,
+        ContextRef,
         DriverFence,
         DriverFenceAllocation,
-        DriverFenceBorrow, //
+        DriverFenceBorrow,
+        FenceAllocation,
+        IssuedFence, //
     },
     fence::Fence,
     ktime::Ktime,
@@ -96,8 +99,9 @@ pub use self::{
         PollOp, //
     },
     private::{
-        Issuer,
-        Private, //
+        PrivateArcDriverFence,
+        PrivateDriverFence,
+        PrivateFence, //
     },
     signalling::Signalling,
     wait_any::{

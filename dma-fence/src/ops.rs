@@ -40,11 +40,12 @@ pub type DeadlineOp<T> = fn(fence: &OpsFence<'_, T>, deadline: Ktime);
 ///         Some(|fence| (fence.context().data().done.load(Acquire) >= fence.seqno()).then_some(Ok(())));
 /// }
 /// ```
-pub trait FenceContextOps: Sized {
+pub trait FenceContextOps: Send + Sync + Sized + 'static {
     /// The driver's data in every fence, e.g. the job that it stands for.
     ///
-    /// It is dropped a grace period after the fence has signalled, in atomic context.
-    type FenceDataType: Send + Sync;
+    /// It is dropped a grace period after the fence has signalled, in atomic context; so it must
+    /// not be what keeps its own timeline alive, which sleeps when it goes.
+    type FenceDataType: Send + Sync + 'static;
 
     /// Whether sequence numbers compare with all 64 bits, or as 32 bits with wraparound.
     const SEQNO64: bool = true;
@@ -80,7 +81,7 @@ pub struct OpsFence<'a, T: FenceContextOps> {
     _op: PhantomData<&'a T>,
 }
 
-impl<'a, T: FenceContextOps + Send + Sync> OpsFence<'a, T> {
+impl<'a, T: FenceContextOps> OpsFence<'a, T> {
     /// # Safety
     ///
     /// `fence` is that of a `Block<T>`; `'a` is a read-side section that began before it had
@@ -105,7 +106,7 @@ impl<'a, T: FenceContextOps + Send + Sync> OpsFence<'a, T> {
     }
 }
 
-impl<T: FenceContextOps + Send + Sync> Deref for OpsFence<'_, T> {
+impl<T: FenceContextOps> Deref for OpsFence<'_, T> {
     type Target = T::FenceDataType;
 
     fn deref(&self) -> &Self::Target {
@@ -114,7 +115,7 @@ impl<T: FenceContextOps + Send + Sync> Deref for OpsFence<'_, T> {
     }
 }
 
-impl<T: FenceContextOps + Send + Sync> OpsFence<'_, T> {
+impl<T: FenceContextOps> OpsFence<'_, T> {
     /// The C side. There is no `release` and no `wait`: so that a fence that has signalled needs nobody.
     pub(super) const OPS: bindings::dma_fence_ops = bindings::dma_fence_ops {
         get_driver_name: Some(FenceContext::<T>::get_driver_name),

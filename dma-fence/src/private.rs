@@ -2,41 +2,18 @@
 //! Fences that nobody has seen yet.
 
 use super::{
+    context::FenceContext,
     driver_fence::{
-        ArcDriverFence,
-        DriverFence, //
+        ContextRef,
+        IssuedFence, //
     },
-    ops::FenceContextOps, //
+    ops::FenceContextOps,
 };
 use core::{
     mem::ManuallyDrop,
     ops::Deref, //
 };
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-/// The issuer's side of a fence, in its published state.
-pub trait Issuer: sealed::Sealed + Sized {
-    /// Ends a fence that nobody has seen, without a signal.
-    #[doc(hidden)]
-    fn discard(self);
-}
-
-impl<T: FenceContextOps + Send + Sync> sealed::Sealed for DriverFence<'_, T> {}
-impl<T: FenceContextOps + Send + Sync> Issuer for DriverFence<'_, T> {
-    fn discard(self) {
-        self.discard_unseen();
-    }
-}
-
-impl<T: FenceContextOps + Send + Sync> sealed::Sealed for ArcDriverFence<T> {}
-impl<T: FenceContextOps + Send + Sync> Issuer for ArcDriverFence<T> {
-    fn discard(self) {
-        self.discard_unseen();
-    }
-}
+use kernel::sync::Arc;
 
 /// A fence that exists but that nobody else has seen, since there is no way to it from here.
 ///
@@ -64,48 +41,43 @@ impl<T: FenceContextOps + Send + Sync> Issuer for ArcDriverFence<T> {
 /// # Ok::<(), Error>(())
 /// ```
 #[must_use = "a fence that is not published never was"]
-pub struct Private<F: Issuer>(ManuallyDrop<F>);
+pub struct PrivateFence<T: FenceContextOps, C: ContextRef<T>>(ManuallyDrop<IssuedFence<T, C>>);
 
-impl<F: Issuer> Private<F> {
-    pub(super) fn new(fence: F) -> Self {
+/// A private [`DriverFence`](super::DriverFence).
+pub type PrivateDriverFence<'a, T> = PrivateFence<T, &'a FenceContext<T>>;
+
+/// A private [`ArcDriverFence`](super::ArcDriverFence).
+pub type PrivateArcDriverFence<T> = PrivateFence<T, Arc<FenceContext<T>>>;
+
+impl<T: FenceContextOps, C: ContextRef<T>> PrivateFence<T, C> {
+    pub(super) fn new(fence: IssuedFence<T, C>) -> Self {
         Self(ManuallyDrop::new(fence))
     }
 
     /// Makes it a fence that others may see, and that must be signalled.
-    pub fn publish(self) -> F {
+    pub fn publish(self) -> IssuedFence<T, C> {
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: `this` is not used any more, nor dropped.
+        // SAFETY: `this` is neither used nor dropped any more.
         unsafe { ManuallyDrop::take(&mut this.0) }
     }
-}
 
-impl<T: FenceContextOps + Send + Sync> Private<DriverFence<'_, T>> {
     /// The sequence number.
     pub fn seqno(&self) -> u64 {
         self.0.as_fence().seqno()
     }
+}
 
-    /// The driver's data.
-    pub fn data(&self) -> &T::FenceDataType {
+impl<T: FenceContextOps, C: ContextRef<T>> Deref for PrivateFence<T, C> {
+    type Target = T::FenceDataType;
+
+    fn deref(&self) -> &Self::Target {
         self.0.deref()
     }
 }
 
-impl<T: FenceContextOps + Send + Sync> Private<ArcDriverFence<T>> {
-    /// The sequence number.
-    pub fn seqno(&self) -> u64 {
-        self.0.as_fence().seqno()
-    }
-
-    /// The driver's data.
-    pub fn data(&self) -> &T::FenceDataType {
-        self.0.deref()
-    }
-}
-
-impl<F: Issuer> Drop for Private<F> {
+impl<T: FenceContextOps, C: ContextRef<T>> Drop for PrivateFence<T, C> {
     fn drop(&mut self) {
-        // SAFETY: Not used any more.
-        unsafe { ManuallyDrop::take(&mut self.0) }.discard();
+        // SAFETY: Not used any more; and nothing here hands the fence out.
+        unsafe { ManuallyDrop::take(&mut self.0).discard() };
     }
 }

@@ -6,7 +6,7 @@
 use dma_fence::{
     bindings, wait_any, wait_any_interruptible, CallbackError, Complete, DeadlineOp, DriverFence,
     Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps, Ktime, PollOp,
-    Private, Signalling, Wake,
+    PrivateDriverFence, Signalling, Wake,
 };
 use kernel::{
     bindings as c,
@@ -29,7 +29,7 @@ impl FenceContextOps for Plain {
     type FenceDataType = ();
 }
 
-fn context<T: FenceContextOps + Send + Sync>(ops: T) -> Result<Arc<FenceContext<T>>> {
+fn context<T: FenceContextOps>(ops: T) -> Result<Arc<FenceContext<T>>> {
     Arc::pin_init(
         FenceContext::new(1, c"driver", c"timeline", ops),
         GFP_KERNEL,
@@ -293,7 +293,7 @@ fn waiting_for_any() {
 #[test]
 fn what_nobody_has_seen_never_was() -> Result {
     let context = context(Plain)?;
-    let private: Private<DriverFence<'_, Plain>> =
+    let private: PrivateDriverFence<'_, Plain> =
         context.new_fence_allocation(())?.new_private_fence();
     assert_eq!(private.seqno(), 1);
     drop(private);

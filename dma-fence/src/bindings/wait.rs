@@ -64,7 +64,7 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
     unsafe {
         let mut flags = dma_fence_lock_irqsave(fence);
         let early = if dma_fence_test_signaled_flag(fence) {
-            Some(timeout.max(1))
+            Some(if timeout == 0 { 1 } else { timeout })
         } else if intr && signal_pending(get_current()) != 0 {
             Some(-ERESTARTSYS)
         } else if timeout == 0 {

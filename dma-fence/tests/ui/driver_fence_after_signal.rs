@@ -3,7 +3,7 @@
 
 use dma_fence::{DriverFence, FenceContextOps};
 
-fn finish<T: FenceContextOps + Send + Sync>(fence: DriverFence<'_, T>) -> u64 {
+fn finish<T: FenceContextOps>(fence: DriverFence<'_, T>) -> u64 {
     fence.signal(Ok(()));
     fence.as_fence().seqno()
 }
