@@ -36,19 +36,25 @@ impl FenceContextOps for Ops {
     const SET_DEADLINE: Option<DeadlineOp<Self>> = Some(|fence, deadline| fence.hope_for(deadline));
 }
 
-/// A fence that waits for `value`.
+/// A fence that waits for `value`, and what it signals with once that is decided.
 struct Pending {
     value: u32,
+    due: Option<Result>,
     fence: ArcDriverFence<Ops>,
 }
 
+/// # Invariants
+///
+/// `pending` is sorted, what signals next being the last: those that are due stand behind those
+/// that are not, in the reverse order in which they became due, and these in the reverse order
+/// of their values. A fence is due as soon as the counter has reached its value, in the same
+/// section of the lock; so no value is ever jumped over.
 struct State {
     value: u32,
     /// Somebody is signalling what is due.
     signalling: bool,
     /// No value comes any more.
     closed: bool,
-    /// The latest first, so that the next to signal is the last.
     pending: KVec<Pending>,
 }
 
@@ -58,17 +64,43 @@ impl State {
         value.wrapping_sub(self.value) as i32
     }
 
+    /// Adds at most `i32::MAX` to the counter.
+    fn step(&mut self, by: u32) {
+        self.value = self.value.wrapping_add(by);
+        let value = self.value;
+        for pending in self.waiting() {
+            if value.wrapping_sub(pending.value) as i32 >= 0 {
+                pending.due = Some(Ok(()));
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        for pending in self.waiting() {
+            pending.due = Some(Err(ENOENT));
+        }
+    }
+
+    /// Those that are not due.
+    fn waiting(&mut self) -> impl Iterator<Item = &mut Pending> {
+        self.pending
+            .iter_mut()
+            .filter(|pending| pending.due.is_none())
+    }
+
+    /// Where a fence of `value` belongs.
+    fn place(&self, value: u32) -> usize {
+        let ahead = self.ahead(value);
+        let before = |p: &Pending| p.due.is_some() || (ahead > 0 && self.ahead(p.value) <= ahead);
+        let place = self.pending.iter().position(before);
+        place.unwrap_or(self.pending.len())
+    }
+
     /// Takes the next fence that is due, and what it signals with.
-    fn take_due(&mut self) -> Option<(Pending, Result)> {
-        let next = self.pending.as_slice().last()?.value;
-        let result = if self.ahead(next) <= 0 {
-            Ok(())
-        } else if self.closed {
-            Err(ENOENT)
-        } else {
-            return None;
-        };
-        self.pending.pop().map(|pending| (pending, result))
+    fn take_due(&mut self) -> Option<(ArcDriverFence<Ops>, Result)> {
+        let result = self.pending.as_slice().last()?.due?;
+        self.pending.pop().map(|pending| (pending.fence, result))
     }
 }
 
@@ -76,7 +108,7 @@ impl Drop for State {
     fn drop(&mut self) {
         // Nobody else can reach the timeline any more.
         while let Some(pending) = self.pending.pop() {
-            pending.fence.signal(Err(ENOENT));
+            pending.fence.signal(pending.due.unwrap_or(Err(ENOENT)));
         }
     }
 }
@@ -121,9 +153,10 @@ impl Timeline {
         self.state.lock().value
     }
 
-    /// A fence that signals when the counter reaches `value`; it has signalled already if the
-    /// counter has. Values compare with wraparound: what is less than 2^31 ahead is to come.
-    /// There is one fence for a value while it is pending. May sleep.
+    /// A fence that signals when the counter reaches `value`; if it has already, the fence signals
+    /// as soon as all have that became due before. Values compare with wraparound: what is less
+    /// than 2^31 ahead is to come. There is one fence for a value while the counter has not
+    /// reached it. May sleep.
     ///
     /// # Errors
     ///
@@ -135,33 +168,31 @@ impl Timeline {
             if state.closed {
                 return Err(ENOENT);
             }
-            if state.ahead(value) <= 0 {
-                drop(state);
-                let fence = allocation.new_fence_at(value.into());
-                let shared = fence.as_fence().into();
-                fence.signal(Ok(()));
-                return Ok(shared);
-            }
-            let ahead = state.ahead(value);
-            let at = state
+            let reached = state.ahead(value) <= 0;
+            let at = state.place(value);
+            let same = state
                 .pending
-                .iter()
-                .position(|p| state.ahead(p.value) <= ahead);
-            let at = at.unwrap_or(state.pending.len());
-            if let Some(pending) = state.pending.get(at).filter(|p| p.value == value) {
+                .get(at)
+                .filter(|p| p.due.is_none() && p.value == value);
+            if let Some(pending) = same {
                 return Ok(pending.fence.as_fence().into());
             }
-            if state.pending.len() < state.pending.capacity() {
-                let fence = allocation.new_fence_at(value.into());
-                let shared = fence.as_fence().into();
-                state
-                    .pending
-                    .insert_within_capacity(at, Pending { value, fence })?;
-                return Ok(shared);
+            let room = state.pending.capacity();
+            if state.pending.len() == room {
+                drop(state);
+                self.make_room(room * 2)?;
+                continue;
             }
-            let room = state.pending.capacity() * 2;
+            let fence = allocation.new_fence_at(value.into());
+            let shared = fence.as_fence().into();
+            let due = reached.then_some(Ok(()));
+            let pending = Pending { value, due, fence };
+            state.pending.insert_within_capacity(at, pending)?;
             drop(state);
-            self.make_room(room)?;
+            if reached {
+                self.signal_due();
+            }
+            return Ok(shared);
         }
     }
 
@@ -190,24 +221,24 @@ impl Timeline {
     /// more than `i32::MAX` goes in steps, so that no value is jumped over. From any context;
     /// callbacks run here.
     ///
-    /// If somebody else is signalling this timeline's fences, that one signals these as well,
-    /// and this returns at once.
+    /// If somebody else is signalling this timeline's fences, or this is called by one of their
+    /// callbacks, that one signals these as well, and this returns at once.
     pub fn advance(&self, by: u32) {
+        let mut state = self.state.lock();
         let mut left = by;
         while left > 0 {
             let step = left.min(i32::MAX as u32);
-            let mut state = self.state.lock();
-            state.value = state.value.wrapping_add(step);
-            drop(state);
-            self.signal_due();
+            state.step(step);
             left -= step;
         }
+        drop(state);
+        self.signal_due();
     }
 
     /// Signals all fences that still wait with ENOENT; no new ones can be made. From any context;
     /// callbacks run here.
     pub fn close(&self) {
-        self.state.lock().closed = true;
+        self.state.lock().close();
         self.signal_due();
     }
 
@@ -217,9 +248,9 @@ impl Timeline {
             return;
         }
         state.signalling = true;
-        while let Some((pending, result)) = state.take_due() {
+        while let Some((fence, result)) = state.take_due() {
             drop(state);
-            pending.fence.signal(result);
+            fence.signal(result);
             state = self.state.lock();
         }
         state.signalling = false;

@@ -3,7 +3,10 @@
 
 #![forbid(unsafe_code)]
 
-use dma_fence::{bindings::__tracepoint_dma_fence_signaled, Fence, Ktime};
+use dma_fence::{
+    bindings::__tracepoint_dma_fence_signaled, Fence, FenceCallback, FenceCallbackRegistration,
+    Ktime,
+};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, rcu, Arc},
@@ -111,6 +114,30 @@ fn dropping_it_closes_it() -> Result {
     let fences = fences(&timeline, &[1, 2, 3])?;
     drop(timeline);
     assert_eq!(states(&fences), [Some(Err(ENOENT)); 3]);
+    Ok(())
+}
+
+/// Advances a timeline when the fence that it is registered on signals.
+struct Advance(Arc<Timeline>, u32);
+
+impl FenceCallback for Advance {
+    fn on_signal(&mut self) {
+        self.0.advance(self.1);
+    }
+}
+
+#[test]
+fn a_callback_may_come_back() -> Result {
+    for by in [2, u32::MAX] {
+        let timeline = Timeline::new(c"again")?;
+        let fences = fences(&timeline, &[1, 3])?;
+        let callback = Advance(timeline.clone(), by);
+        let init = FenceCallbackRegistration::new(&fences[0], callback);
+        let registration = KBox::pin_init(init, GFP_KERNEL)?;
+        timeline.advance(1);
+        assert_eq!(states(&fences), [OK; 2], "advanced by {by}");
+        drop(registration);
+    }
     Ok(())
 }
 
