@@ -16,6 +16,7 @@ pub(crate) mod baton;
 pub(crate) mod clock;
 pub(crate) mod console;
 pub(crate) mod cpu;
+pub(crate) mod explore;
 pub(crate) mod heap;
 pub(crate) mod task;
 pub(crate) mod trace;

@@ -5,8 +5,10 @@
 
 pub mod baton;
 pub mod console;
+mod explore;
 pub mod memory;
 mod module;
 pub mod trace;
 
+pub use explore::{explore, Explorer, Failure, Message, Outcome};
 pub use module::{insmod, loaded_modules, Loaded};

@@ -47,36 +47,9 @@ const STACK: usize = 64 << 20;
 /// assert_eq!(replay.live, 0);
 /// ```
 pub fn replay(source: &[u8]) -> Replay {
-    thread::scope(|scope| {
-        let spawned = thread::Builder::new()
-            .name("scenario".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, || run(source));
-        match spawned.map(thread::ScopedJoinHandle::join) {
-            Ok(Ok(replay)) => replay,
-            Ok(Err(panic)) => resume_unwind(panic),
-            Err(error) => failed(&format!("no thread to replay in: {error}")),
-        }
-    })
-}
-
-/// A replay that came to nothing.
-fn failed(message: &str) -> Replay {
-    Replay {
-        transcript: format!("end\n  ? {message}\n").into_bytes(),
-        refusals: vec![Refusal {
-            line: 1,
-            column: 1,
-            message: message.to_owned(),
-        }],
-        live: 0,
-    }
-}
-
-fn run(source: &[u8]) -> Replay {
     let session = Arc::new(Session::default());
     let probes = Probes::register();
-    let finished = baton::fifo(|| {
+    let finished = baton::fifo_with_stack(STACK, || {
         prepare();
         enter(&session, STACK / 2, || {
             play(&session, source);

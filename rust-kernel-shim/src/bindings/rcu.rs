@@ -16,7 +16,7 @@ mod gp;
 use super::{complete, completion, init_completion, might_sleep, wait_for_completion};
 use crate::{
     ffi::{c_int, c_void},
-    machine::cpu,
+    machine::{cpu, task},
     WARN,
 };
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
@@ -48,6 +48,7 @@ pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>
 #[inline]
 pub unsafe fn rcu_read_lock() {
     cpu::with(|cpu| cpu.enter(&cpu.rcu, gp::current));
+    task::point();
 }
 
 /// Ends a read-side section.
@@ -60,6 +61,7 @@ pub unsafe fn rcu_read_unlock() {
     if !cpu::with(|cpu| cpu.exit(&cpu.rcu)) {
         WARN!(true, "rcu_read_unlock() without rcu_read_lock()");
     }
+    task::point();
 }
 
 /// 1 inside a section that [`rcu_read_lock`] began; sections of other kinds, though they hold up

@@ -7,7 +7,7 @@
 //! stays at a value from which it neither reaches 0 nor wraps: the object leaks, which is
 //! better than being freed under its users.
 
-use crate::{ffi::c_int, WARN};
+use crate::{ffi::c_int, machine::task, WARN};
 use core::sync::atomic::{
     fence, AtomicI32,
     Ordering::{Acquire, Relaxed, Release},
@@ -40,6 +40,7 @@ pub const unsafe fn REFCOUNT_INIT(n: c_int) -> refcount_t {
 ///
 /// `r` is valid.
 unsafe fn refs<'a>(r: *mut refcount_t) -> &'a AtomicI32 {
+    task::point();
     // SAFETY: By the safety requirements.
     unsafe { &(*r).refs }
 }

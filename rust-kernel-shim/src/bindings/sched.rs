@@ -72,7 +72,9 @@ pub fn __set_current_state(state: c_uint) {
 /// `t` is valid.
 pub unsafe fn wake_up_state(t: *mut task_struct, state: c_uint) -> c_int {
     // SAFETY: By the safety requirements.
-    unsafe { &*t }.wake(state).into()
+    let woken = unsafe { &*t }.wake(state);
+    task::point();
+    woken.into()
 }
 
 /// Wakes the task if it sleeps, or starts it; 1 if it did. From any context.
@@ -193,6 +195,14 @@ pub unsafe fn kthread_stop(t: *mut task_struct) -> c_int {
 /// True once somebody has called [`kthread_stop`] for the task that runs.
 pub fn kthread_should_stop() -> bool {
     task::current().should_stop()
+}
+
+/// A point at which another processor could interfere, for code that shares memory without the
+/// locks of this crate; under a baton another task may get the turn here.
+#[doc(hidden)]
+#[inline]
+pub fn __point() {
+    task::point();
 }
 
 /// Waits a moment for another processor, in a loop.

@@ -6,7 +6,7 @@
 use super::might_sleep;
 use crate::{
     ffi::{c_int, c_ulong, c_void},
-    machine::{cpu, heap},
+    machine::{baton, cpu, heap},
 };
 use core::{
     ptr,
@@ -43,6 +43,14 @@ pub const MAX_NUMNODES: u32 = 1024;
 /// Blocks that are allocated now; a leak check looks at it.
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
+/// Enters a block into the books of the process, and of the baton that the task runs under.
+fn count(blocks: isize) {
+    LIVE.fetch_add(blocks, Relaxed);
+    if cfg!(feature = "debug") {
+        baton::with(|baton| baton.live.fetch_add(blocks, Relaxed));
+    }
+}
+
 /// How many blocks are allocated and not freed.
 pub(crate) fn slab_live() -> isize {
     LIVE.load(Relaxed)
@@ -73,7 +81,7 @@ pub unsafe fn krealloc_node_align(
         return new;
     }
     let old = if p.is_null() {
-        LIVE.fetch_add(1, Relaxed);
+        count(1);
         0
     } else {
         // SAFETY: By the safety requirements.
@@ -119,7 +127,7 @@ pub fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
 /// `p` is null or comes from [`krealloc_node_align`], and is not used any more.
 pub unsafe fn kfree(p: *const c_void) {
     if !p.is_null() {
-        LIVE.fetch_sub(1, Relaxed);
+        count(-1);
         // SAFETY: By the safety requirements.
         unsafe { heap::free(p.cast_mut()) };
     }

@@ -82,6 +82,7 @@ unsafe fn raw<'a>(lock: *mut spinlock_t) -> &'a SpinMutex<(), Relax> {
 /// `lock` is initialised.
 #[inline]
 pub unsafe fn spin_lock(lock: *mut spinlock_t) {
+    task::point();
     preempt_disable();
     // SAFETY: By the safety requirements.
     core::mem::forget(unsafe { raw(lock) }.lock());
@@ -118,6 +119,7 @@ pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
     // SAFETY: By the safety requirements.
     unsafe { raw(lock).force_unlock() };
     preempt_enable();
+    task::point();
 }
 
 /// Takes the lock with interrupts disabled; gives what [`spin_unlock_irqrestore`] needs.

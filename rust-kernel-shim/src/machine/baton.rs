@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The baton: one virtual processor that is handed from task to task, and virtual time.
 //!
-//! Exactly one task of a baton runs at a time, the one that was given the turn. It keeps the
-//! turn until it blocks or ends; the next is the one that became runnable first. When nobody is
-//! runnable, these come to pass, each only if the ones before it do not apply:
+//! Exactly one task of a baton runs at a time, the one that was given the turn. The [`Policy`]
+//! says whether it keeps the turn until it blocks or ends, or may lose it at any point at which
+//! another processor could interfere, and who is next. When nobody is runnable, these come to
+//! pass, each only if the ones before it do not apply:
 //!
 //! 1. the task that waits for everybody else ([`Baton::settle`]) goes on;
 //! 2. a grace period ends, if no task is inside a section that holds it up, and what waited
@@ -11,17 +12,25 @@
 //! 3. time jumps to the next timer;
 //! 4. the machine is stuck.
 
+mod policy;
+
+pub(crate) use policy::Policy;
+
 use super::{
     std::{
         boxed::Box,
         collections::{BTreeMap, VecDeque},
-        panic,
-        sync::{Arc, Mutex, MutexGuard, PoisonError},
+        panic::{self, AssertUnwindSafe},
+        sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError},
+        thread::{self, Builder},
         vec::Vec,
     },
     task::{self, task_struct},
 };
-use core::any::Any;
+use core::{
+    any::Any,
+    sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed},
+};
 
 /// What a layer above keeps for each baton, and does while it is idle.
 pub(crate) trait Idle: Any + Send + Sync {
@@ -42,8 +51,14 @@ impl Above {
     }
 }
 
-/// Nobody can go on: every task waits for another, and no timer is pending.
-pub(crate) struct Stuck;
+/// Why a machine came to no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stuck {
+    /// Every task waits for another, and no timer is pending.
+    Deadlock,
+    /// More points were passed than there may be: somebody goes round in circles.
+    Endless,
+}
 
 /// A pointer to a task of the baton.
 #[derive(Clone, Copy, PartialEq)]
@@ -55,7 +70,7 @@ unsafe impl Send for TaskPtr {}
 
 impl TaskPtr {
     fn get<'a>(self) -> &'a task_struct {
-        // SAFETY: A task leaves the baton before it gives up its reference.
+        // SAFETY: `forget` takes a task out of everything before it gives up its reference.
         unsafe { &*self.0 }
     }
 }
@@ -63,88 +78,158 @@ impl TaskPtr {
 struct Inner {
     now: u128,
     runnable: VecDeque<TaskPtr>,
-    settling: Option<TaskPtr>,
+    /// Tasks that wait for all others.
+    settling: VecDeque<TaskPtr>,
     timers: BTreeMap<(u128, u64), TaskPtr>,
     next_timer: u64,
     /// All tasks that have not ended.
     tasks: Vec<TaskPtr>,
     /// Tasks that wait for another's end.
     joining: Vec<TaskPtr>,
-    /// The first task, that stands for the whole machine.
-    init: Option<TaskPtr>,
+    /// Told how the machine has come to its end: by itself, or not at all.
+    done: mpsc::Sender<Option<Stuck>>,
     /// Steps that spinning tasks have taken since anything else happened.
     spins: u32,
     /// Set for good once nobody can go on.
     stuck: bool,
+    policy: Policy,
 }
 
 /// Steps after which tasks that do nothing but spin are held to be stuck.
 const SPIN_LIMIT: u32 = 100_000;
 
+impl Inner {
+    /// Takes the next task to run out of the queue; the one that waits for all others last.
+    fn next(&mut self) -> Option<TaskPtr> {
+        match self.runnable.len() {
+            0 => self.settling.pop_front(),
+            len => {
+                let at = self.policy.next_of(len);
+                self.runnable.remove(at)
+            }
+        }
+    }
+}
+
 /// One virtual processor and its clock.
 pub(crate) struct Baton {
     inner: Mutex<Inner>,
     above: Above,
+    /// What the schedule is drawn from, if it is drawn.
+    seed: Option<u64>,
+    /// True if a task may lose the turn at a point.
+    preempts: bool,
+    /// Points that were passed.
+    points: AtomicUsize,
+    /// Blocks of memory that tasks of this machine have allocated and not freed.
+    pub(crate) live: AtomicIsize,
 }
 
 /// Virtual time starts late enough that nothing takes it for a small number of nanoseconds.
 const START: u128 = 10_000_000_000;
 
+/// Calls `f` with the baton of this thread's task, if there is one.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(&Arc<Baton>) -> R) -> Option<R> {
+    // SAFETY: The thread holds a reference to its task, if it is one.
+    let task = super::cpu::with(|cpu| unsafe { cpu.task.get().as_ref() });
+    task.and_then(|task| task.baton()).map(f)
+}
+
 /// The baton of this thread's task, if there is one.
 #[inline]
 pub(crate) fn current() -> Option<Arc<Baton>> {
-    super::cpu::with(|cpu| {
-        let task = cpu.task.get();
-        if task.is_null() {
-            return None;
-        }
-        // SAFETY: The thread holds a reference to its task.
-        unsafe { &*task }.baton().cloned()
-    })
+    with(Arc::clone)
 }
 
 impl Baton {
-    /// Runs `body` as the first task of a fresh machine, until it and all its tasks have ended.
+    /// Runs `body` as the first task of a fresh machine, on a thread of its own with a stack of
+    /// `stack` bytes, until it and all its tasks have ended. Gives what it gives, and how many
+    /// blocks of memory the machine has left behind.
     ///
-    /// If they cannot end, their threads stay blocked for good.
-    pub(crate) fn run<R>(above: Above, body: impl FnOnce() -> R) -> Result<R, Stuck> {
+    /// If they cannot end, their threads stay where they are for good: what they have on their
+    /// stacks, others may be linked to, so they are not unwound.
+    pub(crate) fn run<R: Send>(
+        policy: Policy,
+        seed: Option<u64>,
+        above: Above,
+        stack: usize,
+        body: impl FnOnce() -> R + Send,
+    ) -> Result<(R, isize), Stuck> {
+        let (done, end) = mpsc::channel();
         let baton = Arc::new(Self {
+            preempts: policy.preempts(),
+            seed,
+            points: AtomicUsize::new(0),
+            live: AtomicIsize::new(0),
             inner: Mutex::new(Inner {
                 now: START,
                 runnable: VecDeque::new(),
-                settling: None,
+                settling: VecDeque::new(),
                 timers: BTreeMap::new(),
                 next_timer: 0,
                 tasks: Vec::new(),
                 joining: Vec::new(),
-                init: None,
                 spins: 0,
+                done,
                 stuck: false,
+                policy,
             }),
             above,
         });
-        task::with_task(baton.clone(), |init| {
-            let ptr = TaskPtr(init);
-            let mut inner = baton.lock();
-            inner.tasks.push(ptr);
-            inner.init = Some(ptr);
-            drop(inner);
-            let run = panic::catch_unwind(panic::AssertUnwindSafe(|| {
-                let result = body();
-                baton.wait_for_ends(init, || baton.alone(ptr));
-                while baton.above.0.idle() {}
-                result
-            }));
-            match run {
-                Ok(result) => Ok(result),
-                Err(payload) if payload.is::<Stuck>() => Err(Stuck),
-                Err(payload) => panic::resume_unwind(payload),
+        let slot = Mutex::new(None);
+        let first = || {
+            let result = panic::catch_unwind(AssertUnwindSafe(|| baton.first_task(body)));
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            // Nothing of the caller's is used from here on.
+            let _ = baton.lock().done.send(None);
+        };
+        let thread = Builder::new()
+            .name(thread::current().name().unwrap_or("init").into())
+            .stack_size(stack);
+        // SAFETY: What the thread borrows lives until `end` has received a message. The thread
+        // sends its own last; if it is somebody else's, the thread never runs again.
+        match unsafe { thread.spawn_unchecked(first) } {
+            Ok(thread) => match end.recv() {
+                Ok(Some(stuck)) => return Err(stuck),
+                // A thread that has sent has nothing left to do but to end.
+                _ => drop(thread.join()),
+            },
+            Err(error) => panic!("the host has no thread for a machine: {error}"),
+        }
+        let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let live = baton.live.load(Relaxed);
+        match result {
+            Some(Ok(result)) => Ok((result, live)),
+            Some(Err(payload)) => panic::resume_unwind(payload),
+            None => unreachable!("the thread has sent after it had filled the slot"),
+        }
+    }
+
+    /// The body, and after it everything that it has set off.
+    fn first_task<R>(self: &Arc<Self>, body: impl FnOnce() -> R) -> R {
+        task::with_task(self.clone(), |init| {
+            self.lock().tasks.push(TaskPtr(init));
+            let result = body();
+            // What happens at the end of a grace period may start tasks again.
+            loop {
+                self.wait_for_ends(init, || self.alone(TaskPtr(init)));
+                if !self.above.0.idle() {
+                    break;
+                }
             }
+            self.forget(init);
+            result
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the schedule is drawn from, if it is drawn.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        self.seed
     }
 
     /// What the layer above keeps for this baton.
@@ -213,7 +298,7 @@ impl Baton {
 
     /// Lets all others run until each has ended or is blocked; time does not go on.
     pub(crate) fn settle(&self, task: &task_struct) {
-        self.lock().settling = Some(TaskPtr(task));
+        self.lock().settling.push_back(TaskPtr(task));
         self.pass_on(TaskPtr(task), true);
     }
 
@@ -221,13 +306,47 @@ impl Baton {
     pub(super) fn spin(&self, task: &task_struct) {
         let me = TaskPtr(task);
         if self.lock().runnable.is_empty() {
-            self.progress();
+            self.progress(true);
         }
         let mut inner = self.lock();
         inner.spins += 1;
-        inner.stuck |= inner.spins > SPIN_LIMIT;
+        let endless = inner.spins > SPIN_LIMIT;
         inner.runnable.push_back(me);
         drop(inner);
+        if endless {
+            self.give_up(me, Stuck::Deadlock);
+        }
+        self.pass_on(me, true);
+    }
+
+    /// The task comes to a point at which another processor could interfere.
+    #[inline]
+    pub(super) fn point(&self, task: &task_struct) {
+        if self.preempts {
+            self.maybe_preempt(task);
+        }
+    }
+
+    #[cold]
+    fn maybe_preempt(&self, task: &task_struct) {
+        let me = TaskPtr(task);
+        let points = self.points.fetch_add(1, Relaxed) + 1;
+        let mut inner = self.lock();
+        if points > inner.policy.points() {
+            drop(inner);
+            self.give_up(me, Stuck::Endless);
+        }
+        let choice = inner.policy.at_point();
+        if let policy::Choice::GoOn = choice {
+            return;
+        }
+        inner.runnable.push_back(me);
+        drop(inner);
+        if let policy::Choice::PassTime = choice {
+            // Callbacks take locks, which this thread must not hold below them.
+            let quiet = super::cpu::with(|cpu| !cpu.in_atomic() && cpu.rcu.get() == 0);
+            self.progress(quiet);
+        }
         self.pass_on(me, true);
     }
 
@@ -236,10 +355,11 @@ impl Baton {
         self.lock().runnable.retain(|&t| t != TaskPtr(task));
     }
 
-    /// Nobody is runnable: ends a grace period, or else lets time pass; false if neither helps.
-    fn progress(&self) -> bool {
+    /// Ends a grace period if callbacks may be called here, or else lets time pass; false if
+    /// neither helps.
+    fn progress(&self, callbacks: bool) -> bool {
         let quiescent = !self.lock().tasks.iter().any(|t| t.get().in_section());
-        if quiescent && self.above.0.idle() {
+        if callbacks && quiescent && self.above.0.idle() {
             return true;
         }
         let mut inner = self.lock();
@@ -270,8 +390,15 @@ impl Baton {
         self.forget(task);
     }
 
+    /// The task ends: nothing must name it any more.
     fn forget(&self, task: &task_struct) {
-        self.lock().tasks.retain(|&t| t != TaskPtr(task));
+        let me = TaskPtr(task);
+        let mut inner = self.lock();
+        inner.tasks.retain(|&t| t != me);
+        inner.joining.retain(|&t| t != me);
+        inner.runnable.retain(|&t| t != me);
+        inner.settling.retain(|&t| t != me);
+        inner.timers.retain(|_, t| *t != me);
     }
 
     /// Hands the turn to the next task; comes back with the turn, if `me` waits for it.
@@ -279,9 +406,10 @@ impl Baton {
         loop {
             let mut inner = self.lock();
             if inner.stuck {
-                break;
+                drop(inner);
+                return self.rest(me, wait);
             }
-            let next = inner.runnable.pop_front().or_else(|| inner.settling.take());
+            let next = inner.next();
             if let Some(next) = next {
                 drop(inner);
                 if next == me && wait {
@@ -290,33 +418,41 @@ impl Baton {
                 next.get().give_turn();
                 if wait {
                     me.get().wait_turn();
-                    if self.lock().stuck && self.lock().init == Some(me) {
-                        panic::resume_unwind(Box::new(Stuck));
-                    }
                 }
                 return;
             }
             drop(inner);
-            if !self.progress() {
-                self.lock().stuck = true;
+            if !self.progress(true) && self.lock().runnable.is_empty() {
+                self.declare(Stuck::Deadlock);
             }
         }
-        self.fail(me, wait);
     }
 
-    /// Ends the machine: the first task unwinds, all others stay where they are.
-    fn fail(&self, me: TaskPtr, wait: bool) {
-        let init = self.lock().init;
-        if init == Some(me) {
-            panic::resume_unwind(Box::new(Stuck));
+    /// Says that the machine comes to no end. None of its tasks runs again.
+    fn declare(&self, stuck: Stuck) {
+        let mut inner = self.lock();
+        inner.stuck = true;
+        for task in &inner.tasks {
+            // A section that never ends would hold up the grace periods of everybody else; and
+            // what never runs again uses nothing of it.
+            task.get().abandon_section();
         }
-        if let Some(init) = init {
-            init.get().give_turn();
+        // Nobody listens if the machine was given up before.
+        let _ = inner.done.send(Some(stuck));
+    }
+
+    /// Declares the machine stuck, and stays where it is.
+    fn give_up(&self, me: TaskPtr, stuck: Stuck) -> ! {
+        self.declare(stuck);
+        loop {
+            me.get().wait_turn();
         }
-        if wait {
-            loop {
-                me.get().wait_turn();
-            }
+    }
+
+    /// What a task does once the machine is stuck: nothing, unless it has ended.
+    fn rest(&self, me: TaskPtr, wait: bool) {
+        while wait {
+            me.get().wait_turn();
         }
     }
 }

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::ffi::{c_char, c_int, c_uint, c_void};
 use core::{
-    cell::UnsafeCell,
+    ptr,
     sync::atomic::{
-        fence, AtomicBool, AtomicI32, AtomicU32,
+        fence, AtomicBool, AtomicI32, AtomicPtr, AtomicU32,
         Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
     },
 };
@@ -39,8 +39,8 @@ pub(crate) type ThreadFn = unsafe extern "C" fn(data: *mut c_void) -> c_int;
 ///
 /// # Invariants
 ///
-/// `state` is changed from a blocked state to [`TASK_RUNNING`] only under `turn`, and a blocked
-/// thread looks at it only under `turn`; so no wake-up is lost.
+/// Others change `state` from a blocked state to [`TASK_RUNNING`] only under `turn`, under which a
+/// thread that is about to sleep looks at it; so no wake-up is lost.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct task_struct {
@@ -61,7 +61,7 @@ pub struct task_struct {
     woken: Condvar,
     baton: Option<Arc<Baton>>,
     /// The reader word of the thread, for a baton that looks for quiescent states.
-    reader: UnsafeCell<Option<&'static cpu::Reader>>,
+    reader: AtomicPtr<cpu::Reader>,
 }
 
 /// Where a kernel thread stands.
@@ -72,12 +72,6 @@ enum Lifecycle {
     Started,
     Ended,
 }
-
-// SAFETY: All that changes after creation is atomic, under a lock, or `reader`, which is written
-// once by the thread itself before it is reachable for others.
-unsafe impl Send for task_struct {}
-// SAFETY: As above.
-unsafe impl Sync for task_struct {}
 
 static NEXT_PID: AtomicI32 = AtomicI32::new(1);
 
@@ -105,7 +99,7 @@ impl task_struct {
             turn: Mutex::new(false),
             woken: Condvar::new(),
             baton,
-            reader: UnsafeCell::new(None),
+            reader: AtomicPtr::new(ptr::null_mut()),
         }))
     }
 
@@ -121,8 +115,20 @@ impl task_struct {
 
     /// True while the thread is in a section that holds up grace periods.
     pub(crate) fn in_section(&self) -> bool {
-        // SAFETY: Written before the task was first scheduled, see the `Sync` argument.
-        unsafe { *self.reader.get() }.is_some_and(|r| r.word.load(Acquire) != 0)
+        self.reader()
+            .is_some_and(|reader| reader.word.load(Acquire) != 0)
+    }
+
+    fn reader(&self) -> Option<&'static cpu::Reader> {
+        // SAFETY: Null, or a reader, which are never freed.
+        unsafe { self.reader.load(Acquire).as_ref() }
+    }
+
+    /// The thread never runs again: a section that it is in does not count any more.
+    pub(super) fn abandon_section(&self) {
+        if let Some(reader) = self.reader() {
+            reader.word.store(0, Release);
+        }
     }
 
     pub(crate) fn get(&self) {
@@ -176,11 +182,15 @@ impl task_struct {
             let mut life = lock(&self.lifecycle);
             if *life == Lifecycle::New && states == TASK_NORMAL {
                 *life = Lifecycle::Started;
+                // From here on the thread may run, and end.
+                self.get();
                 drop(life);
                 match &self.baton {
                     Some(baton) => baton.started(self),
                     None => self.give_turn(),
                 }
+                // SAFETY: The reference just taken.
+                unsafe { Self::put(self) };
                 return true;
             }
         }
@@ -205,7 +215,9 @@ impl task_struct {
 
     /// Lets the thread go on; for a baton.
     pub(super) fn give_turn(&self) {
-        *lock(&self.turn) = true;
+        let mut turn = lock(&self.turn);
+        *turn = true;
+        // Under the lock: once the thread has seen its turn it may end, and this with it.
         self.woken.notify_one();
     }
 
@@ -312,8 +324,9 @@ pub(crate) fn current() -> &'static task_struct {
 }
 
 fn become_task(cpu: &cpu::Cpu, task: *mut task_struct) {
-    // SAFETY: The task is live, and nobody else looks at the field before it is scheduled.
-    unsafe { *(*task).reader.get() = Some(cpu.reader()) };
+    let reader = ptr::from_ref(cpu.reader()).cast_mut();
+    // SAFETY: The task is live.
+    unsafe { &*task }.reader.store(reader, Release);
     cpu.task.set(task);
     cpu::leave_at_exit();
 }
@@ -408,6 +421,13 @@ pub(crate) fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut 
             core::ptr::null_mut()
         }
     }
+}
+
+/// Comes to a point at which another processor could interfere.
+#[inline]
+pub(crate) fn point() {
+    #[cfg(feature = "debug")]
+    baton::with(|baton| baton.point(current()));
 }
 
 /// Waits a moment for another processor: `cpu_relax()`.

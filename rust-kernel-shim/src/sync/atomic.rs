@@ -10,6 +10,7 @@
 //! it, which the compiler checks.
 
 use crate::build_assert::build_error;
+use crate::machine::task::point;
 
 mod flag;
 mod internal;
@@ -145,6 +146,7 @@ where
     #[doc(alias("atomic_read", "atomic64_read"))]
     #[inline(always)]
     pub fn load<Ordering: ordering::AcquireOrRelaxed>(&self, _: Ordering) -> T {
+        point();
         let value = match Ordering::TYPE {
             OrderingType::Relaxed => T::Repr::read(&self.0),
             OrderingType::Acquire => T::Repr::read_acquire(&self.0),
@@ -158,6 +160,7 @@ where
     #[doc(alias("atomic_set", "atomic64_set"))]
     #[inline(always)]
     pub fn store<Ordering: ordering::ReleaseOrRelaxed>(&self, v: T, _: Ordering) {
+        point();
         // INVARIANT: From a `T`.
         match Ordering::TYPE {
             OrderingType::Relaxed => T::Repr::set(&self.0, into_repr(v)),
@@ -184,6 +187,7 @@ where
     #[doc(alias("atomic_xchg", "atomic64_xchg", "swap"))]
     #[inline(always)]
     pub fn xchg<Ordering: ordering::Ordering>(&self, v: T, _: Ordering) -> T {
+        point();
         // INVARIANT: From a `T`.
         let old = T::Repr::xchg(&self.0, into_repr(v), Ordering::TYPE);
         // SAFETY: By the invariant.
@@ -208,6 +212,7 @@ where
         new: T,
         _: Ordering,
     ) -> Result<T, T> {
+        point();
         // INVARIANT: From a `T`.
         match T::Repr::cmpxchg(&self.0, into_repr(old), into_repr(new), Ordering::TYPE) {
             // SAFETY: By the invariant.
@@ -228,6 +233,7 @@ where
     where
         T: AtomicAdd<Rhs>,
     {
+        point();
         // INVARIANT: The trait says that the sum is a `T`.
         T::Repr::fetch_add(&self.0, T::rhs_into_delta(v), OrderingType::Relaxed);
     }
@@ -238,6 +244,7 @@ where
     where
         T: AtomicAdd<Rhs>,
     {
+        point();
         // INVARIANT: The trait says that the sum is a `T`.
         let old = T::Repr::fetch_add(&self.0, T::rhs_into_delta(v), Ordering::TYPE);
         // SAFETY: By the invariant.
@@ -250,6 +257,7 @@ where
     where
         T: AtomicAdd<Rhs>,
     {
+        point();
         // INVARIANT: The trait says that the difference is a `T`.
         let old = T::Repr::fetch_sub(&self.0, T::rhs_into_delta(v), Ordering::TYPE);
         // SAFETY: By the invariant.

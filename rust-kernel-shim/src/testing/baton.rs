@@ -3,7 +3,10 @@
 
 use crate::{
     bindings::BatonGrace,
-    machine::{baton::Baton, task},
+    machine::{
+        baton::{Baton, Policy},
+        task,
+    },
 };
 use core::fmt;
 
@@ -19,15 +22,19 @@ impl fmt::Display for Stuck {
 
 impl core::error::Error for Stuck {}
 
+/// The stack of a first task, as a host's first thread has it.
+pub(super) const STACK: usize = 8 << 20;
+
 /// Runs `body` as the first task of a fresh machine, until it and all tasks that it started have
 /// ended.
 ///
 /// Each task runs until it blocks or ends; the next is the one that became runnable first. When
-/// none is, a grace period passes, and then the time to the next timer.
+/// none is, a grace period passes, and then the time to the next timer. Nobody from outside has a
+/// part in this: what a thread of the host would signal some time, a machine does not wait for.
 ///
 /// # Errors
 ///
-/// [`Stuck`] if all are blocked for good. The threads of these tasks are lost then.
+/// [`Stuck`] if all are blocked for good. Their threads, and what they hold, are lost then.
 ///
 /// # Examples
 ///
@@ -44,8 +51,19 @@ impl core::error::Error for Stuck {}
 /// });
 /// assert_eq!(slept, Ok(Delta::from_secs(60)));
 /// ```
-pub fn fifo<R>(body: impl FnOnce() -> R) -> Result<R, Stuck> {
-    Baton::run(BatonGrace::boxed(), body).map_err(|_| Stuck)
+pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
+    fifo_with_stack(STACK, body)
+}
+
+/// As [`fifo`], with a stack of `stack` bytes for the first task.
+///
+/// # Errors
+///
+/// As [`fifo`].
+pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
+    Baton::run(Policy::Fifo, None, BatonGrace::boxed(), stack, body)
+        .map(|(result, _live)| result)
+        .map_err(|_| Stuck)
 }
 
 /// Lets every other task of this machine run until it is blocked or has ended. Time does not go

@@ -4,7 +4,7 @@
 //! With one processor a grace period could end at any switch of tasks. It ends when no task can
 //! run, so that a schedule alone decides what happens when.
 
-use super::{callback_head, callbacks::Queue};
+use super::{callback_head, callbacks::Queue, gp};
 use crate::machine::baton;
 use core::{
     any::Any,
@@ -41,9 +41,11 @@ impl baton::Idle for BatonGrace {
         if batch.is_empty() {
             return false;
         }
+        // Nobody of this machine is inside a section. Threads of the host may be, if they know of
+        // its objects.
+        gp::wait();
         self.calling.store(true, Relaxed);
-        // SAFETY: Nobody is inside a section, so every one that was open when these were queued
-        // has been closed.
+        // SAFETY: Every section that was open when these were queued has been closed.
         unsafe { batch.call() };
         self.calling.store(false, Relaxed);
         true

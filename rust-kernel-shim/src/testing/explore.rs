@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A test body under many schedules.
+
+use super::baton::STACK;
+use crate::{
+    bindings::BatonGrace,
+    machine::{
+        baton::{Baton, Policy, Stuck},
+        explore as machine,
+    },
+};
+use core::fmt;
+
+pub use machine::Message;
+
+/// Schedules that [`explore`] tries, unless the environment says otherwise.
+const SCHEDULES: usize = 500;
+
+/// Points that a schedule may have before it counts as endless.
+const POINTS: usize = 2_000_000;
+
+/// Runs `body` under many random schedules: a machine with one processor and virtual time, on
+/// which a task may lose its turn at any point at which another processor could interfere.
+///
+/// A deadlock, a schedule without end, a panic (a failed assertion, say), or memory that `body`
+/// leaves behind is a failure. The environment has the last word: `FENCE_SCHEDULES` is how many
+/// schedules are tried, and `FENCE_SEED` is the seed of the only one.
+///
+/// # Panics
+///
+/// At the first schedule that fails, with the seed that replays it.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{prelude::*, sync::{Arc, Completion}, testing::explore};
+///
+/// explore(|| {
+///     let done = Arc::pin_init(Completion::new(), GFP_KERNEL).unwrap();
+///     done.complete_all();
+///     done.wait_for_completion();
+/// });
+/// ```
+pub fn explore(body: impl Fn() + Sync) {
+    let outcome = Explorer::new().from_environment().run(body);
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+/// How to explore.
+#[derive(Clone, Copy, Debug)]
+pub struct Explorer {
+    schedules: usize,
+    seed: u64,
+    points: usize,
+}
+
+impl Default for Explorer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Explorer {
+    /// As [`explore`] does without an environment.
+    pub const fn new() -> Self {
+        Self {
+            schedules: SCHEDULES,
+            seed: 1,
+            points: POINTS,
+        }
+    }
+
+    /// Tries at most `schedules`, whose seeds follow each other.
+    pub const fn schedules(self, schedules: usize) -> Self {
+        Self { schedules, ..self }
+    }
+
+    /// Begins with the schedule of `seed`.
+    pub const fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Lets `FENCE_SCHEDULES` and `FENCE_SEED` of the environment have the last word.
+    ///
+    /// # Panics
+    ///
+    /// If they are not numbers.
+    pub fn from_environment(self) -> Self {
+        let mut explorer = self;
+        if let Some(schedules) = machine::variable("FENCE_SCHEDULES") {
+            explorer.schedules = usize::try_from(schedules).unwrap_or(usize::MAX);
+        }
+        if let Some(seed) = machine::variable("FENCE_SEED") {
+            explorer.seed = seed;
+            explorer.schedules = 1;
+        }
+        explorer
+    }
+
+    /// Runs `body` under each schedule until one fails.
+    ///
+    /// # Errors
+    ///
+    /// The first failure.
+    pub fn run(self, body: impl Fn() + Sync) -> Result<(), Failure> {
+        for n in 0..self.schedules {
+            let seed = self.seed.wrapping_add(n as u64);
+            let outcome = one(seed, self.points, &body);
+            if let Some(outcome) = outcome {
+                return Err(Failure {
+                    seed,
+                    schedule: n + 1,
+                    outcome,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs `body` under one schedule; what went wrong, if anything did.
+fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
+    let run = machine::catch(|| {
+        let policy = Policy::random(seed, points);
+        Baton::run(policy, Some(seed), BatonGrace::boxed(), STACK, body)
+    });
+    match run {
+        Err(message) => Some(Outcome::Panic(message)),
+        Ok(Err(Stuck::Deadlock)) => Some(Outcome::Deadlock),
+        Ok(Err(Stuck::Endless)) => Some(Outcome::Endless),
+        Ok(Ok(((), 0))) => None,
+        Ok(Ok(((), blocks))) => Some(Outcome::Leak(blocks)),
+    }
+}
+
+/// What went wrong under a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every task waited for another.
+    Deadlock,
+    /// The machine came to no end.
+    Endless,
+    /// Somebody panicked.
+    Panic(Message),
+    /// So many blocks of memory were left behind.
+    Leak(isize),
+}
+
+/// A schedule under which something went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The seed that replays it.
+    pub seed: u64,
+    /// The number of schedules that were tried, this one included.
+    pub schedule: usize,
+    /// What went wrong.
+    pub outcome: Outcome,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "schedule {} (seed {}): ", self.schedule, self.seed)?;
+        match &self.outcome {
+            Outcome::Deadlock => f.write_str("deadlock: every task waits for another")?,
+            Outcome::Endless => f.write_str("no end: somebody goes round in circles")?,
+            Outcome::Panic(message) => write!(f, "panic: {message}")?,
+            Outcome::Leak(blocks) => write!(f, "{blocks} blocks of memory were left behind")?,
+        }
+        write!(f, "; FENCE_SEED={} replays it", self.seed)
+    }
+}
+
+impl core::error::Error for Failure {}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Exploring finds what is there to be found, and nothing else.
+#![cfg(feature = "debug")]
+#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
+
+use kernel::{
+    bindings::{kthread_create, wake_up_process},
+    ffi::c_void,
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::{Acquire, Atomic, Relaxed, Release},
+        Arc, Completion, SpinLock,
+    },
+    testing::{explore, Explorer, Failure, Outcome},
+};
+
+/// Starts a task that runs `body`.
+fn spawn<F: FnOnce() + Send + 'static>(body: F) {
+    unsafe extern "C" fn run<F: FnOnce()>(data: *mut c_void) -> i32 {
+        unsafe { KBox::into_inner(KBox::<F>::from_raw(data.cast()))() };
+        0
+    }
+    let data = KBox::into_raw(KBox::new(body, GFP_KERNEL).unwrap());
+    unsafe {
+        let task = kthread_create(run::<F>, data.cast(), c"task".as_char_ptr());
+        wake_up_process(task);
+    }
+}
+
+#[pin_data]
+struct Shared {
+    #[pin]
+    a: SpinLock<u32>,
+    #[pin]
+    b: SpinLock<u32>,
+    #[pin]
+    done: Completion,
+    count: Atomic<i32>,
+}
+
+fn shared() -> Arc<Shared> {
+    Arc::pin_init(
+        try_pin_init!(Shared {
+            a <- new_spinlock!(0),
+            b <- new_spinlock!(0),
+            done <- Completion::new(),
+            count: Atomic::new(0),
+        }),
+        GFP_KERNEL,
+    )
+    .unwrap()
+}
+
+fn found(body: impl Fn() + Sync) -> Failure {
+    let failure = Explorer::new()
+        .schedules(500)
+        .run(&body)
+        .expect_err("there is something");
+    // The seed replays it.
+    let again = Explorer::new().seed(failure.seed).schedules(1).run(&body);
+    assert_eq!(again.map_err(|f| f.outcome), Err(failure.outcome.clone()));
+    failure
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is() {
+    explore(|| {
+        let shared = shared();
+        for _ in 0..3 {
+            let other = shared.clone();
+            spawn(move || {
+                *other.a.lock() += 1;
+                *other.b.lock() += 1;
+                if other.count.fetch_add(1, Relaxed) == 2 {
+                    other.done.complete_all();
+                }
+            });
+        }
+        shared.done.wait_for_completion();
+        assert_eq!((*shared.a.lock(), *shared.b.lock()), (3, 3));
+    });
+}
+
+#[test]
+fn a_race_is_found() {
+    let failure = found(|| {
+        let shared = shared();
+        let other = shared.clone();
+        spawn(move || {
+            // Two steps instead of one.
+            let count = other.count.load(Relaxed);
+            other.count.store(count + 1, Relaxed);
+            other.done.complete_all();
+        });
+        let count = shared.count.load(Relaxed);
+        shared.count.store(count + 1, Relaxed);
+        shared.done.wait_for_completion();
+        assert_eq!(shared.count.load(Relaxed), 2, "an addition was lost");
+    });
+    match failure.outcome {
+        Outcome::Panic(message) => assert!(message.contains("an addition was lost"), "{message}"),
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+#[test]
+fn two_locks_in_two_orders_are_found() {
+    let failure = found(|| {
+        let shared = shared();
+        let other = shared.clone();
+        spawn(move || {
+            let a = other.a.lock();
+            let b = other.b.lock();
+            drop((b, a));
+            other.done.complete_all();
+        });
+        let b = shared.b.lock();
+        let a = shared.a.lock();
+        drop((a, b));
+        shared.done.wait_for_completion();
+    });
+    assert_eq!(failure.outcome, Outcome::Deadlock);
+}
+
+#[test]
+fn a_wait_that_nobody_ends_is_found() {
+    let failure = found(|| {
+        let shared = shared();
+        let other = shared.clone();
+        spawn(move || {
+            // Forgets that the flag may be set between the look and the wait.
+            if other.count.load(Acquire) == 0 {
+                other.done.wait_for_completion();
+            }
+        });
+        let waiting = *shared.a.lock() == 1;
+        shared.count.store(1, Release);
+        if waiting {
+            shared.done.complete_all();
+        }
+    });
+    assert_eq!(failure.outcome, Outcome::Deadlock);
+}
+
+#[test]
+fn a_leak_is_found() {
+    let failure = found(|| {
+        core::mem::forget(KBox::new(1, GFP_KERNEL));
+    });
+    assert_eq!((failure.schedule, failure.outcome), (1, Outcome::Leak(1)));
+}
+
+#[test]
+fn a_circle_is_found() {
+    let failure = Explorer::new()
+        .schedules(1)
+        .run(|| {
+            let shared = shared();
+            while shared.count.load(Relaxed) == 0 {}
+        })
+        .expect_err("it does not end");
+    assert_eq!(failure.outcome, Outcome::Endless);
+    assert!(
+        failure.to_string().contains("FENCE_SEED=1 replays it"),
+        "{failure}"
+    );
+}
