@@ -4,8 +4,8 @@
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
 
 use super::{
-    finish_wait, init_wait, init_waitqueue_head, might_sleep, prepare_to_wait, schedule_timeout,
-    spin_lock_irqsave, spin_unlock_irqrestore, wait_queue_entry, wait_queue_head,
+    finish_wait, init_wait, init_waitqueue_head, might_sleep, prepare_to_wait_exclusive,
+    schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, wait_queue_entry, wait_queue_head,
     MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
 };
 use crate::ffi::{c_long, c_uint, c_ulong};
@@ -110,7 +110,7 @@ unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
     unsafe {
         init_wait(entry);
         loop {
-            prepare_to_wait(addr_of_mut!((*x).wait), entry, TASK_UNINTERRUPTIBLE);
+            prepare_to_wait_exclusive(addr_of_mut!((*x).wait), entry, TASK_UNINTERRUPTIBLE);
             if locked(x, take) {
                 left = left.max(1);
                 break;

@@ -5,13 +5,13 @@
 
 use super::{
     __wake_up, finish_wait, init_wait, init_waitqueue_head, lock_class_key, might_sleep,
-    prepare_to_wait, schedule, wait_queue_entry, wait_queue_head, TASK_NORMAL,
+    prepare_to_wait_exclusive, schedule, wait_queue_entry, wait_queue_head, TASK_NORMAL,
     TASK_UNINTERRUPTIBLE,
 };
 use crate::ffi::{c_char, c_int};
 use core::{
     mem::MaybeUninit,
-    ptr::addr_of_mut,
+    ptr::{addr_of_mut, null_mut},
     sync::atomic::{
         AtomicBool,
         Ordering::{Acquire, Relaxed, Release},
@@ -68,7 +68,7 @@ pub unsafe fn mutex_lock(lock: *mut mutex) {
     unsafe {
         init_wait(entry);
         loop {
-            prepare_to_wait(addr_of_mut!((*lock).wait), entry, TASK_UNINTERRUPTIBLE);
+            prepare_to_wait_exclusive(addr_of_mut!((*lock).wait), entry, TASK_UNINTERRUPTIBLE);
             if mutex_trylock(lock) != 0 {
                 break;
             }
@@ -87,7 +87,7 @@ pub unsafe fn mutex_unlock(lock: *mut mutex) {
     // SAFETY: By the safety requirements.
     unsafe {
         (*lock).locked.store(false, Release);
-        __wake_up(addr_of_mut!((*lock).wait), TASK_NORMAL, 1);
+        __wake_up(addr_of_mut!((*lock).wait), TASK_NORMAL, 1, null_mut());
     }
 }
 

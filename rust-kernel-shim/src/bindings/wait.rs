@@ -4,11 +4,11 @@
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
 use super::{
-    __spin_lock_init, get_current, list_add_tail, list_del_init, list_empty, list_head,
-    set_current_state, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t, task_struct,
-    wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING,
+    __spin_lock_init, get_current, list_add, list_add_tail, list_del_init, list_empty, list_head,
+    lock_class_key, set_current_state, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t,
+    task_struct, wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING,
 };
-use crate::ffi::{c_int, c_uint};
+use crate::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr::{addr_of, addr_of_mut, null, null_mut};
 
 /// Tasks that wait for something.
@@ -24,7 +24,11 @@ pub struct wait_queue_entry {
     /// First, so that the link's address is the entry's.
     entry: list_head,
     task: *mut task_struct,
+    flags: c_uint,
 }
+
+/// In an entry's flags: it counts among those of which a wake-up wakes only so many.
+const WQ_FLAG_EXCLUSIVE: c_uint = 1;
 
 /// Makes `wq` an empty queue.
 ///
@@ -39,6 +43,24 @@ pub unsafe fn init_waitqueue_head(wq: *mut wait_queue_head) {
     }
 }
 
+/// As [`init_waitqueue_head`], with a name and a class for the lock.
+///
+/// # Safety
+///
+/// `wq` is valid for writes; `name` is NUL-terminated and lives as long as the queue; `key` is
+/// valid or null.
+pub unsafe fn __init_waitqueue_head(
+    wq: *mut wait_queue_head,
+    name: *const c_char,
+    key: *mut lock_class_key,
+) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        __spin_lock_init(addr_of_mut!((*wq).lock), name, key);
+        INIT_LIST_HEAD(addr_of_mut!((*wq).head));
+    }
+}
+
 /// Makes `entry` stand for the task that runs.
 ///
 /// # Safety
@@ -48,12 +70,13 @@ pub unsafe fn init_wait(entry: *mut wait_queue_entry) {
     // SAFETY: By the safety requirements.
     unsafe {
         (*entry).task = get_current();
+        (*entry).flags = 0;
         INIT_LIST_HEAD(addr_of_mut!((*entry).entry));
     }
 }
 
-/// Queues `entry`, at the tail, if it is not queued, and sets the task's state. Call before
-/// looking at the condition.
+/// Queues `entry` if it is not queued, and sets the task's state. Call before looking at the
+/// condition. Every wake-up of the queue wakes the task.
 ///
 /// # Safety
 ///
@@ -63,15 +86,43 @@ pub unsafe fn prepare_to_wait(
     entry: *mut wait_queue_entry,
     state: c_uint,
 ) {
+    // SAFETY: By the safety requirements; the list is changed under its lock. Those that every
+    // wake-up wakes come first, for it stops at the last one that it may wake.
+    unsafe {
+        let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
+        (*entry).flags &= !WQ_FLAG_EXCLUSIVE;
+        if list_empty(addr_of!((*entry).entry)) {
+            list_add(addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
+        }
+        set_current_state(state);
+        spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
+    }
+}
+
+/// As [`prepare_to_wait`], in the order of arrival; a wake-up wakes only as many of these as it
+/// says. True if the queue was empty.
+///
+/// # Safety
+///
+/// As [`prepare_to_wait`].
+pub unsafe fn prepare_to_wait_exclusive(
+    wq: *mut wait_queue_head,
+    entry: *mut wait_queue_entry,
+    state: c_uint,
+) -> bool {
+    let mut first = false;
     // SAFETY: By the safety requirements; the list is changed under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
+        (*entry).flags |= WQ_FLAG_EXCLUSIVE;
         if list_empty(addr_of!((*entry).entry)) {
+            first = list_empty(addr_of!((*wq).head));
             list_add_tail(addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
         }
         set_current_state(state);
         spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
     }
+    first
 }
 
 /// Takes `entry` off the queue and makes the task runnable again.
@@ -90,8 +141,8 @@ pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry
 }
 
 impl wait_queue_head {
-    /// Wakes up to `nr` tasks that are in one of the states `state`, all of them if `nr` is 0,
-    /// and takes them off the queue.
+    /// Wakes the tasks that are in one of the states `state`, but of the exclusive ones only `nr`,
+    /// or all if `nr` is 0, and takes them off the queue.
     ///
     /// # Safety
     ///
@@ -105,29 +156,41 @@ impl wait_queue_head {
             let mut link = (*head).next;
             while link != head && (nr == 0 || woken < nr) {
                 let next = (*link).next;
-                let task = (*link.cast::<wait_queue_entry>()).task;
+                let entry: *mut wait_queue_entry = link.cast();
+                let (task, exclusive) = ((*entry).task, (*entry).flags & WQ_FLAG_EXCLUSIVE);
                 // Off the list first: once it is woken the entry may be gone.
                 list_del_init(link);
-                woken += wake_up_state(task, state);
+                woken += wake_up_state(task, state) * exclusive.cast_signed();
                 link = next;
             }
         }
     }
 }
 
-/// Wakes up to `nr` tasks that are in one of the states `state`, all of them if `nr` is 0, and
-/// takes them off the queue. From any context.
+/// Wakes the tasks that are in one of the states `state`, but of the exclusive ones only `nr`, or
+/// all if `nr` is 0, and takes them off the queue. `key` is for queues with functions of their
+/// own, of which there are none. From any context.
 ///
 /// # Safety
 ///
 /// `wq` is initialised.
-pub unsafe fn __wake_up(wq: *mut wait_queue_head, state: c_uint, nr: c_int) {
+pub unsafe fn __wake_up(wq: *mut wait_queue_head, state: c_uint, nr: c_int, _key: *mut c_void) {
     // SAFETY: By the safety requirements; the queue is changed under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
         (*wq).wake_locked(state, nr);
         spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
     }
+}
+
+/// As [`__wake_up`] for one exclusive task, by somebody who is about to sleep. From any context.
+///
+/// # Safety
+///
+/// `wq` is initialised.
+pub unsafe fn __wake_up_sync(wq: *mut wait_queue_head, state: c_uint) {
+    // SAFETY: By the safety requirements.
+    unsafe { __wake_up(wq, state, 1, null_mut()) }
 }
 
 /// Wakes all tasks of the queue. From any context.
@@ -137,5 +200,5 @@ pub unsafe fn __wake_up(wq: *mut wait_queue_head, state: c_uint, nr: c_int) {
 /// `wq` is initialised.
 pub unsafe fn wake_up_all(wq: *mut wait_queue_head) {
     // SAFETY: By the safety requirements.
-    unsafe { __wake_up(wq, TASK_NORMAL, 0) }
+    unsafe { __wake_up(wq, TASK_NORMAL, 0, null_mut()) }
 }
