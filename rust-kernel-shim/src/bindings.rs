@@ -13,6 +13,7 @@
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
 mod bug;
+mod globals;
 mod irqflags;
 mod list;
 mod lockdep;
@@ -22,8 +23,10 @@ mod refcount;
 mod sched;
 mod slab;
 mod time;
+mod timer;
 mod trace;
 mod wait;
+mod workqueue;
 
 // Where C has a type of the file's name, the module is called after the header.
 #[path = "bindings/completion.rs"]
@@ -41,9 +44,9 @@ mod spinlock_h;
 #[path = "bindings/tracepoint.rs"]
 mod tracepoint_h;
 
-pub(crate) use self::rcu::BatonGrace;
+pub(crate) use self::globals::Globals;
 pub use self::{
     bug::*, completion_h::*, irqflags::*, kref_h::*, list::*, lockdep::*, module_h::*, mutex_h::*,
     printk::*, rcu::*, refcount::*, sched::*, seq_file_h::*, slab::*, spinlock_h::*, time::*,
-    trace::*, tracepoint_h::*, wait::*,
+    timer::*, trace::*, tracepoint_h::*, wait::*, workqueue::*,
 };

@@ -21,7 +21,7 @@ use crate::{
 };
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
 
-pub(crate) use baton::BatonGrace;
+pub(super) use baton::BatonGrace;
 pub(crate) use callbacks::pending as rcu_callbacks_pending;
 pub(super) use gp::current as current_grace_period;
 

@@ -4,16 +4,21 @@
 //! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
 //! [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
 
-use super::{in_atomic, jiffies, TICK_NSEC};
+use super::{
+    in_atomic, jiffies,
+    workqueue::{wq_worker_running, wq_worker_sleeping},
+    TICK_NSEC,
+};
 use crate::{
     ffi::{c_char, c_int, c_long, c_uint, c_void},
     machine::task,
     str::CStrExt as _,
 };
-use core::ffi::CStr;
+use core::{ffi::CStr, sync::atomic::Ordering::Relaxed};
 
 pub use crate::machine::task::{
-    task_struct, TASK_COMM_LEN, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_RUNNING, TASK_UNINTERRUPTIBLE,
+    task_struct, TASK_COMM_LEN, TASK_FREEZABLE, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_RUNNING,
+    TASK_UNINTERRUPTIBLE,
 };
 
 /// Number of a task.
@@ -129,10 +134,24 @@ fn schedule_debug() {
     }
 }
 
+/// Sleeps until woken, or until `ns` nanoseconds have passed.
+fn sleep(ns: Option<u128>) {
+    let t = task::current();
+    // A worker that blocks lets another one take its place.
+    let worker = !t.worker_private.load(Relaxed).is_null() && t.is_blocked();
+    if worker {
+        wq_worker_sleeping(t);
+    }
+    t.schedule(ns);
+    if worker {
+        wq_worker_running(t);
+    }
+}
+
 /// Sleeps until woken; returns at once if the state is [`TASK_RUNNING`].
 pub fn schedule() {
     schedule_debug();
-    task::current().schedule(None);
+    sleep(None);
 }
 
 /// Sleeps until woken, or until `timeout` jiffies have passed. Gives the jiffies that are left:
@@ -140,7 +159,7 @@ pub fn schedule() {
 pub fn schedule_timeout(timeout: c_long) -> c_long {
     schedule_debug();
     if timeout == MAX_SCHEDULE_TIMEOUT {
-        task::current().schedule(None);
+        sleep(None);
         return timeout;
     }
     let Ok(ticks) = usize::try_from(timeout) else {
@@ -149,7 +168,7 @@ pub fn schedule_timeout(timeout: c_long) -> c_long {
         return 0;
     };
     let start = jiffies();
-    task::current().schedule(Some(ticks as u128 * TICK_NSEC as u128));
+    sleep(Some(ticks as u128 * TICK_NSEC as u128));
     let slept = jiffies().wrapping_sub(start);
     c_long::try_from(ticks.saturating_sub(slept)).unwrap_or(c_long::MAX)
 }

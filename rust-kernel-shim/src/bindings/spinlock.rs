@@ -14,7 +14,7 @@ use crate::{
 use spin::{mutex::SpinMutex, RelaxStrategy};
 
 /// How a contended lock waits: under a baton the holder must get its turn.
-struct Relax;
+pub(super) struct Relax;
 
 impl RelaxStrategy for Relax {
     #[inline]

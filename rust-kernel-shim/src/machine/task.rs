@@ -26,6 +26,8 @@ pub const TASK_RUNNING: c_uint = 0;
 pub const TASK_INTERRUPTIBLE: c_uint = 1;
 /// C: `TASK_UNINTERRUPTIBLE`.
 pub const TASK_UNINTERRUPTIBLE: c_uint = 2;
+/// Added to another state: the task may be frozen meanwhile, which nobody does here.
+pub const TASK_FREEZABLE: c_uint = 0x2000;
 /// The states from which `wake_up_process()` wakes.
 pub const TASK_NORMAL: c_uint = TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE;
 
@@ -55,6 +57,8 @@ pub struct task_struct {
     allowed: AtomicBool,
     should_stop: AtomicBool,
     exit_code: AtomicI32,
+    /// What a worker of a workqueue is working at; only the task itself looks.
+    pub(crate) worker_private: AtomicPtr<c_void>,
     lifecycle: Mutex<Lifecycle>,
     ended: Condvar,
     turn: Mutex<bool>,
@@ -94,6 +98,7 @@ impl task_struct {
             allowed: AtomicBool::new(false),
             should_stop: AtomicBool::new(false),
             exit_code: AtomicI32::new(0),
+            worker_private: AtomicPtr::new(core::ptr::null_mut()),
             lifecycle: Mutex::new(life),
             ended: Condvar::new(),
             turn: Mutex::new(false),
@@ -232,7 +237,7 @@ impl task_struct {
     }
 
     /// True if the task waits for a wake-up.
-    pub(super) fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         let interrupted =
             self.state.load(Relaxed) & TASK_INTERRUPTIBLE != 0 && self.signal_pending();
         self.state.load(Relaxed) != TASK_RUNNING && !interrupted

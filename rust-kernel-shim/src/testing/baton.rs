@@ -2,7 +2,7 @@
 //! Machines of one processor, in which one task runs at a time and time is virtual.
 
 use crate::{
-    bindings::BatonGrace,
+    bindings::Globals,
     machine::{
         baton::{Baton, Policy},
         task,
@@ -61,7 +61,7 @@ pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
 ///
 /// As [`fifo`].
 pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
-    Baton::run(Policy::Fifo, None, BatonGrace::boxed(), stack, body)
+    Baton::run(Policy::Fifo, None, Globals::boxed(), stack, body)
         .map(|(result, _live)| result)
         .map_err(|_| Stuck)
 }

@@ -3,7 +3,7 @@
 
 use super::baton::STACK;
 use crate::{
-    bindings::BatonGrace,
+    bindings::Globals,
     machine::{
         baton::{Baton, Policy, Stuck},
         explore as machine,
@@ -124,7 +124,7 @@ impl Explorer {
 fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
     let run = machine::catch(|| {
         let policy = Policy::random(seed, points);
-        Baton::run(policy, Some(seed), BatonGrace::boxed(), STACK, body)
+        Baton::run(policy, Some(seed), Globals::boxed(), STACK, body)
     });
     match run {
         Err(message) => Some(Outcome::Panic(message)),

@@ -5,11 +5,8 @@
 //! run, so that a schedule alone decides what happens when.
 
 use super::{callback_head, callbacks::Queue, gp};
-use crate::machine::baton;
-use core::{
-    any::Any,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
+use crate::bindings::globals;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use spin::mutex::SpinMutex;
 
 /// The callbacks of one baton's machine.
@@ -20,23 +17,17 @@ pub(crate) struct BatonGrace {
 }
 
 impl BatonGrace {
-    const fn new() -> Self {
+    pub(in crate::bindings) const fn new() -> Self {
         Self {
             queue: SpinMutex::new(Queue::new()),
             calling: AtomicBool::new(false),
         }
     }
-}
 
-impl BatonGrace {
-    /// A fresh one, as a baton wants it.
-    pub(crate) fn boxed() -> baton::Above {
-        baton::Above::new(Self::new())
-    }
-}
-
-impl baton::Idle for BatonGrace {
-    fn idle(&self) -> bool {
+    /// Ends a grace period: calls what is queued; false if there was nothing.
+    ///
+    /// The caller has the turn, and no task is inside a section that holds up a grace period.
+    pub(in crate::bindings) fn idle(&self) -> bool {
         let batch = core::mem::replace(&mut *self.queue.lock(), Queue::new());
         if batch.is_empty() {
             return false;
@@ -51,12 +42,6 @@ impl baton::Idle for BatonGrace {
         true
     }
 
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-impl BatonGrace {
     /// # Safety
     ///
     /// As [`Queue::push`].
@@ -73,8 +58,5 @@ impl BatonGrace {
 
 /// Calls `f` with the callbacks of the machine that this task belongs to, if that has a baton.
 pub(super) fn with_current<R>(f: impl FnOnce(&BatonGrace) -> R) -> Option<R> {
-    baton::current()?
-        .above()
-        .downcast_ref::<BatonGrace>()
-        .map(f)
+    globals::with_baton(|globals| f(&globals.grace))
 }

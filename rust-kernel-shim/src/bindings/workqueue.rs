@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Workqueues: functions that are called later, by a thread that may sleep.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+//!
+//! Each machine has a few pools of workers ([`pool`]), and a queue is little more than a name
+//! for one of them. A pool keeps as many workers awake as the machine has processors: a worker
+//! that blocks in a work function lets another one start, and one that finds nothing to do goes
+//! idle, or ends under a baton ([`worker`]). So on a machine with a baton, which has one
+//! processor, work runs in the order in which it was queued, up to where it blocks.
+//!
+//! What differs from Linux: threads that run freely share one list for each pool, where Linux
+//! has one for each processor, so that two items which were queued one after the other may run
+//! at the same time on any queue that is not ordered; the bottom-half queues are served by
+//! threads too, in a context in which sleeping is not allowed. A work item belongs to the
+//! machine of the task that queues it, and only its tasks can flush or cancel it.
+
+mod delayed;
+mod flush;
+mod pool;
+mod queue;
+mod worker;
+
+pub use self::{delayed::*, flush::*, queue::*};
+pub(super) use self::{
+    pool::Pools,
+    worker::{wq_worker_running, wq_worker_sleeping},
+};
+
+use super::{globals, list_head, lock_class_key, INIT_LIST_HEAD};
+use crate::ffi::{c_char, c_int, c_uint};
+use core::{
+    ptr::{addr_of_mut, null_mut},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+/// Says that any processor may run the work.
+pub const wq_misc_consts_WORK_CPU_UNBOUND: c_uint = 8192;
+
+/// C: `work_func_t`.
+pub type work_func_t = Option<unsafe extern "C" fn(work: *mut work_struct)>;
+
+/// In `data`: the work waits to be run, or for its timer.
+const PENDING: usize = 1;
+/// In `data`: what one [`disable_work_sync`] adds.
+const DISABLED: usize = 1 << 16;
+
+/// A function to be called later, in an object that it is about.
+///
+/// # Invariants
+///
+/// `data`, `wq` and `seq` are changed under the lock of the machine's pools. `entry` is on a
+/// worklist only while `data` has `PENDING`. Nothing of it is touched from the moment at which
+/// `func` is called.
+#[repr(C)]
+pub struct work_struct {
+    data: AtomicUsize,
+    /// The link in the worklist.
+    pub entry: list_head,
+    /// What is called.
+    pub func: work_func_t,
+    // These stand where a debug kernel has its lockdep map.
+    wq: *mut workqueue_struct,
+    seq: u64,
+}
+
+impl work_struct {
+    fn has(&self, bits: usize) -> bool {
+        self.data.load(Relaxed) & bits != 0
+    }
+
+    /// Marks the work as pending; false if it is already, or must not be queued.
+    ///
+    /// The caller holds the lock of the pools.
+    fn claim(&self) -> bool {
+        let data = self.data.load(Relaxed);
+        let free = data & PENDING == 0 && data < DISABLED;
+        if free {
+            self.data.store(data | PENDING, Relaxed);
+        }
+        free
+    }
+
+    /// Ends what [`Self::claim`] began, under the same lock.
+    fn release(&self) {
+        self.data.store(self.data.load(Relaxed) & !PENDING, Relaxed);
+    }
+}
+
+/// Makes `work` an item that calls `func`.
+///
+/// # Safety
+///
+/// `work` is valid for writes; `name` is NUL-terminated and lives as long as the work; `key` is
+/// valid or null.
+pub unsafe fn init_work_with_key(
+    work: *mut work_struct,
+    func: work_func_t,
+    _onstack: bool,
+    _name: *const c_char,
+    _key: *mut lock_class_key,
+) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        work.write(work_struct {
+            data: AtomicUsize::new(0),
+            entry: list_head::new(),
+            func,
+            wq: null_mut(),
+            seq: 0,
+        });
+        INIT_LIST_HEAD(addr_of_mut!((*work).entry));
+    }
+}
+
+/// True while the work waits to be run. From any context.
+///
+/// # Safety
+///
+/// `work` is initialised.
+pub unsafe fn work_pending(work: *const work_struct) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe { (*work).has(PENDING) }
+}
+
+/// Queues the work; false if it was queued already and has not been run, or is disabled. From any
+/// context.
+///
+/// What was written before the call is seen by the work function in either case.
+///
+/// # Safety
+///
+/// Both are initialised. `func` may be called with `work` by another thread of the machine, and
+/// `work` stays valid until then if it was queued.
+pub unsafe fn queue_work_on(
+    _cpu: c_int,
+    wq: *mut workqueue_struct,
+    work: *mut work_struct,
+) -> bool {
+    globals::with(|globals| {
+        let mut inner = globals.pools.lock();
+        // SAFETY: By the safety requirements.
+        let claimed = unsafe { (*work).claim() };
+        if claimed {
+            // SAFETY: By the safety requirements; it is on no list, since it was not pending.
+            unsafe { inner.push(wq, work) };
+            globals.pools.kick(&mut inner);
+        }
+        claimed
+    })
+}
+
+/// As [`queue_work_on`], on any processor.
+///
+/// # Safety
+///
+/// As [`queue_work_on`].
+pub unsafe fn queue_work(wq: *mut workqueue_struct, work: *mut work_struct) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe { queue_work_on(wq_misc_consts_WORK_CPU_UNBOUND.cast_signed(), wq, work) }
+}

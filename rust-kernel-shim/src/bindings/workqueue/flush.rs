@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Waiting for work, and taking it back.
+//!
+//! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
+//!
+//! Every item has a number from the moment at which it is queued. Who waits, waits until no item
+//! of certain numbers is waiting or being run, so that nothing of the items themselves is looked
+//! at, which may be gone by then.
+
+use super::{
+    super::{
+        finish_wait, globals, init_wait, list_empty, might_sleep, prepare_to_wait, schedule,
+        wait_queue_entry, TASK_UNINTERRUPTIBLE,
+    },
+    pool::{Inner, Pools},
+    work_struct, workqueue_struct, DISABLED,
+};
+use core::{mem::MaybeUninit, ptr, sync::atomic::Ordering::Relaxed};
+
+/// Waits until there is no item for whose queue and number `f` holds.
+fn wait_until_none(pools: &Pools, f: impl Fn(*const workqueue_struct, u64) -> bool) {
+    let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
+    let entry = entry.as_mut_ptr();
+    // The first lock initialises the queue that is waited on.
+    if !pools.lock().any(&f) {
+        return;
+    }
+    // SAFETY: The entry is off the queue before it goes.
+    unsafe {
+        init_wait(entry);
+        loop {
+            prepare_to_wait(pools.done(), entry, TASK_UNINTERRUPTIBLE);
+            if !pools.lock().any(&f) {
+                break;
+            }
+            schedule();
+        }
+        finish_wait(pools.done(), entry);
+    }
+}
+
+/// The number of the item that `work` was last queued as, while it is waiting or being run.
+///
+/// # Safety
+///
+/// `work` is initialised.
+unsafe fn last_item(inner: &mut Inner, work: *mut work_struct) -> Option<u64> {
+    // SAFETY: By the safety requirements; under the lock nobody changes it.
+    let work = unsafe { &*work };
+    // SAFETY: As above. What is pending and on no list waits for its timer.
+    if unsafe { list_empty(&raw const work.entry) } {
+        return inner.running(work);
+    }
+    Some(work.seq)
+}
+
+/// Waits until the work was run that is queued now, or is being run; false if it is neither.
+/// Delayed work whose time has not come is not waited for. Sleeps.
+///
+/// # Safety
+///
+/// `work` is initialised, and not that of the caller.
+#[track_caller]
+pub unsafe fn flush_work(work: *mut work_struct) -> bool {
+    might_sleep();
+    globals::with(|globals| {
+        // SAFETY: By the safety requirements.
+        let item = unsafe { last_item(&mut globals.pools.lock(), work) };
+        let Some(item) = item else { return false };
+        wait_until_none(&globals.pools, |_, seq| seq == item);
+        true
+    })
+}
+
+/// Waits until all work was run that is on the queue now. Sleeps.
+///
+/// # Safety
+///
+/// `wq` is valid, and the caller is not run by it.
+#[track_caller]
+pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
+    might_sleep();
+    globals::with(|globals| {
+        let next = globals.pools.lock().next_seq();
+        wait_until_none(&globals.pools, |own, seq| ptr::eq(own, wq) && seq < next);
+    });
+}
+
+/// As [`__flush_workqueue`].
+///
+/// # Safety
+///
+/// As [`__flush_workqueue`].
+#[track_caller]
+pub unsafe fn flush_workqueue(wq: *mut workqueue_struct) {
+    // SAFETY: By the safety requirements.
+    unsafe { __flush_workqueue(wq) }
+}
+
+/// Waits until the queue is empty, whatever is queued meanwhile. Sleeps.
+///
+/// # Safety
+///
+/// As [`__flush_workqueue`].
+#[track_caller]
+pub unsafe fn drain_workqueue(wq: *mut workqueue_struct) {
+    might_sleep();
+    globals::with(|globals| wait_until_none(&globals.pools, |own, _| ptr::eq(own, wq)));
+}
+
+/// Takes the work off its queue: true if it was there. It may still be running. From any context.
+///
+/// # Safety
+///
+/// `work` is initialised.
+pub unsafe fn cancel_work(work: *mut work_struct) -> bool {
+    globals::with(|globals| {
+        let mut inner = globals.pools.lock();
+        // SAFETY: By the safety requirements.
+        let removed = unsafe { inner.remove(work) };
+        globals.pools.wake_flushers(&mut inner);
+        removed
+    })
+}
+
+/// As [`cancel_work`], and waits until it is not running either; meanwhile it cannot be queued,
+/// by itself neither. Sleeps.
+///
+/// # Safety
+///
+/// As [`flush_work`].
+#[track_caller]
+pub unsafe fn cancel_work_sync(work: *mut work_struct) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        let removed = disable_work_sync(work);
+        enable_work(work);
+        removed
+    }
+}
+
+/// As [`cancel_work_sync`], and from then on it cannot be queued until [`enable_work`] was
+/// called as often. Sleeps.
+///
+/// # Safety
+///
+/// As [`flush_work`].
+#[track_caller]
+pub unsafe fn disable_work_sync(work: *mut work_struct) -> bool {
+    might_sleep();
+    // SAFETY: By the safety requirements.
+    unsafe {
+        disable(work);
+        let removed = cancel_work(work);
+        wait_until_not_running(work);
+        removed
+    }
+}
+
+/// Ends what one [`disable_work_sync`] began; true if the work can be queued again. From any
+/// context.
+///
+/// # Safety
+///
+/// `work` is initialised.
+pub unsafe fn enable_work(work: *mut work_struct) -> bool {
+    globals::with(|globals| {
+        let _inner = globals.pools.lock();
+        // SAFETY: By the safety requirements.
+        let data = unsafe { &(*work).data };
+        if crate::WARN_ON!(data.load(Relaxed) < DISABLED) {
+            return true;
+        }
+        data.fetch_sub(DISABLED, Relaxed) < 2 * DISABLED
+    })
+}
+
+/// Keeps the work from being queued.
+///
+/// # Safety
+///
+/// `work` is initialised.
+pub(super) unsafe fn disable(work: *mut work_struct) {
+    globals::with(|globals| {
+        let _inner = globals.pools.lock();
+        // SAFETY: By the safety requirements.
+        unsafe { &(*work).data }.fetch_add(DISABLED, Relaxed);
+    });
+}
+
+/// Waits until nobody runs the work.
+///
+/// # Safety
+///
+/// As [`flush_work`].
+pub(super) unsafe fn wait_until_not_running(work: *mut work_struct) {
+    globals::with(|globals| {
+        // SAFETY: By the safety requirements.
+        let item = globals.pools.lock().running(unsafe { &*work });
+        if let Some(item) = item {
+            wait_until_none(&globals.pools, |_, seq| seq == item);
+        }
+    });
+}
