@@ -41,6 +41,7 @@ pub mod task;
 pub mod testing;
 pub mod time;
 pub mod types;
+pub mod workqueue;
 
 /// The procedural macros; use them through [`prelude`].
 pub mod macros {

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What can be queued, and what is done with it.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
+
+use crate::bindings;
+
+/// Something that can be put on a queue, by whatever means.
+///
+/// `ID` tells the work items of one object apart.
+///
+/// # Safety
+///
+/// [`Self::__enqueue`] keeps the guarantees that it gives.
+pub unsafe trait RawWorkItem<const ID: u64> {
+    /// What [`Queue::enqueue`](super::Queue::enqueue) returns.
+    type EnqueueOutput;
+
+    /// Hands the item to `queue_work_on`, which puts it on a queue.
+    ///
+    /// # Guarantees
+    ///
+    /// The closure gets a valid `work_struct`, which stays valid until it
+    /// returns; if it returns true, until the work's function is called.
+    ///
+    /// # Safety
+    ///
+    /// - The closure returns false only if the work is on a queue already.
+    /// - The function is not called after a lifetime in the item's type has
+    ///   ended, and on no other thread unless the item is [`Send`].
+    unsafe fn __enqueue<F>(self, queue_work_on: F) -> Self::EnqueueOutput
+    where
+        F: FnOnce(*mut bindings::work_struct) -> bool;
+}
+
+/// Something that can be put on a queue later.
+///
+/// # Safety
+///
+/// What [`RawWorkItem::__enqueue`] gives to the closure is the `work` of a
+/// `delayed_work`, all of which is valid for as long.
+pub unsafe trait RawDelayedWorkItem<const ID: u64>: RawWorkItem<ID> {}
+
+/// A pointer that owns an object while it is queued.
+///
+/// [`Arc`](crate::sync::Arc), [`ARef`](crate::sync::aref::ARef) and pinned boxes
+/// are such; for objects of your own there is [`WorkItem`].
+///
+/// # Safety
+///
+/// The function of the works that [`RawWorkItem::__enqueue`] gives to the
+/// closure is [`Self::run`].
+pub unsafe trait WorkItemPointer<const ID: u64>: RawWorkItem<ID> {
+    /// What the queue calls.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is from [`RawWorkItem::__enqueue`], whose closure returned true;
+    /// it is valid, and this is the one call for it.
+    unsafe extern "C" fn run(ptr: *mut bindings::work_struct);
+}
+
+/// An object that has something to do.
+pub trait WorkItem<const ID: u64 = 0> {
+    /// What owns the object while it is queued.
+    type Pointer: WorkItemPointer<ID>;
+
+    /// Does it; may sleep, except on the bottom-half queues.
+    ///
+    /// The object can be queued again from here.
+    fn run(this: Self::Pointer);
+}

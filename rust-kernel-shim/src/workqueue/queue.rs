@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The queues.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
+
+use super::{
+    closure::ClosureWork,
+    RawDelayedWorkItem,
+    RawWorkItem, //
+};
+use crate::{
+    alloc::{
+        AllocError,
+        Flags, //
+    },
+    bindings, container_of,
+    ffi::c_int,
+    time::Jiffies,
+    types::Opaque,
+};
+
+/// Any processor.
+const ANY_CPU: c_int = bindings::wq_misc_consts_WORK_CPU_UNBOUND.cast_signed();
+
+/// A queue, which threads serve in the background.
+#[doc(alias = "workqueue_struct")]
+#[repr(transparent)]
+pub struct Queue(Opaque<bindings::workqueue_struct>);
+
+// SAFETY: C synchronises all access.
+unsafe impl Send for Queue {}
+
+// SAFETY: C synchronises all access.
+unsafe impl Sync for Queue {}
+
+impl Queue {
+    /// Sees C's queue as one of ours.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is valid during `'a`.
+    pub unsafe fn from_raw<'a>(ptr: *const bindings::workqueue_struct) -> &'a Queue {
+        let queue = ptr.cast::<Queue>();
+        // SAFETY: A queue is transparent; the caller promises the rest.
+        unsafe { &*queue }
+    }
+
+    /// Has the item run, in any context.
+    ///
+    /// An item that waits to be run already comes back as an error; boxes
+    /// cannot wait and be here.
+    #[doc(alias = "queue_work")]
+    pub fn enqueue<W, const ID: u64>(&self, w: W) -> W::EnqueueOutput
+    where
+        W: RawWorkItem<ID> + Send + 'static,
+    {
+        let queue = self.0.get();
+        let put = |work| {
+            // SAFETY: The work is valid, and if it was queued stays so until
+            // it is run.
+            unsafe { bindings::queue_work_on(ANY_CPU, queue, work) }
+        };
+        // SAFETY: C refuses only what is queued already; the item has no
+        // lifetimes and may go to other threads.
+        unsafe { w.__enqueue(put) }
+    }
+
+    /// Has the item run after `delay` jiffies, in any context.
+    ///
+    /// As [`Self::enqueue`] otherwise.
+    #[doc(alias = "queue_delayed_work")]
+    pub fn enqueue_delayed<W, const ID: u64>(&self, w: W, delay: Jiffies) -> W::EnqueueOutput
+    where
+        W: RawDelayedWorkItem<ID> + Send + 'static,
+    {
+        let queue = self.0.get();
+        let put = |work: *mut bindings::work_struct| {
+            // SAFETY: It is that of a delayed work.
+            let delayed = unsafe { container_of!(work, bindings::delayed_work, work) };
+            // SAFETY: As in `enqueue()`, for all of the delayed work.
+            unsafe { bindings::queue_delayed_work_on(ANY_CPU, queue, delayed, delay) }
+        };
+        // SAFETY: As in `enqueue()`.
+        unsafe { w.__enqueue(put) }
+    }
+
+    /// Has `func` called; allocates memory for it, and may sleep if `flags` say
+    /// so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::{
+    ///     prelude::*,
+    ///     sync::{Arc, Completion},
+    ///     workqueue,
+    /// };
+    ///
+    /// let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+    /// let own = done.clone();
+    /// workqueue::system().try_spawn(GFP_KERNEL, move || own.complete_all())?;
+    /// done.wait_for_completion();
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn try_spawn<T: 'static + Send + FnOnce()>(
+        &self,
+        flags: Flags,
+        func: T,
+    ) -> Result<(), AllocError> {
+        self.enqueue(ClosureWork::new(func, flags)?);
+        Ok(())
+    }
+}
+
+macro_rules! system_queues {
+    ($($(#[$doc:meta])* $name:ident = $queue:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name() -> &'static Queue {
+            // SAFETY: C sets it once, before anything else runs.
+            let queue = unsafe { bindings::$queue };
+            // SAFETY: C's own queues are always there.
+            unsafe { Queue::from_raw(queue) }
+        }
+    )*};
+}
+
+system_queues! {
+    /// The queue for work that does not take long.
+    system = system_wq;
+    /// The queue for urgent work.
+    system_highpri = system_highpri_wq;
+    /// The queue for work that may take long.
+    system_long = system_long_wq;
+    /// The queue for work that is not bound to a processor, and starts at once.
+    system_unbound = system_unbound_wq;
+    /// The queue for work that stops while the system is suspended.
+    system_freezable = system_freezable_wq;
+    /// The queue for work that would rather not wake a processor.
+    system_power_efficient = system_power_efficient_wq;
+    /// The queue for work that would rather not wake a processor, and stops
+    /// while the system is suspended.
+    system_freezable_power_efficient = system_freezable_power_efficient_wq;
+    /// The queue for work that runs as a bottom half: it must not sleep.
+    system_bh = system_bh_wq;
+    /// The queue for urgent work that runs as a bottom half.
+    system_bh_highpri = system_bh_highpri_wq;
+}
