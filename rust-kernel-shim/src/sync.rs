@@ -23,7 +23,9 @@ pub mod aref;
 pub mod atomic;
 pub mod barrier;
 pub mod completion;
+mod condvar;
 pub mod lock;
+mod locked_by;
 pub mod rcu;
 mod refcount;
 mod set_once;
@@ -34,6 +36,11 @@ pub use arc::{
     UniqueArc, //
 };
 pub use completion::Completion;
+pub use condvar::{
+    new_condvar,
+    CondVar,
+    CondVarTimeoutResult, //
+};
 pub use lock::mutex::{
     new_mutex,
     Mutex,
@@ -47,6 +54,7 @@ pub use lock::spinlock::{
     SpinLockIrq,
     SpinLockIrqGuard, //
 };
+pub use locked_by::LockedBy;
 pub use refcount::Refcount;
 pub use set_once::SetOnce;
 

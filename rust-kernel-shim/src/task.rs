@@ -33,6 +33,9 @@ pub const TASK_INTERRUPTIBLE: c_int = bindings::TASK_INTERRUPTIBLE as c_int;
 /// Asleep; signals wait.
 pub const TASK_UNINTERRUPTIBLE: c_int = bindings::TASK_UNINTERRUPTIBLE as c_int;
 
+/// Added to the others: may be frozen while asleep.
+pub const TASK_FREEZABLE: c_int = bindings::TASK_FREEZABLE as c_int;
+
 /// Asleep in either way, for those who wake it.
 pub const TASK_NORMAL: c_uint = bindings::TASK_NORMAL as c_uint;
 

@@ -14,7 +14,8 @@ use crate::{
     },
     types::{
         NotThreadSafe,
-        Opaque, //
+        Opaque,
+        ScopeGuard, //
     },
 };
 use core::{
@@ -214,6 +215,19 @@ impl<'a, T: ?Sized, B: Backend> Guard<'a, T, B> {
     /// The lock.
     pub fn lock_ref(&self) -> &'a Lock<T, B> {
         self.lock
+    }
+
+    /// Gives the lock back while `cb` runs.
+    pub(crate) fn do_unlocked<U>(&mut self, cb: impl FnOnce() -> U) -> U {
+        let lock = self.lock.state.get();
+        // SAFETY: By the invariant this thread has it.
+        unsafe { B::unlock(lock, &self.state) };
+        // INVARIANT: Taken again however `cb` ends.
+        let _relock = ScopeGuard::new(|| {
+            // SAFETY: Given back above, with the state from when it was taken.
+            unsafe { B::relock(lock, &mut self.state) }
+        });
+        cb()
     }
 
     /// What the lock protects, where it stays.
