@@ -22,10 +22,24 @@ use std::{
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs `body` on this thread as it is, and under a baton.
-fn both(body: impl Fn()) {
+fn both(body: impl Fn() + Sync) {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     body();
     assert_eq!(baton::fifo(&body), Ok(()));
+}
+
+/// Runs `body`, which reaches C's structures by their addresses, under a baton.
+fn under_a_baton(body: impl FnOnce()) -> Result<(), baton::Stuck> {
+    struct Mine<T>(T);
+    // SAFETY: The caller waits meanwhile.
+    unsafe impl<T> Send for Mine<T> {}
+    impl<T: FnOnce()> Mine<T> {
+        fn run(self) {
+            (self.0)()
+        }
+    }
+    let body = Mine(body);
+    baton::fifo(move || body.run())
 }
 
 /// A work item with what it does.
@@ -410,7 +424,7 @@ fn work_queued_by_the_last_grace_period_runs() {
         work: item.ptr(),
         _item: item,
     };
-    let done = baton::fifo(|| unsafe { call_rcu(&mut by_rcu.head, Some(queue_it)) });
+    let done = under_a_baton(|| unsafe { call_rcu(&mut by_rcu.head, Some(queue_it)) });
     assert_eq!(done, Ok(()));
     assert!(ran.load(SeqCst));
 }
@@ -550,7 +564,7 @@ fn a_thousand_machines_leave_nothing_behind() {
         };
         let mut items: Vec<_> = (0..3).map(|_| item(&work)).collect();
         let mut late = delayed(&late);
-        let done = baton::fifo(|| unsafe {
+        let done = under_a_baton(|| unsafe {
             let wq = alloc_workqueue(c"one of many".as_char_ptr(), 0, 0);
             for item in &mut items {
                 queue_work(wq, item.ptr());

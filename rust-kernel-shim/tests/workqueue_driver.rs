@@ -121,7 +121,7 @@ impl WorkItem<1> for Device {
 }
 
 /// Runs `body` on this thread as it is, and under a baton.
-fn both(body: impl Fn() -> Result) -> Result {
+fn both(body: impl Fn() -> Result + Sync) -> Result {
     body()?;
     baton::fifo(&body).map_err(|_| EDEADLK)?
 }

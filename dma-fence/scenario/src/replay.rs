@@ -18,11 +18,7 @@ use kernel::{
     bindings::rcu_barrier,
     testing::baton, //
 };
-use std::{
-    panic::resume_unwind,
-    sync::Arc,
-    thread, //
-};
+use std::sync::Arc;
 
 /// The stack of the thread that runs the commands at top: enough for callbacks
 /// nested as deep as there are fences. Only what is used becomes memory.

@@ -451,8 +451,10 @@ impl Baton {
 
     /// What a task does once the machine is stuck: nothing, unless it has ended.
     fn rest(&self, me: TaskPtr, wait: bool) {
-        while wait {
-            me.get().wait_turn();
+        if wait {
+            loop {
+                me.get().wait_turn();
+            }
         }
     }
 }
