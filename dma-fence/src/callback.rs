@@ -2,10 +2,14 @@
 //! Callbacks on fences.
 
 mod complete;
+mod enqueue;
+mod forward;
 mod wake;
 
 pub use self::{
     complete::Complete,
+    enqueue::Enqueue,
+    forward::Forward,
     wake::Wake, //
 };
 
@@ -32,7 +36,8 @@ use kernel::{
 /// What is called when a fence signals.
 ///
 /// For what drivers usually do there are ready-made kinds, which keep the rules below by
-/// themselves: [`Complete`] a completion, [`Wake`] a task.
+/// themselves: [`Complete`] a completion, [`Enqueue`] a work item, [`Wake`] a task, [`Forward`]
+/// the signal to a fence of one's own.
 pub trait FenceCallback: Send + 'static {
     /// The fence has signalled. Called once, in atomic context, with the fence's lock held and
     /// interrupts off: nothing may sleep, take the lock of this fence (ask for its status, say),

@@ -116,6 +116,9 @@ unsafe impl<T: FenceContextOps, C: ContextRef<T> + Send> Send for IssuedFence<T,
 // SAFETY: As above.
 unsafe impl<T: FenceContextOps, C: ContextRef<T> + Sync> Sync for IssuedFence<T, C> {}
 
+// What is pinned is the block and the timeline, not this handle.
+impl<T: FenceContextOps, C: ContextRef<T>> Unpin for IssuedFence<T, C> {}
+
 impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     /// What everybody else sees.
     pub fn as_fence(&self) -> &Fence {

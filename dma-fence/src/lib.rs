@@ -75,8 +75,10 @@ pub use self::{
     callback::{
         CallbackError,
         Complete,
+        Enqueue,
         FenceCallback,
         FenceCallbackRegistration,
+        Forward,
         Wake, //
     },
     context::FenceContext,

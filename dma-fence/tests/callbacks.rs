@@ -5,8 +5,8 @@
 
 use dma_fence::{
     bindings, wait_any, wait_any_interruptible, CallbackError, Complete, DeadlineOp, DriverFence,
-    Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps, Ktime, PollOp,
-    PrivateDriverFence, Signalling, Wake,
+    Enqueue, Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps,
+    Forward, Ktime, PollOp, PrivateDriverFence, Signalling, Wake,
 };
 use kernel::{
     bindings as c,
@@ -19,6 +19,7 @@ use kernel::{
     task::Task,
     testing::baton,
     time::Delta,
+    workqueue::{self, impl_has_work, new_work, Work, WorkItem},
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::sync::Mutex;
@@ -302,7 +303,7 @@ fn what_nobody_has_seen_never_was() -> Result {
     drop(arc);
     let mut canceled = 0;
     kernel::testing::console::for_each_line(|line| {
-        canceled += usize::from(line.contains("dropped unsignalled"));
+        canceled += usize::from(line.contains("fence 1 was dropped unsignalled"));
     });
     assert_eq!(canceled, 0);
     let fence = context
@@ -319,4 +320,94 @@ fn what_nobody_has_seen_never_was() -> Result {
 fn sections_nest() {
     let _outer = Signalling::begin();
     let _inner = Signalling::begin();
+}
+
+/// A work item that says that it ran.
+#[pin_data]
+struct Item {
+    #[pin]
+    work: Work<Item>,
+    #[pin]
+    ran: Completion,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Item { self.work }
+}
+
+impl WorkItem for Item {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.ran.complete_all();
+    }
+}
+
+#[test]
+fn a_work_item_is_queued() {
+    let done = baton::fifo(|| -> Result {
+        let context = context(Plain)?;
+        let issued = context.new_fence_allocation(())?.new_fence();
+        let init = try_pin_init!(Item {
+            work <- new_work!("Item::work"),
+            ran <- Completion::new(),
+        });
+        let item = Arc::pin_init(init, GFP_KERNEL)?;
+        let callback = Enqueue::new(workqueue::system_unbound(), item.clone());
+        let _registration = register(issued.as_fence(), callback)?;
+        issued.signal(Ok(()));
+        item.ran.wait_for_completion();
+        Ok(())
+    });
+    assert_eq!(done, Ok(Ok(())));
+}
+
+#[test]
+fn a_signal_is_forwarded_with_its_error() {
+    for result in [Ok(()), Err(EIO)] {
+        let done = baton::fifo(|| -> Result {
+            let (from, to) = (context(Plain)?, context(Plain)?);
+            let theirs = from.new_fence_allocation(())?.new_fence();
+            let ours = FenceContext::new_arc_fence_allocation(&to, ())?.new_fence();
+            let shared: ARef<Fence> = ours.as_fence().into();
+            let registration = register(theirs.as_fence(), Forward::new(theirs.as_fence(), ours)?)?;
+            theirs.signal(result);
+            // Not under the other's lock, but soon after.
+            assert_eq!(shared.status(), None);
+            shared.wait();
+            assert_eq!(shared.status(), Some(result));
+            drop(registration);
+            Ok(())
+        });
+        assert_eq!(done, Ok(Ok(())));
+    }
+}
+
+#[test]
+fn a_forward_that_is_too_late_can_be_made_up_for() -> Result {
+    let to = context(Plain)?;
+    let ours = FenceContext::new_arc_fence_allocation(&to, ())?.new_fence();
+    let shared: ARef<Fence> = ours.as_fence().into();
+    let stub = Fence::stub();
+    match register(&stub, Forward::new(&stub, ours)?) {
+        Err(CallbackError::AlreadySignaled(forward)) => forward.signal(),
+        _ => panic!("a stub has signalled"),
+    }
+    assert_eq!(shared.status(), Some(Ok(())));
+    Ok(())
+}
+
+#[test]
+fn taking_a_forward_back_cancels() -> Result {
+    let (from, to) = (context(Plain)?, context(Plain)?);
+    let theirs = from.new_fence_allocation(())?.new_fence();
+    let ours = FenceContext::new_arc_fence_allocation(&to, ())?.new_fence_at(31_337);
+    let shared: ARef<Fence> = ours.as_fence().into();
+    drop(register(
+        theirs.as_fence(),
+        Forward::new(theirs.as_fence(), ours)?,
+    )?);
+    assert_eq!(shared.status(), Some(Err(ECANCELED)));
+    theirs.signal(Ok(()));
+    Ok(())
 }

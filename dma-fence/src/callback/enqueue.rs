@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A callback that queues a work item.
+
+use super::FenceCallback;
+use kernel::{
+    sync::Arc,
+    workqueue::{
+        HasWork,
+        Queue,
+        WorkItem, //
+    },
+};
+
+/// Queues a work item when the fence signals: for whatever needs to sleep.
+///
+/// If the item is queued already, that one run is the one.
+pub struct Enqueue<T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static> {
+    queue: &'static Queue,
+    item: Option<Arc<T>>,
+}
+
+impl<T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static> Enqueue<T> {
+    /// A callback that queues `item` on `queue`.
+    pub fn new(queue: &'static Queue, item: Arc<T>) -> Self {
+        Self {
+            queue,
+            item: Some(item),
+        }
+    }
+
+    /// The item that has not been queued; for when it was too late for the callback.
+    pub fn into_item(self) -> Option<Arc<T>> {
+        self.item
+    }
+}
+
+impl<T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static> FenceCallback
+    for Enqueue<T>
+{
+    fn on_signal(&mut self) {
+        if let Some(item) = self.item.take() {
+            // It comes back if it is queued already; kept, so that the last reference is not
+            // dropped here, in atomic context.
+            self.item = self.queue.enqueue(item).err();
+        }
+    }
+}

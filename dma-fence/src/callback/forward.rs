@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A callback that signals another fence.
+
+use super::{
+    super::{
+        driver_fence::ArcDriverFence,
+        fence::Fence,
+        ops::FenceContextOps, //
+    },
+    FenceCallback, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        aref::ARef,
+        new_spinlock,
+        Arc,
+        SpinLock, //
+    },
+    workqueue::{
+        self,
+        impl_has_work,
+        new_work,
+        Work,
+        WorkItem, //
+    },
+};
+
+/// Signals a fence of one's own when another driver's fence signals, with that one's error.
+///
+/// Not from the callback itself, but from a work item: a fence that is signalled under another's
+/// lock nests two locks of one class, which lockdep takes for a deadlock, and drops what belongs
+/// to the fence in atomic context.
+///
+/// Dropping it before the other fence has signalled cancels one's own, as dropping that does.
+pub struct Forward<T: FenceContextOps>(Arc<Forwarding<T>>);
+
+#[pin_data]
+struct Forwarding<T: FenceContextOps> {
+    #[pin]
+    work: Work<Self>,
+    from: ARef<Fence>,
+    #[pin]
+    to: SpinLock<Option<ArcDriverFence<T>>>,
+}
+
+impl_has_work! {
+    impl{T: FenceContextOps} HasWork<Self> for Forwarding<T> { self.work }
+}
+
+impl<T: FenceContextOps> Forward<T> {
+    /// A callback for `from` that signals `to`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM; `to` is canceled then.
+    pub fn new(from: &Fence, to: ArcDriverFence<T>) -> Result<Self> {
+        let from = from.into();
+        let init = try_pin_init!(Forwarding {
+            work <- new_work!("Forwarding::work"),
+            from,
+            to <- new_spinlock!(Some(to), "Forwarding::to"),
+        });
+        Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
+    }
+
+    /// Signals now; for when it was too late for the callback. May sleep.
+    pub fn signal(self) {
+        self.0.signal();
+    }
+}
+
+impl<T: FenceContextOps> Forwarding<T> {
+    fn signal(&self) {
+        let to = self.to.lock().take();
+        if let Some(to) = to {
+            to.signal(self.from.status().unwrap_or(Ok(())));
+        }
+    }
+}
+
+impl<T: FenceContextOps> FenceCallback for Forward<T> {
+    fn on_signal(&mut self) {
+        // It is queued at most once, since a callback runs at most once.
+        let _ = workqueue::system_unbound().enqueue(self.0.clone());
+    }
+}
+
+impl<T: FenceContextOps> WorkItem for Forwarding<T> {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.signal();
+    }
+}
