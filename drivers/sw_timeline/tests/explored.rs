@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The software timeline under many schedules.
+#![cfg(feature = "debug")]
+
+use dma_fence::{Fence, FenceCallback, FenceCallbackRegistration};
+use kernel::{prelude::*, sync::Arc, testing::explore, workqueue};
+use std::sync::Mutex;
+use sw_timeline::Timeline;
+
+/// Runs `body` as another task.
+fn spawn(body: impl FnOnce() + Send + 'static) {
+    workqueue::system_unbound()
+        .try_spawn(GFP_KERNEL, body)
+        .unwrap();
+}
+
+/// Writes a number down when the fence signals that it is registered on.
+struct Note(usize, std::sync::Arc<Mutex<std::vec::Vec<usize>>>);
+
+impl FenceCallback for Note {
+    fn on_signal(&mut self) {
+        self.1.lock().unwrap().push(self.0);
+    }
+}
+
+#[test]
+fn no_fence_overtakes_another() {
+    explore(|| {
+        let timeline = Timeline::new(c"explored").unwrap();
+        let mut fences = KVec::new();
+        for value in [1, 2, 3] {
+            fences
+                .push(timeline.fence(value).unwrap(), GFP_KERNEL)
+                .unwrap();
+        }
+        // Virtual time stands still, so callbacks tell the order.
+        let order = std::sync::Arc::default();
+        let note = |n: usize, fence: &Fence| {
+            let callback = Note(n, std::sync::Arc::clone(&order));
+            let init = FenceCallbackRegistration::new(fence, callback);
+            KBox::try_pin_init(init, GFP_KERNEL).ok()
+        };
+        let notes = [1, 2, 3].map(|n| note(n, &fences[n - 1]));
+        for by in [2, 5] {
+            let other: Arc<Timeline> = timeline.clone();
+            spawn(move || other.advance(by));
+        }
+        // Whether its value was reached or not. If it has signalled, so have those before it.
+        let late = timeline.fence(2).unwrap();
+        if late.is_signaled() {
+            assert!(fences[0].is_signaled() && fences[1].is_signaled());
+        }
+        late.wait();
+        for fence in &fences {
+            fence.wait();
+            assert_eq!(fence.status(), Some(Ok(())));
+        }
+        drop(notes);
+        assert!(order.lock().unwrap().is_sorted());
+    });
+}
+
+#[test]
+fn no_fence_is_jumped_over() {
+    explore(|| {
+        let timeline = Timeline::new(c"explored").unwrap();
+        let fences = [1, 2, 3].map(|value| timeline.fence(value).unwrap());
+        for by in [2, u32::MAX - 10] {
+            let other = timeline.clone();
+            spawn(move || other.advance(by));
+        }
+        for fence in &fences {
+            fence.wait();
+        }
+    });
+}
+
+#[test]
+fn closing_leaves_nobody_waiting() {
+    explore(|| {
+        let timeline = Timeline::new(c"explored").unwrap();
+        let other = timeline.clone();
+        spawn(move || other.close());
+        let other = timeline.clone();
+        spawn(move || other.advance(1));
+        match timeline.fence(1) {
+            Ok(fence) => {
+                fence.wait();
+                assert!(matches!(fence.status(), Some(Ok(()) | Err(ENOENT))));
+            }
+            Err(error) => assert_eq!(error, ENOENT),
+        }
+    });
+}
