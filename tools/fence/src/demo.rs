@@ -5,7 +5,10 @@ use crate::{
     names::{Counted, Names},
     scenarios,
 };
-use dma_fence::{testing::Books, Fence};
+use dma_fence::{
+    testing::{listen, Books},
+    Fence,
+};
 use fastrand::Rng;
 use kernel::{
     error::{code::ENOENT, Error},
@@ -101,7 +104,7 @@ impl Report {
 /// Loads the driver, has its timelines advanced while others wait for their fences and read their
 /// names, closes them with some fences pending, and unloads the driver.
 fn workload(seed: u64, findings: &mut Vec<String>) -> Result<Report, Error> {
-    let books = BOOKS.open()?;
+    let books = listen(&BOOKS)?;
     let driver = testing::insmod::<SwTimeline>()?;
     let mut rng = Rng::with_seed(seed);
 

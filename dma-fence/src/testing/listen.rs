@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Listening to the trace events of all fences.
+
+use super::super::bindings::{
+    self, dma_fence, dma_fence_driver_name, dma_fence_error, dma_fence_ops, dma_fence_ops_ptr,
+    dma_fence_timeline_name,
+};
+use core::{ffi::CStr, ptr};
+use kernel::{
+    bindings::{tracepoint, tracepoint_probe_register, tracepoint_probe_unregister},
+    error::{to_result, Error, Result},
+    ffi::c_void,
+    str::CStrExt as _,
+};
+
+/// The trace events, to be recorded by [`kernel::testing::trace`].
+pub static EVENTS: [&tracepoint; 7] = [
+    &bindings::__tracepoint_dma_fence_emit,
+    &bindings::__tracepoint_dma_fence_init,
+    &bindings::__tracepoint_dma_fence_destroy,
+    &bindings::__tracepoint_dma_fence_enable_signal,
+    &bindings::__tracepoint_dma_fence_signaled,
+    &bindings::__tracepoint_dma_fence_wait_start,
+    &bindings::__tracepoint_dma_fence_wait_end,
+];
+
+/// What has happened to a fence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// It was initialised.
+    Init,
+    /// It has signalled; its callbacks run next.
+    Signaled,
+    /// Its last reference is gone.
+    Destroy,
+}
+
+/// Something that has happened to a fence, while it happens.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// What.
+    pub kind: Kind,
+    /// The driver's name; that of a detached driver in a [`Kind::Destroy`] after the signal.
+    pub driver: &'a CStr,
+    /// The timeline's name; likewise.
+    pub timeline: &'a CStr,
+    /// The number of the context.
+    pub context: u64,
+    /// The sequence number.
+    pub seqno: u64,
+    /// The error, if there is one.
+    pub error: Option<Error>,
+}
+
+/// Somebody who wants to know what happens to fences.
+pub trait Listener: Sync + 'static {
+    /// Something happens. Called in the thread in which it does, in any context and maybe with
+    /// the fence's lock held: must not sleep, nor do anything with a fence.
+    fn event(&self, event: &Event<'_>);
+}
+
+type Probe = unsafe extern "C" fn(*mut c_void, *mut c_void);
+
+/// Tells `listener` of all fences of the machine until the result is dropped. May sleep.
+///
+/// # Errors
+///
+/// ENOMEM; EBUSY if too many listen already.
+pub fn listen<L: Listener>(listener: &'static L) -> Result<Listening<L>> {
+    let mut listening = Listening {
+        listener,
+        probes: 0,
+    };
+    for (event, probe) in Listening::<L>::PROBES {
+        // SAFETY: The probes take the listener, which is static, and fences.
+        to_result(unsafe { tracepoint_probe_register(event, probe, listening.data()) })?;
+        listening.probes += 1;
+    }
+    Ok(listening)
+}
+
+/// A listener that is told of fences until this is dropped.
+#[must_use = "dropping it ends the listening"]
+pub struct Listening<L: Listener> {
+    listener: &'static L,
+    /// How many probes are registered.
+    probes: usize,
+}
+
+impl<L: Listener> Listening<L> {
+    const PROBES: [(&'static tracepoint, Probe); 3] = [
+        (&bindings::__tracepoint_dma_fence_init, Self::on_init),
+        (
+            &bindings::__tracepoint_dma_fence_signaled,
+            Self::on_signaled,
+        ),
+        (&bindings::__tracepoint_dma_fence_destroy, Self::on_destroy),
+    ];
+
+    fn data(&self) -> *mut c_void {
+        ptr::from_ref(self.listener).cast_mut().cast()
+    }
+
+    /// # Safety
+    ///
+    /// As [`tell`](Self::tell); the ops are attached.
+    unsafe extern "C" fn on_init(listener: *mut c_void, fence: *mut c_void) {
+        // SAFETY: By the safety requirements.
+        unsafe { Self::tell_by_ops(listener, fence.cast(), Kind::Init) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`tell`](Self::tell); the ops are attached.
+    unsafe extern "C" fn on_signaled(listener: *mut c_void, fence: *mut c_void) {
+        // SAFETY: By the safety requirements.
+        unsafe { Self::tell_by_ops(listener, fence.cast(), Kind::Signaled) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`tell`](Self::tell).
+    unsafe extern "C" fn on_destroy(listener: *mut c_void, fence: *mut c_void) {
+        let fence = fence.cast();
+        // SAFETY: By the safety requirements; probes run inside a read-side section.
+        unsafe {
+            let driver = CStr::from_char_ptr(dma_fence_driver_name(fence));
+            let timeline = CStr::from_char_ptr(dma_fence_timeline_name(fence));
+            Self::tell(listener, fence, Kind::Destroy, driver, timeline);
+        }
+    }
+
+    /// With the names that the ops give, as the class `dma_fence_ops` of events has them.
+    ///
+    /// # Safety
+    ///
+    /// As [`tell`](Self::tell); the ops are attached.
+    unsafe fn tell_by_ops(listener: *mut c_void, fence: *mut dma_fence, kind: Kind) {
+        // SAFETY: By the safety requirements.
+        unsafe {
+            if let dma_fence_ops {
+                get_driver_name: Some(driver),
+                get_timeline_name: Some(timeline),
+                ..
+            } = *dma_fence_ops_ptr(fence)
+            {
+                let driver = CStr::from_char_ptr(driver(fence));
+                let timeline = CStr::from_char_ptr(timeline(fence));
+                Self::tell(listener, fence, kind, driver, timeline);
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `listener` is an `L`; `fence` is valid.
+    unsafe fn tell(
+        listener: *mut c_void,
+        fence: *mut dma_fence,
+        kind: Kind,
+        driver: &CStr,
+        timeline: &CStr,
+    ) {
+        // SAFETY: By the safety requirements.
+        let (listener, error) = unsafe { (&*listener.cast::<L>(), dma_fence_error(fence)) };
+        // SAFETY: By the safety requirements.
+        let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
+        listener.event(&Event {
+            kind,
+            driver,
+            timeline,
+            context,
+            seqno,
+            error: (error != 0).then(|| Error::from_errno(error)),
+        });
+    }
+}
+
+impl<L: Listener> Drop for Listening<L> {
+    fn drop(&mut self) {
+        for (event, probe) in &Self::PROBES[..self.probes] {
+            // SAFETY: Nothing is asked for.
+            unsafe { tracepoint_probe_unregister(event, *probe, self.data()) };
+        }
+    }
+}
