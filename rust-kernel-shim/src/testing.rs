@@ -4,11 +4,13 @@
 //! Nothing in here compiles in Linux; drivers do not use it, their tests do.
 
 pub mod baton;
+mod boot;
 pub mod console;
 mod explore;
 pub mod memory;
 mod module;
 pub mod trace;
 
+pub use boot::boot;
 pub use explore::{explore, Explorer, Failure, Message, Outcome};
 pub use module::{insmod, loaded_modules, Loaded};

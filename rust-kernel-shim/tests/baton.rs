@@ -83,7 +83,7 @@ fn a_machine_in_which_nobody_can_run_is_stuck() {
         init_completion(x.as_mut_ptr());
         wait_for_completion(x.as_mut_ptr());
     });
-    assert_eq!(done, Err(Stuck));
+    assert_eq!(done, Err(Stuck::Deadlock));
 }
 
 unsafe extern "C" fn interruptible(data: *mut c_void) -> i32 {

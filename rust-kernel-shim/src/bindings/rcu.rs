@@ -22,7 +22,7 @@ use crate::{
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
 
 pub(super) use baton::BatonGrace;
-pub(crate) use callbacks::pending as rcu_callbacks_pending;
+pub(crate) use callbacks::{pending as rcu_callbacks_pending, start as rcu_start};
 pub(super) use gp::current as current_grace_period;
 
 /// What [`call_rcu`] is given, inside the object that is to be freed.

@@ -58,6 +58,8 @@ pub(crate) enum Stuck {
     Deadlock,
     /// More points were passed than there may be: somebody goes round in circles.
     Endless,
+    /// The host has no thread for it.
+    NoThread,
 }
 
 /// A pointer to a task of the baton.
@@ -195,7 +197,7 @@ impl Baton {
                 // A thread that has sent has nothing left to do but to end.
                 _ => drop(thread.join()),
             },
-            Err(error) => panic!("the host has no thread for a machine: {error}"),
+            Err(_) => return Err(Stuck::NoThread),
         }
         let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
         let live = baton.live.load(Relaxed);

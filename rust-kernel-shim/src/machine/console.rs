@@ -5,7 +5,8 @@ use super::{
     clock,
     std::{
         collections::VecDeque,
-        eprintln, format,
+        format,
+        io::{self, Write as _},
         string::String,
         sync::{Mutex, PoisonError},
         vec::Vec,
@@ -24,6 +25,12 @@ static LOG: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 /// Messages of a lower number than this are written to standard error.
 pub(crate) static LOGLEVEL: AtomicU8 = AtomicU8::new(5);
 
+/// Writes a line to standard error. A console that nobody listens to any more is no reason to end,
+/// so it does not matter whether that works.
+pub(crate) fn write_line(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Writes a message to the log and to the console; `trace` gets each of its lines.
 pub(crate) fn emit(level: u8, args: fmt::Arguments<'_>, trace: impl Fn(&str)) {
     let text = format!("{args}");
@@ -35,7 +42,7 @@ pub(crate) fn emit(level: u8, args: fmt::Arguments<'_>, trace: impl Fn(&str)) {
             ns % 1_000_000_000 / 1_000
         );
         if level < LOGLEVEL.load(Relaxed) {
-            eprintln!("{stamped}");
+            write_line(format_args!("{stamped}"));
         }
         let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
         if log.len() == LOG_LINES {

@@ -2,9 +2,9 @@
 //! What exploring needs of the host: panics, and the environment.
 
 use super::{
-    baton,
+    baton, console,
     std::{
-        env, eprintln,
+        env,
         panic::{self, AssertUnwindSafe},
         string::{String, ToString as _},
         sync::Once,
@@ -33,7 +33,9 @@ pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Message> {
         let before = panic::take_hook();
         panic::set_hook(super::std::boxed::Box::new(move |info| {
             if let Some(seed) = baton::with(|baton| baton.seed()).flatten() {
-                eprintln!("under a schedule that FENCE_SEED={seed} replays:");
+                console::write_line(format_args!(
+                    "under a schedule that FENCE_SEED={seed} replays:"
+                ));
             }
             before(info);
         }));

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A thread that serves a queue, started when it is first needed.
 
-use super::std::{
-    sync::{Condvar, Mutex, Once, PoisonError},
-    thread,
+use super::{
+    console,
+    std::{
+        sync::{Condvar, Mutex, MutexGuard, PoisonError},
+        thread,
+    },
 };
 
 /// A thread that calls a function whenever it was kicked.
 pub(crate) struct Worker {
     name: &'static str,
     serve: fn(),
-    kicked: Mutex<bool>,
+    state: Mutex<State>,
     wake: Condvar,
-    start: Once,
+}
+
+struct State {
+    started: bool,
+    kicked: bool,
 }
 
 impl Worker {
@@ -20,41 +27,56 @@ impl Worker {
         Self {
             name,
             serve,
-            kicked: Mutex::new(false),
+            state: Mutex::new(State {
+                started: false,
+                kicked: false,
+            }),
             wake: Condvar::new(),
-            start: Once::new(),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the thread if it does not run yet; false if the host has no thread for it.
+    pub(crate) fn start(&'static self) -> bool {
+        self.start_locked(&mut self.lock())
+    }
+
+    fn start_locked(&'static self, state: &mut State) -> bool {
+        if !state.started {
+            let thread = thread::Builder::new().name(self.name.into());
+            state.started = thread.spawn(|| self.run()).is_ok();
+        }
+        state.started
     }
 
     /// Has `serve` called at least once after this call. From any context.
     pub(crate) fn kick(&'static self) {
-        self.start.call_once(|| {
-            let name = self.name.into();
-            if thread::Builder::new()
-                .name(name)
-                .spawn(|| self.run())
-                .is_err()
-            {
-                // Nothing would ever be freed: as fatal as in the kernel.
-                super::std::process::abort();
-            }
-        });
-        let mut kicked = self.kicked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*kicked {
-            *kicked = true;
+        let mut state = self.lock();
+        if !self.start_locked(&mut state) {
+            // Nothing would ever be freed: as fatal as in the kernel.
+            console::write_line(format_args!(
+                "Kernel panic: the host has no thread for `{}`",
+                self.name
+            ));
+            super::std::process::abort();
+        }
+        if !state.kicked {
+            state.kicked = true;
             self.wake.notify_one();
         }
     }
 
     fn run(&self) {
         loop {
-            let kicked = self.kicked.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut kicked = self
+            let mut state = self
                 .wake
-                .wait_while(kicked, |kicked| !*kicked)
+                .wait_while(self.lock(), |state| !state.kicked)
                 .unwrap_or_else(PoisonError::into_inner);
-            *kicked = false;
-            drop(kicked);
+            state.kicked = false;
+            drop(state);
             (self.serve)();
         }
     }

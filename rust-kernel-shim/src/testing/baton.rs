@@ -4,19 +4,27 @@
 use crate::{
     bindings::Globals,
     machine::{
-        baton::{Baton, Policy},
+        baton::{self, Baton, Policy},
         task,
     },
 };
 use core::fmt;
 
-/// The machine could not go on: every task waits for another, and no timer is pending.
+/// Why a machine came to no end, or did not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stuck;
+pub enum Stuck {
+    /// Every task waits for another, and no timer is pending.
+    Deadlock,
+    /// The host has no thread for the first task.
+    NoThread,
+}
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("deadlock: every task is blocked, and no timer is pending")
+        f.write_str(match self {
+            Stuck::Deadlock => "deadlock: every task is blocked, and no timer is pending",
+            Stuck::NoThread => "the host has no thread for the machine",
+        })
     }
 }
 
@@ -34,7 +42,8 @@ pub(super) const STACK: usize = 8 << 20;
 ///
 /// # Errors
 ///
-/// [`Stuck`] if all are blocked for good. Their threads, and what they hold, are lost then.
+/// [`Stuck::Deadlock`] if all are blocked for good. Their threads, and what they hold, are lost
+/// then. [`Stuck::NoThread`] if the machine could not begin.
 ///
 /// # Examples
 ///
@@ -63,7 +72,10 @@ pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
 pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
     Baton::run(Policy::Fifo, None, Globals::boxed(), stack, body)
         .map(|(result, _live)| result)
-        .map_err(|_| Stuck)
+        .map_err(|stuck| match stuck {
+            baton::Stuck::NoThread => Stuck::NoThread,
+            baton::Stuck::Deadlock | baton::Stuck::Endless => Stuck::Deadlock,
+        })
 }
 
 /// Lets every other task of this machine run until it is blocked or has ended. Time does not go

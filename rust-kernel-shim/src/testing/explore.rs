@@ -130,6 +130,7 @@ fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
         Err(message) => Some(Outcome::Panic(message)),
         Ok(Err(Stuck::Deadlock)) => Some(Outcome::Deadlock),
         Ok(Err(Stuck::Endless)) => Some(Outcome::Endless),
+        Ok(Err(Stuck::NoThread)) => Some(Outcome::NoThread),
         Ok(Ok(((), 0))) => None,
         Ok(Ok(((), blocks))) => Some(Outcome::Leak(blocks)),
     }
@@ -142,6 +143,8 @@ pub enum Outcome {
     Deadlock,
     /// The machine came to no end.
     Endless,
+    /// The host had no thread for the machine.
+    NoThread,
     /// Somebody panicked.
     Panic(Message),
     /// So many blocks of memory were left behind.
@@ -165,6 +168,7 @@ impl fmt::Display for Failure {
         match &self.outcome {
             Outcome::Deadlock => f.write_str("deadlock: every task waits for another")?,
             Outcome::Endless => f.write_str("no end: somebody goes round in circles")?,
+            Outcome::NoThread => f.write_str("the host has no thread for the machine")?,
             Outcome::Panic(message) => write!(f, "panic: {message}")?,
             Outcome::Leak(blocks) => write!(f, "{blocks} blocks of memory were left behind")?,
         }

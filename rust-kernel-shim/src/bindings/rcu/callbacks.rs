@@ -85,6 +85,11 @@ pub(super) fn queue(head: *mut callback_head) {
     WORKER.kick();
 }
 
+/// Starts the thread that calls them, which the first of them would do; false if the host has none.
+pub(crate) fn start() -> bool {
+    WORKER.start()
+}
+
 /// True if a callback that was queued before this call has not returned.
 pub(crate) fn pending() -> bool {
     // Pairs with the `Release` in `serve`: who reads 0 sees what the callbacks did.
