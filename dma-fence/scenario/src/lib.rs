@@ -49,6 +49,9 @@ pub struct Replay {
     /// How many fences of the scenario there were after everything was put; a
     /// number other than 0 is a leak.
     pub live: usize,
+    /// True if the host had no thread where the scenario needs one: the
+    /// transcript is not what the fences would have made of it.
+    pub no_thread: bool,
 }
 
 /// A command that was refused, and where it was written.

@@ -16,7 +16,10 @@ use crate::{
 use ::dma_fence::bindings as c;
 use kernel::{
     bindings::rcu_barrier,
-    testing::baton, //
+    testing::baton::{
+        self,
+        Stuck, //
+    },
 };
 use std::sync::Arc;
 
@@ -57,8 +60,16 @@ pub fn replay(source: &[u8]) -> Replay {
     drop(probes);
     let mut state = session.state();
     let mut transcript = state.recorder.take();
-    if finished.is_err() {
-        let message = "the scenario got stuck: no thread of it can run";
+    if let Err(stuck) = finished {
+        let message = match stuck {
+            Stuck::Deadlock => {
+                "the scenario got stuck: expected a thread of it that can run, or a timer"
+            }
+            Stuck::NoThread => {
+                state.no_thread = true;
+                "no thread for the scenario: expected the host to have one more"
+            }
+        };
         transcript.extend_from_slice(format!("  ? {message}\n").as_bytes());
         state.refuse(Refusal {
             line: 1,
@@ -70,6 +81,7 @@ pub fn replay(source: &[u8]) -> Replay {
         transcript,
         refusals: std::mem::take(&mut state.refusals),
         live: state.live.unsigned_abs(),
+        no_thread: state.no_thread,
     }
 }
 

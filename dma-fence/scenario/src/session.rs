@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(crate) live: isize,
     /// Jiffies that the scenario has slept at top.
     pub(crate) slept: u64,
+    /// The host had no thread where one was needed.
+    pub(crate) no_thread: bool,
 }
 
 /// How many refusals are kept; the transcript has them all.

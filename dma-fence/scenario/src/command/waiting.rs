@@ -194,8 +194,13 @@ fn thread(call: &Call<'_>) -> Outcome {
             format!("too many threads: expected at most {MAX_THREADS}"),
         ));
     }
-    let thread = thread::start(call.session, name, call.statement.tail(2))
-        .ok_or_else(|| Refused::new(0, "no memory for a thread"))?;
+    let Some(thread) = thread::start(call.session, name, call.statement.tail(2)) else {
+        call.session.state().no_thread = true;
+        return Err(Refused::new(
+            0,
+            format!("no thread for {name}: expected the host to have one more"),
+        ));
+    };
     let task = thread.task.get();
     {
         let mut state = call.session.state();
