@@ -3,6 +3,7 @@
 
 use crate::{
     names::{Counted, Names},
+    output::{complain, print},
     scenarios,
 };
 use dma_fence::{
@@ -17,6 +18,7 @@ use kernel::{
 };
 use std::{
     ffi::CString,
+    fmt, io,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     thread,
 };
@@ -35,7 +37,7 @@ pub(crate) fn run(seed: u64, quiet: bool) -> u8 {
     let report = match workload(seed, &mut findings) {
         Ok(report) => report,
         Err(error) => {
-            eprintln!("fence: the workload cannot run: {error:?}");
+            complain(format_args!("fence: the workload cannot run: {error}"));
             return 2;
         }
     };
@@ -43,6 +45,12 @@ pub(crate) fn run(seed: u64, quiet: bool) -> u8 {
     let outcome = scenarios::run();
     testing::console::set_loglevel(level);
     testing::memory::rcu_barrier();
+    if outcome.no_thread {
+        complain(format_args!(
+            "fence: the scenarios cannot be replayed: the host has too few threads"
+        ));
+        return 2;
+    }
 
     findings.extend(outcome.differences.iter().map(|d| format!("scenario {d}")));
     if BOOKS.live() != 0 {
@@ -57,13 +65,15 @@ pub(crate) fn run(seed: u64, quiet: bool) -> u8 {
             testing::loaded_modules()
         ));
     }
-    if !quiet {
-        report.print(seed, &outcome);
-    }
+    let printed = if quiet {
+        0
+    } else {
+        print(report.text(seed, &outcome).as_bytes())
+    };
     for finding in &findings {
-        eprintln!("fence: {finding} (seed {seed})");
+        complain(format_args!("fence: {finding} (seed {seed})"));
     }
-    u8::from(!findings.is_empty())
+    printed.max(u8::from(!findings.is_empty()))
 }
 
 /// What a run has shown.
@@ -76,7 +86,7 @@ struct Report {
 }
 
 impl Report {
-    fn print(&self, seed: u64, outcome: &scenarios::Outcome) {
+    fn text(&self, seed: u64, outcome: &scenarios::Outcome) -> String {
         let Counted {
             before,
             between,
@@ -84,26 +94,28 @@ impl Report {
             wrong,
         } = &self.names;
         let equal = outcome.replayed - outcome.differences.len();
-        println!("sw_timeline: {TIMELINES} timelines, seed {seed}");
-        println!(
-            "  fences     {} created, {} signalled, {} of them in error",
-            self.created, self.signalled, self.in_error
-        );
-        println!("  waits      {} ended with the signal", self.waits);
-        println!(
-            "  names      {before} read before signalling, {after} after it, {between} across it, {} wrong",
-            wrong.len()
-        );
-        println!(
-            "  scenarios  {equal} of {} as recorded on Linux",
-            outcome.replayed
-        );
+        let wrong = wrong.len();
+        let Self {
+            created,
+            signalled,
+            in_error,
+            waits,
+            ..
+        } = self;
+        let replayed = outcome.replayed;
+        format!(
+            "sw_timeline: {TIMELINES} timelines, seed {seed}\n  \
+             fences     {created} created, {signalled} signalled, {in_error} of them in error\n  \
+             waits      {waits} ended with the signal\n  \
+             names      {before} read before signalling, {after} after it, {between} across it, {wrong} wrong\n  \
+             scenarios  {equal} of {replayed} as recorded on Linux\n"
+        )
     }
 }
 
 /// Loads the driver, has its timelines advanced while others wait for their fences and read their
 /// names, closes them with some fences pending, and unloads the driver.
-fn workload(seed: u64, findings: &mut Vec<String>) -> Result<Report, Error> {
+fn workload(seed: u64, findings: &mut Vec<String>) -> Result<Report, Failure> {
     let books = listen(&BOOKS)?;
     let driver = testing::insmod::<SwTimeline>()?;
     let mut rng = Rng::with_seed(seed);
@@ -132,27 +144,28 @@ fn workload(seed: u64, findings: &mut Vec<String>) -> Result<Report, Error> {
         names.read(fence);
     }
     thread::scope(|s| {
+        let spawn = || thread::Builder::new();
+        // Dropped before the scope waits for its threads.
+        let _finish = Finish(&timelines, &done);
         for part in fences.chunks(fences.len().div_ceil(WAITERS)) {
-            s.spawn(|| wait_for_all(part, &waits));
+            spawn().spawn_scoped(s, || wait_for_all(part, &waits))?;
         }
         for _ in 0..READERS {
             let mut rng = rng.fork();
             let (fences, names, done) = (&fences, &names, &done);
-            s.spawn(move || read_names(&mut rng, fences, names, done));
+            spawn().spawn_scoped(s, move || read_names(&mut rng, fences, names, done))?;
         }
-        let advancing: Vec<_> = timelines
-            .iter()
-            .map(|(timeline, last)| {
-                let mut rng = rng.fork();
-                s.spawn(move || advance(&mut rng, timeline, *last))
-            })
-            .collect();
+        let mut advancing = Vec::new();
+        for (timeline, last) in &timelines {
+            let mut rng = rng.fork();
+            advancing.push(spawn().spawn_scoped(s, move || advance(&mut rng, timeline, *last))?);
+        }
         for thread in advancing {
             // A panic there is one here when the scope ends.
             let _ = thread.join();
         }
-        done.store(true, SeqCst);
-    });
+        Ok::<_, io::Error>(())
+    })?;
 
     let waits = waits.into_inner();
     if waits != fences.len() {
@@ -177,6 +190,46 @@ fn workload(seed: u64, findings: &mut Vec<String>) -> Result<Report, Error> {
         waits,
         names,
     })
+}
+
+/// Why the workload cannot run.
+enum Failure {
+    Kernel(Error),
+    Thread(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Kernel(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Thread(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kernel(error) => write!(f, "{error:?}"),
+            Self::Thread(error) => write!(f, "the host has too few threads: {error}"),
+        }
+    }
+}
+
+/// Ends the waits and the reading, however the workload has ended: closes the timelines, which
+/// those that were advanced to their end are already, and says so to the readers.
+struct Finish<'a>(&'a [(Arc<Timeline>, u32)], &'a AtomicBool);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        for (timeline, _) in self.0 {
+            timeline.close();
+        }
+        self.1.store(true, SeqCst);
+    }
 }
 
 /// Advances a timeline to its last value in steps, and closes it.

@@ -4,9 +4,12 @@
 //! Exit codes: 0 if all is well, 1 if something was found (a difference, a leak, a broken
 //! expectation), 2 if something could not be run (a file, a malformed line, an option).
 #![forbid(unsafe_code)]
+// They panic if nobody listens, see `output`.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod demo;
 mod names;
+mod output;
 mod replay;
 mod scenarios;
 
@@ -54,11 +57,21 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; anything else could not be run.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            let text = error.render();
+            return ExitCode::from(if error.use_stderr() {
+                output::complain(format_args!("{}", text.to_string().trim_end()));
+                2
+            } else {
+                output::print(text.to_string().as_bytes())
+            });
         }
     };
+    if kernel::testing::boot().is_err() {
+        output::complain(format_args!(
+            "fence: the kernel cannot boot: expected the host to have a thread for RCU"
+        ));
+        return ExitCode::from(2);
+    }
     ExitCode::from(match cli.command {
         Some(Command::Replay { files }) => replay::run(&files),
         None => demo::run(cli.demo.seed, cli.demo.quiet),

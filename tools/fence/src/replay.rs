@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `fence replay`: transcripts of scenario files, compared where one was recorded.
 
+use crate::output::{complain, print};
 use dma_fence_scenario::{compare_named, replay};
 use std::{
     ffi::OsStr,
     fs,
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -21,7 +22,7 @@ fn one(path: &Path) -> u8 {
     let source = match read(path) {
         Ok(source) => source,
         Err(error) => {
-            eprintln!("{name}: cannot be read: {error}");
+            complain(format_args!("{name}: cannot be read: {error}"));
             return 2;
         }
     };
@@ -31,7 +32,10 @@ fn one(path: &Path) -> u8 {
         Ok(expected) => Some(expected),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            eprintln!("{}: cannot be read: {error}", expect.display());
+            complain(format_args!(
+                "{}: cannot be read: {error}",
+                expect.display()
+            ));
             return 2;
         }
     };
@@ -39,7 +43,7 @@ fn one(path: &Path) -> u8 {
     let replay = replay(&source);
     for refusal in &replay.refusals {
         let (line, column) = (refusal.line, refusal.column);
-        eprintln!("{name}:{line}:{column}: {}", refusal.message);
+        complain(format_args!("{name}:{line}:{column}: {}", refusal.message));
     }
     let mut code = if replay.refusals.is_empty() { 0 } else { 2 };
     match expected {
@@ -61,16 +65,5 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         Ok(source)
     } else {
         fs::read(path)
-    }
-}
-
-/// Writes to standard output; who closes it early has seen enough.
-fn print(text: &[u8]) -> u8 {
-    match io::stdout().write_all(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("standard output: {error}");
-            2
-        }
-        _ => 0,
     }
 }

@@ -21,6 +21,8 @@ macro_rules! recorded {
 pub(crate) struct Outcome {
     pub(crate) replayed: usize,
     pub(crate) differences: Vec<String>,
+    /// The host had too few threads: some of them could not be replayed.
+    pub(crate) no_thread: bool,
 }
 
 /// Replays the embedded scenarios.
@@ -36,13 +38,17 @@ pub(crate) fn run() -> Outcome {
         "name-trace",
     );
     let mut differences = Vec::new();
+    let mut no_thread = false;
     for (name, source, expected) in &scenarios {
-        if let Some(diff) = compare(expected, &replay(source).transcript) {
+        let replay = replay(source);
+        no_thread |= replay.no_thread;
+        if let Some(diff) = compare(expected, &replay.transcript) {
             differences.push(format!("{name}:\n{diff}"));
         }
     }
     Outcome {
         replayed: scenarios.len(),
         differences,
+        no_thread,
     }
 }
