@@ -11,7 +11,8 @@ use crate::{
     name::{
         valid,
         Kind,
-        MAX_NAMES, //
+        MAX_NAMES,
+        SHAPE, //
     },
     number,
     outcome::{
@@ -111,11 +112,7 @@ impl<'a> Call<'a> {
         let name = valid(word).ok_or_else(|| {
             Refused::new(
                 index,
-                format!(
-                    "not a name: {}; expected a letter or _, then letters, digits, _ - or ., \
-                     at most 31, not NULL",
-                    quote(word)
-                ),
+                format!("not a name: {}; expected {SHAPE}", quote(word)),
             )
         })?;
         let state = self.session.state();

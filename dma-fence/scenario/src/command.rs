@@ -124,10 +124,15 @@ fn find(statement: &Statement, index: usize, place: Place) -> Result<&'static Co
         .find(|command| command.name.as_bytes() == name)
         .ok_or_else(|| {
             let names = commands().filter(here).map(|command| command.name);
+            let expected = match place {
+                Place::Top => "such as context, fence or signal",
+                Place::Callback => "that can run in a callback, such as get, put or signal",
+                Place::Thread => "that waits, such as wait or wait_timeout",
+            };
             Refused::new(
                 index,
                 format!(
-                    "no such command: {}{}",
+                    "no such command: {}; expected one {expected}{}",
                     quote(name),
                     suggestion(name, names)
                 ),

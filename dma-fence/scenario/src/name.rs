@@ -9,6 +9,10 @@ pub(crate) const MAX_NAMES: usize = 384;
 /// The longest name, in bytes.
 pub(crate) const MAX_LENGTH: usize = 31;
 
+/// What a name looks like, for messages.
+pub(crate) const SHAPE: &str =
+    "a letter or _, then letters, digits, _ - or ., at most 31, not NULL";
+
 /// What a name can stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {

@@ -7,10 +7,15 @@ use dma_fence_scenario::{
     Replay, //
 };
 
-/// Replays a scenario, of which nothing may be left.
+/// Replays a scenario, of which nothing may be left. Whatever is refused says
+/// what would have been right.
+#[track_caller]
 fn run(source: &str) -> Replay {
     let got = replay(source.as_bytes());
     assert_eq!(got.live, 0);
+    for refusal in &got.refusals {
+        assert!(refusal.message.contains("expected "), "{refusal:?}");
+    }
     got
 }
 
@@ -39,7 +44,8 @@ fn words() {
         "sginal a",
         1,
         1,
-        "no such command: sginal; did you mean signal?",
+        "no such command: sginal; expected one such as context, fence or signal; \
+         did you mean signal?",
     );
     refuses("context  A\nfence a A  x", 2, 12, "not a number: x");
     refuses("context A A", 1, 11, "stands here twice");
@@ -59,7 +65,18 @@ fn words() {
 fn options() {
     let with = |option: &str| format!("context A\nfence a A 1 release {option}");
     refuses(&with("realease"), 2, 21, "did you mean release?");
-    refuses(&with("release=1"), 2, 21, "no such option");
+    refuses(&with("wat"), 2, 21, "no such option: wat; expected one of");
+    refuses(
+        &with("release=1"),
+        2,
+        21,
+        "the option release takes no value: release=1; expected release",
+    );
+    for option in ["driver=NAME", "timeline=NAME", "lock=LOCK"] {
+        let name = option.split('=').next().unwrap_or_default();
+        let message = format!("no value for the option {name}; expected {option}");
+        refuses(&with(name), 2, 21, &message);
+    }
     refuses(&with("lock=L"), 2, 21, "no lock L");
     refuses(&with("driver=a=b"), 2, 21, "not a name behind =: a=b");
     refuses(&with("timeline="), 2, 21, "not a name behind =");
@@ -189,6 +206,18 @@ fn callbacks_and_threads() {
         "fence cannot run in a callback",
     );
     refuses("callback c sginal a", 1, 12, "did you mean signal?");
+    refuses(
+        "callback c wat",
+        1,
+        12,
+        "no such command: wat; expected one that can run in a callback, such as get",
+    );
+    refuses(
+        "thread t wat",
+        1,
+        10,
+        "no such command: wat; expected one that waits, such as wait",
+    );
     refuses(
         "thread t signal NULL",
         1,

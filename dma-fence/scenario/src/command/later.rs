@@ -82,5 +82,11 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn not_yet(call: &Call<'_>) -> Outcome {
-    Err(Refused::new(0, format!("not yet: {}", quote(call.word(0)))))
+    Err(Refused::new(
+        0,
+        format!(
+            "not yet: {}; expected a command for single fences",
+            quote(call.word(0))
+        ),
+    ))
 }

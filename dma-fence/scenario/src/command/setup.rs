@@ -30,7 +30,8 @@ use crate::{
     },
     name::{
         valid,
-        Kind, //
+        Kind,
+        SHAPE, //
     },
     ops::{
         self,
@@ -75,7 +76,7 @@ fn context(call: &Call<'_>) -> Outcome {
     if names.len() > room {
         return Err(Refused::new(
             room + 1,
-            format!("too many names: there is room for {room} more"),
+            format!("too many names: expected at most {room} more"),
         ));
     }
     // At most as many as there are words, so the number fits.
@@ -124,7 +125,7 @@ fn name_value(value: &[u8], index: usize) -> Result<&str, Refused> {
     valid(value).ok_or_else(|| {
         Refused::new(
             index,
-            format!("not a name behind =: {}; expected one", quote(value)),
+            format!("not a name behind =: {}; expected {SHAPE}", quote(value)),
         )
     })
 }
@@ -193,6 +194,24 @@ fn option<'a>(
                 script.wait = Some(signed(number, index)?);
             }
         }
+        (b"driver" | b"timeline" | b"lock", None) => {
+            let option = quote(name);
+            let noun = if name == b"lock" { "LOCK" } else { "NAME" };
+            return Err(Refused::new(
+                index,
+                format!("no value for the option {option}; expected {option}={noun}"),
+            ));
+        }
+        (b"seqno64" | b"release" | b"set_deadline", Some(_)) => {
+            let option = quote(name);
+            return Err(Refused::new(
+                index,
+                format!(
+                    "the option {option} takes no value: {}; expected {option}",
+                    quote(word)
+                ),
+            ));
+        }
         _ => {
             return Err(Refused::new(
                 index,
@@ -225,7 +244,8 @@ fn fence(call: &Call<'_>) -> Outcome {
     for index in 4..call.len() {
         option(call, index, &mut recipe, &mut script)?;
     }
-    let ptr = ops::alloc().ok_or_else(|| Refused::new(0, "no memory for a fence"))?;
+    let ptr = ops::alloc()
+        .ok_or_else(|| Refused::new(0, "no memory for a fence: expected the host to have some"))?;
     let index = call.add_fence(name, ptr, FenceKind::Scripted(script));
     // SAFETY: The memory is new. Locks live until the replay has ended, and with
     // it all its fences.

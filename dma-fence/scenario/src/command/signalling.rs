@@ -161,7 +161,10 @@ fn add_callback(call: &Call<'_>) -> Outcome {
     let node = {
         let mut state = call.session.state();
         let Some(callback) = state.callbacks.get_mut(number) else {
-            return Err(Refused::new(2, "no such callback"));
+            return Err(Refused::new(
+                2,
+                "no such callback: expected one declared above",
+            ));
         };
         if callback.pending {
             return Err(Refused::new(

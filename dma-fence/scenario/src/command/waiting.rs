@@ -101,7 +101,16 @@ fn may_sleep(call: &Call<'_>, index: usize, timeout: i64, ends: bool) -> Result<
 /// A timeout, which is a long in the kernel as well.
 fn jiffies(call: &Call<'_>, index: usize) -> Result<c_long, Refused> {
     let timeout = call.signed(index)?;
-    c_long::try_from(timeout).map_err(|_| Refused::new(index, "the timeout does not fit a long"))
+    c_long::try_from(timeout).map_err(|_| {
+        Refused::new(
+            index,
+            format!(
+                "not a timeout: {timeout}; expected {} to {}",
+                c_long::MIN,
+                c_long::MAX
+            ),
+        )
+    })
 }
 
 fn wait(call: &Call<'_>) -> Outcome {
