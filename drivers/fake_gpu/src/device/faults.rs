@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What goes wrong with the hardware, and how often.
+#![forbid(unsafe_code)]
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// An interrupt is not delivered.
+    LostInterrupt,
+    /// An interrupt is delivered some ticks later.
+    LateInterrupt,
+    /// There is an interrupt without a reason.
+    SpuriousInterrupt,
+    /// Half of what is written back arrives some ticks later, after the interrupt.
+    TornWriteBack,
+    /// The engine stops for good.
+    Hang,
+}
+
+impl Fault {
+    /// All kinds.
+    pub const ALL: [Fault; 5] = [
+        Fault::LostInterrupt,
+        Fault::LateInterrupt,
+        Fault::SpuriousInterrupt,
+        Fault::TornWriteBack,
+        Fault::Hang,
+    ];
+
+    /// How users call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Fault::LostInterrupt => "lost",
+            Fault::LateInterrupt => "late",
+            Fault::SpuriousInterrupt => "spurious",
+            Fault::TornWriteBack => "torn",
+            Fault::Hang => "hang",
+        }
+    }
+}
+
+/// How often each kind of fault happens, in one of 1000 cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults([u32; Fault::ALL.len()]);
+
+impl Faults {
+    /// Hardware as it should be.
+    pub const NONE: Faults = Faults([0; Fault::ALL.len()]);
+
+    /// These, and `fault` in `rate` of 1000 cases.
+    pub const fn with(mut self, fault: Fault, rate: u32) -> Self {
+        self.0[fault as usize] = rate;
+        self
+    }
+
+    /// In how many of 1000 cases `fault` happens.
+    pub const fn rate(self, fault: Fault) -> u32 {
+        self.0[fault as usize]
+    }
+}
+
+/// What decides about faults: numbers that follow from a seed (the generator is SplitMix64).
+pub(super) struct Dice {
+    faults: Faults,
+    state: u64,
+}
+
+impl Dice {
+    pub(super) fn new(faults: Faults, seed: u64) -> Self {
+        Self {
+            faults,
+            state: seed,
+        }
+    }
+
+    /// True if `fault` happens now.
+    pub(super) fn throw(&mut self, fault: Fault) -> bool {
+        match self.faults.rate(fault) {
+            0 => false,
+            rate => self.next() % 1000 < u64::from(rate),
+        }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The registers, and how a driver gets at them.
+#![forbid(unsafe_code)]
+
+/// Access to a device's registers.
+pub trait Mmio {
+    /// Reads the register at `offset`; all bits are set if there is none. From any context.
+    fn read32(&self, offset: u32) -> u32;
+
+    /// Writes the register at `offset`. From any context, but a `DOORBELL` sleeps: with the
+    /// simulated hardware it is what starts its clock.
+    fn write32(&self, offset: u32, value: u32);
+}
+
+/// Where the registers are.
+pub mod reg {
+    /// Interrupts that have not been acknowledged, a bit for each ring; writing a bit does so.
+    pub const STATUS: u32 = 0x00;
+    /// Writing resets all engines.
+    pub const RESET: u32 = 0x04;
+    /// Where the registers of the rings begin.
+    pub const RINGS: u32 = 0x1000;
+    /// How far the registers of one ring are from those of the next.
+    pub const STRIDE: u32 = 0x20;
+
+    /// The end of the commands, in dwords that were ever written.
+    pub const TAIL: u32 = 0x00;
+    /// How far the engine has read, in dwords as `TAIL`. Read-only.
+    pub const HEAD: u32 = 0x04;
+    /// Writing lets the engine look at `TAIL`. Sleeps.
+    pub const DOORBELL: u32 = 0x08;
+    /// 1 if the ring's interrupts are delivered; what happens while it is 0 is forgotten.
+    pub const IRQ_ENABLE: u32 = 0x0c;
+    /// Units of work per tick: [`NORMAL`] or [`BOOST`].
+    pub const CLOCK: u32 = 0x10;
+    /// Writing resets the engine: it stops, forgets all commands up to `TAIL`, and finishes what
+    /// it has begun to write to memory. Afterwards it writes nothing that was asked for before.
+    pub const ENGINE_RESET: u32 = 0x14;
+    /// 1 if the engine has stopped at a command that it does not understand. Read-only.
+    pub const FAULTED: u32 = 0x18;
+    /// Counts whatever the engine does; a hung engine does nothing. Read-only.
+    pub const ACTIVITY: u32 = 0x1c;
+
+    /// The clock at its usual speed.
+    pub const NORMAL: u32 = 1;
+    /// The clock when somebody is in a hurry.
+    pub const BOOST: u32 = 4;
+
+    /// The `register` of a ring.
+    pub const fn of(ring: usize, register: u32) -> u32 {
+        RINGS + ring as u32 * STRIDE + register
+    }
+}

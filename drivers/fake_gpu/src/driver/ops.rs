@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The out-fences: how others may ask, wait and hope for a job.
+#![forbid(unsafe_code)]
+
+use super::ring::Ring;
+use dma_fence::{
+    DeadlineOp,
+    FenceContextOps,
+    OpsFence,
+    PollOp, //
+};
+use kernel::sync::{
+    atomic::{
+        Acquire,
+        Atomic,
+        Relaxed,
+        Release, //
+    },
+    Arc, //
+};
+
+/// What a timeline knows: the ring on which its jobs run.
+pub(super) struct Ops {
+    pub(super) ring: Arc<Ring>,
+}
+
+/// What a fence knows of its job.
+pub(super) struct JobState {
+    /// The number that the ring will write back; 0 while the job is not on the ring.
+    number: Atomic<u32>,
+    /// Somebody wants to be told. Written under the ring's lock.
+    wanted: Atomic<bool>,
+    /// The job is over, and its fence about to be signalled. Written under the ring's lock.
+    over: Atomic<bool>,
+}
+
+impl JobState {
+    pub(super) fn new() -> Self {
+        Self {
+            number: Atomic::new(0),
+            wanted: Atomic::new(false),
+            over: Atomic::new(false),
+        }
+    }
+
+    /// The job is on the ring; or not any more, if `number` is 0.
+    pub(super) fn set_number(&self, number: u32) {
+        self.number.store(number, Release);
+    }
+
+    /// Somebody wants to be told; false if it is too late for that. Under the ring's lock.
+    pub(super) fn want(&self) -> bool {
+        !self.over.load(Relaxed) && !self.wanted.xchg(true, Relaxed)
+    }
+
+    /// The job is over; true if somebody wants to be told. Under the ring's lock.
+    pub(super) fn end(&self) -> bool {
+        self.over.store(true, Relaxed);
+        self.wanted.load(Relaxed)
+    }
+
+    /// True if the ring has written the job's number back, or a later one.
+    fn is_done(&self, ring: &Ring) -> bool {
+        let mut number = self.number.load(Acquire);
+        loop {
+            if number == 0 || !ring.memory().reached(number) {
+                return false;
+            }
+            // A reset may have taken the job back meanwhile, and what we have looked at be that
+            // of a later job. Numbers do not return.
+            let again = self.number.load(Acquire);
+            if again == number {
+                return true;
+            }
+            number = again;
+        }
+    }
+}
+
+impl FenceContextOps for Ops {
+    type FenceDataType = JobState;
+
+    const ENABLE_SIGNALING: Option<PollOp<Self>> = Some(|fence| {
+        let ring = &fence.context().data().ring;
+        ring.want(fence);
+        // What was done before the interrupt was enabled, that does not tell.
+        #[cfg(not(fault = "recheck"))]
+        if fence.is_done(ring) {
+            Ring::kick(ring);
+            return Some(Ok(()));
+        }
+        None
+    });
+
+    const SIGNALED: Option<PollOp<Self>> = Some(|fence: &OpsFence<'_, Self>| {
+        fence
+            .is_done(&fence.context().data().ring)
+            .then_some(Ok(()))
+    });
+
+    const SET_DEADLINE: Option<DeadlineOp<Self>> =
+        Some(|fence, _deadline| fence.context().data().ring.boost());
+}

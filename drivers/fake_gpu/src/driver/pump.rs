@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What starts jobs, and ends what is left of those that are over.
+#![forbid(unsafe_code)]
+
+use super::{
+    job::Phase,
+    ring::Ring,
+    state::{
+        Power,
+        State, //
+    },
+};
+use crate::device::{
+    reg,
+    Command,
+    DWORDS, //
+};
+use dma_fence::Signalling;
+use kernel::{
+    impl_has_work,
+    prelude::*,
+    sync::Arc,
+    workqueue::{
+        self,
+        WorkItem, //
+    },
+};
+
+/// The dwords of a job.
+const JOB: u32 = 2 * Command::SIZE;
+
+impl_has_work! {
+    impl HasWork<Self, 1> for Ring { self.pump_work }
+}
+
+impl WorkItem<1> for Ring {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        if this.read(reg::FAULTED) == 1 {
+            this.recover(EIO, |ring, _| ring.read(reg::FAULTED) == 1);
+        }
+        let mut state = this.state.lock();
+        this.retire(&mut state);
+        drop(state);
+        this.signal();
+        Ring::start(&this);
+        this.reap();
+        Ring::end_work(this);
+    }
+}
+
+impl Ring {
+    /// There may be something to do: queues the work item. From any context.
+    pub(super) fn kick(this: &Arc<Self>) {
+        let mut state = this.state.lock();
+        if state.power == Power::Removed {
+            return;
+        }
+        let queued = workqueue::system_highpri().enqueue::<_, 1>(this.clone());
+        state.works += u32::from(queued.is_ok());
+    }
+
+    /// The last thing that a work item does.
+    pub(super) fn end_work(this: Arc<Self>) {
+        let mut state = this.state.lock();
+        state.works -= 1;
+        let last = state.works == 0 && state.power == Power::Removed;
+        let quiet = last.then(|| this.quiet.clone());
+        drop(state);
+        // Who waits for this wants nobody else to have the ring.
+        drop(this);
+        if let Some(quiet) = quiet {
+            quiet.complete_all();
+        }
+    }
+
+    /// Starts the jobs that are ready, as far as there is room on the ring. Sleeps.
+    pub(super) fn start(this: &Arc<Self>) {
+        let _signalling = Signalling::begin();
+        let mut any = false;
+        loop {
+            let mut state = this.state.lock();
+            let Some(at) = this.can_start(&state) else {
+                break;
+            };
+            this.emit(&mut state, at);
+            Ring::watch(this, &mut state);
+            let in_fences = state.take_in_fences(at);
+            drop(state);
+            // Not under the ring's lock: a fence's comes first.
+            drop(in_fences);
+            any = true;
+        }
+        if any {
+            this.write(reg::DOORBELL, 1);
+        }
+    }
+
+    /// The next job, if there is one and room for it.
+    fn can_start(&self, state: &State) -> Option<usize> {
+        if state.power != Power::On {
+            return None;
+        }
+        let used = state.tail.wrapping_sub(self.read(reg::HEAD));
+        state.next_ready().filter(|_| DWORDS - used >= JOB)
+    }
+
+    /// Writes a job's commands to the ring.
+    fn emit(&self, state: &mut State, at: usize) {
+        let number = state.next_number();
+        let mut tail = state.tail;
+        let job = &mut state.jobs[at];
+        for command in [job.job.command(), Command::Fence(number)] {
+            self.memory().put(tail, command);
+            tail = tail.wrapping_add(Command::SIZE);
+        }
+        job.phase = Phase::Running(number);
+        if let Some(fence) = &job.fence {
+            fence.set_number(number);
+        }
+        state.tail = tail;
+        self.write(reg::TAIL, tail);
+    }
+
+    /// Frees the jobs whose fences have signalled. Sleeps.
+    pub(super) fn reap(&self) {
+        loop {
+            let job = self.state.lock().take_finished();
+            if job.is_none() {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Hot unload: the GPU goes while others still hold its fences.
+#![forbid(unsafe_code)]
+
+use super::{
+    state::Power,
+    FakeGpu, //
+};
+use crate::device::{
+    reg,
+    Mmio, //
+};
+use kernel::prelude::*;
+
+impl FakeGpu {
+    /// Removes the GPU: jobs that are not done end with ENODEV, and no new ones can be submitted.
+    /// Sleeps.
+    ///
+    /// When this returns, no handler and no work item of the driver runs any more. Fences that
+    /// others hold are theirs; the names go with the last [`Context`](super::Context), after a
+    /// grace period.
+    pub fn remove(&self) {
+        let mut works = [false; crate::device::MAX_RINGS];
+        for (ring, works) in self.rings.iter().zip(&mut works) {
+            let mut state = ring.state.lock();
+            *works = state.works > 0 && state.power != Power::Removed;
+            state.power = Power::Removed;
+        }
+        self.device.write32(reg::RESET, 1);
+        self.device.disconnect();
+        #[cfg(not(fault = "unload"))]
+        self.device.synchronize();
+        for (ring, works) in self.rings.iter().zip(works) {
+            if works {
+                ring.quiet.wait_for_completion();
+            }
+            let mut state = ring.state.lock();
+            ring.retire(&mut state);
+            state.end_all(None, ENODEV);
+            ring.relax(&state);
+            drop(state);
+            ring.signal();
+            ring.reap();
+        }
+    }
+}

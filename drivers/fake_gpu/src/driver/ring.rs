@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A ring: its lock, its registers, and the order in which its fences signal.
+#![forbid(unsafe_code)]
+
+use super::{
+    irq::Rings,
+    ops::JobState,
+    state::{
+        Power,
+        State, //
+    },
+};
+use crate::device::{
+    reg,
+    Device,
+    Mmio,
+    RingMemory, //
+};
+use dma_fence::Signalling;
+use kernel::{
+    new_condvar, new_delayed_work, new_spinlock_irq, new_work,
+    prelude::*,
+    sync::{
+        Arc,
+        Completion,
+        CondVar,
+        SpinLockIrq,
+        SpinLockIrqGuard, //
+    },
+    time::Jiffies,
+    workqueue::{
+        DelayedWork,
+        Work, //
+    },
+};
+
+/// A ring of the GPU.
+///
+/// Its lock is taken inside of a fence's lock, by an op or a callback of it; so no fence is
+/// touched under it.
+#[pin_data]
+pub(super) struct Ring {
+    index: usize,
+    device: Arc<Device<Rings>>,
+    pub(super) watchdog: Option<Jiffies>,
+    #[pin]
+    pub(super) state: SpinLockIrq<State>,
+    /// Told when jobs are over.
+    #[pin]
+    pub(super) progress: CondVar,
+    /// Completed when the ring was removed and no work item is left.
+    pub(super) quiet: Arc<Completion>,
+    #[pin]
+    pub(super) pump_work: Work<Ring, 1>,
+    #[pin]
+    pub(super) watchdog_work: DelayedWork<Ring, 2>,
+}
+
+impl Ring {
+    pub(super) fn new(
+        index: usize,
+        device: Arc<Device<Rings>>,
+        watchdog: Option<Jiffies>,
+    ) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                index,
+                device,
+                watchdog,
+                state <- new_spinlock_irq!(State::new(), "Ring::state"),
+                progress <- new_condvar!("Ring::progress"),
+                quiet: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+                pump_work <- new_work!("Ring::pump_work"),
+                watchdog_work <- new_delayed_work!("Ring::watchdog_work"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    pub(super) fn memory(&self) -> &RingMemory {
+        self.device.memory(self.index)
+    }
+
+    pub(super) fn read(&self, register: u32) -> u32 {
+        self.device.read32(reg::of(self.index, register))
+    }
+
+    pub(super) fn write(&self, register: u32, value: u32) {
+        self.device.write32(reg::of(self.index, register), value);
+    }
+
+    /// Takes the lock when there is room for one more job. May sleep before.
+    ///
+    /// # Errors
+    ///
+    /// ENODEV, ENOMEM.
+    pub(super) fn room_for_one(&self) -> Result<SpinLockIrqGuard<'_, State>> {
+        loop {
+            let mut state = self.state.lock();
+            if state.power == Power::Removed {
+                return Err(ENODEV);
+            }
+            let room = state.jobs.capacity();
+            if state.jobs.len() < room {
+                return Ok(state);
+            }
+            drop(state);
+            let mut jobs = KVec::with_capacity(room.max(8) * 2, GFP_KERNEL)?;
+            state = self.state.lock();
+            if state.jobs.capacity() < jobs.capacity() {
+                for job in state.jobs.drain_all() {
+                    jobs.push_within_capacity(job)?;
+                }
+                core::mem::swap(&mut state.jobs, &mut jobs);
+            }
+        }
+    }
+
+    /// Somebody wants to be told when this job is over. From any context.
+    pub(super) fn want(&self, job: &JobState) {
+        let mut state = self.state.lock();
+        if job.want() {
+            state.wanted += 1;
+            self.write(reg::IRQ_ENABLE, 1);
+        }
+    }
+
+    /// Somebody is in a hurry. From any context.
+    pub(super) fn boost(&self) {
+        let state = self.state.lock();
+        if state.jobs.iter().any(|job| job.fence.is_some()) {
+            self.write(reg::CLOCK, reg::BOOST);
+        }
+    }
+
+    /// Decides about what was written back, and switches off what nobody needs any more. True if
+    /// anything was.
+    pub(super) fn retire(&self, state: &mut State) -> bool {
+        let any = state.retire(self.memory());
+        self.relax(state);
+        any
+    }
+
+    /// Switches off what nobody needs any more.
+    pub(super) fn relax(&self, state: &State) {
+        if state.wanted == 0 {
+            self.write(reg::IRQ_ENABLE, 0);
+        }
+        if !state.jobs.iter().any(|job| job.fence.is_some()) {
+            self.write(reg::CLOCK, reg::NORMAL);
+        }
+    }
+
+    /// Signals the fences of all jobs that are over, in order. If somebody else does so already,
+    /// leaves it to that one. From any context; callbacks run here.
+    pub(super) fn signal(&self) {
+        let mut state = self.state.lock();
+        if state.signalling {
+            return;
+        }
+        let _signalling = Signalling::begin();
+        state.signalling = true;
+        while let Some((fence, result)) = state.take_over() {
+            drop(state);
+            fence.signal(result);
+            state = self.state.lock();
+        }
+        state.signalling = false;
+        self.progress.notify_all();
+    }
+}

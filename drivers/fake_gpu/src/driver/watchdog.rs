@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The watchdog: looks at a busy ring now and then, and resets it if it hangs.
+#![forbid(unsafe_code)]
+
+use super::{
+    ring::Ring,
+    state::{
+        Power,
+        State, //
+    },
+};
+use crate::device::reg;
+use kernel::{
+    impl_has_delayed_work,
+    prelude::*,
+    sync::Arc,
+    time::Jiffies,
+    workqueue::{
+        self,
+        WorkItem, //
+    },
+};
+
+/// The time between two looks, unless the configuration says otherwise.
+pub(super) const PERIOD: Jiffies = 8;
+
+/// After how many looks without any activity a ring hangs.
+const PATIENCE: u32 = 3;
+
+impl_has_delayed_work! {
+    impl HasDelayedWork<Self, 2> for Ring { self.watchdog_work }
+}
+
+impl WorkItem<2> for Ring {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let mut state = this.state.lock();
+        // What an interrupt has not told.
+        this.retire(&mut state);
+        let hangs = this.seems_to_hang(&mut state);
+        drop(state);
+        if hangs {
+            this.recover(ETIME, |ring, state| ring.seems_stuck(state));
+        }
+        this.signal();
+        Ring::start(&this);
+        this.reap();
+        let mut state = this.state.lock();
+        state.watched = false;
+        if state.is_busy() {
+            Ring::watch(&this, &mut state);
+        }
+        drop(state);
+        Ring::end_work(this);
+    }
+}
+
+impl Ring {
+    /// Watches the ring from now on, if that is wanted.
+    pub(super) fn watch(this: &Arc<Self>, state: &mut State) {
+        let Some(period) = this.watchdog else {
+            return;
+        };
+        if state.watched || state.power == Power::Removed {
+            return;
+        }
+        let queued = workqueue::system_highpri().enqueue_delayed::<_, 2>(this.clone(), period);
+        state.watched = queued.is_ok();
+        state.works += u32::from(queued.is_ok());
+    }
+
+    /// True if a busy ring has not moved for some time.
+    fn seems_to_hang(&self, state: &mut State) -> bool {
+        let activity = self.read(reg::ACTIVITY);
+        if activity != state.activity || !state.is_busy() {
+            state.activity = activity;
+            state.idle_looks = 0;
+        }
+        state.idle_looks += 1;
+        state.idle_looks > PATIENCE
+    }
+
+    /// True if the ring has not moved since we last looked.
+    fn seems_stuck(&self, state: &State) -> bool {
+        self.read(reg::ACTIVITY) == state.activity
+    }
+
+    /// Resets the ring if it is `stuck`, and blames the job at which it was, with `error`.
+    pub(super) fn recover(&self, error: Error, stuck: impl Fn(&Self, &State) -> bool) {
+        let mut state = self.state.lock();
+        if !stuck(self, &state) {
+            return;
+        }
+        self.write(reg::ENGINE_RESET, 1);
+        // The ring stands still now; but it may have got further since we looked.
+        self.retire(&mut state);
+        state.idle_looks = 0;
+        state.stats.resets += 1;
+        if let Some((at, _)) = state.current() {
+            state.blame(at, error);
+        }
+        self.relax(&state);
+        drop(state);
+        self.signal();
+    }
+}

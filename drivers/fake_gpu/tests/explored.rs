@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The GPU and its driver under many schedules.
+//!
+//! `FENCE_SCHEDULES` is how many are tried, and `FENCE_SEED` replays one.
+
+#![cfg(feature = "debug")]
+#![forbid(unsafe_code)]
+
+use dma_fence::{Complete, Fence, FenceCallbackRegistration};
+use fake_gpu::{Config, Context, FakeGpu, Faults, Job};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, Arc, Completion},
+    testing::{baton, Explorer},
+    time::{delay::fsleep, Delta},
+    workqueue,
+};
+use std::vec::Vec;
+
+/// Runs `body` under 200 schedules, or as many as the environment says.
+fn explore(body: impl Fn() -> Result + Sync) {
+    let explorer = Explorer::new().schedules(200).from_environment();
+    if let Err(failure) = explorer.run(|| body().expect("it went well")) {
+        panic!("{failure}");
+    }
+}
+
+/// Hardware that can be relied on: if somebody sleeps for good, that is the driver's fault.
+const RELIABLE: Config = Config {
+    rings: 2,
+    faults: Faults::NONE,
+    seed: 0,
+    watchdog: None,
+};
+
+/// Hardware that hangs, and a driver that looks.
+const WATCHED: Config = Config {
+    watchdog: Some(8),
+    ..RELIABLE
+};
+
+/// Something that somebody else does.
+struct Task(Arc<Completion>);
+
+impl Task {
+    fn start(body: impl FnOnce() + Send + 'static) -> Result<Self> {
+        let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let told = done.clone();
+        workqueue::system_long().try_spawn(GFP_KERNEL, move || {
+            body();
+            told.complete_all();
+        })?;
+        Ok(Self(done))
+    }
+
+    fn join(self) {
+        self.0.wait_for_completion();
+    }
+}
+
+/// Removes the GPU and looks at the books: each of the jobs has come to one end, which is that of
+/// its fence, and nobody is at work any more.
+fn check(gpu: Arc<FakeGpu>, fences: &[ARef<Fence>]) {
+    gpu.remove();
+    let stats = gpu.stats();
+    baton::settle();
+    assert_eq!(gpu.stats(), stats, "something of the driver still runs");
+    let count = |wanted: bool| {
+        let ended =
+            |fence: &&ARef<Fence>| fence.status().map(|result| result.is_ok()) == Some(wanted);
+        fences.iter().filter(ended).count() as u64
+    };
+    assert_eq!(stats.jobs, fences.len() as u64);
+    assert_eq!(
+        (stats.completed, stats.errored),
+        (count(true), count(false)),
+        "a job has come to two ends, or to none"
+    );
+    drop(gpu);
+    // What is left of the hardware's clock runs out.
+    fsleep(Delta::from_secs(1));
+}
+
+/// Submits jobs on `context`, each of which waits for the one before, of another ring.
+fn submit(contexts: &[Arc<Context>], jobs: usize) -> Result<Vec<ARef<Fence>>> {
+    let mut fences: Vec<ARef<Fence>> = Vec::new();
+    for n in 0..jobs {
+        let before: Vec<&Fence> = fences
+            .iter()
+            .skip(n / 2)
+            .take(n % 2)
+            .map(|f| &**f)
+            .collect();
+        let context = &contexts[n % contexts.len()];
+        fences.push(context.submit(Job::Work(n as u32 % 3), &before)?);
+    }
+    Ok(fences)
+}
+
+fn contexts(gpu: &FakeGpu) -> Result<Vec<Arc<Context>>> {
+    let names = [c"a", c"b", c"c", c"d"].into_iter().enumerate();
+    names.map(|(n, name)| gpu.context(n % 2, name)).collect()
+}
+
+#[test]
+fn nobody_sleeps_for_good() {
+    explore(|| {
+        let gpu = FakeGpu::new(RELIABLE)?;
+        let fences = submit(&contexts(&gpu)?, 6)?;
+        let mut waiters = Vec::new();
+        for fence in &fences {
+            let fence = fence.clone();
+            waiters.push(Task::start(move || fence.wait())?);
+        }
+        // One that is told only by the interrupt: it never polls.
+        let told = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let callback = FenceCallbackRegistration::new(&fences[5], Complete::new(told.clone()));
+        if let Ok(registration) = KBox::try_pin_init(callback, GFP_KERNEL) {
+            told.wait_for_completion();
+            drop(registration);
+        }
+        waiters.into_iter().for_each(Task::join);
+        check(gpu, &fences);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_hang_and_an_unload_lose_nothing() {
+    explore(|| {
+        let gpu = FakeGpu::new(WATCHED)?;
+        let contexts = contexts(&gpu)?;
+        let mut fences = submit(&contexts, 10)?;
+        fences.push(contexts[0].submit(Job::Hang, &[&fences[3]])?);
+        fences.append(&mut submit(&contexts[1..], 9)?);
+        let mut waiters = Vec::new();
+        for fence in fences.iter().step_by(3) {
+            let fence = fence.clone();
+            waiters.push(Task::start(move || fence.wait())?);
+        }
+        // Long enough for a reset, but maybe not for what comes after.
+        fences[10].wait();
+        check(gpu, &fences);
+        waiters.into_iter().for_each(Task::join);
+        Ok(())
+    });
+}
+
+#[test]
+fn an_unload_at_any_time_loses_nothing() {
+    explore(|| {
+        let gpu = FakeGpu::new(RELIABLE)?;
+        let fences = submit(&contexts(&gpu)?, 8)?;
+        fences[2].wait();
+        check(gpu, &fences);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_reset_may_meet_a_job_that_is_done() {
+    explore(|| {
+        // So impatient that it takes a ring that works for one that hangs.
+        let config = Config {
+            watchdog: Some(1),
+            ..RELIABLE
+        };
+        let gpu = FakeGpu::new(config)?;
+        let contexts = contexts(&gpu)?;
+        let fences = submit(&contexts, 12)?;
+        for fence in &fences {
+            fence.wait();
+        }
+        check(gpu, &fences);
+        Ok(())
+    });
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The GPU and its driver, as a program uses them.
+
+#![forbid(unsafe_code)]
+
+use dma_fence::{Fence, Ktime};
+use fake_gpu::{Config, FakeGpu, Fault, Faults, Job, Stats};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, rcu, Arc},
+    testing::baton,
+    time::{delay::fsleep, Delta, Instant, Monotonic},
+};
+use std::vec::Vec;
+
+const OK: Option<Result> = Some(Ok(()));
+
+/// As [`with_books`], without the books.
+fn with_gpu<R: Send>(
+    config: Config,
+    body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send,
+) -> Result<R> {
+    with_books(config, body).map(|(result, _stats)| result)
+}
+
+/// Runs `body` on a machine of its own, with a GPU; gives what that gives, and the books after the
+/// GPU was removed.
+fn with_books<R: Send>(
+    config: Config,
+    body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send,
+) -> Result<(R, Stats)> {
+    baton::fifo(|| {
+        let gpu = FakeGpu::new(config)?;
+        let result = body(&gpu)?;
+        gpu.remove();
+        let stats = gpu.stats();
+        assert_eq!(stats.jobs, stats.completed + stats.errored, "{stats:?}");
+        baton::settle();
+        assert_eq!(gpu.stats(), stats, "somebody is still at it");
+        Ok((result, stats))
+    })
+    .map_err(|_| EDEADLK)?
+}
+
+fn ms(n: i64) -> Delta {
+    Delta::from_millis(n)
+}
+
+fn wait_all(fences: &[ARef<Fence>]) -> Vec<Option<Result>> {
+    let wait = |fence: &ARef<Fence>| {
+        fence.wait();
+        fence.status()
+    };
+    fences.iter().map(wait).collect()
+}
+
+#[test]
+fn a_job_signals_its_fence() -> Result {
+    with_gpu(Config::default(), |gpu| {
+        let context = gpu.context(0, c"client")?;
+        let fence = context.submit(Job::Work(3), &[])?;
+        assert_eq!(fence.status(), None);
+        assert_eq!(fence.driver_name(&rcu::read_lock()), c"fake_gpu");
+        assert_eq!(fence.timeline_name(&rcu::read_lock()), c"client");
+        fence.wait();
+        assert_eq!(fence.status(), OK);
+        assert_eq!(gpu.stats().interrupts, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn jobs_wait_for_fences_of_other_rings() -> Result {
+    with_gpu(Config::default(), |gpu| {
+        let contexts = [gpu.context(0, c"first")?, gpu.context(1, c"second")?];
+        let mut fences: Vec<ARef<Fence>> = Vec::new();
+        for n in 0..40 {
+            // Each waits for the two before, of which one is of the other ring.
+            let before: Vec<&Fence> = fences.iter().rev().take(2).map(|f| &**f).collect();
+            let fence = contexts[n % 2].submit(Job::Work(1 + n as u32 % 3), &before)?;
+            fences.push(fence);
+        }
+        assert_eq!(wait_all(&fences), [OK; 40]);
+        for pair in fences.windows(2) {
+            assert!(pair[0].timestamp() <= pair[1].timestamp());
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_hang_ends_the_guilty_and_spares_the_innocent() -> Result {
+    with_gpu(Config::default(), |gpu| {
+        let (guilty, innocent) = (gpu.context(0, c"guilty")?, gpu.context(0, c"innocent")?);
+        let fences = [
+            guilty.submit(Job::Work(2), &[])?,
+            innocent.submit(Job::Work(2), &[])?,
+            guilty.submit(Job::Hang, &[])?,
+            innocent.submit(Job::Work(2), &[])?,
+            guilty.submit(Job::Work(2), &[])?,
+            innocent.submit(Job::Work(2), &[])?,
+        ];
+        let results = wait_all(&fences);
+        let error = |error| Some(Err(error));
+        assert_eq!(results, [OK, OK, error(ETIME), OK, error(ECANCELED), OK]);
+        assert_eq!(gpu.stats().resets, 1);
+        // The guilty may go on.
+        assert_eq!(wait_all(&[guilty.submit(Job::Work(1), &[])?]), [OK]);
+        Ok(())
+    })
+}
+
+#[test]
+fn what_the_ring_does_not_understand_ends_at_once() -> Result {
+    // Without a watchdog: an interrupt tells.
+    let config = Config {
+        watchdog: None,
+        ..Config::default()
+    };
+    with_gpu(config, |gpu| {
+        let (guilty, innocent) = (gpu.context(0, c"guilty")?, gpu.context(0, c"innocent")?);
+        let bad = guilty.submit(Job::Fault, &[])?;
+        let good = innocent.submit(Job::Work(1), &[])?;
+        assert_eq!(wait_all(&[bad, good]), [Some(Err(EIO)), OK]);
+        Ok(())
+    })
+}
+
+/// A workload of 30 jobs on two rings, each of which has two contexts.
+fn workload(gpu: &Arc<FakeGpu>) -> Result<Vec<ARef<Fence>>> {
+    let mut fences: Vec<ARef<Fence>> = Vec::new();
+    let contexts = [
+        gpu.context(0, c"a")?,
+        gpu.context(1, c"b")?,
+        gpu.context(0, c"c")?,
+        gpu.context(1, c"d")?,
+    ];
+    for n in 0..30 {
+        let before: Vec<&Fence> = fences
+            .iter()
+            .skip(n / 2)
+            .take(n % 3)
+            .map(|f| &**f)
+            .collect();
+        fences.push(contexts[n % 4].submit(Job::Work(n as u32 % 4), &before)?);
+    }
+    Ok(fences)
+}
+
+#[test]
+fn every_fault_ends_in_bounded_time() -> Result {
+    for fault in Fault::ALL {
+        let config = Config {
+            faults: Faults::NONE.with(fault, 1000),
+            seed: 7,
+            ..Config::default()
+        };
+        let start_to_end = |gpu: &Arc<FakeGpu>| {
+            let start = Instant::<Monotonic>::now();
+            let fences = workload(gpu)?;
+            let results = wait_all(&fences);
+            let good = results.iter().filter(|&&result| result == OK).count();
+            Ok((good, start.elapsed()))
+        };
+        let ((good, elapsed), stats) = with_books(config, start_to_end)?;
+        assert!(
+            elapsed < Delta::from_secs(10),
+            "{}: {elapsed:?}",
+            fault.name()
+        );
+        assert_eq!(stats.completed + stats.errored, 30, "{}", fault.name());
+        match fault {
+            Fault::Hang => assert!(good < 30 && stats.resets > 0),
+            _ => assert_eq!((good, stats.resets), (30, 0), "{}", fault.name()),
+        }
+        match fault {
+            Fault::LostInterrupt => assert_eq!(stats.interrupts, 0),
+            Fault::SpuriousInterrupt => assert!(stats.spurious > 0),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_seed_decides_about_faults() -> Result {
+    let run = |seed| {
+        let all = Fault::ALL.iter();
+        let faults = all.fold(Faults::NONE, |faults, &fault| faults.with(fault, 100));
+        let config = Config {
+            faults,
+            seed,
+            ..Config::default()
+        };
+        with_books(config, |gpu| Ok(wait_all(&workload(gpu)?)))
+    };
+    assert_eq!(run(1)?, run(1)?);
+    let different = (2..10).map(run).collect::<Result<Vec<_>>>()?;
+    assert!(different.windows(2).any(|pair| pair[0] != pair[1]));
+    Ok(())
+}
+
+#[test]
+fn fences_outlive_the_gpu() -> Result {
+    baton::fifo(|| {
+        let gpu = FakeGpu::new(Config::default())?;
+        let other = FakeGpu::new(Config::default())?;
+        let context = gpu.context(0, c"client")?;
+        // Waits for what does not come.
+        let never = other.context(0, c"other")?.submit(Job::Hang, &[])?;
+        let fences = [
+            context.submit(Job::Work(1), &[])?,
+            context.submit(Job::Work(100), &[])?,
+            context.submit(Job::Work(1), &[&never])?,
+        ];
+        fsleep(ms(20));
+        gpu.remove();
+        let stats = gpu.stats();
+        let error = Some(Err(ENODEV));
+        let results: Vec<_> = fences.iter().map(|fence| fence.status()).collect();
+        assert_eq!(results, [OK, error, error]);
+        assert_eq!((stats.jobs, stats.completed, stats.errored), (3, 1, 2));
+        assert_eq!(context.submit(Job::Work(1), &[]).err(), Some(ENODEV));
+        drop((context, gpu));
+        baton::settle();
+        for fence in &fences {
+            assert_eq!(fence.driver_name(&rcu::read_lock()), c"detached-driver");
+        }
+        Ok(())
+    })
+    .map_err(|_| EDEADLK)?
+}
+
+#[test]
+fn suspended_rings_start_nothing() -> Result {
+    with_gpu(Config::default(), |gpu| {
+        let context = gpu.context(0, c"client")?;
+        let before = context.submit(Job::Work(5), &[])?;
+        baton::settle();
+        gpu.suspend();
+        assert_eq!(before.status(), OK, "the ring has run empty");
+        let after = context.submit(Job::Work(1), &[])?;
+        fsleep(Delta::from_secs(10));
+        assert_eq!(after.status(), None);
+        gpu.resume();
+        assert_eq!(wait_all(&[after]), [OK]);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_deadline_boosts_the_clock() -> Result {
+    let took = |hurry: bool| {
+        with_gpu(Config::default(), |gpu| {
+            let start = Instant::<Monotonic>::now();
+            let fence = gpu.context(0, c"client")?.submit(Job::Work(100), &[])?;
+            if hurry {
+                fence.set_deadline(Ktime::now());
+            }
+            fence.wait();
+            Ok(start.elapsed())
+        })
+    };
+    let (usual, boosted) = (took(false)?, took(true)?);
+    assert!(
+        usual.as_nanos() > 3 * boosted.as_nanos(),
+        "{usual:?}, {boosted:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn polling_needs_no_interrupt() -> Result {
+    with_gpu(Config::default(), |gpu| {
+        let fence = gpu.context(0, c"client")?.submit(Job::Work(3), &[])?;
+        while fence.status().is_none() {
+            fsleep(ms(1));
+        }
+        assert_eq!(gpu.stats().interrupts, 0);
+        Ok(())
+    })
+}
+
+#[test]
+fn there_is_no_such_ring() -> Result {
+    let none = Config {
+        rings: 0,
+        ..Config::default()
+    };
+    assert_eq!(FakeGpu::new(none).err(), Some(EINVAL));
+    with_gpu(Config::default(), |gpu| {
+        assert_eq!(gpu.context(2, c"client").err(), Some(EINVAL));
+        assert_eq!(gpu.stats(), Stats::default());
+        Ok(())
+    })
+}
