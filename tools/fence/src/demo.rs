@@ -1,60 +1,91 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The main command: a machine with one driver, and everybody who wants something of its fences.
+//! The main command: a machine with two drivers, and everybody who wants something of their
+//! fences.
 
 use crate::{
-    names::{Counted, Names},
+    crowd::Crowd,
+    failure::Failure,
+    gpu::Gpu,
+    ledger::Ledger,
     output::{complain, print},
+    report::Report,
     scenarios,
+    timelines::Timelines,
 };
-use dma_fence::{
-    testing::{listen, Books},
-    Fence,
-};
+use dma_fence::testing::listen;
+use fake_gpu::{Config, FakeGpuModule, Faults};
 use fastrand::Rng;
-use kernel::{
-    error::{code::ENOENT, Error},
-    sync::{aref::ARef, Arc},
-    testing,
-};
+use indicatif::{ProgressBar, ProgressStyle};
+use kernel::testing;
 use std::{
-    ffi::CString,
-    fmt, io,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    io::{self, IsTerminal as _},
     thread,
 };
-use sw_timeline::{SwTimeline, Timeline};
+use sw_timeline::SwTimeline;
 
-const TIMELINES: usize = 4;
-const VALUES: u32 = 64;
-const WAITERS: usize = 4;
-const READERS: usize = 2;
+static LEDGER: Ledger = Ledger::new();
 
-static BOOKS: Books = Books::new();
+/// What the command was told.
+pub(crate) struct Options {
+    pub(crate) seed: u64,
+    pub(crate) quiet: bool,
+    pub(crate) json: bool,
+    pub(crate) jobs: usize,
+    pub(crate) rings: usize,
+    pub(crate) faults: Faults,
+}
 
 /// Runs the demonstration; gives the exit code.
-pub(crate) fn run(seed: u64, quiet: bool) -> u8 {
-    let mut findings = Vec::new();
-    let report = match workload(seed, &mut findings) {
+pub(crate) fn run(options: &Options) -> u8 {
+    // A GPU that hangs, and jobs that are canceled, are no news here.
+    let level = testing::console::set_loglevel(0);
+    let report = everything(options);
+    testing::console::set_loglevel(level);
+    let report = match report {
         Ok(report) => report,
-        Err(error) => {
-            complain(format_args!("fence: the workload cannot run: {error}"));
+        Err(failure) => {
+            complain(format_args!("fence: the workload cannot run: {failure}"));
             return 2;
         }
     };
-    let level = testing::console::set_loglevel(0);
-    let outcome = scenarios::run();
-    testing::console::set_loglevel(level);
-    testing::memory::rcu_barrier();
-    if outcome.no_thread {
-        complain(format_args!(
-            "fence: the scenarios cannot be replayed: the host has too few threads"
-        ));
-        return 2;
+    let printed = if options.json {
+        print(report.json().as_bytes())
+    } else if options.quiet {
+        0
+    } else {
+        print(report.text().as_bytes())
+    };
+    for finding in &report.findings {
+        complain(format_args!("fence: {finding} (seed {})", options.seed));
     }
+    printed.max(u8::from(!report.findings.is_empty()))
+}
 
-    findings.extend(outcome.differences.iter().map(|d| format!("scenario {d}")));
-    if BOOKS.live() != 0 {
-        findings.push(format!("{} fences are still alive", BOOKS.live()));
+fn everything(options: &Options) -> Result<Report, Failure> {
+    let mut report = Report {
+        seed: options.seed,
+        ..Report::default()
+    };
+    let listening = listen(&LEDGER)?;
+    workload(options, &mut report)?;
+    testing::memory::rcu_barrier();
+    drop(listening);
+    report.fences = LEDGER.accounts();
+
+    let outcome = scenarios::run();
+    if outcome.no_thread {
+        return Err(io::Error::other("the scenarios cannot be replayed").into());
+    }
+    report.set_scenarios(outcome);
+    testing::memory::rcu_barrier();
+    leftovers(&mut report.findings);
+    Ok(report)
+}
+
+/// Whatever is there at the end and should not be.
+fn leftovers(findings: &mut Vec<String>) {
+    if LEDGER.held() != 0 {
+        findings.push(format!("{} fences are still alive", LEDGER.held()));
     }
     if testing::memory::rcu_callbacks_pending() {
         findings.push("RCU callbacks are still pending".into());
@@ -65,209 +96,71 @@ pub(crate) fn run(seed: u64, quiet: bool) -> u8 {
             testing::loaded_modules()
         ));
     }
-    let printed = if quiet {
-        0
-    } else {
-        print(report.text(seed, &outcome).as_bytes())
+}
+
+/// Loads the drivers, lets them work for a crowd, and unloads them.
+fn workload(options: &Options, report: &mut Report) -> Result<(), Failure> {
+    let mut rng = Rng::with_seed(options.seed);
+    let timeline_driver = testing::insmod::<SwTimeline>()?;
+    let gpu_driver = testing::insmod::<FakeGpuModule>()?;
+    let crowd = Crowd::new();
+    let timelines = Timelines::new(&timeline_driver, &mut rng, &crowd)?;
+    let config = Config {
+        rings: options.rings,
+        faults: options.faults,
+        seed: options.seed,
+        ..Config::default()
     };
-    for finding in &findings {
-        complain(format_args!("fence: {finding} (seed {seed})"));
-    }
-    printed.max(u8::from(!findings.is_empty()))
-}
+    let gpu = Gpu::new(&timeline_driver, config)?;
+    let bar = progress_bar(options);
 
-/// What a run has shown.
-struct Report {
-    created: usize,
-    signalled: usize,
-    in_error: usize,
-    waits: usize,
-    names: Counted,
-}
-
-impl Report {
-    fn text(&self, seed: u64, outcome: &scenarios::Outcome) -> String {
-        let Counted {
-            before,
-            between,
-            after,
-            wrong,
-        } = &self.names;
-        let equal = outcome.replayed - outcome.differences.len();
-        let wrong = wrong.len();
-        let Self {
-            created,
-            signalled,
-            in_error,
-            waits,
-            ..
-        } = self;
-        let replayed = outcome.replayed;
-        format!(
-            "sw_timeline: {TIMELINES} timelines, seed {seed}\n  \
-             fences     {created} created, {signalled} signalled, {in_error} of them in error\n  \
-             waits      {waits} ended with the signal\n  \
-             names      {before} read before signalling, {after} after it, {between} across it, {wrong} wrong\n  \
-             scenarios  {equal} of {replayed} as recorded on Linux\n"
-        )
-    }
-}
-
-/// Loads the driver, has its timelines advanced while others wait for their fences and read their
-/// names, closes them with some fences pending, and unloads the driver.
-fn workload(seed: u64, findings: &mut Vec<String>) -> Result<Report, Failure> {
-    let books = listen(&BOOKS)?;
-    let driver = testing::insmod::<SwTimeline>()?;
-    let mut rng = Rng::with_seed(seed);
-
-    let mut timelines = Vec::new();
-    let mut fences = Vec::new();
-    for n in 0..TIMELINES {
-        let name = CString::new(format!("timeline{n}")).unwrap_or_default();
-        let timeline = driver.timeline(&name)?;
-        let mut values: Vec<u32> = (1..=VALUES).collect();
-        rng.shuffle(&mut values);
-        for value in values {
-            fences.push((timeline.fence(value)?, value));
-        }
-        // The last few values never come.
-        timelines.push((timeline, VALUES - rng.u32(0..8)));
-    }
-    rng.shuffle(&mut fences);
-
-    let (names, waits, done) = (
-        Names::default(),
-        AtomicUsize::new(0),
-        AtomicBool::new(false),
-    );
-    for (fence, _) in &fences {
-        names.read(fence);
-    }
-    thread::scope(|s| {
-        let spawn = || thread::Builder::new();
-        // Dropped before the scope waits for its threads.
-        let _finish = Finish(&timelines, &done);
-        for part in fences.chunks(fences.len().div_ceil(WAITERS)) {
-            spawn().spawn_scoped(s, || wait_for_all(part, &waits))?;
-        }
-        for _ in 0..READERS {
-            let mut rng = rng.fork();
-            let (fences, names, done) = (&fences, &names, &done);
-            spawn().spawn_scoped(s, move || read_names(&mut rng, fences, names, done))?;
-        }
-        let mut advancing = Vec::new();
-        for (timeline, last) in &timelines {
-            let mut rng = rng.fork();
-            advancing.push(spawn().spawn_scoped(s, move || advance(&mut rng, timeline, *last))?);
-        }
-        for thread in advancing {
-            // A panic there is one here when the scope ends.
-            let _ = thread.join();
-        }
-        Ok::<_, io::Error>(())
+    let stats = thread::scope(|scope| {
+        // However this ends, the crowd goes home, and nobody waits for a fence for ever.
+        let _finish = Finish(|| {
+            timelines.close();
+            gpu.stop();
+            crowd.finish();
+        });
+        crowd.start(scope, &mut rng)?;
+        timelines.start(scope, &mut rng)?;
+        gpu.run(options.jobs, &mut rng, &crowd, |over| {
+            bar.set_position(over)
+        })
     })?;
+    bar.finish_and_clear();
 
-    let waits = waits.into_inner();
-    if waits != fences.len() {
-        findings.push(format!("{waits} of {} waits ended", fences.len()));
+    timelines.check(&mut report.findings);
+    report.set_gpu(stats);
+    let (waits, callbacks) = crowd.ended();
+    if waits + callbacks != crowd.shown() {
+        let shown = crowd.shown();
+        report.findings.push(format!(
+            "{waits} waits and {callbacks} callbacks for {shown} fences"
+        ));
     }
-    for (fence, value) in &fences {
-        names.read(fence);
-        check(fence, *value, findings);
-    }
-    let names = names.count("sw_timeline");
-    for wrong in &names.wrong {
-        findings.push(format!("a fence had the names `{wrong}`"));
-    }
-    drop((fences, timelines));
-    drop(driver);
-    testing::memory::rcu_barrier();
-    drop(books);
-    Ok(Report {
-        created: BOOKS.created(),
-        signalled: BOOKS.signalled(),
-        in_error: BOOKS.in_error(),
-        waits,
-        names,
-    })
+    (report.waits, report.callbacks) = (waits, callbacks);
+    report.set_names(crowd.names.count(&["sw_timeline", "fake_gpu"]));
+    report.latency = crowd.latencies.bars();
+    drop((crowd, timelines, gpu));
+    drop((gpu_driver, timeline_driver));
+    Ok(())
 }
 
-/// Why the workload cannot run.
-enum Failure {
-    Kernel(Error),
-    Thread(io::Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Kernel(error)
+/// A bar for who looks at a terminal.
+fn progress_bar(options: &Options) -> ProgressBar {
+    if options.quiet || options.json || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
     }
+    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} jobs")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(options.jobs as u64).with_style(style)
 }
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Thread(error)
-    }
-}
+/// Calls a function when it is dropped.
+struct Finish<F: Fn()>(F);
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kernel(error) => write!(f, "{error:?}"),
-            Self::Thread(error) => write!(f, "the host has too few threads: {error}"),
-        }
-    }
-}
-
-/// Ends the waits and the reading, however the workload has ended: closes the timelines, which
-/// those that were advanced to their end are already, and says so to the readers.
-struct Finish<'a>(&'a [(Arc<Timeline>, u32)], &'a AtomicBool);
-
-impl Drop for Finish<'_> {
+impl<F: Fn()> Drop for Finish<F> {
     fn drop(&mut self) {
-        for (timeline, _) in self.0 {
-            timeline.close();
-        }
-        self.1.store(true, SeqCst);
-    }
-}
-
-/// Advances a timeline to its last value in steps, and closes it.
-fn advance(rng: &mut Rng, timeline: &Arc<Timeline>, last: u32) {
-    let mut value = 0;
-    while value < last {
-        let step = rng.u32(1..=4).min(last - value);
-        timeline.advance(step);
-        value += step;
-        if rng.bool() {
-            thread::yield_now();
-        }
-    }
-    timeline.close();
-}
-
-fn wait_for_all(fences: &[(ARef<Fence>, u32)], waits: &AtomicUsize) {
-    for (fence, _) in fences {
-        fence.wait();
-        if fence.is_signaled() {
-            waits.fetch_add(1, SeqCst);
-        }
-    }
-}
-
-fn read_names(rng: &mut Rng, fences: &[(ARef<Fence>, u32)], names: &Names, done: &AtomicBool) {
-    while !done.load(SeqCst) {
-        if let Some((fence, _)) = rng.choice(fences) {
-            names.read(fence);
-        }
-    }
-}
-
-/// A fence has signalled, and without an error exactly if its value came.
-fn check(fence: &Fence, value: u32, findings: &mut Vec<String>) {
-    match fence.status() {
-        Some(Ok(())) => {}
-        Some(Err(error)) if error == ENOENT && value > VALUES - 8 => {}
-        status => findings.push(format!("the fence of value {value} ended as {status:?}")),
+        (self.0)();
     }
 }

@@ -7,19 +7,28 @@
 // They panic if nobody listens, see `output`.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
+mod crowd;
 mod demo;
+mod failure;
+mod faults;
+mod gpu;
+mod latency;
+mod ledger;
 mod names;
 mod output;
 mod replay;
+mod report;
 mod scenarios;
+mod timelines;
 
 use clap::{Args, Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
 /// A userspace kernel for dma-fence drivers.
 ///
-/// Without a command: boots the machine, loads the software timeline, runs a small workload on
-/// it, replays a few scenarios that were recorded from a running Linux, and says what happened.
+/// Without a command: boots the machine, loads the software timeline and the fake GPU, has them
+/// work for each other and for a crowd of waiters and readers, with a hang and an unload, replays
+/// a few scenarios that were recorded from a running Linux, and says what happened.
 #[derive(Parser)]
 #[command(name = "fence", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -37,6 +46,36 @@ struct Demo {
     /// Print nothing if all is well
     #[arg(long, short)]
     quiet: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+    /// Jobs for the fake GPU
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    jobs: usize,
+    /// Rings of the fake GPU
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    rings: u8,
+    /// Faults of the fake GPU's hardware: lost, late or spurious interrupts, torn write-back, or
+    /// hang, each with how often it happens, as 0.5, 1/200 or 5%
+    #[arg(long, value_name = "KIND=RATE", value_parser = faults::parse)]
+    fault: Vec<(fake_gpu::Fault, u32)>,
+}
+
+impl Demo {
+    fn options(&self) -> demo::Options {
+        let none = fake_gpu::Faults::NONE;
+        demo::Options {
+            seed: self.seed,
+            quiet: self.quiet,
+            json: self.json,
+            jobs: self.jobs,
+            rings: self.rings.into(),
+            faults: self
+                .fault
+                .iter()
+                .fold(none, |all, &(fault, rate)| all.with(fault, rate)),
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -74,6 +113,6 @@ fn main() -> ExitCode {
     }
     ExitCode::from(match cli.command {
         Some(Command::Replay { files }) => replay::run(&files),
-        None => demo::run(cli.demo.seed, cli.demo.quiet),
+        None => demo::run(&cli.demo.options()),
     })
 }

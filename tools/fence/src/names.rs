@@ -26,16 +26,18 @@ impl Names {
         *seen.entry(names).or_default() += 1;
     }
 
-    /// How often the names were those of a driver, and how often those of a signalled fence; a
-    /// name of `driver` is known by its first word. Anything else is a wrong name.
-    pub(crate) fn count(&self, driver: &str) -> Counted {
+    /// How often the names were those of one of `drivers`, and how often those of a signalled
+    /// fence. Anything else is a wrong name.
+    pub(crate) fn count(&self, drivers: &[&str]) -> Counted {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counted = Counted::default();
         for (names, times) in seen.iter() {
             match names.split_once(' ') {
                 // The fence may signal between the two questions.
-                Some((d, t)) if d == driver && t != "signaled-timeline" => counted.before += times,
-                Some((d, "signaled-timeline")) if d == driver => counted.between += times,
+                Some((d, t)) if drivers.contains(&d) && t != "signaled-timeline" => {
+                    counted.before += times
+                }
+                Some((d, "signaled-timeline")) if drivers.contains(&d) => counted.between += times,
                 Some(("detached-driver", "signaled-timeline")) => counted.after += times,
                 _ => counted.wrong.push(names.clone()),
             }

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The part of the workload that runs on the fake GPU, in rounds.
+//!
+//! The jobs of a round wait for a value of a timeline and for jobs of other rings in the round
+//! before; the timeline gets to that value when a job of the round before is done. So dependencies
+//! go both ways between the drivers, and never in a circle.
+
+use crate::{crowd::Crowd, failure::Failure};
+use dma_fence::Fence;
+use fake_gpu::{Config, Context, FakeGpu, Job, Stats};
+use fastrand::Rng;
+use kernel::sync::{aref::ARef, Arc};
+use std::{collections::VecDeque, ffi::CString};
+use sw_timeline::{SwTimeline, Timeline};
+
+/// Jobs of one ring in one round.
+const JOBS_A_ROUND: usize = 8;
+
+/// Rounds that are on their way at the same time.
+const ROUNDS_AHEAD: usize = 4;
+
+/// A GPU with clients on each of its rings.
+pub(crate) struct Gpu {
+    gpu: Arc<FakeGpu>,
+    clients: Vec<Arc<Context>>,
+    /// A client whose job hangs, once.
+    guilty: Arc<Context>,
+    timeline: Arc<Timeline>,
+}
+
+impl Gpu {
+    pub(crate) fn new(driver: &SwTimeline, config: Config) -> Result<Self, Failure> {
+        let gpu = FakeGpu::new(config)?;
+        let client = |ring: usize, name: String| {
+            let name = CString::new(name).unwrap_or_default();
+            gpu.context(ring, &name)
+        };
+        let mut clients = Vec::new();
+        for ring in 0..config.rings {
+            clients.push(client(ring, format!("ring{ring}"))?);
+        }
+        let guilty = client(0, "guilty".into())?;
+        let timeline = driver.timeline(c"vblank")?;
+        Ok(Self {
+            gpu,
+            clients,
+            guilty,
+            timeline,
+        })
+    }
+
+    /// Submits `jobs` jobs, and removes the GPU while the last of them are pending. `progress` is
+    /// told how many are over.
+    pub(crate) fn run(
+        &self,
+        jobs: usize,
+        rng: &mut Rng,
+        crowd: &Crowd,
+        progress: impl Fn(u64),
+    ) -> Result<Stats, Failure> {
+        let rounds = jobs.div_ceil(JOBS_A_ROUND * self.clients.len());
+        let mut under_way = VecDeque::new();
+        let mut before = Vec::new();
+        let mut left = jobs;
+        for round in 1..=rounds {
+            if round == rounds / 2 {
+                let stuck = self.guilty.submit(Job::Hang, &[])?;
+                crowd.show(&stuck)?;
+            }
+            let fences = self.round(round, &mut left, &before, rng, crowd)?;
+            before.clone_from(&fences);
+            under_way.push_back(fences);
+            // All but the last round end by themselves.
+            let ahead = if round == rounds { 1 } else { ROUNDS_AHEAD };
+            while under_way.len() > ahead {
+                self.finish(&under_way.pop_front().unwrap_or_default());
+                let stats = self.gpu.stats();
+                progress(stats.completed + stats.errored);
+            }
+        }
+        // What is still under way finds that its hardware is gone.
+        self.stop();
+        let stats = self.gpu.stats();
+        progress(stats.completed + stats.errored);
+        Ok(stats)
+    }
+
+    /// Ends whatever is pending, on hardware and timeline.
+    pub(crate) fn stop(&self) {
+        self.gpu.remove();
+        self.timeline.close();
+    }
+
+    fn round(
+        &self,
+        round: usize,
+        left: &mut usize,
+        before: &[ARef<Fence>],
+        rng: &mut Rng,
+        crowd: &Crowd,
+    ) -> Result<Vec<ARef<Fence>>, Failure> {
+        let value = self
+            .timeline
+            .fence(u32::try_from(round).unwrap_or(u32::MAX))?;
+        crowd.show(&value)?;
+        let mut fences = Vec::new();
+        for client in &self.clients {
+            for _ in 0..JOBS_A_ROUND.min(*left) {
+                let mut wait_for: Vec<&Fence> = Vec::new();
+                if rng.u8(..4) == 0 {
+                    wait_for.push(&value);
+                }
+                wait_for.extend(
+                    (0..rng.usize(..3))
+                        .filter_map(|_| rng.choice(before))
+                        .map(|f| &**f),
+                );
+                let job = match rng.u8(..100) {
+                    0 => Job::Fault,
+                    _ => Job::Work(rng.u32(1..4)),
+                };
+                let fence = client.submit(job, &wait_for)?;
+                crowd.show(&fence)?;
+                fences.push(fence);
+                *left -= 1;
+            }
+        }
+        Ok(fences)
+    }
+
+    /// Lets the timeline get to a round's value, and waits for its jobs.
+    fn finish(&self, round: &[ARef<Fence>]) {
+        self.timeline.advance(1);
+        for fence in round {
+            fence.wait();
+        }
+    }
+}
+
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
