@@ -13,6 +13,7 @@
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
 mod bug;
+mod errno;
 mod globals;
 mod irqflags;
 mod list;
@@ -46,7 +47,7 @@ mod tracepoint_h;
 
 pub(crate) use self::globals::Globals;
 pub use self::{
-    bug::*, completion_h::*, irqflags::*, kref_h::*, list::*, lockdep::*, module_h::*, mutex_h::*,
-    printk::*, rcu::*, refcount::*, sched::*, seq_file_h::*, slab::*, spinlock_h::*, time::*,
-    timer::*, trace::*, tracepoint_h::*, wait::*, workqueue::*,
+    bug::*, completion_h::*, errno::*, irqflags::*, kref_h::*, list::*, lockdep::*, module_h::*,
+    mutex_h::*, printk::*, rcu::*, refcount::*, sched::*, seq_file_h::*, slab::*, spinlock_h::*,
+    time::*, timer::*, trace::*, tracepoint_h::*, wait::*, workqueue::*,
 };

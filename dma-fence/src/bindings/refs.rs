@@ -19,14 +19,12 @@ use core::{
 use kernel::{
     bindings::{
         call_rcu, callback_head, kfree_rcu_cb, kref, kref_get, kref_get_unless_zero, kref_put,
-        list_empty, rcu_read_lock, rcu_read_unlock,
+        list_empty, rcu_read_lock, rcu_read_unlock, EDEADLK,
     },
     ffi::c_char,
     str::CStrExt as _,
     WARN,
 };
-
-const EDEADLK: i32 = 35;
 
 /// Takes another reference, and gives the fence; null stays null. From any context.
 ///
@@ -148,7 +146,7 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
             "Fence {driver}:{timeline}:{context:x}:{seqno:x} released with pending signals!"
         );
         let flags = dma_fence_lock_irqsave(fence);
-        (*fence).error.store(-EDEADLK, Relaxed);
+        (*fence).error.store(-(EDEADLK as i32), Relaxed);
         dma_fence_signal_locked(fence);
         dma_fence_unlock_irqrestore(fence, flags);
     }

@@ -12,15 +12,12 @@ use kernel::{
     bindings::{
         __set_current_state, get_current, list_add, list_del_init, list_empty, list_head,
         might_sleep, rcu_read_lock, rcu_read_unlock, schedule_timeout, signal_pending, task_struct,
-        wake_up_state, MAX_SCHEDULE_TIMEOUT, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_RUNNING,
-        TASK_UNINTERRUPTIBLE,
+        wake_up_state, EINVAL, ERESTARTSYS, MAX_SCHEDULE_TIMEOUT, TASK_INTERRUPTIBLE, TASK_NORMAL,
+        TASK_RUNNING, TASK_UNINTERRUPTIBLE,
     },
     ffi::c_long,
     WARN_ON,
 };
-
-const EINVAL: c_long = 22;
-pub(super) const ERESTARTSYS: c_long = 512;
 
 /// A callback that wakes a task.
 #[repr(C)]
@@ -66,7 +63,7 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
         let early = if dma_fence_test_signaled_flag(fence) {
             Some(if timeout == 0 { 1 } else { timeout })
         } else if intr && signal_pending(get_current()) != 0 {
-            Some(-ERESTARTSYS)
+            Some(-(ERESTARTSYS as c_long))
         } else if timeout == 0 {
             Some(0)
         } else {
@@ -95,7 +92,7 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
             ret = schedule_timeout(ret);
             flags = dma_fence_lock_irqsave(fence);
             if ret > 0 && intr && signal_pending(get_current()) != 0 {
-                ret = -ERESTARTSYS;
+                ret = -(ERESTARTSYS as c_long);
             }
         }
 
@@ -120,7 +117,7 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
 #[track_caller]
 pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
     if WARN_ON!(timeout < 0) {
-        return -EINVAL;
+        return -(EINVAL as c_long);
     }
     might_sleep();
     // SAFETY: By the safety requirements. Ops with `wait` stay attached as long as the fence

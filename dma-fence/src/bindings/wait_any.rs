@@ -4,20 +4,18 @@
 use super::{
     dma_fence, dma_fence_add_callback, dma_fence_is_signaled, dma_fence_remove_callback,
     dma_fence_test_signaled_flag,
-    wait::{default_wait_cb, dma_fence_default_wait_cb, sleeping, ERESTARTSYS},
+    wait::{default_wait_cb, dma_fence_default_wait_cb, sleeping},
 };
 use core::ptr::{addr_of_mut, null};
 use kernel::{
     bindings::{
         get_current, kfree, krealloc_node_align, schedule_timeout, set_current_state,
-        signal_pending, __GFP_ZERO, GFP_KERNEL, NUMA_NO_NODE, TASK_RUNNING,
+        signal_pending, __GFP_ZERO, EINVAL, ENOMEM, ERESTARTSYS, GFP_KERNEL, NUMA_NO_NODE,
+        TASK_RUNNING,
     },
     ffi::c_long,
     WARN_ON,
 };
-
-const ENOMEM: c_long = 12;
-const EINVAL: c_long = 22;
 
 /// The first of `fences` that `signaled` says yes to goes to `idx`.
 ///
@@ -70,7 +68,7 @@ pub unsafe fn dma_fence_wait_any_timeout(
     idx: *mut u32,
 ) -> c_long {
     if WARN_ON!(fences.is_null() || count == 0 || timeout < 0) {
-        return -EINVAL;
+        return -(EINVAL as c_long);
     }
     if timeout == 0 {
         // SAFETY: By the safety requirements.
@@ -80,7 +78,7 @@ pub unsafe fn dma_fence_wait_any_timeout(
     }
 
     let Some(size) = size_of::<default_wait_cb>().checked_mul(count as usize) else {
-        return -ENOMEM;
+        return -(ENOMEM as c_long);
     };
     // SAFETY: No block to replace.
     let cb: *mut default_wait_cb = unsafe {
@@ -94,7 +92,7 @@ pub unsafe fn dma_fence_wait_any_timeout(
     }
     .cast();
     if cb.is_null() {
-        return -ENOMEM;
+        return -(ENOMEM as c_long);
     }
 
     // SAFETY: By the safety requirements; every callback that was added is removed before the
@@ -124,7 +122,7 @@ pub unsafe fn dma_fence_wait_any_timeout(
                 }
                 ret = schedule_timeout(ret);
                 if ret > 0 && intr && signal_pending(get_current()) != 0 {
-                    ret = -ERESTARTSYS;
+                    ret = -(ERESTARTSYS as c_long);
                 }
             }
             set_current_state(TASK_RUNNING);

@@ -190,7 +190,8 @@ pub unsafe fn kthread_create(
     let name = unsafe { CStr::from_char_ptr(name) };
     let t = task::spawn(threadfn, data, name.to_bytes());
     if t.is_null() {
-        return core::ptr::without_provenance_mut(-12_isize as usize); // ERR_PTR(-ENOMEM)
+        // C: `ERR_PTR()`.
+        return core::ptr::without_provenance_mut((super::ENOMEM as usize).wrapping_neg());
     }
     t
 }

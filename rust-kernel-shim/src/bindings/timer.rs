@@ -118,7 +118,7 @@ impl Inner {
                 let name = c"timers".as_char_ptr();
                 let task = kthread_create(timer_thread, null_mut(), name);
                 // An error pointer is -ENOMEM.
-                crate::BUG_ON!(task.addr().cast_signed() == -12);
+                crate::BUG_ON!(task.addr().cast_signed() == -(super::ENOMEM as isize));
                 wake_up_process(task);
             } else if !self.task.is_null() {
                 wake_up_process(self.task);

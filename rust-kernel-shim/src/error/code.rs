@@ -22,6 +22,18 @@ macro_rules! errors {
             pub const $nameless: Error = Error::from_constant(-$same);
         )*
 
+        /// The numbers themselves, positive, as [`bindings`](crate::bindings) has them.
+        pub(crate) mod numbers {
+            $(
+                #[doc = concat!($doc, ".")]
+                pub const $named: u32 = $number;
+            )*
+            $(
+                #[doc = concat!($doc2, ".")]
+                pub const $nameless: u32 = $same;
+            )*
+        }
+
         /// The name of a positive error number, as far as C's `errname()` has one.
         pub(super) fn name(number: crate::ffi::c_int) -> Option<&'static CStr> {
             match number {

@@ -296,7 +296,7 @@ impl Inner {
             let data = core::ptr::without_provenance_mut(index);
             let task = kthread_create(worker_thread, data, name.as_char_ptr());
             // An error pointer is -ENOMEM.
-            crate::BUG_ON!(task.addr().cast_signed() == -12);
+            crate::BUG_ON!(task.addr().cast_signed() == -(crate::bindings::ENOMEM as isize));
             wake_up_process(task);
         }
     }
