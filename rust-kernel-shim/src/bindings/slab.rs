@@ -87,13 +87,16 @@ pub unsafe fn krealloc_node_align(
         // SAFETY: By the safety requirements.
         unsafe { heap::usable_size(p.cast_mut()) }.min(size)
     };
-    // SAFETY: `new` has `size` bytes, of which `old` come from `p`, which has at least as many.
+    // SAFETY: `new` has `size` bytes, of which `old` come from `p`, which has at least as many. The
+    // usable bytes of `new` are at least `size`, and all are its own.
     unsafe {
         if old != 0 {
             ptr::copy_nonoverlapping(p.cast::<u8>(), new.cast::<u8>(), old);
         }
         if flags & __GFP_ZERO != 0 {
-            ptr::write_bytes(new.cast::<u8>().add(old), 0, size - old);
+            // The slack as well: growing the block later takes it for what was in it.
+            let usable = heap::usable_size(new);
+            ptr::write_bytes(new.cast::<u8>().add(old), 0, usable - old);
         }
     }
     if !p.is_null() {
