@@ -123,3 +123,65 @@ fn under_a_baton_a_grace_period_ends_when_nobody_can_run() {
         ["updater waits", "reader in", "reader out", "updater done"]
     );
 }
+
+/// Waits for itself, if it were let.
+unsafe extern "C" fn waits(head: *mut callback_head) {
+    let function = unsafe { *head.cast::<Waits>() }.function;
+    unsafe { function() };
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Waits {
+    head: callback_head,
+    function: unsafe fn(),
+}
+
+/// A program of its own: a BUG in a callback ends it.
+#[test]
+#[ignore = "run by the test below"]
+fn callback_that_waits() {
+    let (under_a_baton, function) = match std::env::var("CALLBACK_WAITS").as_deref() {
+        Ok("barrier") => (false, rcu_barrier as unsafe fn()),
+        Ok("barrier-baton") => (true, rcu_barrier as unsafe fn()),
+        Ok("grace-period") => (false, synchronize_rcu as unsafe fn()),
+        Ok("grace-period-baton") => (true, synchronize_rcu as unsafe fn()),
+        other => panic!("{other:?}"),
+    };
+    let queue = move || {
+        let head = callback_head {
+            next: std::ptr::null_mut(),
+            func: None,
+        };
+        let waits_too = Box::leak(Box::new(Waits { head, function }));
+        unsafe {
+            call_rcu(std::ptr::from_mut(waits_too).cast(), Some(waits));
+            rcu_barrier();
+        }
+    };
+    if under_a_baton {
+        let _ = baton::fifo(queue);
+    } else {
+        queue();
+    }
+}
+
+#[test]
+fn a_callback_that_waits_for_itself_is_a_bug() {
+    for (case, function) in [
+        ("barrier", "rcu_barrier"),
+        ("barrier-baton", "rcu_barrier"),
+        ("grace-period", "synchronize_rcu"),
+        ("grace-period-baton", "synchronize_rcu"),
+    ] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "callback_that_waits", "--ignored", "--nocapture"])
+            .env("CALLBACK_WAITS", case)
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{case}: {err}");
+        let message = format!("{function}() in an RCU callback, whose end it would wait for");
+        assert!(err.contains(&message), "{case}: {err}");
+    }
+}

@@ -70,17 +70,30 @@ pub fn rcu_read_lock_held() -> c_int {
     cpu::with(|cpu| cpu.rcu.get() != 0).into()
 }
 
+/// Ends the machine if this is an RCU callback. Those that are queued behind it, and what waits
+/// for one of these, would wait for good.
+#[track_caller]
+fn not_from_a_callback(function: &str) {
+    if cpu::with(|cpu| cpu.rcu_callback.get()) {
+        let at = core::panic::Location::caller();
+        panic!("kernel BUG at {at}: {function}() in an RCU callback, whose end it would wait for");
+    }
+}
+
 /// Waits until every section that was open at the call has been closed. Sleeps.
+///
+/// Inside a section it would wait for itself, for good; so it would in an RCU callback, which is
+/// a BUG.
 ///
 /// # Safety
 ///
-/// The caller is in no section itself, or it would wait for itself.
+/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn synchronize_rcu() {
+    not_from_a_callback("synchronize_rcu");
     might_sleep();
     if baton::with_current(|_| ()).is_some() {
-        // SAFETY: By the safety requirements.
-        unsafe { wait_for_callback() }
+        wait_for_callback()
     } else {
         gp::wait()
     }
@@ -90,10 +103,10 @@ pub unsafe fn synchronize_rcu() {
 ///
 /// # Safety
 ///
-/// As [`synchronize_rcu`].
+/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn synchronize_rcu_expedited() {
-    // SAFETY: By the safety requirements.
+    // SAFETY: Nothing is asked for.
     unsafe { synchronize_rcu() }
 }
 
@@ -117,17 +130,18 @@ pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
 /// Waits until every callback queued so far has been called; at once if there is none.
 ///
 /// This is no grace period: with nothing queued, readers may still be where they were. Sleeps.
+/// Not inside a section, and not in an RCU callback, as [`synchronize_rcu`].
 ///
 /// # Safety
 ///
-/// As [`synchronize_rcu`].
+/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn rcu_barrier() {
+    not_from_a_callback("rcu_barrier");
     might_sleep();
     if baton::with_current(BatonGrace::pending).unwrap_or_else(callbacks::pending) {
         // Callbacks are called in the order in which they were queued.
-        // SAFETY: By the safety requirements.
-        unsafe { wait_for_callback() };
+        wait_for_callback();
     }
 }
 
@@ -147,11 +161,7 @@ unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
 }
 
 /// Waits for a callback of one's own.
-///
-/// # Safety
-///
-/// As [`synchronize_rcu`].
-unsafe fn wait_for_callback() {
+fn wait_for_callback() {
     let mut waiter = MaybeUninit::<Waiter>::uninit();
     let waiter = waiter.as_mut_ptr();
     // SAFETY: `waiter` lives on this stack until the callback has completed it, which is the

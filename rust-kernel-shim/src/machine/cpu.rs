@@ -69,6 +69,8 @@ pub(crate) struct Cpu {
     pub(crate) irqs_off: Cell<u32>,
     /// Nested soft and hard interrupt handlers.
     pub(crate) interrupt: Cell<u32>,
+    /// True while an RCU callback runs.
+    pub(crate) rcu_callback: Cell<bool>,
     /// Allocations that were asked for.
     pub(crate) allocations: Cell<usize>,
     /// The allocation that is to fail, counted from 1 for the next; 0 for none.
@@ -85,6 +87,7 @@ std::thread_local! {
         preempt: Cell::new(0),
         irqs_off: Cell::new(0),
         interrupt: Cell::new(0),
+        rcu_callback: Cell::new(false),
         allocations: Cell::new(0),
         fail_nth: Cell::new(0),
         task: Cell::new(ptr::null()),

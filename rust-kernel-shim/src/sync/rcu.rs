@@ -54,6 +54,7 @@ pub fn read_lock() -> Guard {
 
 /// Waits until all callbacks queued so far have run; may sleep.
 #[inline]
+#[track_caller]
 pub fn rcu_barrier() {
     // SAFETY: There is nothing to promise; the context is checked by C.
     unsafe { bindings::rcu_barrier() };
@@ -61,6 +62,7 @@ pub fn rcu_barrier() {
 
 /// Waits until all sections begun so far have ended; may sleep.
 #[inline]
+#[track_caller]
 pub fn synchronize_rcu() {
     // SAFETY: There is nothing to promise; the context is checked by C.
     unsafe { bindings::synchronize_rcu() };

@@ -13,10 +13,11 @@ pub fn rcu_callbacks_pending() -> bool {
     bindings::rcu_callbacks_pending()
 }
 
-/// Waits until all RCU callbacks that were queued so far have been called.
+/// Waits until all RCU callbacks that were queued so far have been called. Inside a read-side
+/// section it would wait for itself, for good.
+#[track_caller]
 pub fn rcu_barrier() {
-    // SAFETY: A safe caller is in no read-side section whose end it could wait for here, or its
-    // sleeping there is reported.
+    // SAFETY: Nothing is asked for.
     unsafe { bindings::rcu_barrier() }
 }
 

@@ -51,7 +51,8 @@ impl Text {
 impl Drop for Text {
     fn drop(&mut self) {
         // As in the kernel, a grace period passes between the module's exit and its text going.
-        // SAFETY: A safe caller is in no read-side section, or its sleeping there is reported.
+        // SAFETY: Nothing is asked for. Who unloads a module inside a read-side section waits for
+        // himself, for good, and the text stays.
         unsafe { bindings::synchronize_rcu() };
         LOADED.lock()[self.0] = None;
     }

@@ -59,10 +59,16 @@ impl Queue {
             let callback_head { next, func } = unsafe { *head };
             if let Some(func) = func {
                 // As in softirq context: no sleeping.
-                cpu::with(|cpu| cpu.interrupt.set(cpu.interrupt.get() + 1));
+                cpu::with(|cpu| {
+                    cpu.interrupt.set(cpu.interrupt.get() + 1);
+                    cpu.rcu_callback.set(true);
+                });
                 // SAFETY: Whoever queued it vouches for the function; the grace period is over.
                 unsafe { func(head) };
-                cpu::with(|cpu| cpu.interrupt.set(cpu.interrupt.get() - 1));
+                cpu::with(|cpu| {
+                    cpu.rcu_callback.set(false);
+                    cpu.interrupt.set(cpu.interrupt.get() - 1);
+                });
             }
             called += 1;
             head = next;
