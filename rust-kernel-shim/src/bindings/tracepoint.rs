@@ -7,8 +7,8 @@
 //! instruction; its arguments are not looked at.
 
 use super::{
-    kfree, krealloc_node_align, rcu_read_lock, rcu_read_unlock, synchronize_rcu, GFP_KERNEL,
-    NUMA_NO_NODE,
+    kfree, krealloc_node_align, rcu_read_lock, rcu_read_unlock, synchronize_rcu, EBUSY, EEXIST,
+    ENOENT, ENOMEM, GFP_KERNEL, NUMA_NO_NODE,
 };
 use crate::ffi::{c_int, c_void};
 use core::{
@@ -16,9 +16,10 @@ use core::{
     fmt, ptr,
     sync::atomic::{
         AtomicPtr, AtomicU32,
-        Ordering::{AcqRel, Acquire, Relaxed},
+        Ordering::{Acquire, Relaxed, Release},
     },
 };
+use spin::mutex::SpinMutex;
 
 /// Called in the thread that comes by, with what was registered and the object of the event.
 pub type tracepoint_probe = unsafe extern "C" fn(data: *mut c_void, object: *mut c_void);
@@ -30,8 +31,9 @@ const PROBES: usize = 8;
 ///
 /// # Invariants
 ///
-/// `enabled` is the number of `probes` that are not null; these come from the slab and are read
-/// under RCU.
+/// `enabled` is the number of `probes` that are not null, and changes with them under
+/// `REGISTRATION`; these come from the slab and are read under RCU. No two have the same function
+/// and data.
 pub struct tracepoint {
     /// The group of events that it belongs to.
     pub system: &'static CStr,
@@ -113,7 +115,27 @@ impl tracepoint {
     }
 }
 
-/// Lets `probe` listen. -ENOMEM without memory, -EBUSY if there are too many listeners. Sleeps.
+/// Held by whoever changes the probes of any tracepoint.
+static REGISTRATION: SpinMutex<()> = SpinMutex::new(());
+
+impl tracepoint {
+    /// Where this listener is.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds [`REGISTRATION`].
+    unsafe fn find(&self, func: tracepoint_probe, data: *mut c_void) -> Option<&AtomicPtr<Probe>> {
+        self.probes.iter().find(|slot| {
+            // SAFETY: Probes that are not null are freed after they were taken out, which happens
+            // under the lock.
+            let probe = unsafe { slot.load(Relaxed).as_ref() };
+            probe.is_some_and(|probe| ptr::fn_addr_eq(probe.func, func) && probe.data == data)
+        })
+    }
+}
+
+/// Lets `probe` listen. -ENOMEM without memory, -EEXIST if it listens with this `data` already,
+/// -EBUSY if there are too many listeners. Sleeps.
 ///
 /// # Safety
 ///
@@ -136,22 +158,28 @@ pub unsafe fn tracepoint_probe_register(
     }
     .cast();
     if new.is_null() {
-        return -12; // -ENOMEM
+        return -ENOMEM.cast_signed();
     }
     // SAFETY: Fresh memory of the right size.
     unsafe { new.write(Probe { func: probe, data }) };
-    for slot in &tp.probes {
-        if slot
-            .compare_exchange(ptr::null_mut(), new, AcqRel, Relaxed)
-            .is_ok()
-        {
+    let registration = REGISTRATION.lock();
+    // SAFETY: The lock is held.
+    let listens = unsafe { tp.find(probe, data) }.is_some();
+    let free = tp.probes.iter().find(|slot| slot.load(Relaxed).is_null());
+    let error = match free {
+        _ if listens => EEXIST,
+        None => EBUSY,
+        Some(slot) => {
+            // INVARIANT: One more of both. Pairs with `tell`, which sees an initialised probe.
+            slot.store(new, Release);
             tp.enabled.fetch_add(1, Relaxed);
             return 0;
         }
-    }
+    };
+    drop(registration);
     // SAFETY: Nobody knows it.
     unsafe { kfree(new.cast()) };
-    -16 // -EBUSY
+    -error.cast_signed()
 }
 
 /// Ends what [`tracepoint_probe_register`] began, and waits until no call is under way. -ENOENT
@@ -165,30 +193,22 @@ pub unsafe fn tracepoint_probe_unregister(
     probe: tracepoint_probe,
     data: *mut c_void,
 ) -> c_int {
-    for slot in &tp.probes {
-        // SAFETY: Closed below.
-        unsafe { rcu_read_lock() };
-        let old = slot.load(Acquire);
-        // SAFETY: Not freed before this section ends.
-        let same =
-            !old.is_null() && unsafe { ptr::fn_addr_eq((*old).func, probe) && (*old).data == data };
-        // SAFETY: Opened above.
-        unsafe { rcu_read_unlock() };
-        if same
-            && slot
-                .compare_exchange(old, ptr::null_mut(), AcqRel, Relaxed)
-                .is_ok()
-        {
-            tp.enabled.fetch_sub(1, Relaxed);
-            // SAFETY: In no section; after it nobody calls the probe any more.
-            unsafe {
-                synchronize_rcu();
-                kfree(old.cast());
-            }
-            return 0;
-        }
+    let registration = REGISTRATION.lock();
+    // SAFETY: The lock is held.
+    let Some(slot) = (unsafe { tp.find(probe, data) }) else {
+        return -ENOENT.cast_signed();
+    };
+    // INVARIANT: One less of both.
+    let old = slot.swap(ptr::null_mut(), Relaxed);
+    tp.enabled.fetch_sub(1, Relaxed);
+    drop(registration);
+    // SAFETY: Whoever has found the probe is inside a section; after its end nobody calls it any
+    // more. Only who has taken it out frees it.
+    unsafe {
+        synchronize_rcu();
+        kfree(old.cast());
     }
-    -2 // -ENOENT
+    0
 }
 
 /// True if somebody listens.
