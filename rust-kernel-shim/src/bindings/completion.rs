@@ -5,8 +5,8 @@
 
 use super::{
     finish_wait, init_wait, init_waitqueue_head, might_sleep, prepare_to_wait_exclusive,
-    schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, wait_queue_entry, wait_queue_head,
-    MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
+    schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, wait::wake_locked,
+    wait_queue_entry, wait_queue_head, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
 };
 use crate::ffi::{c_long, c_uint, c_ulong};
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
@@ -84,7 +84,8 @@ unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint
         let lock = addr_of_mut!((*x).wait.lock);
         let flags = spin_lock_irqsave(lock);
         (*x).done = f((*x).done);
-        (*x).wait.wake_locked(TASK_NORMAL, if all { 0 } else { 1 });
+        let nr = if all { 0 } else { 1 };
+        wake_locked(addr_of_mut!((*x).wait), TASK_NORMAL, nr);
         spin_unlock_irqrestore(lock, flags);
     }
 }

@@ -140,29 +140,28 @@ pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry
     }
 }
 
-impl wait_queue_head {
-    /// Wakes the tasks that are in one of the states `state`, but of the exclusive ones only `nr`,
-    /// or all if `nr` is 0, and takes them off the queue.
-    ///
-    /// # Safety
-    ///
-    /// The queue is initialised, and the caller holds its lock.
-    pub(super) unsafe fn wake_locked(&mut self, state: c_uint, nr: c_int) {
-        let head = addr_of_mut!(self.head);
-        let mut woken = 0;
-        // SAFETY: By the safety requirements. An entry lives while it is on the list, and its
-        // task while it waits.
-        unsafe {
-            let mut link = (*head).next;
-            while link != head && (nr == 0 || woken < nr) {
-                let next = (*link).next;
-                let entry: *mut wait_queue_entry = link.cast();
-                let (task, exclusive) = ((*entry).task, (*entry).flags & WQ_FLAG_EXCLUSIVE);
-                // Off the list first: once it is woken the entry may be gone.
-                list_del_init(link);
-                woken += wake_up_state(task, state) * exclusive.cast_signed();
-                link = next;
-            }
+/// Wakes the tasks that are in one of the states `state`, but of the exclusive ones only `nr`,
+/// or all if `nr` is 0, and takes them off the queue.
+///
+/// # Safety
+///
+/// `wq` is initialised, and the caller holds its lock.
+pub(super) unsafe fn wake_locked(wq: *mut wait_queue_head, state: c_uint, nr: c_int) {
+    // SAFETY: By the safety requirements.
+    let head = unsafe { addr_of_mut!((*wq).head) };
+    let mut woken = 0;
+    // SAFETY: By the safety requirements. An entry lives while it is on the list, and its
+    // task while it waits.
+    unsafe {
+        let mut link = (*head).next;
+        while link != head && (nr == 0 || woken < nr) {
+            let next = (*link).next;
+            let entry: *mut wait_queue_entry = link.cast();
+            let (task, exclusive) = ((*entry).task, (*entry).flags & WQ_FLAG_EXCLUSIVE);
+            // Off the list first: once it is woken the entry may be gone.
+            list_del_init(link);
+            woken += wake_up_state(task, state) * exclusive.cast_signed();
+            link = next;
         }
     }
 }
@@ -178,7 +177,7 @@ pub unsafe fn __wake_up(wq: *mut wait_queue_head, state: c_uint, nr: c_int, _key
     // SAFETY: By the safety requirements; the queue is changed under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
-        (*wq).wake_locked(state, nr);
+        wake_locked(wq, state, nr);
         spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
     }
 }
