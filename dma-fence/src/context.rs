@@ -37,8 +37,10 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `unsignalled` is the number of fences whose issuer's side was made and not dropped. While it
-/// is not 0, fences exist that reach this context by its address.
+/// `unsignalled` is no less than the number of fences whose issuer's side has neither signalled nor
+/// been dropped: each is counted before the fence is made, and until it has signalled or is known
+/// to nobody else. What is
+/// counted and forgotten stays so.
 #[pin_data(PinnedDrop)]
 pub struct FenceContext<T: FenceContextOps> {
     number: u64,

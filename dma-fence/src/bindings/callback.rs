@@ -10,14 +10,12 @@ use super::{
 use core::ptr::addr_of_mut;
 use kernel::{
     bindings::{
-        list_add_tail, list_del_init, list_empty, rcu_read_lock, rcu_read_unlock, INIT_LIST_HEAD,
+        list_add_tail, list_del_init, list_empty, rcu_read_lock, rcu_read_unlock, EINVAL, ENOENT,
+        INIT_LIST_HEAD,
     },
     ffi::c_int,
     WARN_ON,
 };
-
-const ENOENT: c_int = 2;
-const EINVAL: c_int = 22;
 
 /// Enables signalling under the lock; false if the fence has signalled, maybe just now.
 ///
@@ -25,8 +23,10 @@ const EINVAL: c_int = 22;
 ///
 /// See the module [`bindings`](super). The caller holds the lock.
 unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements. The op is called inside a read-side section, since
-    // the ops may be detached by a signal; not under this lock, but nobody needs to know that.
+    // SAFETY: By the safety requirements. Signals come under the lock, so the ops stay attached
+    // while the op is looked up. But the op has the lock as well, and may signal: from then on
+    // only the read-side section keeps what it runs in, which its owner frees a grace period after
+    // the signal.
     unsafe {
         dma_fence_assert_held(fence);
         let was_set = (*fence).test_and_set(ENABLE_SIGNAL);
@@ -82,14 +82,14 @@ pub unsafe fn dma_fence_add_callback(
     func: dma_fence_func_t,
 ) -> c_int {
     if WARN_ON!(fence.is_null() || func.is_none()) {
-        return -EINVAL;
+        return -(EINVAL as c_int);
     }
     // SAFETY: By the safety requirements; the list is changed under the lock.
     unsafe {
         let node = addr_of_mut!((*cb).node);
         if dma_fence_test_signaled_flag(fence) {
             INIT_LIST_HEAD(node);
-            return -ENOENT;
+            return -(ENOENT as c_int);
         }
         let flags = dma_fence_lock_irqsave(fence);
         let pending = __dma_fence_enable_signaling(fence);
@@ -103,7 +103,7 @@ pub unsafe fn dma_fence_add_callback(
         if pending {
             0
         } else {
-            -ENOENT
+            -(ENOENT as c_int)
         }
     }
 }

@@ -115,8 +115,9 @@ pub unsafe fn list_del_init(entry: *mut list_head) {
 /// `old` is a list that nobody else uses; `new` is valid for writes.
 #[inline]
 pub unsafe fn list_replace(old: *mut list_head, new: *mut list_head) {
-    // SAFETY: By the safety requirements. An empty list links back to `old`, which the last two
-    // writes turn into links to `new` itself only through `old`; so close it by hand.
+    // SAFETY: By the safety requirements. The links of an empty list are to `old` itself: copied,
+    // they would send the last two writes to `old`, and `new` would stay linked to it. So an empty
+    // `new` is closed by itself; the neighbours of any other are entries, valid for writes.
     unsafe {
         if list_empty(old) {
             INIT_LIST_HEAD(new);
