@@ -2,7 +2,10 @@
 //! What the types forbid, and what the compiler says to it: the same in every flavour.
 #![cfg(feature = "debug")]
 
+#[path = "../../rust-kernel-shim/tests/compiler/mod.rs"]
+mod compiler;
+
 #[test]
 fn misuse_does_not_compile() {
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+    compiler::refuses("tests/ui");
 }

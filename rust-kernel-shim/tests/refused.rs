@@ -2,7 +2,9 @@
 
 //! Code that the kernel refuses, and this crate with it.
 
+mod compiler;
+
 #[test]
 fn refused() {
-    trybuild::TestCases::new().compile_fail("tests/refused/*.rs");
+    compiler::refuses("tests/refused");
 }
