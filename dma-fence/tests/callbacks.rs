@@ -105,10 +105,10 @@ fn a_completion_is_completed_and_a_task_woken() {
         let me: &Task = unsafe { &*c::get_current().cast() };
         let _complete = register(issued.as_fence(), Complete::new(completion.clone()))?;
         let _wake = register(issued.as_fence(), Wake::new(me.into()))?;
-        c::set_current_state(c::TASK_UNINTERRUPTIBLE);
+        unsafe { c::set_current_state(c::TASK_UNINTERRUPTIBLE) };
         issued.signal(Ok(()));
         // Woken before it could sleep: else nobody would ever do it.
-        c::schedule();
+        unsafe { c::schedule() };
         completion.wait_for_completion();
         Ok(())
     });

@@ -262,7 +262,7 @@ impl Waiter {
     fn start(&self) -> *mut c::task_struct {
         unsafe extern "C" fn run(data: *mut c_void) -> i32 {
             let waiter = unsafe { &*data.cast::<Waiter>() };
-            c::allow_signal(c::SIGUSR1);
+            unsafe { c::allow_signal(c::SIGUSR1) };
             *waiter.found.lock().unwrap() = Some((waiter.wait)(&waiter.fence));
             0
         }
@@ -304,7 +304,7 @@ fn waits_end_with_the_signal_a_timeout_or_an_interrupt() {
         unsafe { c::send_sig(c::SIGUSR1, task, 1) };
         baton::settle();
         assert_eq!(interrupted.found().as_deref(), Some("Err(ERESTARTSYS)"));
-        c::msleep(10);
+        unsafe { c::msleep(10) };
         assert_eq!(
             (plain.found(), timed.found(), both.found()),
             (None, None, None)
@@ -335,7 +335,7 @@ unsafe extern "C" fn reader(fence: *mut c_void) -> i32 {
     let fence = unsafe { Fence::from_raw(fence.cast()) };
     let guard = rcu::read_lock();
     let name = fence.driver_name(&guard);
-    c::cpu_relax();
+    unsafe { c::cpu_relax() };
     event(if name == c"driver" {
         "name used"
     } else {
@@ -354,7 +354,7 @@ fn the_names_outlive_every_reader() {
         let task = unsafe { c::kthread_create(reader, data, c"reader".as_char_ptr()) };
         unsafe { c::wake_up_process(task) };
         // The reader asks, and gives way in the middle of its section.
-        c::cpu_relax();
+        unsafe { c::cpu_relax() };
         issued.signal(Ok(()));
         // Nothing is queued, so the barrier alone does not wait: that was the gap.
         rcu::rcu_barrier();

@@ -23,7 +23,7 @@ fn spawn<T>(function: unsafe extern "C" fn(*mut c_void) -> i32, data: &T) -> *mu
 unsafe extern "C" fn sleeper(data: *mut c_void) -> i32 {
     let (name, ms, log) = unsafe { &*data.cast::<(&str, u32, &Log)>() };
     log.lock().unwrap().push(format!("{name} sleeps"));
-    msleep(*ms);
+    unsafe { msleep(*ms) };
     log.lock().unwrap().push(format!(
         "{name} wakes at {}",
         unsafe { ktime_get() } / 1_000_000
@@ -41,7 +41,7 @@ fn tasks_run_in_the_order_in_which_they_became_runnable() {
         log.lock().unwrap().push("init settles".into());
         baton::settle();
         log.lock().unwrap().push("init goes on".into());
-        msleep(3000);
+        unsafe { msleep(3000) };
         log.lock().unwrap().push("init ends".into());
     });
     assert_eq!(done, Ok(()));
@@ -87,9 +87,9 @@ fn a_machine_in_which_nobody_can_run_is_stuck() {
 }
 
 unsafe extern "C" fn interruptible(data: *mut c_void) -> i32 {
-    allow_signal(SIGUSR1);
-    set_current_state(TASK_INTERRUPTIBLE);
-    let left = schedule_timeout(MAX_SCHEDULE_TIMEOUT);
+    unsafe { allow_signal(SIGUSR1) };
+    unsafe { set_current_state(TASK_INTERRUPTIBLE) };
+    let left = unsafe { schedule_timeout(MAX_SCHEDULE_TIMEOUT) };
     let pending = unsafe { signal_pending(get_current()) };
     unsafe { *data.cast::<(isize, i32)>() = (left, pending) };
     0

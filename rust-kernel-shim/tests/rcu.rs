@@ -45,29 +45,32 @@ fn readers_hold_up_grace_periods() {
 
 #[test]
 fn sections_without_preemption_hold_up_grace_periods() {
-    held_up_by(preempt_disable, preempt_enable);
+    held_up_by(
+        || unsafe { preempt_disable() },
+        || unsafe { preempt_enable() },
+    );
 }
 
 #[test]
 fn sections_without_interrupts_hold_up_grace_periods() {
     held_up_by(
         || {
-            local_irq_save();
+            unsafe { local_irq_save() };
         },
-        || local_irq_restore(0),
+        || unsafe { local_irq_restore(0) },
     );
 }
 
 #[test]
 fn only_read_lock_counts_as_held() {
-    assert_eq!(rcu_read_lock_held(), 0);
-    preempt_disable();
-    assert_eq!(rcu_read_lock_held(), 0);
+    assert_eq!(unsafe { rcu_read_lock_held() }, 0);
+    unsafe { preempt_disable() };
+    assert_eq!(unsafe { rcu_read_lock_held() }, 0);
     unsafe { rcu_read_lock() };
-    assert_eq!(rcu_read_lock_held(), 1);
+    assert_eq!(unsafe { rcu_read_lock_held() }, 1);
     unsafe { rcu_read_unlock() };
-    preempt_enable();
-    assert_eq!(rcu_read_lock_held(), 0);
+    unsafe { preempt_enable() };
+    assert_eq!(unsafe { rcu_read_lock_held() }, 0);
 }
 
 static CALLED: AtomicUsize = AtomicUsize::new(0);
@@ -100,7 +103,7 @@ unsafe extern "C" fn reader(_data: *mut c_void) -> i32 {
     unsafe { rcu_read_lock() };
     note("reader in");
     // Lets the updater run, as a preempted reader would.
-    cpu_relax();
+    unsafe { cpu_relax() };
     note("reader out");
     unsafe { rcu_read_unlock() };
     0

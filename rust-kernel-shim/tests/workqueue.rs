@@ -201,8 +201,8 @@ fn an_item_requeues_itself_and_never_runs_twice_at_once() {
 }
 
 fn schedule_timeout_uninterruptible(jiffies: isize) {
-    set_current_state(TASK_UNINTERRUPTIBLE);
-    schedule_timeout(jiffies);
+    unsafe { set_current_state(TASK_UNINTERRUPTIBLE) };
+    unsafe { schedule_timeout(jiffies) };
 }
 
 #[repr(C)]
@@ -461,7 +461,7 @@ fn delayed_work_runs_when_its_time_has_come() {
     let log = Mutex::new(Vec::new());
     let start = AtomicU32::new(0);
     let say = |what: &'static str| {
-        let at = jiffies() as u32 - start.load(SeqCst);
+        let at = unsafe { jiffies() } as u32 - start.load(SeqCst);
         log.lock().unwrap().push((what, at));
     };
     let done = baton::fifo(|| unsafe {
@@ -531,8 +531,8 @@ fn timers_can_be_changed() {
     let done = baton::fifo(|| unsafe {
         static FIRED: AtomicU32 = AtomicU32::new(0);
         unsafe extern "C" fn fire(_timer: *mut timer_list) {
-            assert!(in_atomic());
-            FIRED.store(jiffies() as u32, SeqCst);
+            assert!(unsafe { in_atomic() });
+            FIRED.store(unsafe { jiffies() } as u32, SeqCst);
         }
         let mut timer = MaybeUninit::<timer_list>::uninit();
         let timer = timer.as_mut_ptr();
@@ -557,7 +557,7 @@ fn a_thousand_machines_leave_nothing_behind() {
         let runs = AtomicU32::new(0);
         let work = |_| {
             runs.fetch_add(1, SeqCst);
-            msleep(1);
+            unsafe { msleep(1) };
         };
         let late = || {
             runs.fetch_add(1, SeqCst);

@@ -128,7 +128,8 @@ pub(crate) fn wake(task: &Task) {
 unsafe extern "C" fn main(data: *mut c_void) -> c_int {
     // SAFETY: By the safety requirements.
     let start = unsafe { Box::from_raw(data.cast::<Start>()) };
-    allow_signal(SIGUSR1);
+    // SAFETY: Nothing is asked for.
+    unsafe { allow_signal(SIGUSR1) };
     enter(&start.session, STACK, || {
         let outcome = command::run(&start.session, &start.statement, Place::Thread);
         let mut state = start.session.state();

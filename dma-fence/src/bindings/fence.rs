@@ -141,21 +141,24 @@ impl dma_fence {
     /// `test_bit()`: what happened before the bit was set is visible if it is.
     #[inline]
     pub(super) fn test(&self, bit: usize) -> bool {
-        __point();
+        // SAFETY: Nothing is asked for.
+        unsafe { __point() };
         self.flags.load(Acquire) & bit != 0
     }
 
     /// `test_and_set_bit()`: a full barrier, as in the kernel.
     #[inline]
     pub(super) fn test_and_set(&self, bit: usize) -> bool {
-        __point();
+        // SAFETY: Nothing is asked for.
+        unsafe { __point() };
         self.flags.fetch_or(bit, SeqCst) & bit != 0
     }
 
     /// `rcu_dereference(fence->ops)`.
     #[inline]
     pub(super) fn ops(&self) -> Option<NonNull<dma_fence_ops>> {
-        __point();
+        // SAFETY: Nothing is asked for.
+        unsafe { __point() };
         // Pairs with the publication of the fence; a null needs no order.
         NonNull::new(self.ops.load(Acquire))
     }

@@ -159,7 +159,8 @@ pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
         return unsafe { ktime_get() };
     }
     while !f.test(TIMESTAMP) {
-        cpu_relax();
+        // SAFETY: Nothing is asked for.
+        unsafe { cpu_relax() };
     }
     // SAFETY: Written before the bit was set, and not again while there is a reference.
     unsafe { (*f.list.get()).timestamp }

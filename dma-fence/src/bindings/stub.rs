@@ -80,7 +80,8 @@ pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
 ///
 /// None; unsafe as every binding is.
 pub unsafe fn dma_fence_allocate_private_stub(timestamp: ktime_t) -> *mut dma_fence {
-    let fence: *mut dma_fence = kzalloc_obj(GFP_KERNEL);
+    // SAFETY: Nothing is asked for.
+    let fence: *mut dma_fence = unsafe { kzalloc_obj(GFP_KERNEL) };
     if fence.is_null() {
         return fence;
     }

@@ -112,8 +112,12 @@ macro_rules! define_event {
         }
 
         /// True if somebody listens to the event.
+        ///
+        /// # Safety
+        ///
+        /// None; unsafe as every binding is.
         #[inline(always)]
-        pub fn $enabled() -> bool {
+        pub unsafe fn $enabled() -> bool {
             $tp.enabled()
         }
     };

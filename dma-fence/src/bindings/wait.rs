@@ -119,7 +119,8 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
     if WARN_ON!(timeout < 0) {
         return -(EINVAL as c_long);
     }
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     // SAFETY: By the safety requirements. Ops with `wait` stay attached as long as the fence
     // lives, so they may be used outside of the section.
     unsafe {

@@ -95,7 +95,8 @@ unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint
 /// `x` is initialised.
 #[track_caller]
 unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     let take = |done: &mut c_uint| match *done {
         0 => false,
         c_uint::MAX => true,

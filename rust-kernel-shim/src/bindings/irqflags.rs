@@ -12,20 +12,32 @@ use super::rcu::current_grace_period;
 use crate::{ffi::c_ulong, machine::cpu};
 
 /// Forbids preemption, until [`preempt_enable`].
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
 #[inline]
-pub fn preempt_disable() {
+pub unsafe fn preempt_disable() {
     cpu::with(|cpu| cpu.enter(&cpu.preempt, current_grace_period));
 }
 
 /// Ends what [`preempt_disable`] began.
+///
+/// # Safety
+///
+/// The thread has called [`preempt_disable`] once more than this.
 #[inline]
-pub fn preempt_enable() {
+pub unsafe fn preempt_enable() {
     cpu::with(|cpu| cpu.exit(&cpu.preempt));
 }
 
 /// Disables interrupts and says in what state they were: 0 if they were on.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
 #[inline]
-pub fn local_irq_save() -> c_ulong {
+pub unsafe fn local_irq_save() -> c_ulong {
     cpu::with(|cpu| {
         cpu.enter(&cpu.irqs_off, current_grace_period);
         (cpu.irqs_off.get() > 1).into()
@@ -33,26 +45,42 @@ pub fn local_irq_save() -> c_ulong {
 }
 
 /// Goes back to the state before [`local_irq_save`].
+///
+/// # Safety
+///
+/// The thread has called [`local_irq_save`] once more than this.
 #[inline]
-pub fn local_irq_restore(_flags: c_ulong) {
+pub unsafe fn local_irq_restore(_flags: c_ulong) {
     cpu::with(|cpu| cpu.exit(&cpu.irqs_off));
 }
 
 /// True while interrupts are disabled.
-pub fn irqs_disabled() -> bool {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn irqs_disabled() -> bool {
     cpu::with(|cpu| cpu.irqs_off.get() != 0)
 }
 
 /// True where sleeping is not allowed.
-pub fn in_atomic() -> bool {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn in_atomic() -> bool {
     cpu::with(|cpu| cpu.in_atomic())
 }
 
 /// Marks a function that may sleep: calling it in atomic context, or inside an RCU read-side
 /// section, is reported.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
 #[inline]
 #[track_caller]
-pub fn might_sleep() {
+pub unsafe fn might_sleep() {
     #[cfg(feature = "debug")]
     check_sleep(core::panic::Location::caller());
 }

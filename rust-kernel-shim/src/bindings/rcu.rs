@@ -66,7 +66,11 @@ pub unsafe fn rcu_read_unlock() {
 
 /// 1 inside a section that [`rcu_read_lock`] began; sections of other kinds, though they hold up
 /// grace periods, do not count.
-pub fn rcu_read_lock_held() -> c_int {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn rcu_read_lock_held() -> c_int {
     cpu::with(|cpu| cpu.rcu.get() != 0).into()
 }
 
@@ -91,7 +95,8 @@ fn not_from_a_callback(function: &str) {
 #[track_caller]
 pub unsafe fn synchronize_rcu() {
     not_from_a_callback("synchronize_rcu");
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     if baton::with_current(|_| ()).is_some() {
         wait_for_callback()
     } else {
@@ -138,7 +143,8 @@ pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
 #[track_caller]
 pub unsafe fn rcu_barrier() {
     not_from_a_callback("rcu_barrier");
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     if baton::with_current(BatonGrace::pending).unwrap_or_else(callbacks::pending) {
         // Callbacks are called in the order in which they were queued.
         wait_for_callback();

@@ -61,12 +61,20 @@ pub unsafe fn put_task_struct(t: *mut task_struct) {
 }
 
 /// Sets the state of the task that runs, before it looks at the condition that it waits for.
-pub fn set_current_state(state: c_uint) {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn set_current_state(state: c_uint) {
     task::current().set_state(state);
 }
 
 /// As [`set_current_state`], where no order with the condition is needed.
-pub fn __set_current_state(state: c_uint) {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn __set_current_state(state: c_uint) {
     task::current().set_state(state);
 }
 
@@ -104,7 +112,11 @@ pub unsafe fn signal_pending(t: *mut task_struct) -> c_int {
 
 /// Lets signals reach the task that runs; kernel threads ignore them otherwise. All signals are
 /// one here.
-pub fn allow_signal(_sig: c_int) {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn allow_signal(_sig: c_int) {
     task::current().allow_signal();
 }
 
@@ -121,7 +133,8 @@ pub unsafe fn send_sig(_sig: c_int, t: *mut task_struct, _priv: c_int) -> c_int 
 
 /// A debug kernel says so if a task sleeps where it must not.
 fn schedule_debug() {
-    if cfg!(feature = "debug") && in_atomic() {
+    // SAFETY: Nothing is asked for.
+    if cfg!(feature = "debug") && unsafe { in_atomic() } {
         let t = task::current();
         // SAFETY: `printk` asks for nothing.
         unsafe {
@@ -149,14 +162,22 @@ fn sleep(ns: Option<u128>) {
 }
 
 /// Sleeps until woken; returns at once if the state is [`TASK_RUNNING`].
-pub fn schedule() {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn schedule() {
     schedule_debug();
     sleep(None);
 }
 
 /// Sleeps until woken, or until `timeout` jiffies have passed. Gives the jiffies that are left:
 /// 0 if none, and [`MAX_SCHEDULE_TIMEOUT`] if that was asked for.
-pub fn schedule_timeout(timeout: c_long) -> c_long {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn schedule_timeout(timeout: c_long) -> c_long {
     schedule_debug();
     if timeout == MAX_SCHEDULE_TIMEOUT {
         sleep(None);
@@ -167,9 +188,11 @@ pub fn schedule_timeout(timeout: c_long) -> c_long {
         task::current().set_state(TASK_RUNNING);
         return 0;
     };
-    let start = jiffies();
+    // SAFETY: Nothing is asked for.
+    let start = unsafe { jiffies() };
     sleep(Some(ticks as u128 * TICK_NSEC as u128));
-    let slept = jiffies().wrapping_sub(start);
+    // SAFETY: Nothing is asked for.
+    let slept = unsafe { jiffies() }.wrapping_sub(start);
     c_long::try_from(ticks.saturating_sub(slept)).unwrap_or(c_long::MAX)
 }
 
@@ -213,20 +236,32 @@ pub unsafe fn kthread_stop(t: *mut task_struct) -> c_int {
 }
 
 /// True once somebody has called [`kthread_stop`] for the task that runs.
-pub fn kthread_should_stop() -> bool {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn kthread_should_stop() -> bool {
     task::current().should_stop()
 }
 
 /// A point at which another processor could interfere, for code that shares memory without the
 /// locks of this crate; under a baton another task may get the turn here.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
 #[doc(hidden)]
 #[inline]
-pub fn __point() {
+pub unsafe fn __point() {
     task::point();
 }
 
 /// Waits a moment for another processor, in a loop.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
 #[inline]
-pub fn cpu_relax() {
+pub unsafe fn cpu_relax() {
     task::relax();
 }

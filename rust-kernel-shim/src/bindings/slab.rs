@@ -71,7 +71,8 @@ pub unsafe fn krealloc_node_align(
     _nid: c_int,
 ) -> *mut c_void {
     if flags & __GFP_DIRECT_RECLAIM != 0 {
-        might_sleep();
+        // SAFETY: Nothing is asked for.
+        unsafe { might_sleep() };
     }
     if cpu::with(cpu::Cpu::count_allocation) {
         return ptr::null_mut();
@@ -109,7 +110,11 @@ pub unsafe fn krealloc_node_align(
 /// Gives zeroed memory for a `T`; null if there is none. May sleep if `flags` say so.
 ///
 /// C: `kzalloc_obj()`.
-pub fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
     // SAFETY: No block to replace.
     unsafe {
         krealloc_node_align(

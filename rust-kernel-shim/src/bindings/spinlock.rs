@@ -83,7 +83,8 @@ unsafe fn raw<'a>(lock: *mut spinlock_t) -> &'a SpinMutex<(), Relax> {
 #[inline]
 pub unsafe fn spin_lock(lock: *mut spinlock_t) {
     task::point();
-    preempt_disable();
+    // SAFETY: Nothing is asked for.
+    unsafe { preempt_disable() };
     // SAFETY: By the safety requirements.
     core::mem::forget(unsafe { raw(lock) }.lock());
 }
@@ -95,7 +96,8 @@ pub unsafe fn spin_lock(lock: *mut spinlock_t) {
 /// `lock` is initialised.
 #[inline]
 pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
-    preempt_disable();
+    // SAFETY: Nothing is asked for.
+    unsafe { preempt_disable() };
     // SAFETY: By the safety requirements.
     match unsafe { raw(lock) }.try_lock() {
         Some(guard) => {
@@ -103,7 +105,8 @@ pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
             1
         }
         None => {
-            preempt_enable();
+            // SAFETY: Disabled above.
+            unsafe { preempt_enable() };
             0
         }
     }
@@ -118,7 +121,8 @@ pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
 pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
     // SAFETY: By the safety requirements.
     unsafe { raw(lock).force_unlock() };
-    preempt_enable();
+    // SAFETY: Disabled when the lock was taken.
+    unsafe { preempt_enable() };
     task::point();
 }
 
@@ -129,7 +133,8 @@ pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
 /// `lock` is initialised.
 #[inline]
 pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
-    let flags = local_irq_save();
+    // SAFETY: Nothing is asked for.
+    let flags = unsafe { local_irq_save() };
     // SAFETY: By the safety requirements.
     unsafe { spin_lock(lock) };
     flags
@@ -144,7 +149,8 @@ pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
 pub unsafe fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong) {
     // SAFETY: By the safety requirements.
     unsafe { spin_unlock(lock) };
-    local_irq_restore(flags);
+    // SAFETY: Saved when the lock was taken.
+    unsafe { local_irq_restore(flags) };
 }
 
 /// As [`spin_lock_irqsave`], with a count of the processor's in place of the flags.
@@ -165,11 +171,13 @@ pub unsafe fn spin_lock_irq_disable(lock: *mut spinlock_t) {
 /// `lock` is initialised.
 #[inline]
 pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
-    let flags = local_irq_save();
+    // SAFETY: Nothing is asked for.
+    let flags = unsafe { local_irq_save() };
     // SAFETY: By the safety requirements.
     let taken = unsafe { spin_trylock(lock) };
     if taken == 0 {
-        local_irq_restore(flags);
+        // SAFETY: Saved above.
+        unsafe { local_irq_restore(flags) };
     }
     taken
 }

@@ -75,7 +75,11 @@ pub unsafe fn ktime_get_clocktai() -> ktime_t {
 }
 
 /// Jiffies since boot. From any context.
-pub fn jiffies() -> c_ulong {
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn jiffies() -> c_ulong {
     (clock::monotonic() / TICK_NSEC as i64) as c_ulong
 }
 
@@ -93,15 +97,22 @@ pub unsafe fn __msecs_to_jiffies(m: c_uint) -> c_ulong {
 
 fn sleep_jiffies(mut timeout: c_long) {
     while timeout > 0 {
-        set_current_state(TASK_UNINTERRUPTIBLE);
-        timeout = schedule_timeout(timeout);
+        // SAFETY: Nothing is asked for.
+        unsafe { set_current_state(TASK_UNINTERRUPTIBLE) };
+        // SAFETY: Nothing is asked for.
+        timeout = unsafe { schedule_timeout(timeout) };
     }
 }
 
 /// Sleeps for at least `msecs` milliseconds.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
 #[track_caller]
-pub fn msleep(msecs: c_uint) {
-    might_sleep();
+pub unsafe fn msleep(msecs: c_uint) {
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     // SAFETY: Nothing is asked for.
     sleep_jiffies(unsafe { __msecs_to_jiffies(msecs) }.cast_signed());
 }
@@ -113,7 +124,8 @@ pub fn msleep(msecs: c_uint) {
 /// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn fsleep(usecs: c_ulong) {
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     let ticks = usecs.div_ceil(NSEC_PER_SEC as c_ulong / 1000 / HZ);
     sleep_jiffies(c_long::try_from(ticks).unwrap_or(c_long::MAX - 1));
 }

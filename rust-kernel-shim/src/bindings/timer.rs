@@ -149,13 +149,16 @@ unsafe extern "C" fn timer_thread(_data: *mut c_void) -> c_int {
             let timer: *mut timer_list = next.cast();
             // SAFETY: On the list, so it is valid.
             let left = unsafe { (*timer).expires }
-                .wrapping_sub(jiffies())
+                // SAFETY: Nothing is asked for.
+                .wrapping_sub(unsafe { jiffies() })
                 .cast_signed();
             if left > 0 {
                 // Before the lock is released, so that no wake-up is lost.
-                set_current_state(TASK_UNINTERRUPTIBLE);
+                // SAFETY: Nothing is asked for.
+                unsafe { set_current_state(TASK_UNINTERRUPTIBLE) };
                 drop(inner);
-                schedule_timeout(left.min(c_long::MAX - 1));
+                // SAFETY: Nothing is asked for.
+                unsafe { schedule_timeout(left.min(c_long::MAX - 1)) };
                 continue;
             }
             inner.running = timer;
@@ -265,7 +268,8 @@ pub unsafe fn timer_delete_sync(timer: *mut timer_list) -> c_int {
     // SAFETY: By the safety requirements.
     let pending = unsafe { timer_delete(timer) };
     while globals::with(|globals| core::ptr::eq(globals.timers.lock().running, timer)) {
-        super::cpu_relax();
+        // SAFETY: Nothing is asked for.
+        unsafe { super::cpu_relax() };
     }
     pending
 }

@@ -212,7 +212,11 @@ pub unsafe fn tracepoint_probe_unregister(
 }
 
 /// True if somebody listens.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
 #[inline(always)]
-pub fn tracepoint_enabled(tp: &tracepoint) -> bool {
+pub unsafe fn tracepoint_enabled(tp: &tracepoint) -> bool {
     tp.enabled()
 }

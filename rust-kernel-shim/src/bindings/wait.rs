@@ -131,7 +131,8 @@ pub unsafe fn prepare_to_wait_exclusive(
 ///
 /// As [`prepare_to_wait`].
 pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry) {
-    set_current_state(TASK_RUNNING);
+    // SAFETY: Nothing is asked for.
+    unsafe { set_current_state(TASK_RUNNING) };
     // SAFETY: By the safety requirements; the list is changed under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));

@@ -145,7 +145,8 @@ impl CondVar {
         // Before the lock is given back, so that no notification is lost.
         // SAFETY: Both are initialised, and the entry is ours.
         unsafe { bindings::prepare_to_wait_exclusive(queue, wait.get(), state) };
-        let left = guard.do_unlocked(|| bindings::schedule_timeout(timeout));
+        // SAFETY: Nothing is asked for.
+        let left = guard.do_unlocked(|| unsafe { bindings::schedule_timeout(timeout) });
         // SAFETY: As above.
         unsafe { bindings::finish_wait(queue, wait.get()) };
         left

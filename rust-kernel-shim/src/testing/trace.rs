@@ -16,13 +16,15 @@ pub struct Recording(&'static tracepoint);
 ///
 /// ENOMEM, and EBUSY if too many listen to it already.
 pub fn record(event: &'static tracepoint) -> Result<Recording> {
-    to_result(trace_event_enable(event))?;
+    // SAFETY: Nothing is asked for.
+    to_result(unsafe { trace_event_enable(event) })?;
     Ok(Recording(event))
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        trace_event_disable(self.0);
+        // SAFETY: Nothing is asked for.
+        unsafe { trace_event_disable(self.0) };
     }
 }
 

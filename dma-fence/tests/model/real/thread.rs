@@ -58,7 +58,8 @@ pub(super) fn start(thread: usize) -> Option<Thread> {
 unsafe extern "C" fn main(data: *mut c_void) -> c_int {
     // SAFETY: By the safety requirements.
     let start = unsafe { Box::from_raw(data.cast::<Start>()) };
-    allow_signal(SIGUSR1);
+    // SAFETY: Nothing is asked for.
+    unsafe { allow_signal(SIGUSR1) };
     USER.set(Some(Arc::clone(&start.user)));
     start.user.run_thread(start.thread);
     USER.set(None);

@@ -105,7 +105,8 @@ pub unsafe fn cancel_delayed_work(dwork: *mut delayed_work) -> bool {
         if let Some(cancelled) = outcome {
             return cancelled;
         }
-        cpu_relax();
+        // SAFETY: Nothing is asked for.
+        unsafe { cpu_relax() };
     }
 }
 
@@ -117,7 +118,8 @@ pub unsafe fn cancel_delayed_work(dwork: *mut delayed_work) -> bool {
 /// `dwork` is initialised, and not that of the caller.
 #[track_caller]
 pub unsafe fn cancel_delayed_work_sync(dwork: *mut delayed_work) -> bool {
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     // SAFETY: By the safety requirements.
     unsafe {
         let work = addr_of_mut!((*dwork).work);
@@ -137,7 +139,8 @@ pub unsafe fn cancel_delayed_work_sync(dwork: *mut delayed_work) -> bool {
 /// As [`cancel_delayed_work_sync`].
 #[track_caller]
 pub unsafe fn flush_delayed_work(dwork: *mut delayed_work) -> bool {
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     // SAFETY: By the safety requirements. Who deletes the timer does what it would have done.
     unsafe {
         let timer = addr_of_mut!((*dwork).timer);

@@ -62,7 +62,8 @@ unsafe fn last_item(inner: &mut Inner, work: *mut work_struct) -> Option<u64> {
 /// `work` is initialised, and not that of the caller.
 #[track_caller]
 pub unsafe fn flush_work(work: *mut work_struct) -> bool {
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     globals::with(|globals| {
         // SAFETY: By the safety requirements.
         let item = unsafe { last_item(&mut globals.pools.lock(), work) };
@@ -79,7 +80,8 @@ pub unsafe fn flush_work(work: *mut work_struct) -> bool {
 /// `wq` is valid, and the caller is not run by it.
 #[track_caller]
 pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     globals::with(|globals| {
         let next = globals.pools.lock().next_seq();
         wait_until_none(&globals.pools, |own, seq| ptr::eq(own, wq) && seq < next);
@@ -104,7 +106,8 @@ pub unsafe fn flush_workqueue(wq: *mut workqueue_struct) {
 /// As [`__flush_workqueue`].
 #[track_caller]
 pub unsafe fn drain_workqueue(wq: *mut workqueue_struct) {
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     globals::with(|globals| wait_until_none(&globals.pools, |own, _| ptr::eq(own, wq)));
 }
 
@@ -147,7 +150,8 @@ pub unsafe fn cancel_work_sync(work: *mut work_struct) -> bool {
 /// As [`flush_work`].
 #[track_caller]
 pub unsafe fn disable_work_sync(work: *mut work_struct) -> bool {
-    might_sleep();
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
     // SAFETY: By the safety requirements.
     unsafe {
         disable(work);
