@@ -36,6 +36,7 @@ pub fn __warn(file: &str, line: u32, message: Option<fmt::Arguments<'_>>) {
 /// Warns in the kernel log if `$cond` holds, and says whether it does.
 ///
 /// C: `WARN()`.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! WARN {
     ($cond:expr, $($message:tt)+) => {{
@@ -54,6 +55,7 @@ macro_rules! WARN {
 /// Warns in the kernel log, with the place alone, if `$cond` holds; says whether it does.
 ///
 /// C: `WARN_ON()`.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! WARN_ON {
     ($cond:expr) => {{
@@ -68,6 +70,7 @@ macro_rules! WARN_ON {
 /// Ends the task, as in the kernel, if `$cond` holds: an invariant is broken beyond repair.
 ///
 /// C: `BUG_ON()`.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! BUG_ON {
     ($cond:expr) => {

@@ -196,6 +196,7 @@ pub unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_h
 ///
 /// `$ptr` comes from `kmalloc()` and friends, and nobody finds it any more who does not know it
 /// already.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! kfree_rcu {
     ($ptr:expr, $Type:ty, $($field:tt)+) => {
