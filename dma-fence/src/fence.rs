@@ -177,6 +177,7 @@ impl Fence {
     ///
     /// ENOMEM.
     #[doc(alias = "dma_fence_allocate_private_stub")]
+    #[track_caller]
     pub fn private_stub(timestamp: Ktime) -> Result<ARef<Fence>> {
         // SAFETY: Nothing is asked for.
         let fence = unsafe { bindings::dma_fence_allocate_private_stub(timestamp.as_nanos()) };
@@ -187,6 +188,7 @@ impl Fence {
 
     /// Waits until the fence has signalled. Sleeps, and nothing interrupts it.
     #[doc(alias = "dma_fence_wait")]
+    #[track_caller]
     pub fn wait(&self) {
         // A driver's own wait may give up in its own way, which is no reason for us to.
         if self.wait_raw(false, MAX_SCHEDULE_TIMEOUT).is_err() {
@@ -201,6 +203,7 @@ impl Fence {
     ///
     /// ERESTARTSYS if a signal came first.
     #[doc(alias = "dma_fence_wait")]
+    #[track_caller]
     pub fn wait_interruptible(&self) -> Result {
         self.wait_raw(true, MAX_SCHEDULE_TIMEOUT).map(|_| ())
     }
@@ -210,6 +213,7 @@ impl Fence {
     /// Gives the jiffies that are left, at least 1; `None` if it has not signalled. A timeout of
     /// 0 looks once; it enables signalling, as all waits do.
     #[doc(alias = "dma_fence_wait_timeout")]
+    #[track_caller]
     pub fn wait_timeout(&self, timeout: Jiffies) -> Option<Jiffies> {
         // A driver's own wait may fail in its own way.
         self.wait_raw(false, to_timeout(timeout))
@@ -222,10 +226,12 @@ impl Fence {
     ///
     /// ERESTARTSYS if a signal came first.
     #[doc(alias = "dma_fence_wait_timeout")]
+    #[track_caller]
     pub fn wait_interruptible_timeout(&self, timeout: Jiffies) -> Result<Option<Jiffies>> {
         self.wait_raw(true, to_timeout(timeout))
     }
 
+    #[track_caller]
     fn wait_raw(&self, intr: bool, timeout: c_long) -> Result<Option<Jiffies>> {
         // SAFETY: By the type invariant.
         match unsafe { bindings::dma_fence_wait_timeout(self.as_raw(), intr, timeout) } {

@@ -33,6 +33,7 @@ use kernel::{
 /// # Ok::<(), kernel::error::Error>(())
 /// ```
 #[doc(alias = "dma_fence_wait_any_timeout")]
+#[track_caller]
 pub fn wait_any(fences: &[&Fence], timeout: Jiffies) -> Result<Option<(usize, Jiffies)>> {
     wait_any_raw(fences, false, timeout)
 }
@@ -43,6 +44,7 @@ pub fn wait_any(fences: &[&Fence], timeout: Jiffies) -> Result<Option<(usize, Ji
 ///
 /// ERESTARTSYS if a signal came first; EINVAL without fences; ENOMEM.
 #[doc(alias = "dma_fence_wait_any_timeout")]
+#[track_caller]
 pub fn wait_any_interruptible(
     fences: &[&Fence],
     timeout: Jiffies,
@@ -50,6 +52,7 @@ pub fn wait_any_interruptible(
     wait_any_raw(fences, true, timeout)
 }
 
+#[track_caller]
 fn wait_any_raw(
     fences: &[&Fence],
     intr: bool,

@@ -6,6 +6,8 @@
 use dma_fence::{
     bindings, ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext, FenceContextOps,
 };
+#[cfg(feature = "debug")]
+use dma_fence::{wait_any, wait_any_interruptible, Ktime};
 use kernel::{
     bindings as c,
     ffi::c_void,
@@ -368,4 +370,37 @@ fn the_names_outlive_every_reader() {
         *EVENTS.lock().unwrap(),
         ["after rcu_barrier()", "name used", "context is gone"]
     );
+}
+
+/// Does the log say that something slept in a wrong context at this line of this file?
+#[cfg(feature = "debug")]
+fn slept_at(line: u32) -> bool {
+    let at = format!("invalid context at {}:{line}", file!());
+    let mut found = false;
+    testing::console::for_each_line(|text| found |= text.ends_with(&at));
+    found
+}
+
+#[cfg(feature = "debug")]
+#[test]
+fn a_report_names_the_line_that_sleeps() -> Result {
+    testing::console::set_loglevel(4);
+    let fence = Fence::stub();
+    type Sleep = fn(&Fence);
+    let sleeps: [(u32, Sleep); 7] = [
+        (line!(), |fence| fence.wait()),
+        (line!(), |fence| _ = fence.wait_interruptible()),
+        (line!(), |fence| _ = fence.wait_timeout(0)),
+        (line!(), |f| _ = f.wait_interruptible_timeout(0)),
+        (line!(), |fence| _ = wait_any(&[fence], 1)),
+        (line!(), |f| _ = wait_any_interruptible(&[f], 1)),
+        (line!(), |_| _ = Fence::private_stub(Ktime::from_nanos(7))),
+    ];
+    for (line, sleep) in sleeps {
+        let guard = rcu::read_lock();
+        sleep(&fence);
+        drop(guard);
+        assert!(slept_at(line), "line {line}");
+    }
+    Ok(())
 }

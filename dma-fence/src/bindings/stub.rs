@@ -79,6 +79,7 @@ pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
 /// # Safety
 ///
 /// None; unsafe as every binding is.
+#[track_caller]
 pub unsafe fn dma_fence_allocate_private_stub(timestamp: ktime_t) -> *mut dma_fence {
     // SAFETY: Nothing is asked for.
     let fence: *mut dma_fence = unsafe { kzalloc_obj(GFP_KERNEL) };

@@ -63,6 +63,7 @@ pub(crate) fn slab_live() -> isize {
 /// # Safety
 ///
 /// `p` is null or comes from this function; it is no longer valid if another block is returned.
+#[track_caller]
 pub unsafe fn krealloc_node_align(
     p: *const c_void,
     size: usize,
@@ -114,6 +115,7 @@ pub unsafe fn krealloc_node_align(
 /// # Safety
 ///
 /// None; unsafe as every binding is.
+#[track_caller]
 pub unsafe fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
     // SAFETY: No block to replace.
     unsafe {

@@ -63,6 +63,7 @@ impl Completion {
 
     /// Waits until it is done; may sleep, and no signal ends it.
     #[inline]
+    #[track_caller]
     pub fn wait_for_completion(&self) {
         // SAFETY: The completion is initialised.
         unsafe { bindings::wait_for_completion(self.as_raw()) };

@@ -64,6 +64,7 @@ pub unsafe trait Backend {
     ///
     /// The lock is initialised.
     #[must_use]
+    #[track_caller]
     unsafe fn lock(ptr: *mut Self::State) -> Self::GuardState;
 
     /// Takes the lock if it is free.
@@ -159,6 +160,7 @@ impl<B: Backend> Lock<(), B> {
 impl<T: ?Sized, B: Backend> Lock<T, B> {
     /// Waits for the lock.
     #[inline]
+    #[track_caller]
     pub fn lock(&self) -> Guard<'_, T, B> {
         // SAFETY: The lock was initialised when it was made.
         let state = unsafe { B::lock(self.state.get()) };

@@ -14,6 +14,7 @@ use crate::{
 ///
 /// What is negative or longer than `i32::MAX` microseconds counts as that.
 #[doc(alias = "usleep_range")]
+#[track_caller]
 pub fn fsleep(delta: Delta) {
     // CAST: Widens.
     const MAX: Delta = Delta::from_micros(i32::MAX as i64);

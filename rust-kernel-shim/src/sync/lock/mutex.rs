@@ -50,6 +50,7 @@ unsafe impl Backend for MutexBackend {
     }
 
     #[inline]
+    #[track_caller]
     unsafe fn lock(ptr: *mut Self::State) {
         // SAFETY: The caller says that it is initialised.
         unsafe { bindings::mutex_lock(ptr) }
