@@ -431,8 +431,9 @@ pub(crate) fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut 
 /// Comes to a point at which another processor could interfere.
 #[inline]
 pub(crate) fn point() {
-    #[cfg(feature = "debug")]
-    baton::with(|baton| baton.point(current()));
+    if cfg!(feature = "debug") {
+        baton::with(|baton| baton.point(current()));
+    }
 }
 
 /// Waits a moment for another processor: `cpu_relax()`.
