@@ -122,10 +122,15 @@ fn workload(options: &Options, report: &mut Report) -> Result<(), Failure> {
             crowd.finish();
         });
         crowd.start(scope, &mut rng)?;
-        timelines.start(scope, &mut rng)?;
-        gpu.run(options.jobs, &mut rng, &crowd, |over| {
+        let advancing = timelines.start(scope, &mut rng)?;
+        let stats = gpu.run(options.jobs, &mut rng, &crowd, |over| {
             bar.set_position(over)
-        })
+        })?;
+        for thread in advancing {
+            // A panic there is one here when the scope ends.
+            let _ = thread.join();
+        }
+        Ok::<_, Failure>(stats)
     })?;
     bar.finish_and_clear();
 
