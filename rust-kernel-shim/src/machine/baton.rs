@@ -29,7 +29,7 @@ use super::{
 };
 use core::{
     any::Any,
-    sync::atomic::{AtomicIsize, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed},
 };
 
 /// What a layer above keeps for each baton, and does while it is idle.
@@ -121,6 +121,8 @@ pub(crate) struct Baton {
     seed: Option<u64>,
     /// True if a task may lose the turn at a point.
     preempts: bool,
+    /// True while what belongs to no task runs, on the thread of one that waits or has ended.
+    idling: AtomicBool,
     /// Points that were passed.
     points: AtomicUsize,
     /// Blocks of memory that tasks of this machine have allocated and not freed.
@@ -162,6 +164,7 @@ impl Baton {
         let baton = Arc::new(Self {
             preempts: policy.preempts(),
             seed,
+            idling: AtomicBool::new(false),
             points: AtomicUsize::new(0),
             live: AtomicIsize::new(0),
             inner: Mutex::new(Inner {
@@ -216,7 +219,7 @@ impl Baton {
             // What happens at the end of a grace period may start tasks again.
             loop {
                 self.wait_for_ends(init, || self.alone(TaskPtr(init)));
-                if !self.above.0.idle() {
+                if !self.idle() {
                     break;
                 }
             }
@@ -324,7 +327,9 @@ impl Baton {
     /// The task comes to a point at which another processor could interfere.
     #[inline]
     pub(super) fn point(&self, task: &task_struct) {
-        if self.preempts {
+        // What runs while the machine idles could not be told from its thread's task, which
+        // may have ended: it would be switched to as if that were runnable.
+        if self.preempts && !self.idling.load(Relaxed) {
             self.maybe_preempt(task);
         }
     }
@@ -357,11 +362,19 @@ impl Baton {
         self.lock().runnable.retain(|&t| t != TaskPtr(task));
     }
 
+    /// Has the layer above do what it does when no task can run.
+    fn idle(&self) -> bool {
+        self.idling.store(true, Relaxed);
+        let done = self.above.0.idle();
+        self.idling.store(false, Relaxed);
+        done
+    }
+
     /// Ends a grace period if callbacks may be called here, or else lets time pass; false if
     /// neither helps.
     fn progress(&self, callbacks: bool) -> bool {
         let quiescent = !self.lock().tasks.iter().any(|t| t.get().in_section());
-        if callbacks && quiescent && self.above.0.idle() {
+        if callbacks && quiescent && self.idle() {
             return true;
         }
         let mut inner = self.lock();
