@@ -21,8 +21,15 @@ use core::{
 use kernel::{
     container_of,
     prelude::*,
+    sync::atomic::{
+        Atomic,
+        Full, //
+    },
     types::Opaque, //
 };
+
+/// No result is a positive number.
+const UNDECIDED: c_int = 1;
 
 /// A fence and the driver's part of it.
 ///
@@ -36,6 +43,8 @@ pub(super) struct Block<T: FenceContextOps> {
     base: Opaque<bindings::dma_fence>,
     rcu: Opaque<bindings::callback_head>,
     context: *const FenceContext<T>,
+    /// What the fence signals with: 0 or an errno, once that is decided.
+    decided: Atomic<c_int>,
     data: T::FenceDataType,
 }
 
@@ -46,6 +55,7 @@ impl<T: FenceContextOps> Block<T> {
             rcu: Opaque::zeroed(),
             // INVARIANT: Whoever makes a fence of the block keeps the context as long.
             context,
+            decided: Atomic::new(UNDECIDED),
             data,
         };
         Ok(KBox::new(block, GFP_KERNEL)?)
@@ -105,6 +115,29 @@ impl<T: FenceContextOps> Block<T> {
         // SAFETY: By the safety requirements; dropped no sooner than a grace period after the
         // signal.
         unsafe { &(*block).data }
+    }
+
+    /// Decides what the fence signals with, unless somebody has before; gives what was decided.
+    ///
+    /// Its driver signals a fence, and whoever polls it may find that it is over: the first of
+    /// them all has the last word, and the others say the same. A poll sets the error without
+    /// the lock, so without this it might change that of a fence that has just signalled.
+    ///
+    /// # Safety
+    ///
+    /// As [`data`](Self::data).
+    pub(super) unsafe fn decide(fence: *mut bindings::dma_fence, result: Result) -> c_int {
+        // CAST: `base` is the first member.
+        let block = fence.cast::<Self>();
+        let error = match result {
+            Ok(()) => 0,
+            Err(error) => error.to_errno(),
+        };
+        // SAFETY: By the safety requirements.
+        match unsafe { &(*block).decided }.cmpxchg(UNDECIDED, error, Full) {
+            Ok(_) => error,
+            Err(decided) => decided,
+        }
     }
 
     /// Takes the block over from its issuer: the data is dropped, and the reference given up,

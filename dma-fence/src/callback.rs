@@ -70,8 +70,9 @@ impl<T> From<AllocError> for CallbackError<T> {
 
 /// A callback that is registered on a fence.
 ///
-/// Dropping it takes the callback back; if that is running, waits until it has returned. From
-/// any context but the callback itself.
+/// Dropping it takes the callback back; if that is running, waits until it has returned. That
+/// takes the fence's lock: so from any context, but neither from a callback of the same fence,
+/// nor from one of a fence whose callbacks drop registrations on this one.
 ///
 /// # Invariants
 ///

@@ -167,13 +167,14 @@ impl<T: FenceContextOps> FenceContext<T> {
 #[pinned_drop]
 impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
     fn drop(self: Pin<&mut Self>) {
+        // Whoever found the ops before a fence had signalled may be inside our names. That is
+        // so even if nothing waits to be freed, and then `rcu_barrier()` alone would not wait.
+        rcu::synchronize_rcu();
+        // Only now is nobody inside an op any more, where fences can be made as well.
         let unsignalled = self.unsignalled.load(Relaxed);
         if unsignalled != 0 {
             forgotten(self.number, unsignalled);
         }
-        // Whoever found the ops before a fence had signalled may be inside our names. That is
-        // so even if nothing waits to be freed, and then `rcu_barrier()` alone would not wait.
-        rcu::synchronize_rcu();
         // The data of our fences may reach what the driver frees after us.
         rcu::rcu_barrier();
     }

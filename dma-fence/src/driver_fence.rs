@@ -83,6 +83,11 @@ impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
     }
 }
 
+// SAFETY: The block is memory that nobody else knows, with the data, and the rest is `context`.
+unsafe impl<T: FenceContextOps, C: ContextRef<T> + Send> Send for FenceAllocation<T, C> {}
+// SAFETY: As above.
+unsafe impl<T: FenceContextOps, C: ContextRef<T> + Sync> Sync for FenceAllocation<T, C> {}
+
 /// The issuer's side of a fence: the only thing that can signal it.
 ///
 /// Having one tells you that
@@ -142,8 +147,9 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
         unsafe {
             let flags = bindings::dma_fence_lock_irqsave(fence);
             if !bindings::dma_fence_test_signaled_flag(fence) {
-                if let Err(error) = result {
-                    bindings::dma_fence_set_error(fence, error.to_errno());
+                let error = Block::<T>::decide(fence, result);
+                if error != 0 {
+                    bindings::dma_fence_set_error(fence, error);
                 }
                 bindings::dma_fence_signal_locked(fence);
             }

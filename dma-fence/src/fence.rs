@@ -65,7 +65,7 @@ impl Fence {
         self.0.get()
     }
 
-    fn test_signaled_flag(&self) -> bool {
+    pub(super) fn test_signaled_flag(&self) -> bool {
         // SAFETY: By the type invariant.
         unsafe { bindings::dma_fence_test_signaled_flag(self.as_raw()) }
     }
@@ -190,8 +190,9 @@ impl Fence {
     #[doc(alias = "dma_fence_wait")]
     #[track_caller]
     pub fn wait(&self) {
+        let _ = self.wait_raw(false, MAX_SCHEDULE_TIMEOUT);
         // A driver's own wait may give up in its own way, which is no reason for us to.
-        if self.wait_raw(false, MAX_SCHEDULE_TIMEOUT).is_err() {
+        while !self.test_signaled_flag() {
             // SAFETY: By the type invariant.
             unsafe { bindings::dma_fence_default_wait(self.as_raw(), false, MAX_SCHEDULE_TIMEOUT) };
         }
@@ -266,7 +267,7 @@ impl Fence {
     /// The fence in one line, `DRIVER TIMELINE seq SEQNO {un}signalled`, without a newline.
     ///
     /// State and names agree, even if the fence signals meanwhile. Asks the driver once, when it
-    /// is printed. From any context but a callback of the same fence.
+    /// is printed, which happens inside a read-side section: what it is printed to must not sleep. From any context but a callback of the same fence.
     #[doc(alias = "dma_fence_describe")]
     pub fn describe(&self) -> impl fmt::Display + '_ {
         Describe(self)

@@ -172,3 +172,16 @@ pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
     // it, so it is read once, as a whole.
     unsafe { core::ptr::addr_of!((*fence).error).read_volatile() }
 }
+
+/// Sets the error and looks at nothing else, where `dma_fence_set_error()` would warn about a
+/// fence that signals at this moment.
+///
+/// # Safety
+///
+/// `fence` points to an initialised fence that the caller holds a reference to.
+#[inline]
+pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
+    // SAFETY: The fence is alive by the requirement. The field is read by C while it is written,
+    // so it is written once, as a whole.
+    unsafe { core::ptr::addr_of_mut!((*fence).error).write_volatile(error) }
+}

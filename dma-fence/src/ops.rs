@@ -135,13 +135,21 @@ impl<T: FenceContextOps> OpsFence<'_, T> {
         ..pin_init::zeroed()
     };
 
+    /// The fence is over: sets the error, if one was decided on.
+    ///
+    /// Maybe without the lock; then the fence may have signalled since the C side looked, but
+    /// with this very error.
+    ///
     /// # Safety
     ///
-    /// As [`new`](Self::new), and it has not signalled.
-    unsafe fn set_error(fence: *mut bindings::dma_fence, result: Result) {
-        if let Err(error) = result {
+    /// As [`new`](Self::new).
+    unsafe fn over(fence: *mut bindings::dma_fence, result: Result) {
+        // SAFETY: By the safety requirements.
+        let error = unsafe { Block::<T>::decide(fence, result) };
+        // SAFETY: By the safety requirements.
+        if error != 0 && !unsafe { bindings::dma_fence_test_signaled_flag(fence) } {
             // SAFETY: By the safety requirements.
-            unsafe { bindings::dma_fence_set_error(fence, error.to_errno()) };
+            unsafe { bindings::dma_fence_store_error(fence, error) };
         }
     }
 
@@ -154,8 +162,8 @@ impl<T: FenceContextOps> OpsFence<'_, T> {
         match T::ENABLE_SIGNALING.and_then(|op| op(&ops_fence)) {
             None => true,
             Some(result) => {
-                // SAFETY: Under the lock and not signalled.
-                unsafe { Self::set_error(fence, result) };
+                // SAFETY: The C side calls ops inside a read-side section.
+                unsafe { Self::over(fence, result) };
                 false
             }
         }
@@ -170,8 +178,8 @@ impl<T: FenceContextOps> OpsFence<'_, T> {
         match T::SIGNALED.and_then(|op| op(&ops_fence)) {
             None => false,
             Some(result) => {
-                // SAFETY: The C side has seen it unsignalled.
-                unsafe { Self::set_error(fence, result) };
+                // SAFETY: The C side calls ops inside a read-side section.
+                unsafe { Self::over(fence, result) };
                 true
             }
         }

@@ -22,7 +22,10 @@ use kernel::{
     workqueue::{self, impl_has_work, new_work, Work, WorkItem},
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use std::sync::Mutex;
+use std::sync::{
+    atomic::{AtomicUsize, Ordering::SeqCst},
+    Mutex,
+};
 
 struct Plain;
 
@@ -411,3 +414,52 @@ fn taking_a_forward_back_cancels() -> Result {
     theirs.signal(Ok(()));
     Ok(())
 }
+
+/// Data that counts its drops.
+struct Counted(&'static AtomicUsize);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+struct Counting;
+
+impl FenceContextOps for Counting {
+    type FenceDataType = Counted;
+}
+
+#[test]
+fn what_nobody_has_seen_drops_its_data_once() -> Result {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    let context = context(Counting)?;
+    drop(
+        context
+            .new_fence_allocation(Counted(&DROPPED))?
+            .new_private_fence(),
+    );
+    assert_eq!(DROPPED.load(SeqCst), 1);
+    Ok(())
+}
+
+#[test]
+fn an_error_counts_once_it_has_signalled() -> Result {
+    let context = context(Plain)?;
+    let issued = context.new_fence_allocation(())?.new_fence();
+    let fence: ARef<Fence> = issued.as_fence().into();
+    let raw = core::ptr::from_ref::<Fence>(&fence).cast_mut().cast();
+    unsafe { bindings::dma_fence_set_error(raw, EIO.to_errno()) };
+    assert_eq!(fence.error(), None);
+    issued.signal(Ok(()));
+    assert_eq!(fence.error(), Some(EIO));
+    assert!(Fence::stub().timestamp() > Some(Ktime::from_nanos(0)));
+    Ok(())
+}
+
+/// Memory for a fence can be made in one thread, and the fence in another.
+const _: () = {
+    const fn send<T: Send + Sync>() {}
+    send::<dma_fence::DriverFenceAllocation<'static, Plain>>();
+    send::<dma_fence::ArcDriverFenceAllocation<Plain>>();
+};

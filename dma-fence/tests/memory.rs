@@ -5,12 +5,17 @@
 
 use dma_fence::{
     wait_any, CallbackError, Complete, Fence, FenceCallbackRegistration, FenceContext,
-    FenceContextOps, Ktime,
+    FenceContextOps, Forward, Ktime,
 };
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc, Completion},
-    testing::memory::{allocations, fail_nth, live_blocks, rcu_barrier},
+    testing::{
+        baton,
+        memory::{allocations, fail_nth, live_blocks, rcu_barrier},
+    },
+    time::{delay::fsleep, Delta},
+    workqueue,
 };
 
 struct Ops;
@@ -57,6 +62,29 @@ fn costs(context: &Context) -> Result {
     Ok(())
 }
 
+/// Waits that sleep: what they allocate is counted on the thread that waits.
+fn waiting_costs() -> Result {
+    baton::fifo(|| -> Result {
+        let context = context()?;
+        let mut fences = KVec::new();
+        for _ in 0..2 {
+            let allocation = FenceContext::new_arc_fence_allocation(&context, None)?;
+            let issued = allocation.new_fence();
+            fences.push(ARef::<Fence>::from(issued.as_fence()), GFP_KERNEL)?;
+            workqueue::system_highpri().try_spawn(GFP_KERNEL, move || {
+                fsleep(Delta::from_millis(100));
+                issued.signal(Ok(()));
+            })?;
+        }
+        let (any, found) = cost(|| wait_any(&[&fences[0], &fences[1]], 1000));
+        let (waiting, ()) = cost(|| fences[1].wait());
+        assert!(matches!(found, Ok(Some((0, 1..1000)))), "{found:?}");
+        assert_eq!([any, waiting], [1, 0]);
+        Ok(())
+    })
+    .map_err(|_| EDEADLK)?
+}
+
 /// Everything that allocates, once.
 fn everything() -> Result {
     let context = context()?;
@@ -72,6 +100,9 @@ fn everything() -> Result {
         CallbackError::AlreadySignaled(_) => EINVAL,
         CallbackError::Other(error) => error,
     })?;
+    let ours = FenceContext::new_arc_fence_allocation(&context, None)?.new_fence();
+    drop(Forward::new(&fence, ours)?);
+    drop(context.new_fence_allocation(None)?.new_private_fence());
     let stub = Fence::private_stub(Ktime::from_nanos(7))?;
     wait_any(&[&fence, &stub], 5)?;
     shared.signal(Ok(()));
@@ -89,6 +120,10 @@ fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
     rcu_barrier();
 
     costs(&context()?)?;
+    waiting_costs()?;
+    // What a callback frees may itself be freed by a callback.
+    rcu_barrier();
+    rcu_barrier();
     let before = live_blocks();
     let mut failed = 0;
     for nth in 1.. {
@@ -106,6 +141,6 @@ fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
         assert_eq!(result, Err(ENOMEM), "allocation {nth}");
         failed += 1;
     }
-    assert_eq!(failed, 10);
+    assert_eq!(failed, 13);
     Ok(())
 }

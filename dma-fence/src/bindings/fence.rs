@@ -195,6 +195,17 @@ pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
     unsafe { &*fence }.error.load(Relaxed)
 }
 
+/// Sets the error and looks at nothing else, where `dma_fence_set_error()` would warn about a
+/// fence that signals at this moment.
+///
+/// # Safety
+///
+/// `fence` is valid.
+pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
+    // SAFETY: By the safety requirements.
+    unsafe { &*fence }.error.store(error, Relaxed);
+}
+
 /// The ops if they are attached, else null: `rcu_access_pointer(fence->ops)`.
 ///
 /// # Safety

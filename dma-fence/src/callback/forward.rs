@@ -28,9 +28,9 @@ use kernel::{
 
 /// Signals a fence of one's own when another driver's fence signals, with that one's error.
 ///
-/// Not from the callback itself, but from a work item: a fence that is signalled under another's
-/// lock nests two locks of one class, which lockdep takes for a deadlock, and drops what belongs
-/// to the fence in atomic context.
+/// Not from the callback itself, but from a work item of a system queue (which Linux 7.3 gives Rust
+/// no way to flush): a fence that is signalled under another's lock nests two locks of one class,
+/// which lockdep takes for a deadlock, and drops what belongs to the fence in atomic context.
 ///
 /// Dropping it before the other fence has signalled cancels one's own, as dropping that does.
 pub struct Forward<T: FenceContextOps>(Arc<Forwarding<T>>);
@@ -64,7 +64,8 @@ impl<T: FenceContextOps> Forward<T> {
         Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
     }
 
-    /// Signals now; for when it was too late for the callback. May sleep.
+    /// Signals now; for when it was too late for the callback. Cancels one's own fence if the
+    /// other has not signalled after all. May sleep.
     pub fn signal(self) {
         self.0.signal();
     }
@@ -74,15 +75,18 @@ impl<T: FenceContextOps> Forwarding<T> {
     fn signal(&self) {
         let to = self.to.lock().take();
         if let Some(to) = to {
-            to.signal(self.from.status().unwrap_or(Ok(())));
+            to.signal(self.from.status().unwrap_or(Err(ECANCELED)));
         }
     }
 }
 
 impl<T: FenceContextOps> FenceCallback for Forward<T> {
     fn on_signal(&mut self) {
-        // It is queued at most once, since a callback runs at most once.
-        let _ = workqueue::system_unbound().enqueue(self.0.clone());
+        // Whoever calls this before the fence has signalled would cancel one's own.
+        if self.0.from.test_signaled_flag() {
+            // It is queued at most once, since a callback runs at most once.
+            let _ = workqueue::system_highpri().enqueue(self.0.clone());
+        }
     }
 }
 

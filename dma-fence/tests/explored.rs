@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What must hold under every schedule.
+#![cfg(feature = "debug")]
+#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
+
+use dma_fence::{
+    bindings::{self, dma_fence_ops},
+    Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps, PollOp,
+};
+use kernel::{
+    bindings as c,
+    ffi::c_char,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{Acquire, Atomic, Relaxed, Release},
+        Arc,
+    },
+    testing::explore,
+    workqueue,
+};
+
+/// Runs `body` as another task.
+fn spawn(body: impl FnOnce() + Send + 'static) {
+    workqueue::system_highpri()
+        .try_spawn(GFP_KERNEL, body)
+        .unwrap();
+}
+
+fn context<T: FenceContextOps>(ops: T) -> Arc<FenceContext<T>> {
+    Arc::pin_init(
+        FenceContext::new(1, c"driver", c"timeline", ops),
+        GFP_KERNEL,
+    )
+    .unwrap()
+}
+
+struct Plain;
+
+impl FenceContextOps for Plain {
+    type FenceDataType = ();
+}
+
+/// Takes its time.
+struct Slow(Arc<Atomic<i32>>);
+
+impl FenceCallback for Slow {
+    fn on_signal(&mut self) {
+        for _ in 0..3 {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+#[test]
+fn signalled_means_that_every_callback_has_returned() {
+    explore(|| {
+        let context = context(Plain);
+        let issued = FenceContext::new_arc_fence_allocation(&context, ())
+            .unwrap()
+            .new_fence();
+        let fence: ARef<Fence> = issued.as_fence().into();
+        let steps = Arc::new(Atomic::new(0), GFP_KERNEL).unwrap();
+        let init = FenceCallbackRegistration::new(&fence, Slow(steps.clone()));
+        let _registration = KBox::try_pin_init(init, GFP_KERNEL).ok();
+        spawn(move || issued.signal(Ok(())));
+        for _ in 0..20 {
+            if fence.is_signaled() {
+                assert_eq!(steps.load(Relaxed), 3);
+            }
+        }
+        fence.wait();
+    });
+}
+
+/// Hardware that is done, in error, once it is told so.
+struct Ring(Atomic<i32>);
+
+impl FenceContextOps for Ring {
+    type FenceDataType = ();
+    const SIGNALED: Option<PollOp<Self>> =
+        Some(|fence| (fence.context().data().0.load(Acquire) == 1).then_some(Err(EIO)));
+}
+
+#[test]
+fn the_first_result_is_the_last_word() {
+    explore(|| {
+        let context = context(Ring(Atomic::new(0)));
+        let issued = FenceContext::new_arc_fence_allocation(&context, ())
+            .unwrap()
+            .new_fence();
+        let fence: ARef<Fence> = issued.as_fence().into();
+        let mut warnings = 0;
+        kernel::testing::console::for_each_line(|line| {
+            warnings += usize::from(line.contains("WARNING"));
+        });
+        let (poller, signaller) = (fence.clone(), context.clone());
+        spawn(move || {
+            // Polls without the lock.
+            poller.set_deadline(dma_fence::Ktime::from_nanos(0));
+            let _ = dma_fence::wait_any(&[&poller], 0);
+        });
+        spawn(move || {
+            signaller.data().0.store(1, Release);
+            issued.signal(Ok(()));
+        });
+        fence.wait();
+        let first = fence.status();
+        for _ in 0..20 {
+            assert_eq!(fence.status(), first);
+        }
+        kernel::testing::console::for_each_line(|line| {
+            warnings = warnings.wrapping_sub(usize::from(line.contains("WARNING")));
+        });
+        assert_eq!(warnings, 0);
+    });
+}
+
+unsafe extern "C" fn name(_fence: *mut bindings::dma_fence) -> *const c_char {
+    c"reused".as_char_ptr()
+}
+
+/// The memory stays that of a fence: it is used again.
+unsafe extern "C" fn release(_fence: *mut bindings::dma_fence) {}
+
+static OPS: dma_fence_ops = dma_fence_ops {
+    get_driver_name: Some(name),
+    get_timeline_name: Some(name),
+    enable_signaling: None,
+    signaled: None,
+    wait: None,
+    release: Some(release),
+    set_deadline: None,
+};
+
+/// A fence whose memory becomes that of another, and a slot that names it.
+struct Reused {
+    fence: bindings::dma_fence,
+    slot: *mut bindings::dma_fence,
+}
+
+#[test]
+fn a_slot_gives_no_fence_whose_memory_was_used_again() {
+    const OLD: u64 = 1;
+    const NEW: u64 = 2;
+    explore(|| {
+        let reused: *mut Reused = unsafe { c::kzalloc_obj(c::GFP_KERNEL) };
+        let address = reused.addr();
+        unsafe {
+            bindings::dma_fence_init(
+                &raw mut (*reused).fence,
+                &OPS,
+                core::ptr::null_mut(),
+                OLD,
+                1,
+            );
+            (*reused).slot = &raw mut (*reused).fence;
+        }
+        let done = Arc::pin_init(kernel::sync::Completion::new(), GFP_KERNEL).unwrap();
+        let other = done.clone();
+        spawn(move || {
+            let reused: *mut Reused = core::ptr::with_exposed_provenance_mut(address);
+            unsafe {
+                let fence = &raw mut (*reused).fence;
+                // Out of the slot, the last reference gone, and the memory is another fence.
+                core::sync::atomic::AtomicPtr::from_ptr(&raw mut (*reused).slot)
+                    .store(core::ptr::null_mut(), core::sync::atomic::Ordering::Release);
+                bindings::dma_fence_put(fence);
+                if c::kref_read(bindings::dma_fence_kref(fence)) == 0 {
+                    bindings::dma_fence_init(fence, &OPS, core::ptr::null_mut(), NEW, 1);
+                }
+            }
+            other.complete_all();
+        });
+        unsafe {
+            c::rcu_read_lock();
+            let found = bindings::dma_fence_get_rcu_safe(&raw mut (*reused).slot);
+            c::rcu_read_unlock();
+            if !found.is_null() {
+                assert_eq!(bindings::dma_fence_context(found), OLD);
+                bindings::dma_fence_put(found);
+            }
+        }
+        done.wait_for_completion();
+        unsafe { c::kfree(core::ptr::with_exposed_provenance_mut::<Reused>(address).cast()) };
+    });
+}
