@@ -32,6 +32,10 @@ mod workqueue;
 // Where C has a type of the file's name, the module is called after the header.
 #[path = "bindings/completion.rs"]
 mod completion_h;
+#[path = "bindings/hrtimer.rs"]
+mod hrtimer_h;
+#[path = "bindings/irq_work.rs"]
+mod irq_work_h;
 #[path = "bindings/kref.rs"]
 mod kref_h;
 #[path = "bindings/module.rs"]
@@ -47,7 +51,8 @@ mod tracepoint_h;
 
 pub(crate) use self::globals::Globals;
 pub use self::{
-    bug::*, completion_h::*, errno::*, irqflags::*, kref_h::*, list::*, lockdep::*, module_h::*,
-    mutex_h::*, printk::*, rcu::*, refcount::*, sched::*, seq_file_h::*, slab::*, spinlock_h::*,
-    time::*, timer::*, trace::*, tracepoint_h::*, wait::*, workqueue::*,
+    bug::*, completion_h::*, errno::*, hrtimer_h::*, irq_work_h::*, irqflags::*, kref_h::*,
+    list::*, lockdep::*, module_h::*, mutex_h::*, printk::*, rcu::*, refcount::*, sched::*,
+    seq_file_h::*, slab::*, spinlock_h::*, time::*, timer::*, trace::*, tracepoint_h::*, wait::*,
+    workqueue::*,
 };

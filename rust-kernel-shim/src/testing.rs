@@ -6,11 +6,13 @@
 pub mod baton;
 mod boot;
 pub mod console;
+mod context;
 mod explore;
 pub mod memory;
 mod module;
 pub mod trace;
 
 pub use boot::boot;
+pub use context::{in_hardirq, in_serving_softirq};
 pub use explore::{explore, Explorer, Failure, Message, Outcome};
 pub use module::{insmod, loaded_modules, Loaded};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! C's global variables: one set for all threads that run freely, and one for each baton.
 
-use super::{rcu::BatonGrace, timer::Timers, workqueue::Pools};
+use super::{hrtimer_h::HrTimers, rcu::BatonGrace, timer::Timers, workqueue::Pools};
 use crate::machine::baton;
 use core::any::Any;
 
@@ -14,6 +14,7 @@ pub(crate) struct Globals {
     pub(super) grace: BatonGrace,
     pub(super) pools: Pools,
     pub(super) timers: Timers,
+    pub(super) hrtimers: HrTimers,
 }
 
 static FREE: Globals = Globals::new(FREE_PROCESSORS, true);
@@ -24,6 +25,7 @@ impl Globals {
             grace: BatonGrace::new(),
             pools: Pools::new(processors, workers_stay),
             timers: Timers::new(),
+            hrtimers: HrTimers::new(),
         }
     }
 

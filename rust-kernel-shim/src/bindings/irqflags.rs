@@ -8,7 +8,7 @@
 //! another thread really could interrupt it. All these sections hold up RCU grace periods, as
 //! in Linux since 5.0.
 
-use super::rcu::current_grace_period;
+use super::{irq_work_h::run_irq_work, rcu::current_grace_period};
 use crate::{ffi::c_ulong, machine::cpu};
 
 /// Forbids preemption, until [`preempt_enable`].
@@ -44,14 +44,21 @@ pub unsafe fn local_irq_save() -> c_ulong {
     })
 }
 
-/// Goes back to the state before [`local_irq_save`].
+/// Goes back to the state before [`local_irq_save`]. If that enables interrupts, those that came
+/// meanwhile are taken before this returns.
 ///
 /// # Safety
 ///
 /// The thread has called [`local_irq_save`] once more than this.
 #[inline]
 pub unsafe fn local_irq_restore(_flags: c_ulong) {
-    cpu::with(|cpu| cpu.exit(&cpu.irqs_off));
+    let work = cpu::with(|cpu| {
+        cpu.exit(&cpu.irqs_off);
+        cpu.irqs_off.get() == 0 && !cpu.irq_work.get().is_null()
+    });
+    if work {
+        run_irq_work();
+    }
 }
 
 /// True while interrupts are disabled.
@@ -61,6 +68,46 @@ pub unsafe fn local_irq_restore(_flags: c_ulong) {
 /// None; unsafe as every binding is.
 pub unsafe fn irqs_disabled() -> bool {
     cpu::with(|cpu| cpu.irqs_off.get() != 0)
+}
+
+/// True inside a hard interrupt handler.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn in_hardirq() -> bool {
+    cpu::with(|cpu| cpu.hardirq.get() != 0)
+}
+
+/// True inside a soft interrupt handler.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub unsafe fn in_serving_softirq() -> bool {
+    cpu::with(|cpu| cpu.softirq.get() != 0)
+}
+
+/// Runs `handler` as a hard interrupt handler: with interrupts disabled. Those that come
+/// meanwhile are taken before this returns, unless this one itself came with them disabled.
+pub(super) fn serve_hardirq<R>(handler: impl FnOnce() -> R) -> R {
+    // SAFETY: There is nothing to promise.
+    let flags = unsafe { local_irq_save() };
+    cpu::with(|cpu| cpu.enter(&cpu.hardirq, current_grace_period));
+    let result = handler();
+    // First this, so that what is taken next is not nested in it.
+    cpu::with(|cpu| cpu.exit(&cpu.hardirq));
+    // SAFETY: Saved above.
+    unsafe { local_irq_restore(flags) };
+    result
+}
+
+/// Runs `handler` as a soft interrupt handler.
+pub(super) fn serve_softirq<R>(handler: impl FnOnce() -> R) -> R {
+    cpu::with(|cpu| cpu.enter(&cpu.softirq, current_grace_period));
+    let result = handler();
+    cpu::with(|cpu| cpu.exit(&cpu.softirq));
+    result
 }
 
 /// True where sleeping is not allowed.

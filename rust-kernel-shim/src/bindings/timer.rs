@@ -10,12 +10,12 @@
 
 use super::{
     globals, jiffies, kthread_create, list_add_tail, list_del_init, list_empty, list_head,
-    lock_class_key, schedule_timeout, set_current_state, spinlock_h::Relax, task_struct,
-    wake_up_process, INIT_LIST_HEAD, TASK_UNINTERRUPTIBLE,
+    lock_class_key, schedule_timeout, serve_softirq, set_current_state, spinlock_h::Relax,
+    task_struct, wake_up_process, INIT_LIST_HEAD, TASK_UNINTERRUPTIBLE,
 };
 use crate::{
     ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
-    machine::{cpu, task},
+    machine::task,
     str::CStrExt as _,
 };
 use core::ptr::{addr_of, addr_of_mut, null_mut};
@@ -169,10 +169,8 @@ unsafe extern "C" fn timer_thread(_data: *mut c_void) -> c_int {
             };
             drop(inner);
             if let Some(function) = function {
-                cpu::with(|cpu| cpu.interrupt.set(cpu.interrupt.get() + 1));
                 // SAFETY: Who started the timer vouches for the function.
-                unsafe { function(timer) };
-                cpu::with(|cpu| cpu.interrupt.set(cpu.interrupt.get() - 1));
+                serve_softirq(|| unsafe { function(timer) });
             }
             globals.timers.lock().running = null_mut();
         }

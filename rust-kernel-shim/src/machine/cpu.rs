@@ -6,6 +6,7 @@ use super::std::{
     sync::{Mutex, PoisonError},
     vec::Vec,
 };
+use crate::ffi::c_void;
 use core::{
     cell::Cell,
     ptr,
@@ -67,8 +68,12 @@ pub(crate) struct Cpu {
     pub(crate) preempt: Cell<u32>,
     /// Open sections with interrupts disabled.
     pub(crate) irqs_off: Cell<u32>,
-    /// Nested soft and hard interrupt handlers.
-    pub(crate) interrupt: Cell<u32>,
+    /// Nested soft interrupt handlers.
+    pub(crate) softirq: Cell<u32>,
+    /// Nested hard interrupt handlers.
+    pub(crate) hardirq: Cell<u32>,
+    /// What is to run when interrupts are enabled again, the last come first.
+    pub(crate) irq_work: Cell<*mut c_void>,
     /// True while an RCU callback runs.
     pub(crate) rcu_callback: Cell<bool>,
     /// Allocations that were asked for.
@@ -86,7 +91,9 @@ std::thread_local! {
         rcu: Cell::new(0),
         preempt: Cell::new(0),
         irqs_off: Cell::new(0),
-        interrupt: Cell::new(0),
+        softirq: Cell::new(0),
+        hardirq: Cell::new(0),
+        irq_work: Cell::new(ptr::null_mut()),
         rcu_callback: Cell::new(false),
         allocations: Cell::new(0),
         fail_nth: Cell::new(0),
@@ -188,6 +195,7 @@ impl Cpu {
     /// True where sleeping is not allowed: preemption or interrupts are off, or this is an
     /// interrupt handler.
     pub(crate) fn in_atomic(&self) -> bool {
-        self.preempt.get() != 0 || self.irqs_off.get() != 0 || self.interrupt.get() != 0
+        let interrupt = self.softirq.get() + self.hardirq.get();
+        self.preempt.get() != 0 || self.irqs_off.get() != 0 || interrupt != 0
     }
 }

@@ -2,7 +2,10 @@
 //! Callbacks of threads that run freely: a queue, and a thread that serves it.
 
 use super::{callback_head, gp};
-use crate::machine::{cpu, worker::Worker};
+use crate::{
+    bindings::serve_softirq,
+    machine::{cpu, worker::Worker},
+};
 use core::{
     ptr,
     sync::atomic::{
@@ -58,17 +61,10 @@ impl Queue {
             // SAFETY: On the queue, so it is valid until it is called; after that it is gone.
             let callback_head { next, func } = unsafe { *head };
             if let Some(func) = func {
-                // As in softirq context: no sleeping.
-                cpu::with(|cpu| {
-                    cpu.interrupt.set(cpu.interrupt.get() + 1);
-                    cpu.rcu_callback.set(true);
-                });
+                cpu::with(|cpu| cpu.rcu_callback.set(true));
                 // SAFETY: Whoever queued it vouches for the function; the grace period is over.
-                unsafe { func(head) };
-                cpu::with(|cpu| {
-                    cpu.rcu_callback.set(false);
-                    cpu.interrupt.set(cpu.interrupt.get() - 1);
-                });
+                serve_softirq(|| unsafe { func(head) });
+                cpu::with(|cpu| cpu.rcu_callback.set(false));
             }
             called += 1;
             head = next;

@@ -5,8 +5,8 @@
 
 use super::{
     super::{
-        globals, list_add, list_add_tail, list_del_init, list_empty, list_head, task_struct,
-        INIT_LIST_HEAD, TASK_UNINTERRUPTIBLE,
+        globals, list_add, list_add_tail, list_del_init, list_empty, list_head, serve_softirq,
+        task_struct, INIT_LIST_HEAD, TASK_UNINTERRUPTIBLE,
     },
     pool::{Inner, Pools, BH},
     work_func_t, work_struct, workqueue_struct,
@@ -63,11 +63,14 @@ impl Worker {
         drop(inner);
         if let Some(func) = func {
             // SAFETY: By the safety requirements.
-            let softirq = u32::from(unsafe { (*this).pool } == BH);
-            cpu::with(|cpu| cpu.interrupt.set(cpu.interrupt.get() + softirq));
+            let softirq = unsafe { (*this).pool } == BH;
             // SAFETY: Who queued the item vouches for the function; nothing of it is used after.
-            unsafe { func(work) };
-            cpu::with(|cpu| cpu.interrupt.set(cpu.interrupt.get() - softirq));
+            let run = || unsafe { func(work) };
+            if softirq {
+                serve_softirq(run);
+            } else {
+                run();
+            }
         }
         check_context();
         let mut inner = pools.lock();

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The context that the caller runs in.
+
+use crate::bindings;
+
+/// True inside a hard interrupt handler, as the function of a timer is; with interrupts disabled.
+pub fn in_hardirq() -> bool {
+    // SAFETY: There is nothing to promise.
+    unsafe { bindings::in_hardirq() }
+}
+
+/// True inside a soft interrupt handler, as an RCU callback is.
+pub fn in_serving_softirq() -> bool {
+    // SAFETY: There is nothing to promise.
+    unsafe { bindings::in_serving_softirq() }
+}
