@@ -19,6 +19,7 @@ use core::{
 
 pub mod delay;
 mod delta;
+pub mod hrtimer;
 
 pub use delta::{
     Delta,
@@ -144,6 +145,27 @@ impl<C: ClockSource> Instant<C> {
     #[inline]
     pub fn elapsed(&self) -> Delta {
         Self::now() - *self
+    }
+
+    /// In nanoseconds since the clock's zero.
+    #[inline]
+    pub(crate) fn as_nanos(&self) -> i64 {
+        self.nanos
+    }
+
+    /// From C's representation.
+    ///
+    /// # Safety
+    ///
+    /// `ktime` is not negative.
+    #[inline]
+    pub(crate) unsafe fn from_ktime(ktime: bindings::ktime_t) -> Self {
+        debug_assert!(ktime >= 0);
+        // INVARIANT: By the safety requirements.
+        Instant {
+            nanos: ktime,
+            _clock: PhantomData,
+        }
     }
 
     /// Moved by `delta`.

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a pointer must be able to do so that a timer can be started by it.
+//!
+//! C header: none.
+
+use super::{
+    HasHrTimer,
+    HrTimer,
+    HrTimerCallbackContext,
+    HrTimerMode, //
+};
+use crate::bindings;
+
+/// A pointer by which the timer of an object is started.
+pub trait HrTimerPointer: Sync + Sized {
+    /// How the expiry is meant.
+    type TimerMode: HrTimerMode;
+
+    /// What cancels the timer when it is dropped. If it is never dropped, the
+    /// object lives as long.
+    type TimerHandle: HrTimerHandle;
+
+    /// Starts the timer, or changes when it is due.
+    fn start(self, expires: <Self::TimerMode as HrTimerMode>::Expires) -> Self::TimerHandle;
+}
+
+/// As [`HrTimerPointer`], if the object does not live as long as a handle that
+/// is never dropped.
+///
+/// # Safety
+///
+/// What `Self` points to outlives the handles.
+pub unsafe trait UnsafeHrTimerPointer: Sync + Sized {
+    /// How the expiry is meant.
+    type TimerMode: HrTimerMode;
+
+    /// What cancels the timer when it is dropped.
+    type TimerHandle: HrTimerHandle;
+
+    /// Starts the timer, or changes when it is due.
+    ///
+    /// # Safety
+    ///
+    /// The handle is dropped.
+    unsafe fn start(self, expires: <Self::TimerMode as HrTimerMode>::Expires) -> Self::TimerHandle;
+}
+
+/// A pointer by which a timer can be started for the time of a function.
+///
+/// # Safety
+///
+/// When `start_scoped` returns, the timer is stopped and its function not
+/// running.
+pub unsafe trait ScopedHrTimerPointer {
+    /// How the expiry is meant.
+    type TimerMode: HrTimerMode;
+
+    /// Starts the timer, calls `f`, and cancels the timer.
+    fn start_scoped<T, F>(self, expires: <Self::TimerMode as HrTimerMode>::Expires, f: F) -> T
+    where
+        F: FnOnce() -> T;
+}
+
+// SAFETY: The handle is dropped, and that cancels the timer.
+unsafe impl<P> ScopedHrTimerPointer for P
+where
+    P: UnsafeHrTimerPointer,
+{
+    type TimerMode = P::TimerMode;
+
+    fn start_scoped<T, F>(self, expires: <Self::TimerMode as HrTimerMode>::Expires, f: F) -> T
+    where
+        F: FnOnce() -> T,
+    {
+        // SAFETY: Nobody else has the handle, and it is dropped here.
+        let _handle = unsafe { self.start(expires) };
+        f()
+    }
+}
+
+/// A pointer that C's callback can be turned into.
+pub trait RawHrTimerCallback {
+    /// What the function of the type is called with.
+    type CallbackTarget<'a>;
+
+    /// What C calls.
+    ///
+    /// # Safety
+    ///
+    /// For C, with a timer that was started by such a pointer.
+    unsafe extern "C" fn run(this: *mut bindings::hrtimer) -> bindings::hrtimer_restart;
+}
+
+/// What cancels a timer.
+///
+/// # Safety
+///
+/// When it has been dropped, the timer is stopped and its function not running.
+pub unsafe trait HrTimerHandle {
+    /// Stops the timer, and waits while its function is running; true if it
+    /// was to come. Somebody else may start it again.
+    #[doc(alias = "hrtimer_cancel")]
+    fn cancel(&mut self) -> bool;
+}
+
+/// Cancels the timer in an object.
+///
+/// # Safety
+///
+/// `object` points to one.
+pub(super) unsafe fn cancel<T: HasHrTimer<T>>(object: *const T) -> bool {
+    // SAFETY: There is an object.
+    let timer = unsafe { T::raw_get_timer(object) };
+    // SAFETY: Its timer is there as well.
+    unsafe { HrTimer::raw_cancel(timer) }
+}
+
+/// The object around C's timer, and what its function may do.
+///
+/// # Safety
+///
+/// `timer` is that of a `T`, and the caller is its function, which keeps the
+/// result to itself.
+pub(super) unsafe fn in_callback<'a, T: HasHrTimer<T>>(
+    timer: *mut bindings::hrtimer,
+) -> (*mut T, HrTimerCallbackContext<'a, T>) {
+    // CAST: `HrTimer` is `repr(C)` and starts with C's.
+    let timer = timer.cast::<HrTimer<T>>();
+    // SAFETY: There is an object around.
+    let object = unsafe { T::timer_container_of(timer) };
+    // SAFETY: By the safety requirements.
+    (object, unsafe { HrTimerCallbackContext::from_raw(timer) })
+}
