@@ -12,7 +12,6 @@ use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc, Completion},
     testing::{baton, Explorer},
-    time::{delay::fsleep, Delta},
     workqueue,
 };
 use std::vec::Vec;
@@ -76,9 +75,6 @@ fn check(gpu: Arc<FakeGpu>, fences: &[ARef<Fence>]) {
         (count(true), count(false)),
         "a job has come to two ends, or to none"
     );
-    drop(gpu);
-    // What is left of the hardware's clock runs out.
-    fsleep(Delta::from_secs(1));
 }
 
 /// Submits jobs on `context`, each of which waits for the one before, of another ring.
@@ -162,7 +158,7 @@ fn a_reset_may_meet_a_job_that_is_done() {
     explore(|| {
         // So impatient that it takes a ring that works for one that hangs.
         let config = Config {
-            watchdog: Some(1),
+            watchdog: Some(0),
             ..RELIABLE
         };
         let gpu = FakeGpu::new(config)?;

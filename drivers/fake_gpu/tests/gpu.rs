@@ -210,7 +210,7 @@ fn fences_outlive_the_gpu() -> Result {
         let never = other.context(0, c"other")?.submit(Job::Hang, &[])?;
         let fences = [
             context.submit(Job::Work(1), &[])?,
-            context.submit(Job::Work(100), &[])?,
+            context.submit(Job::Work(10_000), &[])?,
             context.submit(Job::Work(1), &[&never])?,
         ];
         fsleep(ms(20));

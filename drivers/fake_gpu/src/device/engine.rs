@@ -26,8 +26,10 @@ use kernel::{
         },
         barrier::smp_mb,
         Arc,
+        Mutex,
         SpinLockIrq, //
     },
+    time::hrtimer::HrTimer,
 };
 
 /// By how many ticks something is late.
@@ -80,7 +82,9 @@ pub(super) struct Engine<H: Interrupt> {
     #[pin]
     state: SpinLockIrq<State>,
     #[pin]
-    pub(super) clock: clock::Clock<H>,
+    pub(super) timer: HrTimer<Self>,
+    #[pin]
+    pub(super) clock: Mutex<clock::Ticking<H>>,
 }
 
 impl<H: Interrupt> Engine<H> {
@@ -111,6 +115,7 @@ impl<H: Interrupt> Engine<H> {
                 irq_enable: Atomic::new(0),
                 activity: Atomic::new(0),
                 state <- new_spinlock_irq!(state, "Engine::state"),
+                timer <- HrTimer::new(),
                 clock <- clock::new(),
             }),
             GFP_KERNEL,
