@@ -33,7 +33,7 @@ use kernel::{
 };
 
 /// By how many ticks something is late.
-const LATE: u32 = 5;
+const LATE: u32 = 60;
 
 /// Why an engine does nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -85,6 +85,7 @@ impl Ring {
         this.signal();
         // To make room and start what waits for it; or to reset the ring.
         Ring::kick(this);
+        // Last: who has waited for us finds it counted.
         this.state.lock().stats.interrupts += 1;
     }
 }
