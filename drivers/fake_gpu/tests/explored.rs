@@ -11,7 +11,7 @@ use fake_gpu::{Config, Context, FakeGpu, Faults, Job};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc, Completion},
-    testing::{baton, Explorer},
+    testing::{baton, memory::fail_nth, Explorer},
     time::{delay::fsleep, Delta},
     workqueue,
 };
@@ -177,6 +177,21 @@ fn a_reset_may_meet_a_job_that_is_done() {
         }
         askers.into_iter().for_each(Task::join);
         check(gpu, &fences);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_probe_that_fails_leaves_nothing() {
+    // What it leaves is a failure of the exploration.
+    explore(|| {
+        for nth in 1.. {
+            let (gpu, reached) = fail_nth(nth, || FakeGpu::new(RELIABLE));
+            if !reached {
+                return gpu.map(drop);
+            }
+            assert_eq!(gpu.err(), Some(ENOMEM));
+        }
         Ok(())
     });
 }

@@ -8,7 +8,7 @@ use fake_gpu::{Config, FakeGpu, Fault, Faults, Job, Stats};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, rcu, Arc},
-    testing::baton,
+    testing::{baton, memory::fail_nth},
     time::{delay::fsleep, Delta, Instant, Monotonic},
 };
 use std::vec::Vec;
@@ -292,5 +292,27 @@ fn there_is_no_such_ring() -> Result {
         assert_eq!(gpu.context(2, c"client").err(), Some(EINVAL));
         assert_eq!(gpu.stats(), Stats::default());
         Ok(())
+    })
+}
+
+#[test]
+fn a_submission_that_fails_has_not_happened() -> Result {
+    with_gpu(Config::default(), |gpu| {
+        let context = gpu.context(0, c"client")?;
+        let before = gpu.context(1, c"other")?.submit(Job::Work(1000), &[])?;
+        let mut nth = 1;
+        // Every allocation fails once.
+        loop {
+            let jobs = gpu.stats().jobs;
+            let (fence, reached) =
+                fail_nth(nth, || context.submit(Job::Work(1), &[&before, &before]));
+            if !reached {
+                assert!(fence.is_ok());
+                return Ok(());
+            }
+            assert_eq!(fence.err(), Some(ENOMEM));
+            assert_eq!(gpu.stats().jobs, jobs);
+            nth += 1;
+        }
     })
 }
