@@ -9,7 +9,7 @@ use crate::{
     ledger::Ledger,
     output::{complain, print},
     report::Report,
-    scenarios,
+    scenarios, threads,
     timelines::Timelines,
 };
 use dma_fence::testing::listen;
@@ -66,6 +66,7 @@ fn everything(options: &Options) -> Result<Report, Failure> {
         seed: options.seed,
         ..Report::default()
     };
+    threads::expect()?;
     let listening = listen(&LEDGER)?;
     workload(options, &mut report)?;
     testing::memory::rcu_barrier();

@@ -19,6 +19,7 @@ mod output;
 mod replay;
 mod report;
 mod scenarios;
+mod threads;
 mod timelines;
 
 use clap::{Args, Parser, Subcommand};
