@@ -115,7 +115,7 @@ impl Gpu {
                         .filter_map(|_| rng.choice(before))
                         .map(|f| &**f),
                 );
-                let job = match rng.u8(..100) {
+                let job = match rng.u16(..1000) {
                     0 => Job::Fault,
                     _ => Job::Work(rng.u32(1..4)),
                 };
