@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The documentation shows code of files that are compiled; this sees to it that it finds them.
+#![forbid(unsafe_code)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn documentation() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Documentation")
+}
+
+/// What `page` gets wrong in what it includes.
+fn broken(page: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(file) = line.trim().strip_prefix(".. literalinclude:: ") else {
+            continue;
+        };
+        let Ok(code) = fs::read_to_string(documentation().join(file)) else {
+            wrong.push(format!("{file}: expected a file"));
+            continue;
+        };
+        let mut rest = code.lines();
+        while let Some(option) = lines.next_if(|line| line.starts_with("   :")) {
+            let Some((name, text)) = option.trim()[1..].split_once(": ") else {
+                continue;
+            };
+            if matches!(name, "start-at" | "end-before") && !rest.any(|line| line.contains(text)) {
+                wrong.push(format!("{file}: expected `{text}`"));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn all_code_is_found() {
+    let mut included = 0;
+    for entry in fs::read_dir(documentation()).unwrap() {
+        let path = entry.unwrap().path();
+        let page = fs::read_to_string(&path).unwrap();
+        included += page.matches(".. literalinclude::").count();
+        assert_eq!(broken(&page), Vec::<String>::new(), "{}", path.display());
+    }
+    assert!(included > 10);
+}
+
+#[test]
+fn code_that_has_gone_is_noticed() {
+    let page = "\
+.. literalinclude:: ../tools/fence/tests/gone.rs
+
+.. literalinclude:: ../tools/fence/Cargo.toml
+   :language: toml
+   :start-at: [dependencies]
+   :end-before: [package]
+";
+    let expected = [
+        "../tools/fence/tests/gone.rs: expected a file",
+        "../tools/fence/Cargo.toml: expected `[package]`",
+    ];
+    assert_eq!(broken(page), expected);
+}
