@@ -62,8 +62,13 @@ pub struct Config {
     /// Decides when something does.
     pub seed: u64,
     /// The time between two looks at a busy ring; `None` trusts the hardware to neither lose an
-    /// interrupt nor hang.
+    /// interrupt nor hang. At most [`Config::LONGEST`], because [`FakeGpu::remove`] waits for it.
     pub watchdog: Option<Jiffies>,
+}
+
+impl Config {
+    /// The longest time between two looks, in jiffies.
+    pub const LONGEST: Jiffies = 1000;
 }
 
 impl Default for Config {
@@ -88,9 +93,16 @@ impl FakeGpu {
     ///
     /// # Errors
     ///
-    /// EINVAL for a number of rings that there cannot be; ENOMEM.
+    /// EINVAL for a number of rings that there cannot be, or a watchdog that looks too seldom;
+    /// ENOMEM.
     #[doc(alias = "probe")]
     pub fn new(config: Config) -> Result<Arc<Self>> {
+        if config
+            .watchdog
+            .is_some_and(|period| period > Config::LONGEST)
+        {
+            return Err(EINVAL);
+        }
         let device = Device::new(config.rings, config.faults, config.seed)?;
         let mut rings = KVec::with_capacity(config.rings, GFP_KERNEL)?;
         for index in 0..config.rings {

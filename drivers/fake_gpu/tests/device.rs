@@ -235,3 +235,21 @@ fn where_there_is_nothing_nobody_answers() -> Result {
         bench.write(2, reg::DOORBELL, 1);
     })
 }
+
+#[test]
+fn a_tail_that_cannot_be_is_a_fault() -> Result {
+    for tail in [1, 130, u32::MAX] {
+        baton::fifo(|| -> Result {
+            let bench = Bench::new(Faults::NONE)?;
+            bench.device.write32(reg::of(0, reg::TAIL), tail);
+            bench.device.write32(reg::of(0, reg::DOORBELL), 1);
+            fsleep(Delta::from_millis(1));
+            assert_eq!(bench.read(0, reg::FAULTED), 1, "{tail}");
+            // The interrupt was not enabled.
+            assert_eq!(bench.counter.0.load(Relaxed), 1, "{tail}");
+            Ok(())
+        })
+        .map_err(|_| EDEADLK)??;
+    }
+    Ok(())
+}

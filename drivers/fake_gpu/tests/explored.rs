@@ -12,7 +12,7 @@ use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc, Completion},
     testing::{baton, memory::fail_nth, Explorer},
-    time::{delay::fsleep, Delta},
+    time::{delay::fsleep, Delta, Instant, Monotonic},
     workqueue,
 };
 use std::vec::Vec;
@@ -192,6 +192,85 @@ fn a_probe_that_fails_leaves_nothing() {
             }
             assert_eq!(gpu.err(), Some(ENOMEM));
         }
+        Ok(())
+    });
+}
+
+#[test]
+fn jobs_that_wait_for_room_start() {
+    explore(|| {
+        let gpu = FakeGpu::new(RELIABLE)?;
+        let context = gpu.context(0, c"a")?;
+        let mut fences = Vec::new();
+        for _ in 0..40 {
+            fences.push(context.submit(Job::Work(1), &[])?);
+        }
+        fsleep(Delta::from_millis(10));
+        fences[39].wait();
+        check(gpu, &fences);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_fault_is_told_though_nobody_asks() {
+    for config in [RELIABLE, WATCHED] {
+        explore(|| {
+            let gpu = FakeGpu::new(config)?;
+            let fence = gpu.context(0, c"a")?.submit(Job::Fault, &[])?;
+            fsleep(Delta::from_millis(50));
+            fence.wait();
+            assert_eq!(fence.error(), Some(EIO));
+            gpu.suspend();
+            check(gpu, &[fence]);
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn a_resume_waits_until_the_rings_are_empty() {
+    explore(|| {
+        let gpu = FakeGpu::new(RELIABLE)?;
+        let context = gpu.context(0, c"a")?;
+        let begin = Instant::<Monotonic>::now();
+        let long = context.submit(Job::Work(1000), &[])?;
+        let other = gpu.clone();
+        let suspending = Task::start(move || other.suspend())?;
+        fsleep(Delta::from_millis(2));
+        gpu.resume();
+        let short = context.submit(Job::Work(1), &[])?;
+        suspending.join();
+        // Maybe the suspend came only after the first one.
+        gpu.resume();
+        short.wait();
+        // Of one timeline, so the long one was before it.
+        assert!(begin.elapsed().as_millis_ceil() >= 100, "work was lost");
+        check(gpu, &[long, short]);
+        Ok(())
+    });
+}
+
+#[test]
+fn whoever_removes_finds_all_fences_signalled() {
+    explore(|| {
+        let gpu = FakeGpu::new(WATCHED)?;
+        let fences = submit(&contexts(&gpu)?, 6)?;
+        let all_over = |fences: &[ARef<Fence>]| {
+            assert!(fences.iter().all(|fence| fence.is_signaled()));
+        };
+        let (other, same) = (gpu.clone(), fences.clone());
+        let removing = Task::start(move || {
+            other.remove();
+            all_over(&same);
+        })?;
+        let other = gpu.clone();
+        let suspending = Task::start(move || other.suspend())?;
+        gpu.remove();
+        all_over(&fences);
+        removing.join();
+        suspending.join();
+        check(gpu, &fences);
         Ok(())
     });
 }

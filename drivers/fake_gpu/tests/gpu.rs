@@ -282,12 +282,17 @@ fn polling_needs_no_interrupt() -> Result {
 }
 
 #[test]
-fn there_is_no_such_ring() -> Result {
+fn there_is_no_such_gpu_or_ring() -> Result {
     let none = Config {
         rings: 0,
         ..Config::default()
     };
     assert_eq!(FakeGpu::new(none).err(), Some(EINVAL));
+    let drowsy = Config {
+        watchdog: Some(Config::LONGEST + 1),
+        ..Config::default()
+    };
+    assert_eq!(FakeGpu::new(drowsy).err(), Some(EINVAL));
     with_gpu(Config::default(), |gpu| {
         assert_eq!(gpu.context(2, c"client").err(), Some(EINVAL));
         assert_eq!(gpu.stats(), Stats::default());
@@ -314,5 +319,25 @@ fn a_submission_that_fails_has_not_happened() -> Result {
             assert_eq!(gpu.stats().jobs, jobs);
             nth += 1;
         }
+    })
+}
+
+#[test]
+fn jobs_that_wait_for_room_start_though_nobody_asks() -> Result {
+    let config = Config {
+        watchdog: None,
+        ..Config::default()
+    };
+    with_gpu(config, |gpu| {
+        let context = gpu.context(0, c"client")?;
+        let mut fences = Vec::new();
+        for _ in 0..100 {
+            fences.push(context.submit(Job::Work(1), &[])?);
+        }
+        for _ in 0..10 {
+            fsleep(ms(10));
+        }
+        assert!(fences.iter().all(|fence| fence.status() == OK));
+        Ok(())
     })
 }

@@ -11,7 +11,8 @@ use super::{
     Fault,
     Faults,
     Interrupt,
-    RingMemory, //
+    RingMemory,
+    DWORDS, //
 };
 use kernel::{
     new_spinlock_irq,
@@ -61,6 +62,7 @@ struct State {
 #[derive(Default)]
 struct Event {
     interrupt: bool,
+    fault: bool,
     spurious: bool,
     #[cfg(fault = "visible")]
     seqno: Option<u32>,
@@ -233,8 +235,14 @@ impl<H: Interrupt> Engine<H> {
                 self.activity.add(1u32, Relaxed);
                 continue;
             }
-            if state.head == self.tail.load(Acquire) {
-                return;
+            match self.tail.load(Acquire).wrapping_sub(state.head) {
+                0 => return,
+                // No command ends there, or it would have been overwritten.
+                ahead if !(Command::SIZE..=DWORDS).contains(&ahead) => {
+                    self.fault(state, event);
+                    return;
+                }
+                _ => {}
             }
             match self.memory().get(state.head) {
                 Command::Nop => {}
@@ -260,7 +268,7 @@ impl<H: Interrupt> Engine<H> {
 
     fn fault(&self, state: &mut State, event: &mut Event) {
         state.stuck = Some(Stuck::Faulted);
-        event.interrupt = true;
+        event.fault = true;
     }
 
     /// Writes a number back; then there is an interrupt, if all goes well.
@@ -294,7 +302,7 @@ impl<H: Interrupt> Engine<H> {
         // Pairs with the barrier in `write`.
         smp_mb(Full);
         let enabled = self.irq_enable.load(Relaxed) != 0;
-        if event.interrupt && enabled {
+        if event.fault || event.interrupt && enabled {
             self.line.raise(1 << self.index);
         } else if event.spurious {
             self.line.raise(0);

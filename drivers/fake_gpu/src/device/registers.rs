@@ -16,7 +16,7 @@ pub trait Mmio {
 pub mod reg {
     /// Interrupts that have not been acknowledged, a bit for each ring; writing a bit does so.
     pub const STATUS: u32 = 0x00;
-    /// Writing resets all engines.
+    /// Writing resets all engines; the other registers keep what they have.
     pub const RESET: u32 = 0x04;
     /// Where the registers of the rings begin.
     pub const RINGS: u32 = 0x1000;
@@ -29,14 +29,16 @@ pub mod reg {
     pub const HEAD: u32 = 0x04;
     /// Writing lets the engine look at `TAIL`. Sleeps.
     pub const DOORBELL: u32 = 0x08;
-    /// 1 if the ring's interrupts are delivered; what happens while it is 0 is forgotten.
+    /// 1 if the ring's interrupts are delivered; what happens while it is 0 is forgotten, except
+    /// for a fault, which is always told.
     pub const IRQ_ENABLE: u32 = 0x0c;
     /// Units of work per tick: [`NORMAL`] or [`BOOST`].
     pub const CLOCK: u32 = 0x10;
     /// Writing resets the engine: it stops, forgets all commands up to `TAIL`, and finishes what
     /// it has begun to write to memory. Afterwards it writes nothing that was asked for before.
     pub const ENGINE_RESET: u32 = 0x14;
-    /// 1 if the engine has stopped at a command that it does not understand. Read-only.
+    /// 1 if the engine has stopped at a command that it does not understand, or because there
+    /// cannot be one that ends at `TAIL`. Read-only.
     pub const FAULTED: u32 = 0x18;
     /// Counts whatever the engine does; a hung engine does nothing. Read-only.
     pub const ACTIVITY: u32 = 0x1c;

@@ -14,31 +14,40 @@ use crate::device::{
 };
 use core::ops::Deref;
 use kernel::{
+    new_mutex,
     prelude::*,
     sync::{
         atomic::{
             Atomic,
             Relaxed, //
         },
-        Arc, //
+        Arc,
+        Mutex, //
     },
 };
 
 /// All rings: what the handler gets.
+#[pin_data]
 pub(super) struct Rings {
     device: Arc<Device<Rings>>,
     rings: KVec<Arc<Ring>>,
     spurious: Atomic<u64>,
+    /// Held while the rings run empty for a suspend, and while they start again.
+    #[pin]
+    pub(super) sleep: Mutex<()>,
 }
 
 impl Rings {
     pub(super) fn new(device: Arc<Device<Rings>>, rings: KVec<Arc<Ring>>) -> Result<Arc<Self>> {
-        let rings = Self {
-            device,
-            rings,
-            spurious: Atomic::new(0),
-        };
-        Ok(Arc::new(rings, GFP_KERNEL)?)
+        Arc::pin_init(
+            try_pin_init!(Self {
+                device,
+                rings,
+                spurious: Atomic::new(0),
+                sleep <- new_mutex!((), "Rings::sleep"),
+            }),
+            GFP_KERNEL,
+        )
     }
 
     pub(super) fn stats(&self) -> Stats {

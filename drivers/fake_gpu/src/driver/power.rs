@@ -13,6 +13,7 @@ impl FakeGpu {
     /// Lets the rings run empty, and starts nothing any more; jobs can be submitted, but wait.
     /// Sleeps.
     pub fn suspend(&self) {
+        let _one_at_a_time = self.rings.sleep.lock();
         for ring in self.rings.iter() {
             let mut state = ring.state.lock();
             if state.power == Power::On {
@@ -36,12 +37,13 @@ impl FakeGpu {
                 }
             }
             state.wanted -= 1;
-            ring.write(reg::IRQ_ENABLE, 0);
+            ring.relax(&state);
         }
     }
 
     /// Starts what has been waiting since [`suspend`](Self::suspend). May sleep.
     pub fn resume(&self) {
+        let _one_at_a_time = self.rings.sleep.lock();
         for ring in self.rings.iter() {
             let mut state = ring.state.lock();
             if state.power != Power::Suspended {
@@ -50,7 +52,7 @@ impl FakeGpu {
             state.power = Power::On;
             // The hardware has forgotten everything.
             ring.write(reg::ENGINE_RESET, 1);
-            if state.wanted > 0 {
+            if state.wanted > 0 || state.wants_room {
                 ring.write(reg::IRQ_ENABLE, 1);
             }
             drop(state);

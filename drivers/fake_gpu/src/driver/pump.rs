@@ -18,7 +18,6 @@ use crate::device::{
 use dma_fence::Signalling;
 use kernel::{
     impl_has_work,
-    prelude::*,
     sync::Arc,
     workqueue::{
         self,
@@ -37,9 +36,7 @@ impl WorkItem<1> for Ring {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        if this.read(reg::FAULTED) == 1 {
-            this.recover(EIO, |ring, _| ring.read(reg::FAULTED) == 1);
-        }
+        this.recover_fault();
         let mut state = this.state.lock();
         this.retire(&mut state);
         drop(state);
@@ -81,7 +78,7 @@ impl Ring {
         let mut any = false;
         loop {
             let mut state = this.state.lock();
-            let Some(at) = this.can_start(&state) else {
+            let Some(at) = this.can_start(&mut state) else {
                 break;
             };
             this.emit(&mut state, at);
@@ -98,12 +95,21 @@ impl Ring {
     }
 
     /// The next job, if there is one and room for it.
-    fn can_start(&self, state: &State) -> Option<usize> {
-        if state.power != Power::On {
-            return None;
+    fn can_start(&self, state: &mut State) -> Option<usize> {
+        let ready = state.next_ready().filter(|_| state.power == Power::On);
+        state.wants_room = ready.is_some() && !self.has_room(state);
+        if !state.wants_room {
+            self.relax(state);
+            return ready;
         }
+        self.write(reg::IRQ_ENABLE, 1);
+        // There may be room since we looked, of which nobody has told us.
+        ready.filter(|_| self.has_room(state))
+    }
+
+    fn has_room(&self, state: &State) -> bool {
         let used = state.tail.wrapping_sub(self.read(reg::HEAD));
-        state.next_ready().filter(|_| DWORDS - used >= JOB)
+        DWORDS - used >= JOB
     }
 
     /// Writes a job's commands to the ring.

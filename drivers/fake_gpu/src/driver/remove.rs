@@ -23,7 +23,7 @@ impl FakeGpu {
         let mut works = [false; crate::device::MAX_RINGS];
         for (ring, works) in self.rings.iter().zip(&mut works) {
             let mut state = ring.state.lock();
-            *works = state.works > 0 && state.power != Power::Removed;
+            *works = state.works > 0;
             state.power = Power::Removed;
         }
         self.device.write32(reg::RESET, 1);
@@ -37,9 +37,16 @@ impl FakeGpu {
             let mut state = ring.state.lock();
             ring.retire(&mut state);
             state.end_all(None, ENODEV);
+            state.wants_room = false;
             ring.relax(&state);
             drop(state);
             ring.signal();
+            // If somebody else does that, at a suspend or another remove.
+            let mut state = ring.state.lock();
+            while state.signalling {
+                ring.progress.wait(&mut state);
+            }
+            drop(state);
             ring.reap();
         }
     }

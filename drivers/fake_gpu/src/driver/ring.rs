@@ -116,13 +116,17 @@ impl Ring {
         }
     }
 
-    /// Somebody wants to be told when this job is over. From any context.
-    pub(super) fn want(&self, job: &JobState) {
+    /// Somebody wants to be told when this job is over; true if that has enabled the interrupt.
+    /// From any context.
+    pub(super) fn want(&self, job: &JobState) -> bool {
         let mut state = self.state.lock();
-        if job.want() {
-            state.wanted += 1;
-            self.write(reg::IRQ_ENABLE, 1);
+        if !job.want() {
+            return false;
         }
+        let enable = state.wanted == 0;
+        state.wanted += 1;
+        self.write(reg::IRQ_ENABLE, 1);
+        enable
     }
 
     /// Somebody is in a hurry. From any context.
@@ -143,7 +147,7 @@ impl Ring {
 
     /// Switches off what nobody needs any more.
     pub(super) fn relax(&self, state: &State) {
-        if state.wanted == 0 {
+        if state.wanted == 0 && !state.wants_room {
             self.write(reg::IRQ_ENABLE, 0);
         }
         if !state.jobs.iter().any(|job| job.fence.is_some()) {

@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) jobs: KVec<Submitted>,
     pub(super) stats: Stats,
     pub(super) wanted: u32,
+    /// A job is ready, but there is no room for it on the ring: we want to be told ourselves.
+    pub(super) wants_room: bool,
     /// The last number that a job was started with.
     pub(super) number: u32,
     /// The end of the commands.
@@ -57,6 +59,7 @@ impl State {
             jobs: KVec::new(),
             stats: Stats::default(),
             wanted: 0,
+            wants_room: false,
             number: 0,
             tail: 0,
             signalling: false,

@@ -35,6 +35,7 @@ impl WorkItem<2> for Ring {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
+        this.recover_fault();
         let mut state = this.state.lock();
         // What an interrupt has not told.
         this.retire(&mut state);
@@ -81,13 +82,21 @@ impl Ring {
         state.idle_looks > PATIENCE
     }
 
-    /// True if the ring has not moved since we last looked.
+    /// True if the ring has not moved since we last looked, nor been reset.
     fn seems_stuck(&self, state: &State) -> bool {
-        self.read(reg::ACTIVITY) == state.activity
+        self.read(reg::ACTIVITY) == state.activity && state.idle_looks > PATIENCE
+    }
+
+    /// Resets the ring if it has stopped at something that it does not understand.
+    pub(super) fn recover_fault(&self) {
+        let faulted = |ring: &Self, _: &State| ring.read(reg::FAULTED) == 1;
+        if self.read(reg::FAULTED) == 1 {
+            self.recover(EIO, faulted);
+        }
     }
 
     /// Resets the ring if it is `stuck`, and blames the job at which it was, with `error`.
-    pub(super) fn recover(&self, error: Error, stuck: impl Fn(&Self, &State) -> bool) {
+    fn recover(&self, error: Error, stuck: impl Fn(&Self, &State) -> bool) {
         let mut state = self.state.lock();
         // It may have got further since we looked.
         #[cfg(not(fault = "reset"))]
