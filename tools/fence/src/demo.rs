@@ -159,7 +159,7 @@ fn progress_bar(options: &Options) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} jobs")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(options.jobs as u64).with_style(style)
+    ProgressBar::new(Gpu::in_all(options.jobs)).with_style(style)
 }
 
 /// Calls a function when it is dropped.

@@ -13,11 +13,20 @@ pub(crate) fn parse(text: &str) -> Result<(Fault, u32), String> {
         let kinds = Fault::ALL.map(Fault::name).join(", ");
         format!("no kind of fault `{kind}`: expected one of {kinds}")
     })?;
-    let rate = fraction(rate)
-        .filter(|rate| (0.0..=1.0).contains(rate))
-        .ok_or_else(|| format!("no rate `{rate}`: expected 0 to 1, such as 0.01, 1/100 or 1%"))?;
+    let rate = fraction(rate).and_then(thousandths).ok_or_else(|| {
+        format!("no rate `{rate}`: expected 0, or 0.001 to 1, such as 0.01, 1/100 or 1%")
+    })?;
+    Ok((fault, rate))
+}
+
+/// A rate that is more than 0 does not become 0: who asks for faults gets some.
+fn thousandths(rate: f64) -> Option<u32> {
+    if !(0.0..=1.0).contains(&rate) {
+        return None;
+    }
     // CAST: Between 0 and 1000.
-    Ok((fault, (rate * 1000.0).round() as u32))
+    let rounded = (rate * 1000.0).round() as u32;
+    (rounded > 0 || rate == 0.0).then_some(rounded)
 }
 
 fn fraction(text: &str) -> Option<f64> {
@@ -47,14 +56,30 @@ mod tests {
         for (text, expected) in [
             ("lost", "KIND=RATE"),
             ("last=1", "lost, late, spurious, torn, hang"),
-            ("lost=2", "0 to 1"),
-            ("lost=1/0", "0 to 1"),
-            ("lost=x", "0 to 1"),
+            ("lost=2", "0.001 to 1"),
+            ("lost=1/0", "0.001 to 1"),
+            ("lost=x", "0.001 to 1"),
+            ("lost=-0.1", "0.001 to 1"),
+            ("lost=NaN", "0.001 to 1"),
         ] {
             assert!(
                 parse(text).is_err_and(|error| error.contains(expected)),
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_rate_is_0_only_if_it_says_so() {
+        for text in ["lost=1/10000", "lost=0.0004", "lost=0.01%"] {
+            assert!(
+                parse(text).is_err_and(|error| error.contains("expected 0, or 0.001 to 1")),
+                "{text}"
+            );
+        }
+        for text in ["lost=0", "lost=0.0", "lost=0/7", "lost=0%"] {
+            assert_eq!(parse(text), Ok((Fault::LostInterrupt, 0)), "{text}");
+        }
+        assert_eq!(parse("lost=0.001"), Ok((Fault::LostInterrupt, 1)));
     }
 }

@@ -49,8 +49,13 @@ impl Gpu {
         })
     }
 
-    /// Submits `jobs` jobs, and removes the GPU while the last of them are pending. `progress` is
-    /// told how many are over.
+    /// How many jobs [`Gpu::run`] submits if it is told `jobs`: one more hangs.
+    pub(crate) fn in_all(jobs: usize) -> u64 {
+        (jobs as u64).saturating_add(u64::from(jobs > 0))
+    }
+
+    /// Submits `jobs` jobs and one that hangs, and removes the GPU while the last of them are
+    /// pending. `progress` is told how many are over.
     pub(crate) fn run(
         &self,
         jobs: usize,
@@ -63,7 +68,8 @@ impl Gpu {
         let mut before = Vec::new();
         let mut left = jobs;
         for round in 1..=rounds {
-            if round == rounds / 2 {
+            // Halfway, or with the only round.
+            if round == (rounds / 2).max(1) {
                 let stuck = self.guilty.submit(Job::Hang, &[])?;
                 crowd.show(&stuck)?;
             }

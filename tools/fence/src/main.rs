@@ -45,7 +45,7 @@ struct Demo {
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// Print nothing if all is well
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "json")]
     quiet: bool,
     /// Print the summary as JSON
     #[arg(long)]

@@ -154,6 +154,26 @@ fn options_that_do_not_exist_are_exit_code_2() {
 }
 
 #[test]
+fn options_that_contradict_each_other_are_exit_code_2() {
+    let dir = dir("contradiction");
+    let output = fence(&dir, &["--json", "--quiet"]);
+    let (code, out, err) = seen(&output);
+    assert_eq!((code, out), (2, ""));
+    assert!(err.contains("--json") && err.contains("--quiet"), "{err}");
+}
+
+#[test]
+fn a_job_hangs_however_few_there_are() {
+    let dir = dir("few");
+    for (jobs, submitted) in [("0", 0), ("1", 2), ("20", 21), ("100", 101)] {
+        let output = fence(&dir, &["--json", "--jobs", jobs]);
+        let (code, out, err) = seen(&output);
+        assert_eq!((code, err), (0, ""), "{jobs}");
+        assert!(out.contains(&format!("\"jobs\": {submitted},")), "{out}");
+    }
+}
+
+#[test]
 fn the_demonstration_is_quiet_if_asked() {
     let dir = dir("quiet");
     assert_eq!(seen(&fence(&dir, &["--quiet", "--seed", "7"])), (0, "", ""));
