@@ -13,6 +13,7 @@ use kernel::{
         Arc, Completion, SpinLock,
     },
     testing::{explore, Explorer, Failure, Outcome},
+    time::{delay::fsleep, Delta},
 };
 
 /// Starts a task that runs `body`.
@@ -165,4 +166,33 @@ fn a_circle_is_found() {
         failure.to_string().contains("FENCE_SEED=1 replays it"),
         "{failure}"
     );
+}
+
+fn has_no_end(body: impl Fn() + Sync) {
+    let failure = Explorer::new().schedules(1).run(body);
+    let failure = failure.expect_err("it does not end");
+    assert_eq!(failure.outcome, Outcome::Endless);
+}
+
+#[test]
+fn one_that_only_sleeps_is_found() {
+    has_no_end(|| loop {
+        fsleep(Delta::from_micros(5));
+    });
+}
+
+#[test]
+fn one_that_sleeps_while_the_first_task_has_ended_is_found() {
+    has_no_end(|| {
+        spawn(|| loop {
+            fsleep(Delta::from_micros(5));
+        });
+    });
+}
+
+#[test]
+fn one_that_only_settles_is_found() {
+    has_no_end(|| loop {
+        kernel::testing::baton::settle();
+    });
 }

@@ -29,7 +29,7 @@ use super::{
 };
 use core::{
     any::Any,
-    sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed},
 };
 
 /// What a layer above keeps for each baton, and does while it is idle.
@@ -56,7 +56,7 @@ impl Above {
 pub(crate) enum Stuck {
     /// Every task waits for another, and no timer is pending.
     Deadlock,
-    /// More points were passed than there may be: somebody goes round in circles.
+    /// More was done than there may be: somebody goes round in circles.
     Endless,
     /// The host has no thread for it.
     NoThread,
@@ -92,6 +92,8 @@ struct Inner {
     done: mpsc::Sender<Option<Stuck>>,
     /// Steps that spinning tasks have taken since anything else happened.
     spins: u32,
+    /// Points that were passed, and times that the turn was handed on or nearly so.
+    points: usize,
     /// Set for good once nobody can go on.
     stuck: bool,
     policy: Policy,
@@ -101,6 +103,13 @@ struct Inner {
 const SPIN_LIMIT: u32 = 100_000;
 
 impl Inner {
+    /// Counts a point, or what is none but can be repeated for ever all the same; true if there
+    /// were too many.
+    fn goes_round(&mut self) -> bool {
+        self.points = self.points.saturating_add(1);
+        self.points > self.policy.points()
+    }
+
     /// Takes the next task to run out of the queue; the one that waits for all others last.
     fn next(&mut self) -> Option<TaskPtr> {
         match self.runnable.len() {
@@ -123,8 +132,6 @@ pub(crate) struct Baton {
     preempts: bool,
     /// True while what belongs to no task runs, on the thread of one that waits or has ended.
     idling: AtomicBool,
-    /// Points that were passed.
-    points: AtomicUsize,
     /// Blocks of memory that tasks of this machine have allocated and not freed.
     pub(crate) live: AtomicIsize,
 }
@@ -165,7 +172,6 @@ impl Baton {
             preempts: policy.preempts(),
             seed,
             idling: AtomicBool::new(false),
-            points: AtomicUsize::new(0),
             live: AtomicIsize::new(0),
             inner: Mutex::new(Inner {
                 now: START,
@@ -176,6 +182,7 @@ impl Baton {
                 tasks: Vec::new(),
                 joining: Vec::new(),
                 spins: 0,
+                points: 0,
                 done,
                 stuck: false,
                 policy,
@@ -221,6 +228,10 @@ impl Baton {
                 self.wait_for_ends(init, || self.alone(TaskPtr(init)));
                 if !self.idle() {
                     break;
+                }
+                let endless = self.lock().goes_round();
+                if endless {
+                    self.give_up(TaskPtr(init), Stuck::Endless);
                 }
             }
             self.forget(init);
@@ -288,7 +299,12 @@ impl Baton {
             inner.runnable.retain(|&t| t != me);
             inner.spins = 0;
             if !task.is_blocked() {
+                let endless = inner.goes_round();
+                drop(inner);
                 task.set_running();
+                if endless {
+                    self.give_up(me, Stuck::Endless);
+                }
                 return;
             }
             if let Some(ns) = ns {
@@ -337,14 +353,15 @@ impl Baton {
     #[cold]
     fn maybe_preempt(&self, task: &task_struct) {
         let me = TaskPtr(task);
-        let points = self.points.fetch_add(1, Relaxed) + 1;
         let mut inner = self.lock();
-        if points > inner.policy.points() {
-            drop(inner);
-            self.give_up(me, Stuck::Endless);
-        }
         let choice = inner.policy.at_point();
         if let policy::Choice::GoOn = choice {
+            // Otherwise it is counted when the turn is handed on.
+            let endless = inner.goes_round();
+            drop(inner);
+            if endless {
+                self.give_up(me, Stuck::Endless);
+            }
             return;
         }
         inner.runnable.push_back(me);
@@ -423,6 +440,12 @@ impl Baton {
             if inner.stuck {
                 drop(inner);
                 return self.rest(me, wait);
+            }
+            // A task that does nothing but sleep passes no point, nor does time that jumps.
+            if inner.goes_round() {
+                drop(inner);
+                self.declare(Stuck::Endless);
+                continue;
             }
             let next = inner.next();
             if let Some(next) = next {
