@@ -196,3 +196,19 @@ fn one_that_only_settles_is_found() {
         kernel::testing::baton::settle();
     });
 }
+
+#[test]
+#[cfg_attr(miri, ignore = "starts a process")]
+fn no_schedule_at_all_is_refused() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "nothing_is_found_where_nothing_is"])
+        .env("FENCE_SCHEDULES", "0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success());
+    assert!(
+        said.contains("FENCE_SCHEDULES is `0`, but should be at least 1"),
+        "{said}"
+    );
+}

@@ -22,6 +22,9 @@ const POINTS: usize = 2_000_000;
 /// Runs `body` under many random schedules: a machine with one processor and virtual time, on
 /// which a task may lose its turn at any point at which another processor could interfere.
 ///
+/// Time may jump to the next timer even while other tasks could run, as if they were slow. So
+/// sleeping, however long, proves nothing about what others have done by then: wait for them.
+///
 /// A deadlock, a schedule without end, a panic (a failed assertion, say), or memory that `body`
 /// leaves behind is a failure. The environment has the last word: `FENCE_SCHEDULES` is how many
 /// schedules are tried, and `FENCE_SEED` is the seed of the only one.
@@ -72,7 +75,8 @@ impl Explorer {
         }
     }
 
-    /// Tries at most `schedules`, whose seeds follow each other.
+    /// Tries at most `schedules`, whose seeds follow each other. With 0, [`Explorer::run`] does not
+    /// call its body.
     pub const fn schedules(self, schedules: usize) -> Self {
         Self { schedules, ..self }
     }
@@ -86,10 +90,14 @@ impl Explorer {
     ///
     /// # Panics
     ///
-    /// If they are not numbers.
+    /// If they are not numbers, or no schedule is to be tried, as that would find nothing wrong.
     pub fn from_environment(self) -> Self {
         let mut explorer = self;
         if let Some(schedules) = machine::variable("FENCE_SCHEDULES") {
+            assert_ne!(
+                schedules, 0,
+                "FENCE_SCHEDULES is `0`, but should be at least 1"
+            );
             explorer.schedules = usize::try_from(schedules).unwrap_or(usize::MAX);
         }
         if let Some(seed) = machine::variable("FENCE_SEED") {
