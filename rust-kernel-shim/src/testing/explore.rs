@@ -29,6 +29,9 @@ const POINTS: usize = 2_000_000;
 /// leaves behind is a failure. The environment has the last word: `FENCE_SCHEDULES` is how many
 /// schedules are tried, and `FENCE_SEED` is the seed of the only one.
 ///
+/// A panic in a task that `body` starts, or in a callback that C would call, cannot unwind: it ends
+/// the process, after the seed was printed.
+///
 /// # Panics
 ///
 /// At the first schedule that fails, with the seed that replays it.
