@@ -415,6 +415,27 @@ fn taking_a_forward_back_cancels() -> Result {
     Ok(())
 }
 
+#[test]
+fn a_forward_that_is_called_too_early_does_nothing() {
+    let done = baton::fifo(|| -> Result {
+        let (from, to) = (context(Plain)?, context(Plain)?);
+        let theirs = from.new_fence_allocation(())?.new_fence();
+        let ours = FenceContext::new_arc_fence_allocation(&to, ())?.new_fence();
+        let shared: ARef<Fence> = ours.as_fence().into();
+        let mut forward = Forward::new(theirs.as_fence(), ours)?;
+        forward.on_signal();
+        baton::settle();
+        assert_eq!(shared.status(), None);
+        let registration = register(theirs.as_fence(), forward)?;
+        theirs.signal(Ok(()));
+        shared.wait();
+        assert_eq!(shared.status(), Some(Ok(())));
+        drop(registration);
+        Ok(())
+    });
+    assert_eq!(done, Ok(Ok(())));
+}
+
 /// Data that counts its drops.
 struct Counted(&'static AtomicUsize);
 
