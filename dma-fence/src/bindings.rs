@@ -26,6 +26,7 @@ mod fence;
 mod init;
 mod names;
 mod order;
+mod reach;
 mod refs;
 mod signal;
 mod signalling;
@@ -37,7 +38,8 @@ mod wait_any;
 
 pub use self::{
     callback::*, container::*, context::*, deadline::*, describe::*, fence::*, init::*, names::*,
-    order::*, refs::*, signal::*, signalling::*, state::*, stub::*, trace::*, wait::*, wait_any::*,
+    order::*, reach::*, refs::*, signal::*, signalling::*, state::*, stub::*, trace::*, wait::*,
+    wait_any::*,
 };
 pub use kernel::bindings::{
     call_rcu, callback_head, ktime_get, ktime_t, list_head, seq_file, spinlock_t,

@@ -10,11 +10,15 @@ use super::{
     },
 };
 use core::{
-    mem::needs_drop,
+    mem::{
+        needs_drop,
+        size_of, //
+    },
     ptr::{
         addr_of,
         addr_of_mut,
         drop_in_place,
+        null_mut,
         NonNull, //
     },
 };
@@ -62,25 +66,23 @@ impl<T: FenceContextOps> Block<T> {
     }
 
     /// Makes a fence of the block, with one reference, which is the caller's.
+    #[track_caller]
     pub(super) fn into_fence(block: KBox<Self>, seqno: u64) -> NonNull<Self> {
-        let init = if T::SEQNO64 {
-            bindings::dma_fence_init64
-        } else {
-            bindings::dma_fence_init
-        };
         // SAFETY: By the invariant.
-        let number = unsafe { &*block.context }.number();
+        let context = unsafe { &*block.context };
+        let number = context.number();
         let block = NonNull::from(KBox::leak(block));
+        let (fence, ops) = (Self::fence(block), &OpsFence::<T>::OPS);
         // SAFETY: The memory is fresh; a null lock selects the fence's own; the ops are promoted
         // to a static, and what they reach lives as the invariant says.
         unsafe {
-            init(
-                Self::fence(block),
-                &OpsFence::<T>::OPS,
-                core::ptr::null_mut(),
-                number,
-                seqno,
-            );
+            if T::SEQNO64 {
+                bindings::dma_fence_init64(fence, ops, null_mut(), number, seqno);
+            } else {
+                bindings::dma_fence_init(fence, ops, null_mut(), number, seqno);
+            }
+            let data = addr_of!((*block.as_ptr()).data).addr();
+            bindings::__dma_fence_reaches(fence, context.addr(), context.names(), data);
         }
         block
     }
@@ -167,7 +169,7 @@ impl<T: FenceContextOps> Block<T> {
     pub(super) unsafe fn discard(block: NonNull<Self>) {
         // SAFETY: By the safety requirements there are no readers to wait for.
         unsafe {
-            drop_in_place(addr_of_mut!((*block.as_ptr()).data));
+            Self::drop_data(block.as_ptr());
             bindings::dma_fence_put(Self::fence(block));
         }
     }
@@ -182,8 +184,22 @@ impl<T: FenceContextOps> Block<T> {
         unsafe {
             let head = head.cast::<Opaque<bindings::callback_head>>();
             let block = container_of!(head, Self, rcu);
-            drop_in_place(addr_of_mut!((*block).data));
+            Self::drop_data(block);
             bindings::dma_fence_put(block.cast());
+        }
+    }
+
+    /// Drops the data.
+    ///
+    /// # Safety
+    ///
+    /// Nobody can reach it any more.
+    unsafe fn drop_data(block: *mut Self) {
+        // SAFETY: By the safety requirements.
+        unsafe {
+            let data = addr_of_mut!((*block).data);
+            bindings::__dma_fence_drops(data.addr(), size_of::<T::FenceDataType>());
+            drop_in_place(data);
         }
     }
 }

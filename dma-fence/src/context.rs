@@ -10,7 +10,10 @@ use super::{
     },
     ops::FenceContextOps,
 };
-use core::marker::PhantomPinned;
+use core::{
+    marker::PhantomPinned,
+    mem::size_of, //
+};
 use kernel::{
     prelude::*,
     str::CString,
@@ -122,6 +125,16 @@ impl<T: FenceContextOps> FenceContext<T> {
         &self.data
     }
 
+    /// Where it stands.
+    pub(super) fn addr(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    /// Where the two names stand.
+    pub(super) fn names(&self) -> [usize; 2] {
+        [&self.driver_name, &self.timeline_name].map(|name| name.as_char_ptr().addr())
+    }
+
     /// Takes the next sequence number.
     pub(super) fn take_seqno(&self) -> u64 {
         self.next_seqno.fetch_add(1u64, Relaxed)
@@ -170,6 +183,8 @@ impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
         // Whoever found the ops before a fence had signalled may be inside our names. That is
         // so even if nothing waits to be freed, and then `rcu_barrier()` alone would not wait.
         rcu::synchronize_rcu();
+        // SAFETY: No requirements.
+        unsafe { bindings::__dma_fence_drops(self.addr(), size_of::<Self>()) };
         // Only now is nobody inside an op any more, where fences can be made as well.
         let unsignalled = self.unsignalled.load(Relaxed);
         if unsignalled != 0 {

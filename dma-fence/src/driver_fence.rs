@@ -61,6 +61,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
 
     /// Creates the fence with the timeline's next number. From any context.
     #[doc(alias = "dma_fence_init64")]
+    #[track_caller]
     pub fn new_fence(self) -> IssuedFence<T, C> {
         let seqno = self.context.take_seqno();
         self.new_fence_at(seqno)
@@ -68,12 +69,14 @@ impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
 
     /// Creates the fence with the timeline's next number, but keeps it private until it is
     /// published. From any context.
+    #[track_caller]
     pub fn new_private_fence(self) -> PrivateFence<T, C> {
         PrivateFence::new(self.new_fence())
     }
 
     /// Creates the fence with a number of the caller's choice, for timelines whose values mean
     /// something; the timeline's next number stays. From any context.
+    #[track_caller]
     pub fn new_fence_at(self, seqno: u64) -> IssuedFence<T, C> {
         self.context.issued();
         IssuedFence {
@@ -136,10 +139,12 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     ///
     /// If somebody's poll was faster, the result of that stays.
     #[doc(alias("dma_fence_signal", "dma_fence_set_error"))]
+    #[track_caller]
     pub fn signal(self, result: Result) {
         self.finish(result);
     }
 
+    #[track_caller]
     fn finish(&self, result: Result) {
         let _signalling = Signalling::begin();
         let fence = Block::fence(self.block);
@@ -192,6 +197,8 @@ impl<T: FenceContextOps, C: ContextRef<T>> Drop for IssuedFence<T, C> {
         if !unsafe { bindings::dma_fence_test_signaled_flag(Block::fence(self.block)) } {
             let seqno = self.as_fence().seqno();
             pr_err!("fence {} was dropped unsignalled: canceled\n", seqno);
+            // SAFETY: By the invariant the fence is live.
+            unsafe { bindings::__dma_fence_forgets(Block::fence(self.block)) };
             self.finish(Err(ECANCELED));
         }
         self.context.finished();

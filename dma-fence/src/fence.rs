@@ -38,12 +38,14 @@ unsafe impl Sync for Fence {}
 // SAFETY: `dma_fence` has a count of its own, and `dec_ref` gives back what `inc_ref` took.
 unsafe impl AlwaysRefCounted for Fence {
     #[doc(alias = "dma_fence_get")]
+    #[track_caller]
     fn inc_ref(&self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::dma_fence_get(self.as_raw()) };
     }
 
     #[doc(alias = "dma_fence_put")]
+    #[track_caller]
     unsafe fn dec_ref(obj: NonNull<Self>) {
         // SAFETY: The caller gives up one count.
         unsafe { bindings::dma_fence_put(obj.as_ptr().cast()) };
@@ -74,6 +76,7 @@ impl Fence {
     ///
     /// The bit alone is set before the callbacks run; so this takes the lock once it is. Asks no
     /// driver. From any context but a callback of the same fence.
+    #[track_caller]
     pub fn is_signaled(&self) -> bool {
         let signaled = self.test_signaled_flag();
         if signaled {
@@ -91,6 +94,7 @@ impl Fence {
     /// Asks the driver, and signals the fence if that says it is done. From any context but a
     /// callback of the same fence.
     #[doc(alias = "dma_fence_get_status")]
+    #[track_caller]
     pub fn status(&self) -> Option<Result> {
         // SAFETY: By the type invariant.
         match unsafe { bindings::dma_fence_get_status(self.as_raw()) } {
@@ -137,6 +141,7 @@ impl Fence {
     /// True if this fence comes after `other`; `None` if they are of different contexts, whose
     /// fences have no order. From any context.
     #[doc(alias = "dma_fence_is_later")]
+    #[track_caller]
     pub fn is_later_than(&self, other: &Fence) -> Option<bool> {
         (self.context() == other.context()).then(|| {
             // SAFETY: By the type invariant; the contexts are the same.
@@ -147,6 +152,7 @@ impl Fence {
     /// Tells the driver that somebody hopes for the fence by `deadline`. From any context but a
     /// callback or op of the same fence.
     #[doc(alias = "dma_fence_set_deadline")]
+    #[track_caller]
     pub fn set_deadline(&self, deadline: Ktime) {
         // SAFETY: By the type invariant.
         unsafe { bindings::dma_fence_set_deadline(self.as_raw(), deadline.as_nanos()) };
@@ -155,6 +161,7 @@ impl Fence {
     /// Makes sure that the fence will signal by itself, without being polled; waits and callbacks
     /// do so too. From any context but a callback or op of the same fence.
     #[doc(alias("dma_fence_enable_signaling", "dma_fence_enable_sw_signaling"))]
+    #[track_caller]
     pub fn enable_signaling(&self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::dma_fence_enable_signaling(self.as_raw()) };
@@ -251,6 +258,7 @@ impl Fence {
         "dma_fence_access_begin",
         "dma_fence_access_end"
     ))]
+    #[track_caller]
     pub fn driver_name<'rcu>(&self, _guard: &'rcu rcu::Guard) -> &'rcu CStr {
         // SAFETY: By the type invariant, and inside the section that `_guard` stands for.
         unsafe { CStr::from_char_ptr(bindings::dma_fence_driver_name(self.as_raw()).cast()) }
@@ -259,6 +267,7 @@ impl Fence {
     /// The name of the timeline; "signaled-timeline" once the fence has signalled. As
     /// [`driver_name`](Self::driver_name).
     #[doc(alias = "dma_fence_timeline_name")]
+    #[track_caller]
     pub fn timeline_name<'rcu>(&self, _guard: &'rcu rcu::Guard) -> &'rcu CStr {
         // SAFETY: By the type invariant, and inside the section that `_guard` stands for.
         unsafe { CStr::from_char_ptr(bindings::dma_fence_timeline_name(self.as_raw()).cast()) }

@@ -57,6 +57,8 @@ pub mod bindings;
 mod block;
 mod callback;
 mod context;
+#[cfg(not(CONFIG_RUST))]
+mod contract;
 mod driver_fence;
 mod fence;
 mod ktime;

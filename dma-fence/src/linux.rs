@@ -20,6 +20,36 @@ use kernel::ffi::{
 
 pub use kernel::bindings::*;
 
+/// For the contract room, which Linux does not have.
+///
+/// # Safety
+///
+/// None.
+#[inline(always)]
+pub unsafe fn __dma_fence_reaches(
+    _fence: *mut dma_fence,
+    _context: usize,
+    _names: [usize; 2],
+    _fence_data: usize,
+) {
+}
+
+/// For the contract room, which Linux does not have.
+///
+/// # Safety
+///
+/// None.
+#[inline(always)]
+pub unsafe fn __dma_fence_drops(_addr: usize, _size: usize) {}
+
+/// For the contract room, which Linux does not have.
+///
+/// # Safety
+///
+/// None.
+#[inline(always)]
+pub unsafe fn __dma_fence_forgets(_fence: *mut dma_fence) {}
+
 // # Safety
 //
 // For all of these: `fence`, `f1` and `f2` point to an initialised fence that the caller holds a

@@ -4,6 +4,8 @@
 mod books;
 mod listen;
 
+pub use super::contract::rules::{Check, ContractRule, Kept, RULES};
+
 pub use self::{
     books::Books,
     listen::{listen, Event, Kind, Listener, Listening, EVENTS},

@@ -16,7 +16,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         Arc,
     },
-    testing::explore,
+    testing::{explore, without_checks},
     time::{delay::fsleep, Delta},
     workqueue,
 };
@@ -146,45 +146,48 @@ struct Reused {
 fn a_slot_gives_no_fence_whose_memory_was_used_again() {
     const OLD: u64 = 1;
     const NEW: u64 = 2;
+    // The old one is released without a signal.
     explore(|| {
-        let reused: *mut Reused = unsafe { c::kzalloc_obj(c::GFP_KERNEL) };
-        let address = reused.addr();
-        unsafe {
-            bindings::dma_fence_init(
-                &raw mut (*reused).fence,
-                &OPS,
-                core::ptr::null_mut(),
-                OLD,
-                1,
-            );
-            (*reused).slot = &raw mut (*reused).fence;
-        }
-        let done = Arc::pin_init(kernel::sync::Completion::new(), GFP_KERNEL).unwrap();
-        let other = done.clone();
-        spawn(move || {
-            let reused: *mut Reused = core::ptr::with_exposed_provenance_mut(address);
+        without_checks(|| {
+            let reused: *mut Reused = unsafe { c::kzalloc_obj(c::GFP_KERNEL) };
+            let address = reused.addr();
             unsafe {
-                let fence = &raw mut (*reused).fence;
-                // Out of the slot, the last reference gone, and the memory is another fence.
-                core::sync::atomic::AtomicPtr::from_ptr(&raw mut (*reused).slot)
-                    .store(core::ptr::null_mut(), core::sync::atomic::Ordering::Release);
-                bindings::dma_fence_put(fence);
-                if c::kref_read(bindings::dma_fence_kref(fence)) == 0 {
-                    bindings::dma_fence_init(fence, &OPS, core::ptr::null_mut(), NEW, 1);
+                bindings::dma_fence_init(
+                    &raw mut (*reused).fence,
+                    &OPS,
+                    core::ptr::null_mut(),
+                    OLD,
+                    1,
+                );
+                (*reused).slot = &raw mut (*reused).fence;
+            }
+            let done = Arc::pin_init(kernel::sync::Completion::new(), GFP_KERNEL).unwrap();
+            let other = done.clone();
+            spawn(move || {
+                let reused: *mut Reused = core::ptr::with_exposed_provenance_mut(address);
+                unsafe {
+                    let fence = &raw mut (*reused).fence;
+                    // Out of the slot, the last reference gone, and the memory is another fence.
+                    core::sync::atomic::AtomicPtr::from_ptr(&raw mut (*reused).slot)
+                        .store(core::ptr::null_mut(), core::sync::atomic::Ordering::Release);
+                    bindings::dma_fence_put(fence);
+                    if c::kref_read(bindings::dma_fence_kref(fence)) == 0 {
+                        bindings::dma_fence_init(fence, &OPS, core::ptr::null_mut(), NEW, 1);
+                    }
+                }
+                other.complete_all();
+            });
+            unsafe {
+                c::rcu_read_lock();
+                let found = bindings::dma_fence_get_rcu_safe(&raw mut (*reused).slot);
+                c::rcu_read_unlock();
+                if !found.is_null() {
+                    assert_eq!(bindings::dma_fence_context(found), OLD);
+                    bindings::dma_fence_put(found);
                 }
             }
-            other.complete_all();
-        });
-        unsafe {
-            c::rcu_read_lock();
-            let found = bindings::dma_fence_get_rcu_safe(&raw mut (*reused).slot);
-            c::rcu_read_unlock();
-            if !found.is_null() {
-                assert_eq!(bindings::dma_fence_context(found), OLD);
-                bindings::dma_fence_put(found);
-            }
-        }
-        done.wait_for_completion();
-        unsafe { c::kfree(core::ptr::with_exposed_provenance_mut::<Reused>(address).cast()) };
+            done.wait_for_completion();
+            unsafe { c::kfree(core::ptr::with_exposed_provenance_mut::<Reused>(address).cast()) };
+        })
     });
 }

@@ -147,7 +147,13 @@ fn names_and_description_follow_the_state() -> Result {
 }
 
 #[test]
-fn dropping_it_unsignalled_cancels_and_says_so() -> Result {
+fn dropping_it_unsignalled_cancels_and_says_so() {
+    testing::expect_report("signal-eventually", || {
+        assert_eq!(drop_it_unsignalled(), Ok(()));
+    });
+}
+
+fn drop_it_unsignalled() -> Result {
     let context = context(Plain)?;
     let issued = context.new_fence_allocation(())?.new_fence_at(987_654);
     let fence: ARef<Fence> = issued.as_fence().into();
@@ -385,7 +391,6 @@ fn slept_at(line: u32) -> bool {
 #[test]
 fn a_report_names_the_line_that_sleeps() -> Result {
     testing::console::set_loglevel(4);
-    let fence = Fence::stub();
     type Sleep = fn(&Fence);
     let sleeps: [(u32, Sleep); 7] = [
         (line!(), |fence| fence.wait()),
@@ -397,9 +402,10 @@ fn a_report_names_the_line_that_sleeps() -> Result {
         (line!(), |_| _ = Fence::private_stub(Ktime::from_nanos(7))),
     ];
     for (line, sleep) in sleeps {
-        let guard = rcu::read_lock();
-        sleep(&fence);
-        drop(guard);
+        testing::expect_report("rcu-no-sleep", || {
+            let _guard = rcu::read_lock();
+            sleep(&Fence::stub());
+        });
         assert!(slept_at(line), "line {line}");
     }
     Ok(())

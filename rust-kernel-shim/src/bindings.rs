@@ -13,7 +13,9 @@
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
 mod bug;
+pub mod debugobjects;
 mod errno;
+mod frame;
 mod globals;
 mod irqflags;
 mod list;
@@ -21,6 +23,7 @@ mod lockdep;
 mod printk;
 mod rcu;
 mod refcount;
+pub mod report;
 mod sched;
 mod slab;
 mod time;
@@ -49,10 +52,10 @@ mod spinlock_h;
 #[path = "bindings/tracepoint.rs"]
 mod tracepoint_h;
 
-pub(crate) use self::globals::Globals;
+pub(crate) use self::globals::{with as with_globals, Globals};
 pub use self::{
-    bug::*, completion_h::*, errno::*, hrtimer_h::*, irq_work_h::*, irqflags::*, kref_h::*,
-    list::*, lockdep::*, module_h::*, mutex_h::*, printk::*, rcu::*, refcount::*, sched::*,
-    seq_file_h::*, slab::*, spinlock_h::*, time::*, timer::*, trace::*, tracepoint_h::*, wait::*,
-    workqueue::*,
+    bug::*, completion_h::*, errno::*, frame::*, hrtimer_h::*, irq_work_h::*, irqflags::*,
+    kref_h::*, list::*, lockdep::*, module_h::*, mutex_h::*, printk::*, rcu::*, refcount::*,
+    sched::*, seq_file_h::*, slab::*, spinlock_h::*, time::*, timer::*, trace::*, tracepoint_h::*,
+    wait::*, workqueue::*,
 };

@@ -48,6 +48,10 @@ pub trait ModuleMetadata {
 
     /// The module as C knows it.
     const THIS_MODULE: ThisModule;
+
+    /// The file in which it was declared: the module's code is in that, and in those below it.
+    #[doc(hidden)]
+    const FILE: &'static str = "";
 }
 
 /// The module that `M` was given to [`module!`](crate::prelude::module) for.

@@ -10,9 +10,11 @@ mod context;
 mod explore;
 pub mod memory;
 mod module;
+pub mod report;
 pub mod trace;
 
 pub use boot::boot;
 pub use context::{in_hardirq, in_serving_softirq};
 pub use explore::{explore, Explorer, Failure, Message, Outcome};
 pub use module::{insmod, loaded_modules, Loaded};
+pub use report::{expect_report, without_checks};

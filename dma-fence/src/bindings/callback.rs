@@ -2,6 +2,7 @@
 //! Callbacks, and the wish to be told.
 
 use super::{
+    super::contract::{self, Call},
     dma_fence, dma_fence_assert_held, dma_fence_cb, dma_fence_func_t, dma_fence_lock_irqsave,
     dma_fence_signal_locked, dma_fence_test_signaled_flag, dma_fence_unlock_irqrestore,
     fence::{cb_list, ENABLE_SIGNAL},
@@ -22,6 +23,7 @@ use kernel::{
 /// # Safety
 ///
 /// See the module [`bindings`](super). The caller holds the lock.
+#[cfg_attr(feature = "debug", track_caller)]
 unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements. Signals come under the lock, so the ops stay attached
     // while the op is looked up. But the op has the lock as well, and may signal: from then on
@@ -29,6 +31,7 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
     // the signal.
     unsafe {
         dma_fence_assert_held(fence);
+        contract::published(fence);
         let was_set = (*fence).test_and_set(ENABLE_SIGNAL);
         if dma_fence_test_signaled_flag(fence) {
             return false;
@@ -37,7 +40,10 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
         let op = (*fence).ops().and_then(|ops| ops.as_ref().enable_signaling);
         if let (false, Some(enable_signaling)) = (was_set, op) {
             trace_dma_fence_enable_signal(fence);
-            if !enable_signaling(fence) {
+            contract::call_begins(fence, Call::EnableSignaling);
+            let enabled = enable_signaling(fence);
+            contract::call_ends();
+            if !enabled {
                 rcu_read_unlock();
                 dma_fence_signal_locked(fence);
                 return false;
@@ -57,6 +63,7 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
 ///
 /// See the module [`bindings`](super).
 #[doc(alias = "dma_fence_enable_sw_signaling")]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
     // SAFETY: By the safety requirements.
     unsafe {
@@ -76,6 +83,7 @@ pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
 ///
 /// See the module [`bindings`](super). `cb` is pending on no fence; `func` may be called with it
 /// in any context, with the lock held. `fence` may be null.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_add_callback(
     fence: *mut dma_fence,
     cb: *mut dma_fence_cb,
@@ -94,6 +102,7 @@ pub unsafe fn dma_fence_add_callback(
         let flags = dma_fence_lock_irqsave(fence);
         let pending = __dma_fence_enable_signaling(fence);
         if pending {
+            contract::callback_added(fence, cb);
             (*cb).func = func;
             list_add_tail(node, cb_list(fence));
         } else {
@@ -115,13 +124,16 @@ pub unsafe fn dma_fence_add_callback(
 ///
 /// See the module [`bindings`](super). `cb` was given to [`dma_fence_add_callback`] with this
 /// fence. The caller does not hold the lock.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_remove_callback(fence: *mut dma_fence, cb: *mut dma_fence_cb) -> bool {
     // SAFETY: By the safety requirements; the list is changed under the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
+        contract::callback_once(fence, cb);
         let node = addr_of_mut!((*cb).node);
         let pending = !list_empty(node);
         if pending {
+            contract::callback_done(fence, cb);
             list_del_init(node);
         }
         dma_fence_unlock_irqrestore(fence, flags);

@@ -6,8 +6,8 @@
 //!
 //! There is no way to make one yet; so far only the question can be asked.
 
-use super::{dma_fence, dma_fence_ops, dma_fence_ops_ptr};
-use core::ptr;
+use super::{dma_fence, dma_fence_ops};
+use core::{ptr, sync::atomic::Ordering::Relaxed};
 use kernel::{ffi::c_char, str::CStrExt as _};
 
 macro_rules! name {
@@ -47,6 +47,14 @@ pub static dma_fence_chain_ops: dma_fence_ops = dma_fence_ops {
     set_deadline: None,
 };
 
+/// # Safety
+///
+/// See the module [`bindings`](super).
+unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
+    // SAFETY: By the safety requirements.
+    ptr::eq(unsafe { &*fence }.ops.load(Relaxed), ops)
+}
+
 /// True if the fence is an array. From any context.
 ///
 /// # Safety
@@ -54,7 +62,7 @@ pub static dma_fence_chain_ops: dma_fence_ops = dma_fence_ops {
 /// See the module [`bindings`](super).
 pub unsafe fn dma_fence_is_array(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
-    ptr::eq(unsafe { dma_fence_ops_ptr(fence) }, &dma_fence_array_ops)
+    unsafe { has_ops(fence, &dma_fence_array_ops) }
 }
 
 /// True if the fence is a link of a chain. From any context.
@@ -64,7 +72,7 @@ pub unsafe fn dma_fence_is_array(fence: *mut dma_fence) -> bool {
 /// See the module [`bindings`](super).
 pub unsafe fn dma_fence_is_chain(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
-    ptr::eq(unsafe { dma_fence_ops_ptr(fence) }, &dma_fence_chain_ops)
+    unsafe { has_ops(fence, &dma_fence_chain_ops) }
 }
 
 /// True if the fence is made of others. From any context.

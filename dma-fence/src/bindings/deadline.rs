@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Hints about when a fence is wanted.
 
-use super::{dma_fence, dma_fence_is_signaled};
+use super::{
+    super::contract::{self, Call},
+    dma_fence, dma_fence_is_signaled,
+};
 use kernel::bindings::{ktime_t, rcu_read_lock, rcu_read_unlock};
 
 /// Tells the driver that somebody hopes for the fence by `deadline` (ns, `CLOCK_MONOTONIC`), if
@@ -11,6 +14,7 @@ use kernel::bindings::{ktime_t, rcu_read_lock, rcu_read_unlock};
 /// # Safety
 ///
 /// See the module [`bindings`](super).
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
     // SAFETY: By the safety requirements; inside the section the ops live, even if the fence is
     // signalled meanwhile.
@@ -18,7 +22,9 @@ pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
         rcu_read_lock();
         if let Some(set_deadline) = (*fence).ops().and_then(|ops| ops.as_ref().set_deadline) {
             if !dma_fence_is_signaled(fence) {
+                contract::call_begins(fence, Call::SetDeadline);
                 set_deadline(fence, deadline);
+                contract::call_ends();
             }
         }
         rcu_read_unlock();

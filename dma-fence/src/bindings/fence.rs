@@ -3,6 +3,7 @@
 //!
 //! C header: [`include/linux/dma-fence.h`](srctree/include/linux/dma-fence.h)
 
+use super::super::contract;
 use core::{
     cell::UnsafeCell,
     ptr::{addr_of_mut, NonNull},
@@ -211,9 +212,13 @@ pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
 /// # Safety
 ///
 /// `fence` is valid. What the result points to is not looked at outside of RCU.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
     // SAFETY: By the safety requirements.
-    unsafe { &*fence }.ops.load(Relaxed)
+    let f = unsafe { &*fence };
+    let ops = f.ops.load(Relaxed);
+    contract::ops_asked(fence, f.test(TIMESTAMP) && !ops.is_null());
+    ops
 }
 
 /// True while the ops are attached.
@@ -223,7 +228,7 @@ pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
 /// `fence` is valid.
 pub unsafe fn dma_fence_has_ops(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
-    !unsafe { dma_fence_ops_ptr(fence) }.is_null()
+    !unsafe { &*fence }.ops.load(Relaxed).is_null()
 }
 
 /// The count of references.

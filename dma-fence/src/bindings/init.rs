@@ -2,6 +2,7 @@
 //! The beginning of a fence.
 
 use super::{
+    super::contract,
     dma_fence, dma_fence_kref, dma_fence_ops,
     fence::{cb_list, fence_lock, INITIALIZED, INLINE_LOCK, SEQNO64},
     trace_dma_fence_init,
@@ -32,6 +33,7 @@ use kernel::{
 /// `fence` is valid for writes and nobody else knows it. The ops, and whatever they reach, live
 /// until a grace period after the fence has signalled; with a `wait` or `release` op as long as
 /// the fence.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_init(
     fence: *mut dma_fence,
     ops: *const dma_fence_ops,
@@ -52,6 +54,7 @@ pub unsafe fn dma_fence_init(
 /// # Safety
 ///
 /// As [`dma_fence_init`].
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_init64(
     fence: *mut dma_fence,
     ops: *const dma_fence_ops,
@@ -66,6 +69,7 @@ pub unsafe fn dma_fence_init64(
 /// # Safety
 ///
 /// As [`dma_fence_init`].
+#[cfg_attr(feature = "debug", track_caller)]
 unsafe fn init(
     fence: *mut dma_fence,
     ops: *const dma_fence_ops,
@@ -78,6 +82,7 @@ unsafe fn init(
     BUG_ON!(unsafe { ops.as_ref() }
         .is_none_or(|ops| ops.get_driver_name.is_none() || ops.get_timeline_name.is_none()));
 
+    let shared = lock;
     let (lock, flags) = if lock.is_null() {
         let inline_lock = ManuallyDrop::new(spinlock::new());
         (fence_lock { inline_lock }, flags | INLINE_LOCK)
@@ -95,6 +100,7 @@ unsafe fn init(
         addr_of_mut!((*fence).flags).write(AtomicUsize::new(flags | INITIALIZED));
         addr_of_mut!((*fence).lock).write(UnsafeCell::new(lock));
         addr_of_mut!((*fence).error).write(AtomicI32::new(0));
+        contract::initialised(fence, ops, shared);
         trace_dma_fence_init(fence);
     }
 }

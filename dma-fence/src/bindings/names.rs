@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The names, which belong to the driver.
 
-use super::{dma_fence, dma_fence_ops, dma_fence_test_signaled_flag};
+use super::{
+    super::contract::{self, Call},
+    dma_fence, dma_fence_ops, dma_fence_test_signaled_flag,
+};
 use core::ptr::NonNull;
 use kernel::{ffi::c_char, str::CStrExt as _};
 
@@ -28,11 +31,19 @@ unsafe fn live_ops(fence: *mut dma_fence) -> Option<NonNull<dma_fence_ops>> {
 /// # Safety
 ///
 /// See the module [`bindings`](super). Inside a read-side section.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
+    contract::names_in_one_rcu_section(fence);
     // SAFETY: By the safety requirements; the op is mandatory.
     unsafe {
         match live_ops(fence).and_then(|ops| ops.as_ref().get_driver_name) {
-            Some(get_driver_name) => get_driver_name(fence),
+            Some(get_driver_name) => {
+                contract::call_begins(fence, Call::GetDriverName);
+                let name = get_driver_name(fence);
+                contract::call_ends();
+                contract::name_given(fence, 0, name);
+                name
+            }
             None => c"detached-driver".as_char_ptr(),
         }
     }
@@ -45,11 +56,19 @@ pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
 /// # Safety
 ///
 /// See the module [`bindings`](super). Inside a read-side section.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
+    contract::names_in_one_rcu_section(fence);
     // SAFETY: By the safety requirements; the op is mandatory.
     unsafe {
         match live_ops(fence).and_then(|ops| ops.as_ref().get_timeline_name) {
-            Some(get_timeline_name) => get_timeline_name(fence),
+            Some(get_timeline_name) => {
+                contract::call_begins(fence, Call::GetTimelineName);
+                let name = get_timeline_name(fence);
+                contract::call_ends();
+                contract::name_given(fence, 1, name);
+                name
+            }
             None => c"signaled-timeline".as_char_ptr(),
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Which of two fences of a context is later.
 
-use super::{dma_fence, dma_fence_is_signaled, fence::SEQNO64};
+use super::{super::contract, dma_fence, dma_fence_is_signaled, fence::SEQNO64};
 use core::ptr::null_mut;
 use kernel::WARN_ON;
 
@@ -28,7 +28,9 @@ pub unsafe fn __dma_fence_is_later(fence: *mut dma_fence, f1: u64, f2: u64) -> b
 /// # Safety
 ///
 /// See the module [`bindings`](super).
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool {
+    contract::compare_same_context(f1, f2);
     // SAFETY: By the safety requirements.
     unsafe {
         if WARN_ON!((*f1).context != (*f2).context) {
@@ -43,6 +45,7 @@ pub unsafe fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool
 /// # Safety
 ///
 /// See the module [`bindings`](super).
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
     f1 == f2 || unsafe { dma_fence_is_later(f1, f2) }
@@ -54,7 +57,9 @@ pub unsafe fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence)
 /// # Safety
 ///
 /// See the module [`bindings`](super).
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_later(f1: *mut dma_fence, f2: *mut dma_fence) -> *mut dma_fence {
+    contract::compare_same_context(f1, f2);
     // SAFETY: By the safety requirements.
     unsafe {
         if WARN_ON!((*f1).context != (*f2).context) {

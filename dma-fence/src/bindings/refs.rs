@@ -2,6 +2,7 @@
 //! References to fences, and the end of the last one.
 
 use super::{
+    super::contract::{self, Call},
     dma_fence, dma_fence_driver_name, dma_fence_kref, dma_fence_lock_irqsave,
     dma_fence_signal_locked, dma_fence_timeline_name, dma_fence_unlock_irqrestore,
     fence::{cb_list, SIGNALED},
@@ -32,10 +33,12 @@ use kernel::{
 ///
 /// `fence` is null, or the caller has a reference.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
     if !fence.is_null() {
         // SAFETY: By the safety requirements.
         unsafe { kref_get(dma_fence_kref(fence)) };
+        contract::published(fence);
     }
     fence
 }
@@ -46,9 +49,11 @@ pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
 ///
 /// `fence` was found inside the RCU read-side section in which this is called.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
     // SAFETY: By the safety requirements the memory is still that of a fence.
     if unsafe { kref_get_unless_zero(dma_fence_kref(fence)) } != 0 {
+        contract::published(fence);
         fence
     } else {
         null_mut()
@@ -64,6 +69,7 @@ pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
 ///
 /// `fencep` is valid, its fences are freed RCU-safe, and the caller is inside a read-side
 /// section.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fence {
     // SAFETY: By the safety requirements; an `AtomicPtr` is like a pointer in memory.
     let slot = unsafe { AtomicPtr::from_ptr(fencep) };
@@ -92,8 +98,10 @@ pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fe
 ///
 /// `fence` is null, or the caller owns a reference.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_put(fence: *mut dma_fence) {
     if !fence.is_null() {
+        contract::puts(fence);
         // SAFETY: By the safety requirements; the release frees what is no longer referenced.
         unsafe { kref_put(dma_fence_kref(fence), Some(dma_fence_release)) };
     }
@@ -115,12 +123,22 @@ pub unsafe extern "C" fn dma_fence_release(kref: *mut kref) {
     unsafe {
         rcu_read_lock();
         trace_dma_fence_destroy(fence);
+        contract::callback_atomic_put(fence);
         // Once it has signalled, no list stands there any more.
         if !(*fence).test(SIGNALED) && !list_empty(cb_list(fence)) {
+            contract::release_signalled(fence, true);
             signal_forgotten(fence);
+        } else {
+            contract::release_signalled(fence, false);
+            contract::released_unsignalled(fence);
         }
+        contract::released(fence);
         match (*fence).ops().and_then(|ops| ops.as_ref().release) {
-            Some(release) => release(fence),
+            Some(release) => {
+                contract::call_begins(fence, Call::Release);
+                release(fence);
+                contract::call_ends();
+            }
             None => dma_fence_free(fence),
         }
         rcu_read_unlock();
@@ -157,6 +175,7 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
 /// # Safety
 ///
 /// The last reference is gone; the fence is the first member of a block from `kmalloc()`.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_free(fence: *mut dma_fence) {
     const RCU: usize = offset_of!(dma_fence, list);
     // SAFETY: By the safety requirements. RCU's part of the union is at its beginning.

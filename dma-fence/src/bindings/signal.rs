@@ -2,6 +2,7 @@
 //! Signalling, and the lock under which it happens.
 
 use super::{
+    super::contract::{self, Call},
     dma_fence, dma_fence_begin_signalling, dma_fence_cb, dma_fence_end_signalling,
     dma_fence_test_signaled_flag,
     fence::{cb_list, INLINE_LOCK, SIGNALED, TIMESTAMP},
@@ -47,7 +48,9 @@ pub unsafe fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t {
 ///
 /// See the module [`bindings`](super). The caller does not hold the lock.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_lock_irqsave(fence: *mut dma_fence) -> c_ulong {
+    contract::callback_atomic(fence);
     // SAFETY: By the safety requirements.
     unsafe { spin_lock_irqsave(dma_fence_spinlock(fence)) }
 }
@@ -83,6 +86,7 @@ pub unsafe fn dma_fence_assert_held(fence: *mut dma_fence) {
 /// # Safety
 ///
 /// See the module [`bindings`](super). The caller holds the lock.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp: ktime_t) {
     // SAFETY: By the safety requirements, here and for all of `fence` below.
     unsafe { dma_fence_assert_held(fence) };
@@ -91,6 +95,7 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
     if f.test_and_set(SIGNALED) {
         return;
     }
+    contract::signalled(fence);
     // SAFETY: The ops are attached until the line below, under the lock.
     unsafe { trace_dma_fence_signaled(fence) };
 
@@ -124,7 +129,10 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
             INIT_LIST_HEAD(node);
             let cb: *mut dma_fence_cb = node.cast();
             if let Some(func) = (*cb).func {
+                contract::callback_done(fence, cb);
+                contract::call_begins(fence, Call::Callback);
                 func(fence, cb);
+                contract::call_ends();
             }
             node = next;
         }
@@ -136,6 +144,7 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
 /// # Safety
 ///
 /// See the module [`bindings`](super). `fence` may be null.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime_t) {
     if WARN_ON!(fence.is_null()) {
         return;
@@ -153,6 +162,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
 /// # Safety
 ///
 /// As [`dma_fence_signal_timestamp_locked`].
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_locked(fence: *mut dma_fence) {
     // SAFETY: By the safety requirements.
     unsafe { dma_fence_signal_timestamp_locked(fence, ktime_get()) }
@@ -163,6 +173,7 @@ pub unsafe fn dma_fence_signal_locked(fence: *mut dma_fence) {
 /// # Safety
 ///
 /// See the module [`bindings`](super). `fence` may be null.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
     if WARN_ON!(fence.is_null()) {
         return;
@@ -182,6 +193,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
 /// # Safety
 ///
 /// As [`dma_fence_signal_timestamp_locked`].
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
     unsafe {
@@ -196,6 +208,7 @@ pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
 /// # Safety
 ///
 /// See the module [`bindings`](super).
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
     unsafe {

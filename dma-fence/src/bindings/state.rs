@@ -2,6 +2,7 @@
 //! What a fence says of itself: signalled or not, with which error, when.
 
 use super::{
+    super::contract::{self, Call},
     dma_fence, dma_fence_lock_irqsave, dma_fence_signal, dma_fence_signal_locked,
     dma_fence_unlock_irqrestore,
     fence::{INITIALIZED, SIGNALED, TIMESTAMP},
@@ -44,13 +45,20 @@ pub unsafe fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool {
 ///
 /// See the module [`bindings`](super).
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 unsafe fn poll(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements. Inside the section the ops live, even if the fence is
     // signalled meanwhile.
     unsafe {
         rcu_read_lock();
         let op = (*fence).ops().and_then(|ops| ops.as_ref().signaled);
-        let signaled = op.is_some_and(|signaled| signaled(fence));
+        let signaled = op.is_some_and(|signaled| {
+            contract::call_begins(fence, Call::Signaled);
+            let signaled = signaled(fence);
+            contract::signaled_monotonic(fence, signaled);
+            contract::call_ends();
+            signaled
+        });
         rcu_read_unlock();
         signaled
     }
@@ -62,6 +70,7 @@ unsafe fn poll(fence: *mut dma_fence) -> bool {
 /// # Safety
 ///
 /// See the module [`bindings`](super).
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
     unsafe {
@@ -81,6 +90,7 @@ pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
 /// # Safety
 ///
 /// See the module [`bindings`](super). The caller holds the lock.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
     unsafe {
@@ -101,6 +111,7 @@ pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
 /// # Safety
 ///
 /// See the module [`bindings`](super). The caller holds the lock.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
     // SAFETY: By the safety requirements.
     unsafe {
@@ -119,6 +130,7 @@ pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
 /// # Safety
 ///
 /// See the module [`bindings`](super).
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
     // SAFETY: By the safety requirements.
     unsafe {
@@ -137,9 +149,11 @@ pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
 /// # Safety
 ///
 /// See the module [`bindings`](super).
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
     // SAFETY: By the safety requirements.
     let f = unsafe { &*fence };
+    contract::error_before_signal(fence, error);
     WARN_ON!(f.test(SIGNALED));
     WARN_ON!(!(-MAX_ERRNO..0).contains(&error));
     f.error.store(error, Relaxed);

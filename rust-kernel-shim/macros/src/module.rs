@@ -145,6 +145,8 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
         impl ::kernel::ModuleMetadata for #type_ {
             const NAME: &'static ::kernel::str::CStr = #c_name;
 
+            const FILE: &'static str = ::core::file!();
+
             const THIS_MODULE: ::kernel::ThisModule = {
                 static __THIS_MODULE: ::kernel::module::StaticModule =
                     ::kernel::module::StaticModule::new(#c_name);

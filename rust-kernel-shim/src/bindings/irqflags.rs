@@ -8,6 +8,8 @@
 //! another thread really could interrupt it. All these sections hold up RCU grace periods, as
 //! in Linux since 5.0.
 
+#[cfg(feature = "debug")]
+use super::frame::rcu_no_sleep;
 use super::{irq_work_h::run_irq_work, rcu::current_grace_period};
 use crate::{ffi::c_ulong, machine::cpu};
 
@@ -133,7 +135,8 @@ pub unsafe fn might_sleep() {
 }
 
 #[cfg(feature = "debug")]
-fn check_sleep(at: &core::panic::Location<'_>) {
+fn check_sleep(at: &'static core::panic::Location<'static>) {
+    rcu_no_sleep(at);
     let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
     if atomic || rcu {
         report_sleep(at.file(), at.line(), atomic);

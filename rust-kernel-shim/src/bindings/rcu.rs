@@ -12,6 +12,7 @@
 mod baton;
 mod callbacks;
 mod gp;
+mod request;
 
 use super::{complete, completion, init_completion, might_sleep, wait_for_completion};
 use crate::{
@@ -24,6 +25,7 @@ use core::{mem::MaybeUninit, ptr::addr_of_mut};
 pub(super) use baton::BatonGrace;
 pub(crate) use callbacks::{pending as rcu_callbacks_pending, start as rcu_start};
 pub(super) use gp::current as current_grace_period;
+pub use request::{rcu_callback_request, rcu_stamp, rcu_stamp_passed, Request};
 
 /// What [`call_rcu`] is given, inside the object that is to be freed.
 ///
@@ -46,8 +48,14 @@ pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>
 ///
 /// The same thread calls [`rcu_read_unlock`] as often.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn rcu_read_lock() {
     cpu::with(|cpu| cpu.enter(&cpu.rcu, gp::current));
+    #[cfg(feature = "debug")]
+    {
+        let at = core::panic::Location::caller();
+        cpu::with(|cpu| cpu.section_begins(at, request::next_stamp));
+    }
     task::point();
 }
 
@@ -74,6 +82,30 @@ pub unsafe fn rcu_read_lock_held() -> c_int {
     cpu::with(|cpu| cpu.rcu.get() != 0).into()
 }
 
+/// This thread's outermost section; `None` outside of one.
+pub fn rcu_section() -> Option<Section> {
+    cpu::with(|cpu| {
+        (cpu.rcu.get() != 0).then(|| Section {
+            stamp: cpu.rcu_stamp.get(),
+            number: cpu.rcu_sections.get(),
+        })
+    })
+}
+
+/// The number of the last section that this thread has begun, and where it did.
+pub fn rcu_last_section() -> (u64, Option<&'static core::panic::Location<'static>>) {
+    cpu::with(|cpu| (cpu.rcu_sections.get(), cpu.rcu_at.get()))
+}
+
+/// A read-side section that is open; for a debug kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Stamps up to this one, but not including it, were taken before it began.
+    pub stamp: u64,
+    /// No other section of the thread has this number.
+    pub number: u64,
+}
+
 /// Ends the machine if this is an RCU callback. Those that are queued behind it, and what waits
 /// for one of these, would wait for good.
 #[track_caller]
@@ -97,11 +129,13 @@ pub unsafe fn synchronize_rcu() {
     not_from_a_callback("synchronize_rcu");
     // SAFETY: Nothing is asked for.
     unsafe { might_sleep() };
+    let stamp = request::rcu_stamp();
     if baton::with_current(|_| ()).is_some() {
         wait_for_callback()
     } else {
         gp::wait()
     }
+    request::over(stamp);
 }
 
 /// As [`synchronize_rcu`]; here every grace period is as fast as it can be.
@@ -120,7 +154,9 @@ pub unsafe fn synchronize_rcu_expedited() {
 /// # Safety
 ///
 /// `head` is valid until then, and on no other list; `func` may be called with it.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
+    request::queued(head, core::panic::Location::caller());
     // SAFETY: By the safety requirements.
     unsafe {
         (*head).next = core::ptr::null_mut();

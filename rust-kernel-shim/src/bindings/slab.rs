@@ -3,7 +3,10 @@
 //!
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h)
 
-use super::might_sleep;
+use super::{
+    debugobjects::{debug_block_allocated, debug_block_freed},
+    might_sleep,
+};
 use crate::{
     ffi::{c_int, c_ulong, c_void},
     machine::{baton, cpu, heap},
@@ -101,7 +104,9 @@ pub unsafe fn krealloc_node_align(
             ptr::write_bytes(new.cast::<u8>().add(old), 0, usable - old);
         }
     }
+    debug_block_allocated(new.addr(), size);
     if !p.is_null() {
+        debug_block_freed(p.addr());
         // SAFETY: By the safety requirements; replaced by `new`.
         unsafe { heap::free(p.cast_mut()) };
     }
@@ -135,8 +140,10 @@ pub unsafe fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
 /// # Safety
 ///
 /// `p` is null or comes from [`krealloc_node_align`], and is not used any more.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn kfree(p: *const c_void) {
     if !p.is_null() {
+        debug_block_freed(p.addr());
         count(-1);
         // SAFETY: By the safety requirements.
         unsafe { heap::free(p.cast_mut()) };

@@ -38,6 +38,12 @@ pub(crate) trait Idle: Any + Send + Sync {
     /// up a grace period; true if it did something.
     fn idle(&self) -> bool;
 
+    /// Called with the turn, after virtual time has gone on.
+    fn time_passed(&self);
+
+    /// Called with the turn, when all tasks have ended or are blocked for good.
+    fn ended(&self);
+
     /// For the layer above to find its own again.
     fn as_any(&self) -> &dyn Any;
 }
@@ -234,6 +240,7 @@ impl Baton {
                     self.give_up(TaskPtr(init), Stuck::Endless);
                 }
             }
+            self.tell(|above| above.ended());
             self.forget(init);
             result
         })
@@ -381,9 +388,14 @@ impl Baton {
 
     /// Has the layer above do what it does when no task can run.
     fn idle(&self) -> bool {
-        self.idling.store(true, Relaxed);
-        let done = self.above.0.idle();
-        self.idling.store(false, Relaxed);
+        self.tell(|above| above.idle())
+    }
+
+    /// Has the layer above do something that belongs to no task.
+    fn tell<R>(&self, f: impl FnOnce(&dyn Idle) -> R) -> R {
+        let idling = self.idling.swap(true, Relaxed);
+        let done = f(&*self.above.0);
+        self.idling.store(idling, Relaxed);
         done
     }
 
@@ -400,6 +412,8 @@ impl Baton {
         };
         inner.now = inner.now.max(when);
         inner.runnable.push_back(task);
+        drop(inner);
+        self.tell(|above| above.time_passed());
         true
     }
 
@@ -461,6 +475,7 @@ impl Baton {
             }
             drop(inner);
             if !self.progress(true) && self.lock().runnable.is_empty() {
+                self.tell(|above| above.ended());
                 self.declare(Stuck::Deadlock);
             }
         }

@@ -44,14 +44,22 @@ pub(crate) fn emit(level: u8, args: fmt::Arguments<'_>, trace: impl Fn(&str)) {
         if level < LOGLEVEL.load(Relaxed) {
             write_line(format_args!("{stamped}"));
         }
-        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-        if log.len() == LOG_LINES {
-            log.pop_front();
-        }
-        log.push_back(stamped);
-        drop(log);
+        keep(stamped);
         trace(line);
     }
+}
+
+fn keep(line: String) {
+    let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    if log.len() == LOG_LINES {
+        log.pop_front();
+    }
+    log.push_back(line);
+}
+
+/// Adds a line to the log that is no message of the kernel.
+pub(crate) fn record(line: &str) {
+    keep(line.into());
 }
 
 /// The lines of the log, the oldest first, each with its time.

@@ -9,6 +9,7 @@ use super::std::{
 use crate::ffi::c_void;
 use core::{
     cell::Cell,
+    panic::Location,
     ptr,
     sync::atomic::{
         AtomicBool, AtomicU64,
@@ -52,6 +53,9 @@ fn register() -> &'static Reader {
     reader
 }
 
+/// Callbacks in callbacks of which a debug kernel knows.
+pub(crate) const FRAMES: usize = 16;
+
 /// The counts of one thread.
 ///
 /// # Invariants
@@ -74,6 +78,22 @@ pub(crate) struct Cpu {
     pub(crate) hardirq: Cell<u32>,
     /// What is to run when interrupts are enabled again, the last come first.
     pub(crate) irq_work: Cell<*mut c_void>,
+    /// Where the outermost `rcu_read_lock()` section began, the last one if none is open.
+    pub(crate) rcu_at: Cell<Option<&'static Location<'static>>>,
+    /// Outermost `rcu_read_lock()` sections that have begun.
+    pub(crate) rcu_sections: Cell<u64>,
+    /// The next stamp when the outermost section began.
+    pub(crate) rcu_stamp: Cell<u64>,
+    /// The number of the section in which sleeping was reported last.
+    #[cfg(feature = "debug")]
+    pub(crate) rcu_said: Cell<u64>,
+    /// What the RCU callback that runs has waited for.
+    pub(crate) rcu_request: Cell<Option<crate::bindings::Request>>,
+    /// Callbacks that run, the innermost last; and how many run.
+    pub(crate) frames: [Cell<Option<crate::bindings::Frame>>; FRAMES],
+    pub(crate) frames_open: Cell<usize>,
+    /// While this is not 0 no rule is checked.
+    pub(crate) unchecked: Cell<u32>,
     /// True while an RCU callback runs.
     pub(crate) rcu_callback: Cell<bool>,
     /// Allocations that were asked for.
@@ -94,6 +114,15 @@ std::thread_local! {
         softirq: Cell::new(0),
         hardirq: Cell::new(0),
         irq_work: Cell::new(ptr::null_mut()),
+        rcu_at: Cell::new(None),
+        rcu_sections: Cell::new(0),
+        #[cfg(feature = "debug")]
+        rcu_said: Cell::new(0),
+        rcu_stamp: Cell::new(0),
+        rcu_request: Cell::new(None),
+        frames: [const { Cell::new(None) }; FRAMES],
+        frames_open: Cell::new(0),
+        unchecked: Cell::new(0),
         rcu_callback: Cell::new(false),
         allocations: Cell::new(0),
         fail_nth: Cell::new(0),
@@ -182,6 +211,16 @@ impl Cpu {
             self.reader().word.store(0, Release);
         }
         true
+    }
+
+    /// Notes where a section of `rcu` has begun, if it is the outermost.
+    #[cfg(feature = "debug")]
+    pub(crate) fn section_begins(&self, at: &'static Location<'static>, stamp: fn() -> u64) {
+        if self.rcu.get() == 1 {
+            self.rcu_stamp.set(stamp());
+            self.rcu_at.set(Some(at));
+            self.rcu_sections.set(self.rcu_sections.get() + 1);
+        }
     }
 
     /// Counts an allocation; true if it is the one that is to fail.

@@ -88,6 +88,7 @@ impl<T: AlwaysRefCounted> Deref for ARef<T> {
 }
 
 impl<T: AlwaysRefCounted> From<&T> for ARef<T> {
+    #[cfg_attr(feature = "debug", track_caller)]
     fn from(value: &T) -> Self {
         value.inc_ref();
         // SAFETY: Counted just now.

@@ -19,6 +19,7 @@ pub struct Guard(NotThreadSafe);
 impl Guard {
     /// Begins a section.
     #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn new() -> Self {
         // SAFETY: Unlocked by drop(), in the same thread.
         unsafe { bindings::rcu_read_lock() };
@@ -33,6 +34,7 @@ impl Guard {
 
 impl Default for Guard {
     #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
     fn default() -> Self {
         Self::new()
     }
@@ -48,6 +50,7 @@ impl Drop for Guard {
 
 /// Begins a read-side critical section.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub fn read_lock() -> Guard {
     Guard::new()
 }

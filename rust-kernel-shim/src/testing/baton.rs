@@ -5,7 +5,7 @@ use crate::{
     bindings::Globals,
     machine::{
         baton::{self, Baton, Policy},
-        task,
+        report, task,
     },
 };
 use core::fmt;
@@ -45,6 +45,10 @@ pub(super) const STACK: usize = 8 << 20;
 /// [`Stuck::Deadlock`] if all are blocked for good. Their threads, and what they hold, are lost
 /// then. [`Stuck::NoThread`] if the machine could not begin.
 ///
+/// # Panics
+///
+/// If a rule was broken; the report was printed. See [`expect_report`](super::expect_report).
+///
 /// # Examples
 ///
 /// ```
@@ -69,8 +73,27 @@ pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
 /// # Errors
 ///
 /// As [`fifo`].
+///
+/// # Panics
+///
+/// As [`fifo`].
 pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
-    Baton::run(Policy::Fifo, None, Globals::boxed(), stack, body)
+    let globals = Globals::machine();
+    let number = globals.number();
+    let end = run(globals, stack, body);
+    if let Some(report) = report::take(number).first() {
+        panic!("the rule `{}` was broken, see above", report.rule);
+    }
+    end
+}
+
+/// As [`fifo_with_stack`], with the variables of the machine.
+pub(super) fn run<R: Send>(
+    globals: Globals,
+    stack: usize,
+    body: impl FnOnce() -> R + Send,
+) -> Result<R, Stuck> {
+    Baton::run(Policy::Fifo, None, globals.boxed(), stack, body)
         .map(|(result, _live)| result)
         .map_err(|stuck| match stuck {
             baton::Stuck::NoThread => Stuck::NoThread,

@@ -6,7 +6,7 @@ use crate::{
     bindings::Globals,
     machine::{
         baton::{Baton, Policy, Stuck},
-        explore as machine,
+        explore as machine, report,
     },
 };
 use core::fmt;
@@ -25,8 +25,8 @@ const POINTS: usize = 2_000_000;
 /// Time may jump to the next timer even while other tasks could run, as if they were slow. So
 /// sleeping, however long, proves nothing about what others have done by then: wait for them.
 ///
-/// A deadlock, a schedule without end, a panic (a failed assertion, say), or memory that `body`
-/// leaves behind is a failure. The environment has the last word: `FENCE_SCHEDULES` is how many
+/// A deadlock, a schedule without end, a panic (a failed assertion, say), memory that `body` leaves
+/// behind, or the report of a broken rule is a failure. The environment has the last word: `FENCE_SCHEDULES` is how many
 /// schedules are tried, and `FENCE_SEED` is the seed of the only one.
 ///
 /// A panic in a task that `body` starts, or in a callback that C would call, cannot unwind: it ends
@@ -133,12 +133,16 @@ impl Explorer {
 
 /// Runs `body` under one schedule; what went wrong, if anything did.
 fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
-    let run = machine::catch(|| {
+    let globals = Globals::machine();
+    let number = globals.number();
+    let run = machine::catch(move || {
         let policy = Policy::random(seed, points);
-        Baton::run(policy, Some(seed), Globals::boxed(), STACK, body)
+        Baton::run(policy, Some(seed), globals.boxed(), STACK, body)
     });
+    let broken = report::take(number).into_iter().next();
     match run {
         Err(message) => Some(Outcome::Panic(message)),
+        Ok(_) if broken.is_some() => broken.map(|report| Outcome::Broken(report.rule)),
         Ok(Err(Stuck::Deadlock)) => Some(Outcome::Deadlock),
         Ok(Err(Stuck::Endless)) => Some(Outcome::Endless),
         Ok(Err(Stuck::NoThread)) => Some(Outcome::NoThread),
@@ -160,6 +164,8 @@ pub enum Outcome {
     Panic(Message),
     /// So many blocks of memory were left behind.
     Leak(isize),
+    /// The rule of that name was broken; the report was printed.
+    Broken(&'static str),
 }
 
 /// A schedule under which something went wrong.
@@ -182,6 +188,7 @@ impl fmt::Display for Failure {
             Outcome::NoThread => f.write_str("the host has no thread for the machine")?,
             Outcome::Panic(message) => write!(f, "panic: {message}")?,
             Outcome::Leak(blocks) => write!(f, "{blocks} blocks of memory were left behind")?,
+            Outcome::Broken(rule) => write!(f, "the rule `{rule}` was broken, see above")?,
         }
         write!(f, "; FENCE_SEED={} replays it", self.seed)
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     alloc::{flags::GFP_KERNEL, KBox},
-    bindings,
+    bindings::{self, debugobjects::debug_module_gone},
     error::{
         code::{EEXIST, ENOMEM},
         Result,
@@ -34,17 +34,21 @@ pub struct Loaded<M: InPlaceModule + ModuleMetadata> {
 }
 
 /// The text of a loaded module: a place in [`LOADED`].
-struct Text(usize);
+struct Text {
+    place: usize,
+    name: &'static CStr,
+    file: &'static str,
+}
 
 impl Text {
-    fn load(name: &'static CStr) -> Result<Self> {
+    fn load(name: &'static CStr, file: &'static str) -> Result<Self> {
         let mut loaded = LOADED.lock();
         if loaded.contains(&Some(name)) {
             return Err(EEXIST);
         }
-        let free = loaded.iter().position(Option::is_none).ok_or(ENOMEM)?;
-        loaded[free] = Some(name);
-        Ok(Self(free))
+        let place = loaded.iter().position(Option::is_none).ok_or(ENOMEM)?;
+        loaded[place] = Some(name);
+        Ok(Self { place, name, file })
     }
 }
 
@@ -54,7 +58,8 @@ impl Drop for Text {
         // SAFETY: Nothing is asked for. Who unloads a module inside a read-side section waits for
         // himself, for good, and the text stays.
         unsafe { bindings::synchronize_rcu() };
-        LOADED.lock()[self.0] = None;
+        debug_module_gone(self.name, self.file);
+        LOADED.lock()[self.place] = None;
     }
 }
 
@@ -64,7 +69,7 @@ impl Drop for Text {
 ///
 /// What its `init` fails with; EEXIST if a module of that name is loaded; ENOMEM.
 pub fn insmod<M: InPlaceModule + ModuleMetadata>() -> Result<Loaded<M>> {
-    let text = Text::load(M::NAME)?;
+    let text = Text::load(M::NAME, M::FILE)?;
     let module = KBox::try_pin_init(M::init(this_module::<M>()), GFP_KERNEL)?;
     Ok(Loaded {
         module,

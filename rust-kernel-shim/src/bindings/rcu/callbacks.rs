@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Callbacks of threads that run freely: a queue, and a thread that serves it.
 
-use super::{callback_head, gp};
+use super::{callback_head, gp, request};
 use crate::{
     bindings::serve_softirq,
     machine::{cpu, worker::Worker},
@@ -63,7 +63,7 @@ impl Queue {
             if let Some(func) = func {
                 cpu::with(|cpu| cpu.rcu_callback.set(true));
                 // SAFETY: Whoever queued it vouches for the function; the grace period is over.
-                serve_softirq(|| unsafe { func(head) });
+                serve_softirq(|| request::with_request(head, || unsafe { func(head) }));
                 cpu::with(|cpu| cpu.rcu_callback.set(false));
             }
             called += 1;

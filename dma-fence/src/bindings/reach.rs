@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the safe half says to the contract room; Linux has nobody to tell.
+
+use super::{super::contract, dma_fence};
+
+/// The ops of this fence reach a context, two names, and data in the fence, which stand there. From
+/// any context.
+///
+/// # Safety
+///
+/// `fence` was just initialised.
+#[inline]
+pub unsafe fn __dma_fence_reaches(
+    fence: *mut dma_fence,
+    context: usize,
+    names: [usize; 2],
+    data: usize,
+) {
+    contract::declares(fence, context, names, data);
+}
+
+/// What stands in this memory is about to be dropped, without being freed itself. From any context.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn __dma_fence_drops(addr: usize, size: usize) {
+    contract::drops(addr, size);
+}
+
+/// The issuer of the fence goes without having signalled it. From any context.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn __dma_fence_forgets(fence: *mut dma_fence) {
+    contract::signal_eventually(fence);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A callback is on one fence at a time, and only what was added is removed.
+
+use super::{
+    super::bindings::{dma_fence, dma_fence_cb},
+    record::{self, report, At},
+    rules::CALLBACK_ONCE,
+};
+use core::panic::Location;
+use kernel::bindings::{
+    debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, Shadow},
+    report::{checking, Place},
+};
+
+/// A callback that was added to a fence.
+#[derive(Clone, Copy)]
+pub(super) struct Callback {
+    pub(super) fence: usize,
+    whom: (u64, u64),
+    pub(super) added: At,
+    pub(super) pending: bool,
+}
+
+/// By their addresses.
+pub(super) static CALLBACKS: Shadow<usize, Callback> = Shadow::new();
+
+static CALLBACK: debug_obj_descr = debug_obj_descr {
+    name: "callback",
+    freed,
+};
+
+/// A callback is about to be added.
+#[track_caller]
+pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+    let Some(record) = record::of(fence) else {
+        CALLBACKS.remove(cb.addr());
+        return;
+    };
+    let checking = CALLBACK_ONCE.look();
+    let added = Location::caller();
+    let whom = (record.context, record.seqno);
+    let before = CALLBACKS.insert(
+        cb.addr(),
+        Callback {
+            fence: fence.addr(),
+            whom,
+            added,
+            pending: true,
+        },
+    );
+    debug_object_activate(debug_obj {
+        addr: cb.addr(),
+        descr: &CALLBACK,
+        owner: 0,
+        note: 0,
+    });
+    if let Some(before) = before.filter(|before| before.pending && checking) {
+        let (context, seqno) = before.whom;
+        report(
+            &CALLBACK_ONCE,
+            format_args!("callback added that is pending on fence {context}:{seqno}"),
+            whom,
+            &[
+                record.created(),
+                ("callback added", Place::At(before.added)),
+                ("callback added again", Place::Here(added)),
+            ],
+        );
+    }
+}
+
+/// A callback is about to be called, or was taken back.
+pub(crate) fn callback_done(_fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+    CALLBACKS.with(cb.addr(), |callback| callback.pending = false);
+}
+
+/// A callback is about to be taken back.
+#[track_caller]
+pub(crate) fn callback_once(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+    let Some(record) = record::of(fence) else {
+        return;
+    };
+    let checking = CALLBACK_ONCE.look();
+    let here = ("callback removed", Place::Here(Location::caller()));
+    let whom = (record.context, record.seqno);
+    match CALLBACKS.with(cb.addr(), |callback| *callback) {
+        _ if !checking => {}
+        None => report(
+            &CALLBACK_ONCE,
+            format_args!("callback removed that was never added"),
+            whom,
+            &[record.created(), here],
+        ),
+        Some(callback) if callback.pending && callback.fence != fence.addr() => {
+            let (context, seqno) = callback.whom;
+            report(
+                &CALLBACK_ONCE,
+                format_args!("callback removed that is pending on fence {context}:{seqno}"),
+                whom,
+                &[
+                    record.created(),
+                    ("callback added", Place::At(callback.added)),
+                    here,
+                ],
+            );
+        }
+        Some(_) => {}
+    }
+}
+
+/// The memory of a callback is about to be freed.
+fn freed(obj: &debug_obj, freeing: &Freeing) {
+    let Some(callback) = CALLBACKS.remove(obj.addr) else {
+        return;
+    };
+    if callback.pending && checking() && !freeing.said.replace(true) {
+        report(
+            &CALLBACK_ONCE,
+            format_args!("callback freed while it is pending"),
+            callback.whom,
+            &[
+                ("callback added", Place::At(callback.added)),
+                ("freed", Place::Here(freeing.at)),
+            ],
+        );
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The kernel calls into a driver: when it may, and what that may not do meanwhile.
+
+use super::{
+    super::bindings::dma_fence,
+    record::{self, report, Record, RECORDS},
+    rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
+};
+use core::panic::Location;
+use kernel::bindings::{
+    debug_frame, debug_frame_begins, debug_frame_ends,
+    debugobjects::ModuleText,
+    rcu_section,
+    report::{checking, this_machine, Place},
+    Frame,
+};
+
+/// An op, or a callback.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Call {
+    GetDriverName,
+    GetTimelineName,
+    EnableSignaling,
+    Signaled,
+    SetDeadline,
+    Release,
+    Callback,
+}
+
+impl Call {
+    fn what(self) -> &'static str {
+        match self {
+            Self::GetDriverName => "the op get_driver_name",
+            Self::GetTimelineName => "the op get_timeline_name",
+            Self::EnableSignaling => "the op enable_signaling",
+            Self::Signaled => "the op signaled",
+            Self::SetDeadline => "the op set_deadline",
+            Self::Release => "the op release",
+            Self::Callback => "a callback",
+        }
+    }
+
+    /// Called with the lock held, or maybe so.
+    fn locked(self) -> bool {
+        !matches!(self, Self::SetDeadline | Self::Release)
+    }
+
+    /// Called with the lock held, always.
+    fn surely_locked(self) -> bool {
+        matches!(self, Self::EnableSignaling | Self::Callback)
+    }
+}
+
+/// An op or a callback is about to be called.
+#[track_caller]
+pub(crate) fn call_begins(fence: *mut dma_fence, call: Call) {
+    let at = Location::caller();
+    CALLBACK_ATOMIC.look();
+    let record = record::of(fence);
+    debug_frame_begins(Frame {
+        what: call.what(),
+        whom: record.map_or((0, 0), |record| (record.context, record.seqno)),
+        note: record.is_some_and(|record| record.said_true.is_some()),
+        lock: record.map_or(0, |record| if call.locked() { record.lock } else { 0 }),
+        rule: &CALLBACK_ATOMIC,
+        created: record.map(|record| record.created),
+        // Of a fence that nobody knows nothing is said.
+        said: record.is_none(),
+        surely_locked: call.surely_locked(),
+    });
+    if let (Some(record), false) = (record, call == Call::Callback) {
+        no_driver_data_after_signal(&record, call, at);
+        unload_after_detach(&record, call, at);
+    }
+}
+
+/// It has returned.
+pub(crate) fn call_ends() {
+    debug_frame_ends();
+}
+
+/// An op is called in a section that began after the signal: nothing keeps what it reaches.
+fn no_driver_data_after_signal(record: &Record, call: Call, at: &'static Location<'static>) {
+    let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
+    let Some((stamp, _)) = record.signalled else {
+        return;
+    };
+    let late = rcu_section().is_none_or(|section| stamp < section.stamp);
+    if checking && late && call != Call::Release {
+        touched(record, call.what(), at);
+    }
+}
+
+fn touched(record: &Record, what: &str, at: &'static Location<'static>) {
+    report(
+        &NO_DRIVER_DATA_AFTER_SIGNAL,
+        format_args!("{what} is used after the signal"),
+        (record.context, record.seqno),
+        &[
+            record.created(),
+            record.signalled(),
+            ("used", Place::Here(at)),
+        ],
+    );
+}
+
+/// Somebody asks the ops of a fence themselves, where the core would have looked at the bit.
+#[track_caller]
+pub(crate) fn ops_asked(fence: *mut dma_fence, detached: bool) {
+    if let (true, true, Some(record)) = (
+        NO_DRIVER_DATA_AFTER_SIGNAL.look(),
+        detached,
+        record::of(fence),
+    ) {
+        touched(&record, "the table of ops", Location::caller());
+    }
+}
+
+/// The lock of a fence is about to be taken: not by what is called under it.
+#[track_caller]
+pub(crate) fn callback_atomic(fence: *mut dma_fence) {
+    let Some(record) = record::of(fence) else {
+        return;
+    };
+    let Some(frame) = debug_frame(|frame| frame.lock == record.lock && !frame.said) else {
+        return;
+    };
+    if checking() {
+        report(
+            &CALLBACK_ATOMIC,
+            format_args!("{} takes the lock that it is called under", frame.what),
+            frame.whom,
+            &[
+                (
+                    "fence created",
+                    frame.created.map_or(Place::Unknown, Place::At),
+                ),
+                ("lock taken", Place::Here(Location::caller())),
+            ],
+        );
+    }
+    // Where others can find the task that turns in circles, they do.
+    if frame.surely_locked && this_machine() == 0 {
+        panic!("{} waits for a lock that it is called under", frame.what);
+    }
+}
+
+/// The last reference to a fence is gone: not in what is called under its lock.
+pub(crate) fn callback_atomic_put(fence: *mut dma_fence) {
+    let Some(record) = record::of(fence) else {
+        return;
+    };
+    let same = |frame: &Frame| frame.surely_locked && frame.lock == record.lock && !frame.said;
+    if let (Some(frame), true) = (debug_frame(same), checking()) {
+        report(
+            &CALLBACK_ATOMIC,
+            format_args!(
+                "{} drops the last reference to a fence of its lock",
+                frame.what
+            ),
+            (record.context, record.seqno),
+            &[
+                record.created(),
+                (
+                    "reference dropped",
+                    record.put.map_or(Place::Unknown, Place::Here),
+                ),
+            ],
+        );
+    }
+}
+
+fn gone(record: &Record, what: core::fmt::Arguments<'_>, at: (&str, Place)) {
+    report(
+        &UNLOAD_AFTER_DETACH,
+        what,
+        (record.context, record.seqno),
+        &[record.created(), record.signalled(), at],
+    );
+}
+
+/// An op of a module that is gone is called.
+fn unload_after_detach(record: &Record, call: Call, at: &'static Location<'static>) {
+    if UNLOAD_AFTER_DETACH.look() && record.module_gone {
+        let what = call.what();
+        let called = ("called", Place::Here(at));
+        gone(
+            record,
+            format_args!("{what} of a module that was unloaded is called"),
+            called,
+        );
+    }
+}
+
+/// A module goes, a grace period after its exit: no fence of its code may call into it any more.
+///
+/// Among threads that run freely those of other tests use the same code, whether it is loaded or
+/// not; so there it goes for the fences that this task has made, and in a machine with a baton for
+/// all.
+#[track_caller]
+pub(super) fn module_gone(module: &ModuleText) {
+    let (machine, task) = (this_machine(), record::this_task());
+    let name = module.name.to_str().unwrap_or("?");
+    let left = RECORDS.filter_map(|_, record| {
+        let left = record.machine == machine
+            && (machine != 0 || record.task == task)
+            && record.published.is_some()
+            && !record.released
+            && (record.signalled.is_none() || record.keeps_ops)
+            && module.has(record.created.file());
+        record.module_gone |= left;
+        left.then_some(*record)
+    });
+    UNLOAD_AFTER_DETACH.look();
+    let Some(record) = left.into_iter().next() else {
+        return;
+    };
+    if checking() {
+        gone(
+            &record,
+            format_args!("the module {name} is unloaded while a fence can call into it"),
+            ("module unloaded", Place::Here(Location::caller())),
+        );
+    }
+}

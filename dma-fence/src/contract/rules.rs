@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The rules, by their names.
+
+use kernel::bindings::report::Rule;
+
+/// How a rule is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kept {
+    /// What breaks it does not compile.
+    ByType,
+    /// A check reports whoever breaks it, on any run.
+    ByCheck(&'static Check),
+}
+
+/// A check of a rule, with its counts.
+pub struct Check(pub(super) &'static Rule);
+
+impl Check {
+    /// How often it has had something to look at.
+    pub fn looked(&self) -> usize {
+        self.0.looked()
+    }
+
+    /// How often it has found the rule broken.
+    pub fn broken(&self) -> usize {
+        self.0.broken()
+    }
+}
+
+impl core::fmt::Debug for Check {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Check").field(&self.0.name()).finish()
+    }
+}
+
+impl PartialEq for Check {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Check {}
+
+/// A rule of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContractRule {
+    /// Its name; its page is `Documentation/rules/NAME.rst`.
+    pub name: &'static str,
+    /// What it says.
+    pub statement: &'static str,
+    /// How it is kept.
+    pub kept: Kept,
+}
+
+macro_rules! rules {
+    ($($(#[$kind:ident])? $name:ident = $text:literal: $statement:literal;)*) => {
+        $(rules!(@static $($kind)? $name = $text);)*
+
+        /// The rules of the contract, those of the patch first.
+        pub const RULES: &[ContractRule] = &[$(ContractRule {
+            name: $text,
+            statement: $statement,
+            kept: rules!(@kept $($kind)? $name),
+        }),*];
+    };
+    (@static by_type $name:ident = $text:literal) => {};
+    (@static kernel $name:ident = $text:literal) => {};
+    (@static $name:ident = $text:literal) => {
+        pub(crate) static $name: Rule = Rule::new($text);
+    };
+    (@kept by_type $name:ident) => { Kept::ByType };
+    (@kept kernel $name:ident) => { Kept::ByCheck(&Check(&kernel::bindings::$name)) };
+    (@kept $name:ident) => { Kept::ByCheck(&Check(&$name)) };
+}
+
+rules! {
+    NAMES_IN_ONE_RCU_SECTION = "names-in-one-rcu-section":
+        "The names of a driver and a timeline are asked for and used within one RCU read-side section.";
+    GRACE_PERIOD_BEFORE_FREE = "grace-period-before-free":
+        "A grace period passes between signalling a fence and freeing anything that its ops can reach.";
+    NO_DRIVER_DATA_AFTER_SIGNAL = "no-driver-data-after-signal":
+        "Once a fence has signalled, nothing outside of the fence itself is touched.";
+    UNLOAD_AFTER_DETACH = "unload-after-detach":
+        "The text of a module outlives every call that a fence could still make into it.";
+    EXTERN_LOCK_OUTLIVES = "extern-lock-outlives":
+        "A lock that fences share lives as long as every fence that names it.";
+    #[by_type]
+    SIGNAL_ONCE = "signal-once": "A fence is signalled once.";
+    SIGNAL_EVENTUALLY = "signal-eventually":
+        "Every published fence is signalled, in bounded time.";
+    ERROR_BEFORE_SIGNAL = "error-before-signal":
+        "An error is set before the fence signals, and is one of -4095..-1.";
+    RELEASE_SIGNALLED = "release-signalled":
+        "The last reference is not dropped while callbacks are pending.";
+    CALLBACK_ATOMIC = "callback-atomic":
+        "Callbacks and ops neither sleep, nor come back to the lock that they are called under.";
+    CALLBACK_ONCE = "callback-once":
+        "A callback is on one fence at a time, and only what was added is removed.";
+    SIGNALED_MONOTONIC = "signaled-monotonic":
+        "Once the signaled op has said yes, it says yes whenever it is asked.";
+    COMPARE_SAME_CONTEXT = "compare-same-context":
+        "Fences are compared only with fences of their own context.";
+    #[by_type]
+    NO_ALLOC_AT_SUBMIT = "no-alloc-at-submit":
+        "Memory for fences and callbacks is taken before the point of no return.";
+    #[by_type]
+    NO_OPS_IDENTITY = "no-ops-identity":
+        "Nobody tells fences apart by their ops once they are published.";
+    #[kernel]
+    RCU_NO_SLEEP = "rcu-no-sleep": "Nobody sleeps inside an RCU read-side section.";
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Callbacks that run, as far as a debug kernel has to know: code of others, called by the kernel
+//! where they may not do as they like; and sleeping in them, or in an RCU read-side section.
+
+#[cfg(feature = "debug")]
+use super::report::Place;
+use super::report::Rule;
+use crate::machine::cpu;
+use core::panic::Location;
+
+/// Nobody sleeps inside an RCU read-side section.
+pub static RCU_NO_SLEEP: Rule = Rule::new("rcu-no-sleep");
+
+/// A callback that runs on this thread.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations)]
+pub struct Frame {
+    /// What runs, for reports.
+    pub what: &'static str,
+    /// Whose it is: a context and a number in it.
+    pub whom: (u64, u64),
+    /// What whoever began it wants to know when it ends.
+    pub note: bool,
+    /// The address of the lock that is held meanwhile, or 0.
+    pub lock: usize,
+    /// True if that lock is held for sure, and not only maybe.
+    pub surely_locked: bool,
+    /// The rule that it breaks if it sleeps.
+    pub rule: &'static Rule,
+    /// Where that was made.
+    pub created: Option<&'static Location<'static>>,
+    /// True once it was reported.
+    pub said: bool,
+}
+
+/// A callback begins. From any context.
+#[inline]
+pub fn debug_frame_begins(frame: Frame) {
+    cpu::with(|cpu| {
+        let open = cpu.frames_open.get();
+        // Deeper ones are only counted.
+        if let Some(slot) = cpu.frames.get(open) {
+            slot.set(Some(frame));
+        }
+        cpu.frames_open.set(open + 1);
+    });
+}
+
+/// The innermost callback ends. From any context.
+#[inline]
+pub fn debug_frame_ends() {
+    cpu::with(|cpu| {
+        let open = cpu.frames_open.get().saturating_sub(1);
+        if let Some(slot) = cpu.frames.get(open) {
+            slot.set(None);
+        }
+        cpu.frames_open.set(open);
+    });
+}
+
+/// The innermost callback for which `f` says so. From any context.
+pub fn debug_frame(f: impl Fn(&Frame) -> bool) -> Option<Frame> {
+    cpu::with(|cpu| {
+        cpu.frames
+            .iter()
+            .rev()
+            .filter_map(|slot| slot.get())
+            .find(|frame| f(frame))
+    })
+}
+
+#[cfg(feature = "debug")]
+/// Marks the innermost callback as reported; false if it was, or if there is none.
+fn say_once() -> bool {
+    cpu::with(|cpu| {
+        let innermost = cpu.frames_open.get().checked_sub(1);
+        let Some(slot) = innermost.and_then(|innermost| cpu.frames.get(innermost)) else {
+            return false;
+        };
+        let Some(frame) = slot.get() else {
+            return false;
+        };
+        slot.set(Some(Frame {
+            said: true,
+            ..frame
+        }));
+        !frame.said
+    })
+}
+
+/// Somebody is about to sleep.
+#[cfg(feature = "debug")]
+pub(super) fn rcu_no_sleep(at: &'static Location<'static>) {
+    if let Some(frame) = debug_frame(|_| true) {
+        let created = frame.created.map_or(Place::Unknown, Place::At);
+        if frame.rule.look() && say_once() {
+            frame.rule.report(
+                format_args!(
+                    "dma-fence: {} sleeps, fence {}:{}",
+                    frame.what, frame.whom.0, frame.whom.1
+                ),
+                &[("fence created", created), ("it sleeps", Place::Here(at))],
+            );
+        }
+    } else {
+        let (open, entered) = cpu::with(|cpu| (cpu.rcu.get() != 0, cpu.rcu_at.get()));
+        let checking = RCU_NO_SLEEP.look();
+        if open
+            && checking
+            && cpu::with(|cpu| {
+                cpu.rcu_said.replace(cpu.rcu_sections.get()) != cpu.rcu_sections.get()
+            })
+        {
+            RCU_NO_SLEEP.report(
+                format_args!("rcu: sleeping inside an RCU read-side section"),
+                &[
+                    ("section entered", entered.map_or(Place::Unknown, Place::At)),
+                    ("it sleeps", Place::Here(at)),
+                ],
+            );
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reports of broken rules, for tests to expect.
+//!
+//! A report that no test expects makes the test in which it appears fail. If that ran under
+//! [`explore`](super::explore()) or [`fifo`](super::baton::fifo), it panics at its end; a report
+//! from threads that run freely is printed, and makes the whole process end with status 1.
+
+use super::baton::{self, Stuck, STACK};
+use crate::{
+    bindings::{report::this_machine, Globals},
+    machine::{cpu, report},
+};
+use core::sync::atomic::Ordering::Relaxed;
+
+pub use crate::{
+    bindings::report::Rule,
+    machine::report::{Report, Reports},
+};
+
+/// Runs `body` in a machine of its own, as [`fifo`](super::baton::fifo) does, and expects it to
+/// break `rule`, and no other. A production kernel, which checks nothing, runs `body` and no more.
+///
+/// # Panics
+///
+/// If there was no report, or one that names another rule.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     sync::rcu,
+///     testing::expect_report,
+///     time::{delay::fsleep, Delta},
+/// };
+///
+/// expect_report("rcu-no-sleep", || {
+///     let _guard = rcu::read_lock();
+///     fsleep(Delta::from_millis(1));
+/// });
+/// ```
+#[track_caller]
+pub fn expect_report(rule: &str, body: impl FnOnce() + Send) {
+    let (reports, end) = reports_of(body);
+    if cfg!(not(feature = "debug")) {
+        return;
+    }
+    for report in reports.iter() {
+        assert_eq!(
+            report.rule, rule,
+            "expected `{rule}` to be broken, and no other rule, but there is this:\n{}",
+            report.text
+        );
+    }
+    assert!(
+        !reports.is_empty(),
+        "expected `{rule}` to be broken, but nothing was reported ({end:?})"
+    );
+}
+
+/// Runs `body` in a machine of its own, as [`fifo`](super::baton::fifo) does; gives what was
+/// reported, the oldest first, and how the machine ended: what breaks a rule may well get stuck.
+pub fn reports_of(body: impl FnOnce() + Send) -> (Reports, Result<(), Stuck>) {
+    let globals = Globals::machine().expecting();
+    let number = globals.number();
+    let end = baton::run(globals, STACK, body);
+    (report::take(number), end)
+}
+
+/// Takes what was reported in the caller's machine so far, the oldest first: it counts as expected
+/// then.
+pub fn take_reports() -> Reports {
+    report::take(this_machine())
+}
+
+/// Has no rule checked while `body` runs: for what breaks them on purpose and wants to see the rest.
+///
+/// In a machine with a baton that goes for all its tasks; else for this thread.
+pub fn without_checks<R>(body: impl FnOnce() -> R) -> R {
+    struct Restore(Option<bool>);
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            switch(self.0);
+        }
+    }
+
+    /// Sets the machine's switch, or else changes the thread's count: back, if there is no value.
+    fn switch(before: Option<bool>) {
+        match before {
+            Some(before) => crate::bindings::with_globals(|globals| {
+                globals.unchecked().store(before, Relaxed);
+            }),
+            None => cpu::with(|cpu| cpu.unchecked.set(cpu.unchecked.get() - 1)),
+        }
+    }
+
+    let before = if this_machine() == 0 {
+        cpu::with(|cpu| cpu.unchecked.set(cpu.unchecked.get() + 1));
+        None
+    } else {
+        Some(crate::bindings::with_globals(|globals| {
+            globals.unchecked().swap(true, Relaxed)
+        }))
+    };
+    let _restore = Restore(before);
+    body()
+}
