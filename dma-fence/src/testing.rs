@@ -2,11 +2,13 @@
 //! The door to what exists only in userspace: listening to all fences, and keeping books of them.
 
 mod books;
+mod example;
 mod listen;
 
 pub use super::contract::rules::{Check, ContractRule, Kept, RULES};
 
 pub use self::{
     books::Books,
+    example::{Driver, Example},
     listen::{listen, Event, Kind, Listener, Listening, EVENTS},
 };

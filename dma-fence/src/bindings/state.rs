@@ -52,15 +52,15 @@ unsafe fn poll(fence: *mut dma_fence) -> bool {
     unsafe {
         rcu_read_lock();
         let op = (*fence).ops().and_then(|ops| ops.as_ref().signaled);
-        let signaled = op.is_some_and(|signaled| {
+        let mut answer = false;
+        if let Some(signaled) = op {
             contract::call_begins(fence, Call::Signaled);
-            let signaled = signaled(fence);
-            contract::signaled_monotonic(fence, signaled);
+            answer = signaled(fence);
+            contract::signaled_monotonic(fence, answer);
             contract::call_ends();
-            signaled
-        });
+        }
         rcu_read_unlock();
-        signaled
+        answer
     }
 }
 

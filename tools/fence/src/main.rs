@@ -7,6 +7,7 @@
 // They panic if nobody listens, see `output`.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
+mod break_rules;
 mod crowd;
 mod demo;
 mod failure;
@@ -18,11 +19,13 @@ mod names;
 mod output;
 mod replay;
 mod report;
+mod rules;
 mod scenarios;
 mod threads;
 mod timelines;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{builder::PossibleValuesParser, Args, Parser, Subcommand};
+use dma_fence::testing::RULES;
 use std::{path::PathBuf, process::ExitCode};
 
 /// A userspace kernel for dma-fence drivers.
@@ -90,6 +93,25 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Break a rule of the contract, and show what is reported
+    ///
+    /// Shows the patch that makes a driver break it, and the report; or for a rule that a type
+    /// keeps, what the compiler says. Without NAME: each in turn, a line for each.
+    Break {
+        /// The rule
+        #[arg(value_name = "NAME", value_parser = rule_names())]
+        name: Option<String>,
+    },
+    /// List the rules of the contract, or say all about one
+    Rules {
+        /// The rule
+        #[arg(value_name = "NAME", value_parser = rule_names())]
+        name: Option<String>,
+    },
+}
+
+fn rule_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(RULES.iter().map(|rule| rule.name))
 }
 
 fn main() -> ExitCode {
@@ -114,6 +136,8 @@ fn main() -> ExitCode {
     }
     ExitCode::from(match cli.command {
         Some(Command::Replay { files }) => replay::run(&files),
+        Some(Command::Break { name }) => break_rules::run(name.as_deref()),
+        Some(Command::Rules { name }) => rules::run(name.as_deref()),
         None => demo::run(&cli.demo.options()),
     })
 }

@@ -11,15 +11,29 @@ fn documentation() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Documentation")
 }
 
-/// What `page` gets wrong in what it includes.
-fn broken(page: &str) -> Vec<String> {
+/// All pages below a directory.
+fn pages(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.extend(pages(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rst") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// What `page` in `directory` gets wrong in what it includes.
+fn broken(directory: &Path, page: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut lines = page.lines().peekable();
     while let Some(line) = lines.next() {
         let Some(file) = line.trim().strip_prefix(".. literalinclude:: ") else {
             continue;
         };
-        let Ok(code) = fs::read_to_string(documentation().join(file)) else {
+        let Ok(code) = fs::read_to_string(directory.join(file)) else {
             wrong.push(format!("{file}: expected a file"));
             continue;
         };
@@ -31,6 +45,9 @@ fn broken(page: &str) -> Vec<String> {
             if matches!(name, "start-at" | "end-before") && !rest.any(|line| line.contains(text)) {
                 wrong.push(format!("{file}: expected `{text}`"));
             }
+            if name == "diff" && !directory.join(text).exists() {
+                wrong.push(format!("{text}: expected a file"));
+            }
         }
     }
     wrong
@@ -39,11 +56,11 @@ fn broken(page: &str) -> Vec<String> {
 #[test]
 fn all_code_is_found() {
     let mut included = 0;
-    for entry in fs::read_dir(documentation()).unwrap() {
-        let path = entry.unwrap().path();
+    for path in pages(&documentation()) {
         let page = fs::read_to_string(&path).unwrap();
         included += page.matches(".. literalinclude::").count();
-        assert_eq!(broken(&page), Vec::<String>::new(), "{}", path.display());
+        let wrong = broken(path.parent().unwrap(), &page);
+        assert_eq!(wrong, Vec::<String>::new(), "{}", path.display());
     }
     assert!(included > 10);
 }
@@ -62,5 +79,5 @@ fn code_that_has_gone_is_noticed() {
         "../tools/fence/tests/gone.rs: expected a file",
         "../tools/fence/Cargo.toml: expected `[package]`",
     ];
-    assert_eq!(broken(page), expected);
+    assert_eq!(broken(&documentation(), page), expected);
 }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! An importer that waits for the first of two jobs, and thinks better of it.
+
+use crate::exporter::{job, tell, zeroed, Timeline, Waiter};
+use ::dma_fence::bindings::{
+    dma_fence_add_callback, dma_fence_put, dma_fence_remove_callback, dma_fence_signal,
+};
+use kernel::{
+    bindings::{kfree, synchronize_rcu},
+    error::Result,
+};
+
+pub(crate) fn run() -> Result {
+    let timeline = Timeline::new()?;
+    let waiter = zeroed::<Waiter>()?;
+    let (first, second) = (job(timeline, 1)?, job(timeline, 2)?);
+    // SAFETY: The fences, their timeline and the waiter are ours until the last lines.
+    unsafe {
+        let cb = &raw mut (*waiter).cb;
+        dma_fence_add_callback(first, cb, Some(tell));
+        dma_fence_remove_callback(second, cb);
+        for fence in [first, second] {
+            dma_fence_signal(fence);
+            dma_fence_put(fence);
+        }
+        kfree(waiter.cast());
+        synchronize_rcu();
+        Timeline::free(timeline);
+    }
+    Ok(())
+}

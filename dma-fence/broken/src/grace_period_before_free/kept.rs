@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A driver whose last job is done.
+
+use crate::exporter::{job, Timeline};
+use ::dma_fence::bindings::{dma_fence_get, dma_fence_put, dma_fence_signal};
+use kernel::error::Result;
+
+pub(crate) fn run() -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    // SAFETY: The references are ours. Who is inside a name now is so in a section, for whose end
+    // the freeing waits.
+    unsafe {
+        // Somebody else has it as well.
+        let shared = dma_fence_get(fence);
+        dma_fence_signal(fence);
+        dma_fence_put(fence);
+        kernel::kfree_rcu!(timeline, Timeline, rcu);
+        dma_fence_put(shared);
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Drivers on the C API that break a rule of the contract, and the same that keep it.
+//!
+//! The safe API lets nobody write these. Each pair differs by a few lines; what is reported is in
+//! the rule's page in Documentation/rules/.
+
+#![no_std]
+
+mod exporter;
+
+dma_fence::examples! {
+    "dma-fence/broken/src":
+    names_in_one_rcu_section = "names-in-one-rcu-section";
+    grace_period_before_free = "grace-period-before-free";
+    no_driver_data_after_signal = "no-driver-data-after-signal";
+    extern_lock_outlives = "extern-lock-outlives";
+    error_before_signal = "error-before-signal";
+    release_signalled = "release-signalled";
+    callback_once = "callback-once";
+    signaled_monotonic = "signaled-monotonic";
+    compare_same_context = "compare-same-context";
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! An importer that wants the name of a timeline, of a fence whose ops stay attached.
+
+use crate::exporter::{job_with, Timeline, OPS};
+use ::dma_fence::bindings::{
+    dma_fence, dma_fence_free, dma_fence_ops, dma_fence_ops_ptr, dma_fence_put,
+    dma_fence_signal,
+};
+use kernel::{
+    bindings::{rcu_read_lock, rcu_read_unlock, synchronize_rcu},
+    error::Result,
+};
+
+static WITH_RELEASE: dma_fence_ops = dma_fence_ops {
+    release: Some(release),
+    ..OPS
+};
+
+/// # Safety
+///
+/// The last reference is gone.
+unsafe extern "C" fn release(fence: *mut dma_fence) {
+    // SAFETY: By the safety requirements.
+    unsafe { dma_fence_free(fence) };
+}
+
+pub(crate) fn run() -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job_with(timeline, 1, &WITH_RELEASE, core::ptr::null_mut())?;
+    // SAFETY: The fence is ours. But its timeline may be gone as soon as it has signalled.
+    unsafe {
+        dma_fence_signal(fence);
+        rcu_read_lock();
+        if let Some(name) = (*dma_fence_ops_ptr(fence)).get_timeline_name {
+            name(fence);
+        }
+        rcu_read_unlock();
+        dma_fence_put(fence);
+        synchronize_rcu();
+        Timeline::free(timeline);
+    }
+    Ok(())
+}

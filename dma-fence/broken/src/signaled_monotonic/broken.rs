@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A driver whose hardware counts jobs, and a reset that sets the counter back.
+
+use crate::exporter::{job_with, timeline_of, Timeline, OPS};
+use core::sync::atomic::Ordering::Relaxed;
+use ::dma_fence::bindings::{
+    dma_fence, dma_fence_is_signaled, dma_fence_is_signaled_locked, dma_fence_lock_irqsave,
+    dma_fence_ops, dma_fence_put, dma_fence_seqno, dma_fence_unlock_irqrestore,
+};
+use kernel::{
+    bindings::{cpu_relax, synchronize_rcu},
+    error::Result,
+    prelude::*,
+    sync::{
+        atomic::{Acquire, Atomic, Release},
+        Arc, Completion,
+    },
+    workqueue,
+};
+
+static POLLING: dma_fence_ops = dma_fence_ops {
+    signaled: Some(signaled),
+    ..OPS
+};
+
+/// # Safety
+///
+/// The fence is a job's, whose timeline lives.
+unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements; the counter is the hardware's.
+    let signaled = unsafe { (*timeline_of(fence)).done.load(Relaxed) >= dma_fence_seqno(fence) };
+    if signaled {
+        SEEN.store(true, Release);
+    }
+    signaled
+}
+
+/// Whether anybody was told that the job is done.
+static SEEN: Atomic<bool> = Atomic::new(false);
+
+pub(crate) fn run() -> Result {
+    SEEN.store(false, Release);
+    let timeline = Timeline::new()?;
+    let fence = job_with(timeline, 1, &POLLING, core::ptr::null_mut())?;
+    let polled = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+    let (other, address) = (polled.clone(), fence.expose_provenance());
+    workqueue::system().try_spawn(GFP_KERNEL, move || {
+        // SAFETY: The fence lives until this has completed.
+        unsafe { dma_fence_is_signaled(core::ptr::with_exposed_provenance_mut(address)) };
+        other.complete_all();
+    })?;
+    // SAFETY: The fence and its timeline are ours until the last lines.
+    unsafe {
+        let flags = dma_fence_lock_irqsave(fence);
+        (*timeline).done.store(1, Relaxed);
+        while !SEEN.load(Acquire) {
+            cpu_relax();
+        }
+        // The reset sets the counter back, whoever has seen it.
+        (*timeline).done.store(0, Relaxed);
+        dma_fence_is_signaled_locked(fence);
+        dma_fence_unlock_irqrestore(fence, flags);
+        polled.wait_for_completion();
+        dma_fence_put(fence);
+        synchronize_rcu();
+        Timeline::free(timeline);
+    }
+    Ok(())
+}

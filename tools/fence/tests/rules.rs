@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Each rule: the driver that breaks it is reported as its page says, the one that keeps it is not.
+//!
+//! `FENCE_BLESS=1` writes what is reported into the pages.
+#![forbid(unsafe_code)]
+#![cfg(feature = "debug")]
+
+use dma_fence::testing::{Example, Kept, RULES};
+use kernel::testing::{console, report::reports_of};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+fn examples() -> impl Iterator<Item = &'static Example> {
+    dma_fence_broken::EXAMPLES.iter().chain(broken::EXAMPLES)
+}
+
+fn fence(args: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, .. } = Command::new(env!("CARGO_BIN_EXE_fence"))
+        .args(args)
+        .output()
+        .unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap())
+}
+
+fn golden(rule: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../Documentation/rules/reports")
+        .join(format!("{rule}.txt"))
+}
+
+/// What the page of a rule shows: the report without the end of the line that counts.
+fn report(output: &str) -> &str {
+    let start = output.find("\nBUG: ").map_or(0, |at| at + 1);
+    output[start..].split("\n\n").next().unwrap()
+}
+
+#[test]
+fn what_breaks_a_rule_is_reported_as_its_page_says() {
+    for example in examples() {
+        let rule = example.rule;
+        let (code, output) = fence(&["break", rule]);
+        assert_eq!(code, Some(0), "{output}");
+        let report = format!("{}\n", report(&output));
+        if env::var_os("FENCE_BLESS").is_some() {
+            fs::write(golden(rule), &report).unwrap();
+        }
+        assert_eq!(fs::read_to_string(golden(rule)).unwrap(), report, "{rule}");
+    }
+}
+
+#[test]
+fn what_keeps_a_rule_is_not_reported() {
+    console::set_loglevel(0);
+    for Example { rule, kept, .. } in examples() {
+        let mut result = Ok(());
+        let (reports, end) = reports_of(|| result = (kept.run)());
+        assert_eq!((result, end), (Ok(()), Ok(())), "{rule}");
+        assert_eq!(reports.first().map(|report| &report.text), None, "{rule}");
+    }
+}
+
+#[test]
+fn every_checked_rule_has_its_pair() {
+    for rule in RULES {
+        let pairs = examples()
+            .filter(|example| example.rule == rule.name)
+            .count();
+        let checked = matches!(rule.kept, Kept::ByCheck(_));
+        assert_eq!(pairs, usize::from(checked), "{}", rule.name);
+    }
+}
+
+#[test]
+fn the_summary_has_a_line_for_each() {
+    let (code, output) = fence(&["break"]);
+    assert_eq!(code, Some(0), "{output}");
+    assert_eq!(output.lines().count(), RULES.len());
+    for (line, rule) in output.lines().zip(RULES) {
+        assert!(line.starts_with(rule.name), "{line}");
+        assert!(line.ends_with(", as it should"), "{line}");
+    }
+}
+
+#[test]
+fn what_a_type_keeps_shows_what_the_compiler_says() {
+    for (rule, said) in [
+        ("signal-once", "error[E0382]: borrow of moved value"),
+        (
+            "no-alloc-at-submit",
+            "error[E0599]: no method named `new_fence`",
+        ),
+        ("no-ops-identity", "error[E0599]: no method named `ops`"),
+    ] {
+        let (code, output) = fence(&["break", rule]);
+        assert_eq!(code, Some(0), "{output}");
+        assert!(output.contains(said), "{output}");
+    }
+}
+
+#[test]
+fn a_rule_that_does_not_exist_is_exit_code_2() {
+    assert_eq!(fence(&["break", "signal-twice"]).0, Some(2));
+    assert_eq!(fence(&["rules", "signal-twice"]).0, Some(2));
+}
+
+#[test]
+fn all_rules_are_listed() {
+    let (code, output) = fence(&["rules"]);
+    assert_eq!(code, Some(0));
+    for (line, rule) in output.lines().zip(RULES) {
+        assert!(
+            line.contains(rule.name) && line.ends_with(rule.statement),
+            "{line}"
+        );
+    }
+    let (code, output) = fence(&["rules", "signal-once"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        output.contains("Documentation/rules/signal-once.rst"),
+        "{output}"
+    );
+}
