@@ -7,6 +7,8 @@
 #![no_std]
 
 mod exporter;
+#[cfg(all(test, feature = "debug"))]
+mod tests;
 
 dma_fence::examples! {
     "dma-fence/broken/src":

@@ -96,16 +96,18 @@ pub unsafe fn dma_fence_add_callback(
     unsafe {
         let node = addr_of_mut!((*cb).node);
         if dma_fence_test_signaled_flag(fence) {
+            contract::callback_added(fence, cb, false);
             INIT_LIST_HEAD(node);
             return -(ENOENT as c_int);
         }
         let flags = dma_fence_lock_irqsave(fence);
         let pending = __dma_fence_enable_signaling(fence);
         if pending {
-            contract::callback_added(fence, cb);
+            contract::callback_added(fence, cb, true);
             (*cb).func = func;
             list_add_tail(node, cb_list(fence));
         } else {
+            contract::callback_added(fence, cb, false);
             INIT_LIST_HEAD(node);
         }
         dma_fence_unlock_irqrestore(fence, flags);

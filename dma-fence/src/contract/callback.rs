@@ -29,9 +29,10 @@ static CALLBACK: debug_obj_descr = debug_obj_descr {
     freed,
 };
 
-/// A callback is about to be added.
+/// A callback is about to be added; or, if it is not `pending`, it was too late for its fence, and it
+/// is as if it had been called.
 #[track_caller]
-pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pending: bool) {
     let Some(record) = record::of(fence) else {
         CALLBACKS.remove(cb.addr());
         return;
@@ -45,7 +46,7 @@ pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
             fence: fence.addr(),
             whom,
             added,
-            pending: true,
+            pending,
         },
     );
     debug_object_activate(debug_obj {

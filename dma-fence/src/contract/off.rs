@@ -29,7 +29,7 @@ macro_rules! nothing {
 nothing! {
     call_begins(*mut dma_fence, Call);
     call_ends();
-    callback_added(*mut dma_fence, *mut dma_fence_cb);
+    callback_added(*mut dma_fence, *mut dma_fence_cb, bool);
     callback_atomic(*mut dma_fence);
     callback_atomic_put(*mut dma_fence);
     callback_done(*mut dma_fence, *mut dma_fence_cb);

@@ -72,6 +72,7 @@ fn everything(options: &Options) -> Result<Report, Failure> {
     testing::memory::rcu_barrier();
     drop(listening);
     report.fences = LEDGER.accounts();
+    report.set_contract(&testing::report::take_reports());
 
     let outcome = scenarios::run();
     if outcome.no_thread {

@@ -2,9 +2,17 @@
 //! What a run has shown, for people and for programs.
 
 use crate::{latency::human, ledger::Account, names::Counted, scenarios};
+use dma_fence::testing::{Kept, RULES};
 use fake_gpu::Stats;
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write as _};
+
+/// What the check of a rule has seen.
+#[derive(Serialize)]
+pub(crate) struct Checked {
+    looked: usize,
+    broken: usize,
+}
 
 /// What a run has shown.
 #[derive(Default, Serialize)]
@@ -27,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) names_wrong: usize,
     /// Upper bounds in nanoseconds, and how many waiters were awake by then.
     pub(crate) latency: Vec<(u64, u64)>,
+    /// By the names of the rules.
+    pub(crate) contract: BTreeMap<&'static str, Checked>,
     pub(crate) scenarios: usize,
     pub(crate) scenarios_equal: usize,
     /// What is not as it should be.
@@ -57,6 +67,19 @@ impl Report {
         let wrong = names.wrong.iter();
         self.findings
             .extend(wrong.map(|names| format!("a fence had the names `{names}`")));
+    }
+
+    /// What the checks of the contract have seen so far, and what was reported.
+    pub(crate) fn set_contract(&mut self, reports: &[kernel::testing::report::Report]) {
+        for rule in RULES {
+            if let Kept::ByCheck(check) = rule.kept {
+                let (looked, broken) = (check.looked(), check.broken());
+                self.contract.insert(rule.name, Checked { looked, broken });
+            }
+        }
+        let broken = reports.iter().map(|report| report.rule);
+        self.findings
+            .extend(broken.map(|rule| format!("the rule `{rule}` was broken, see above")));
     }
 
     pub(crate) fn set_scenarios(&mut self, outcome: scenarios::Outcome) {
@@ -111,11 +134,25 @@ impl Report {
             "  names        {} read before the detach, {} after it, {} across it, {} wrong",
             self.names_before, self.names_after, self.names_across, self.names_wrong
         )?;
+        self.write_contract(out)?;
         self.write_latency(out)?;
         writeln!(
             out,
             "  scenarios    {} of {} as recorded on Linux",
             self.scenarios_equal, self.scenarios
+        )
+    }
+
+    fn write_contract(&self, out: &mut String) -> std::fmt::Result {
+        if cfg!(not(feature = "debug")) {
+            return Ok(());
+        }
+        let looked: usize = self.contract.values().map(|checked| checked.looked).sum();
+        let broken: usize = self.contract.values().map(|checked| checked.broken).sum();
+        let rules = self.contract.len();
+        writeln!(
+            out,
+            "  contract     {rules} rules checked {looked} times, {broken} broken"
         )
     }
 

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What callbacks and ops may not do, and what may not be done with callbacks.
+
+use super::{broken, finish, silent, with_job};
+use crate::exporter::{job, job_with, tell, zeroed, Timeline, Waiter, OPS};
+use ::dma_fence::bindings::{
+    dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_enable_signaling, dma_fence_func_t,
+    dma_fence_get_status, dma_fence_init, dma_fence_ops, dma_fence_put, dma_fence_remove_callback,
+    dma_fence_set_deadline, dma_fence_signal,
+};
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use kernel::{
+    bindings::{kfree, might_sleep, synchronize_rcu},
+    testing::report::reports_of,
+};
+
+const ATOMIC: &str = "callback-atomic";
+const ONCE: &str = "callback-once";
+
+/// Has `func` called for a job that signals.
+fn called(func: dma_fence_func_t) {
+    with_job(|timeline, fence| {
+        let waiter = zeroed::<Waiter>().unwrap();
+        // SAFETY: All of this is ours until the fence has signalled.
+        unsafe {
+            dma_fence_add_callback(fence, &raw mut (*waiter).cb, func);
+            finish(timeline, fence);
+            kfree(waiter.cast());
+        }
+    });
+}
+
+/// # Safety
+///
+/// None.
+unsafe extern "C" fn sleeps(_fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
+}
+
+/// # Safety
+///
+/// The fence signals.
+unsafe extern "C" fn comes_back(fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+    // SAFETY: By the safety requirements.
+    unsafe { dma_fence_get_status(fence) };
+}
+
+#[test]
+fn a_callback_that_sleeps() {
+    broken(ATOMIC, "a callback sleeps", || called(Some(sleeps)));
+}
+
+#[test]
+fn a_callback_that_comes_back() {
+    broken(ATOMIC, "a callback takes the lock", || {
+        called(Some(comes_back));
+    });
+}
+
+#[test]
+fn a_callback_that_keeps_still() {
+    silent(|| called(Some(tell)));
+}
+
+/// The fence that [`drops_last`] drops.
+static DROPPED: AtomicPtr<dma_fence> = AtomicPtr::new(core::ptr::null_mut());
+
+/// # Safety
+///
+/// The reference to the other fence is the callback's.
+unsafe extern "C" fn drops_last(_fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+    // SAFETY: By the safety requirements.
+    unsafe { dma_fence_put(DROPPED.load(Relaxed)) };
+}
+
+#[test]
+fn a_callback_that_drops_the_last_reference_of_its_lock() {
+    for shared in [true, false] {
+        let body = || {
+            let timeline = Timeline::new().unwrap();
+            let waiter = zeroed::<Waiter>().unwrap();
+            // SAFETY: All of this is ours until the fences are gone.
+            unsafe {
+                let lock = &raw mut (*timeline).lock;
+                let other = if shared { lock } else { core::ptr::null_mut() };
+                let fences = [
+                    job_with(timeline, 1, &OPS, lock).unwrap(),
+                    job_with(timeline, 2, &OPS, other).unwrap(),
+                ];
+                dma_fence_signal(fences[1]);
+                DROPPED.store(fences[1], Relaxed);
+                dma_fence_add_callback(fences[0], &raw mut (*waiter).cb, Some(drops_last));
+                finish(timeline, fences[0]);
+                kfree(waiter.cast());
+            }
+        };
+        if shared {
+            broken(ATOMIC, "drops the last reference", body);
+        } else {
+            silent(body);
+        }
+    }
+}
+
+/// # Safety
+///
+/// None.
+unsafe extern "C" fn sleeping_op(_fence: *mut dma_fence) -> bool {
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
+    true
+}
+
+/// # Safety
+///
+/// None.
+unsafe extern "C" fn sleeping_deadline(_fence: *mut dma_fence, _deadline: i64) {
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
+}
+
+static SLEEPING: dma_fence_ops = dma_fence_ops {
+    enable_signaling: Some(sleeping_op),
+    set_deadline: Some(sleeping_deadline),
+    ..OPS
+};
+
+#[test]
+fn ops_that_sleep() {
+    type Call = unsafe fn(*mut dma_fence);
+    let calls: [(&str, Call); 2] = [
+        ("the op enable_signaling sleeps", dma_fence_enable_signaling),
+        ("the op set_deadline sleeps", |fence| {
+            // SAFETY: The caller has a reference.
+            unsafe { dma_fence_set_deadline(fence, 7) };
+        }),
+    ];
+    for (what, call) in calls {
+        broken(ATOMIC, what, || {
+            let timeline = Timeline::new().unwrap();
+            let fence = job_with(timeline, 1, &SLEEPING, core::ptr::null_mut()).unwrap();
+            // SAFETY: The reference is ours.
+            unsafe { call(fence) };
+            finish(timeline, fence);
+        });
+    }
+}
+
+#[test]
+fn a_callback_that_was_never_added() {
+    broken(ONCE, "never added", || {
+        with_job(|timeline, fence| {
+            let waiter = zeroed::<Waiter>().unwrap();
+            // SAFETY: All of this is ours.
+            unsafe {
+                let node = &raw mut (*waiter).cb.node;
+                kernel::bindings::INIT_LIST_HEAD(node);
+                dma_fence_remove_callback(fence, &raw mut (*waiter).cb);
+                finish(timeline, fence);
+                kfree(waiter.cast());
+            }
+        });
+    });
+}
+
+#[test]
+fn a_callback_that_is_freed_while_it_is_pending() {
+    let (reports, _) = reports_of(|| {
+        with_job(|_timeline, fence| {
+            let waiter = zeroed::<Waiter>().unwrap();
+            // SAFETY: All of this is ours, and nothing is done with the fence after this.
+            unsafe {
+                dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell));
+                kfree(waiter.cast());
+            }
+        });
+    });
+    assert_eq!(reports[0].rule, ONCE);
+    assert!(reports[0].text.contains("freed while it is pending"));
+    // Nobody could signal it any more.
+    assert!(reports[1..]
+        .iter()
+        .all(|report| report.rule == "signal-eventually"));
+}
+
+#[test]
+fn a_callback_on_two_fences() {
+    let (reports, _) = reports_of(|| {
+        let timeline = Timeline::new().unwrap();
+        let fences = [1, 2].map(|seqno| job(timeline, seqno).unwrap());
+        let waiter = zeroed::<Waiter>().unwrap();
+        for fence in fences {
+            // SAFETY: All of this is ours, and nothing is done with the lists after this.
+            unsafe { dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell)) };
+        }
+    });
+    assert_eq!(reports[0].rule, ONCE);
+    assert!(reports[0].text.contains("that is pending on fence"));
+    // Nobody could signal them any more.
+    assert!(reports[1..]
+        .iter()
+        .all(|report| report.rule == "signal-eventually"));
+}
+
+#[test]
+fn a_callback_that_was_too_late_may_be_removed() {
+    silent(|| {
+        with_job(|timeline, fence| {
+            let waiter = zeroed::<Waiter>().unwrap();
+            // SAFETY: All of this is ours.
+            unsafe {
+                dma_fence_signal(fence);
+                dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell));
+                dma_fence_remove_callback(fence, &raw mut (*waiter).cb);
+                finish(timeline, fence);
+                kfree(waiter.cast());
+            }
+        });
+    });
+}
+
+#[test]
+fn memory_that_was_a_fence_before() {
+    silent(|| {
+        let timeline = Timeline::new().unwrap();
+        let mut fence = core::mem::MaybeUninit::<dma_fence>::zeroed();
+        for seqno in [1, 2] {
+            // SAFETY: On this stack, and nobody else has a reference.
+            unsafe {
+                let fence = fence.as_mut_ptr();
+                dma_fence_init(fence, &OPS, core::ptr::null_mut(), 1, seqno);
+                dma_fence_signal(fence);
+            }
+        }
+        // SAFETY: Nobody uses it any more.
+        unsafe {
+            synchronize_rcu();
+            Timeline::free(timeline);
+        }
+    });
+}
