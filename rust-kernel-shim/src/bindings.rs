@@ -19,6 +19,8 @@ mod frame;
 mod globals;
 mod irqflags;
 mod list;
+#[cfg(feature = "debug")]
+mod loan;
 mod lockdep;
 mod printk;
 mod rcu;
@@ -53,6 +55,8 @@ mod spinlock_h;
 mod tracepoint_h;
 
 pub(crate) use self::globals::{with as with_globals, Globals};
+#[cfg(feature = "debug")]
+pub use self::loan::*;
 pub use self::{
     bug::*, completion_h::*, errno::*, frame::*, hrtimer_h::*, irq_work_h::*, irqflags::*,
     kref_h::*, list::*, lockdep::*, module_h::*, mutex_h::*, printk::*, rcu::*, refcount::*,

@@ -82,7 +82,10 @@ unsafe fn to_bytes_mut(s: &mut CStr) -> &mut [u8] {
 impl CStrExt for CStr {
     #[inline]
     #[expect(clippy::disallowed_methods, reason = "this is its wrapper")]
+    #[cfg_attr(feature = "debug", track_caller)]
     unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a Self {
+        #[cfg(feature = "debug")]
+        crate::bindings::debug_loan_used(ptr.addr());
         // SAFETY: The caller's promises are those of `from_ptr()`.
         unsafe { CStr::from_ptr(ptr.cast()) }
     }

@@ -42,6 +42,7 @@ pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
                 let name = get_driver_name(fence);
                 contract::call_ends();
                 contract::name_given(fence, 0, name);
+                contract::name_lent(fence, name);
                 name
             }
             None => c"detached-driver".as_char_ptr(),
@@ -67,6 +68,7 @@ pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
                 let name = get_timeline_name(fence);
                 contract::call_ends();
                 contract::name_given(fence, 1, name);
+                contract::name_lent(fence, name);
                 name
             }
             None => c"signaled-timeline".as_char_ptr(),

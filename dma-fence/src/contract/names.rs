@@ -7,7 +7,10 @@ use super::{
     rules::NAMES_IN_ONE_RCU_SECTION,
 };
 use core::panic::Location;
-use kernel::bindings::{rcu_read_lock_held, report::Place};
+use kernel::{
+    bindings::{debug_loan, rcu_read_lock_held, report::Place, Loan},
+    ffi::c_char,
+};
 
 /// A name is asked for.
 #[track_caller]
@@ -28,4 +31,20 @@ pub(crate) fn names_in_one_rcu_section(fence: *mut dma_fence) {
             ("name asked for", Place::Here(Location::caller())),
         ],
     );
+}
+
+/// An op has given a name, which may be used until the section ends.
+#[track_caller]
+pub(crate) fn name_lent(fence: *mut dma_fence, name: *const c_char) {
+    // SAFETY: Nothing is asked for.
+    let inside = unsafe { rcu_read_lock_held() } != 0;
+    if let (true, Some(record)) = (inside, record::of(fence)) {
+        debug_loan(Loan {
+            addr: name.addr(),
+            whom: (record.context, record.seqno),
+            created: Some(record.created),
+            asked: Location::caller(),
+            rule: &NAMES_IN_ONE_RCU_SECTION,
+        });
+    }
 }

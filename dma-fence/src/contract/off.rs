@@ -40,6 +40,7 @@ nothing! {
     error_before_signal(*mut dma_fence, c_int);
     initialised(*mut dma_fence, *const dma_fence_ops, *mut spinlock_t);
     name_given(*mut dma_fence, usize, *const c_char);
+    name_lent(*mut dma_fence, *const c_char);
     names_in_one_rcu_section(*mut dma_fence);
     ops_asked(*mut dma_fence, bool);
     published(*mut dma_fence);

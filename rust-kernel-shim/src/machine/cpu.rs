@@ -92,6 +92,9 @@ pub(crate) struct Cpu {
     /// Callbacks that run, the innermost last; and how many run.
     pub(crate) frames: [Cell<Option<crate::bindings::Frame>>; FRAMES],
     pub(crate) frames_open: Cell<usize>,
+    /// The strings that were asked for last, each with the number of its read-side section.
+    #[cfg(feature = "debug")]
+    pub(crate) loans: [Cell<Option<(u64, crate::bindings::Loan)>>; 2],
     /// While this is not 0 no rule is checked.
     pub(crate) unchecked: Cell<u32>,
     /// True while an RCU callback runs.
@@ -122,6 +125,8 @@ std::thread_local! {
         rcu_request: Cell::new(None),
         frames: [const { Cell::new(None) }; FRAMES],
         frames_open: Cell::new(0),
+        #[cfg(feature = "debug")]
+        loans: [const { Cell::new(None) }; 2],
         unchecked: Cell::new(0),
         rcu_callback: Cell::new(false),
         allocations: Cell::new(0),

@@ -5,11 +5,13 @@ use super::{broken, finish, reported, silent, with_job};
 use crate::exporter::{job, job_with, Timeline, OPS};
 use ::dma_fence::bindings::{
     __tracepoint_dma_fence_enable_signal, dma_fence, dma_fence_driver_name, dma_fence_is_later,
-    dma_fence_later, dma_fence_ops, dma_fence_set_error, dma_fence_signal,
+    dma_fence_later, dma_fence_ops, dma_fence_set_error, dma_fence_signal, dma_fence_timeline_name,
     trace_dma_fence_enable_signal,
 };
+use core::ffi::CStr;
 use kernel::{
     bindings::{rcu_read_lock, rcu_read_unlock, EIO},
+    str::CStrExt as _,
     testing::{trace, without_checks},
 };
 
@@ -145,6 +147,40 @@ fn nothing_is_said_while_nothing_is_checked() {
                 }
                 finish(timeline, fence);
             });
+        });
+    });
+}
+
+#[test]
+fn a_name_that_is_used_when_its_section_is_over() {
+    broken("names-in-one-rcu-section", "a name used after its", || {
+        with_job(|timeline, fence| {
+            // SAFETY: The reference is ours, and so is the timeline. But nothing keeps it.
+            unsafe {
+                rcu_read_lock();
+                let name = dma_fence_timeline_name(fence);
+                rcu_read_unlock();
+                assert_eq!(CStr::from_char_ptr(name), c"ring0");
+            }
+            finish(timeline, fence);
+        });
+    });
+}
+
+#[test]
+fn a_name_that_is_used_in_its_section() {
+    silent(|| {
+        with_job(|timeline, fence| {
+            // SAFETY: The reference is ours, and so is the timeline.
+            unsafe {
+                for _ in 0..2 {
+                    rcu_read_lock();
+                    let name = dma_fence_timeline_name(fence);
+                    assert_eq!(CStr::from_char_ptr(name), c"ring0");
+                    rcu_read_unlock();
+                }
+            }
+            finish(timeline, fence);
         });
     });
 }

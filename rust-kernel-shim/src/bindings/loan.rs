@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Strings that may be used only inside the RCU read-side section in which they were asked for: C's
+//! `const char __rcu *`.
+//!
+//! A pointer cannot be followed. But where one is made a string of, that is looked at: it was asked
+//! for in the section that this thread has left last, and the thread is in none.
+
+use super::{
+    rcu::rcu_last_section,
+    report::{Evidence, Place, Rule},
+};
+use crate::machine::cpu;
+use core::panic::Location;
+
+/// A string that was asked for.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations)]
+pub struct Loan {
+    /// Where it stands.
+    pub addr: usize,
+    /// Whose it is: a context and a number in it.
+    pub whom: (u64, u64),
+    /// Where that was made.
+    pub created: Option<&'static Location<'static>>,
+    /// Where it was asked for.
+    pub asked: &'static Location<'static>,
+    /// The rule that is broken by using it later.
+    pub rule: &'static Rule,
+}
+
+/// A string was asked for inside the section that is open. From any context.
+pub fn debug_loan(loan: Loan) {
+    let (section, _) = rcu_last_section();
+    cpu::with(|cpu| {
+        // Two names belong together.
+        cpu.loans[1].set(cpu.loans[0].replace(Some((section, loan))));
+    });
+}
+
+/// A string is about to be made of a pointer.
+#[track_caller]
+pub(crate) fn debug_loan_used(addr: usize) {
+    let used = Location::caller();
+    let (section, _) = rcu_last_section();
+    let late = cpu::with(|cpu| {
+        let slot = cpu.loans.iter().find(|slot| {
+            slot.get()
+                .is_some_and(|(asked, loan)| loan.addr == addr && asked == section)
+        })?;
+        if cpu.rcu.get() != 0 || cpu.frames_open.get() != 0 {
+            return None;
+        }
+        slot.take()
+    });
+    let Some((_, loan)) = late else {
+        return;
+    };
+    let created = loan.created.map_or(Place::Unknown, Place::At);
+    let evidence: [Evidence<'_>; 3] = [
+        ("fence created", created),
+        ("name asked for", Place::At(loan.asked)),
+        ("name used", Place::Here(used)),
+    ];
+    if loan.rule.look() {
+        let (context, seqno) = loan.whom;
+        loan.rule.report(
+            format_args!(
+                "dma-fence: a name used after its read-side section, fence {context}:{seqno}"
+            ),
+            &evidence,
+        );
+    }
+}
