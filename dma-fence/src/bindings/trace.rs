@@ -10,7 +10,6 @@
 
 use super::{
     super::contract, dma_fence, dma_fence_driver_name, dma_fence_ops, dma_fence_timeline_name,
-    fence::TIMESTAMP,
 };
 use core::{ffi::CStr, fmt};
 use kernel::{
@@ -76,8 +75,7 @@ unsafe fn print_dma_fence(object: *mut c_void, out: &mut dyn fmt::Write) -> fmt:
 /// `object` is a valid fence whose ops are attached and stay so during the call.
 unsafe fn print_dma_fence_ops(object: *mut c_void, out: &mut dyn fmt::Write) -> fmt::Result {
     let fence: *mut dma_fence = object.cast();
-    // SAFETY: By the safety requirements.
-    contract::ops_asked(fence, unsafe { &*fence }.test(TIMESTAMP));
+    contract::ops_traced(fence);
     // SAFETY: By the safety requirements; both ops are mandatory.
     unsafe {
         let Some(dma_fence_ops {

@@ -42,7 +42,8 @@ nothing! {
     name_given(*mut dma_fence, usize, *const c_char);
     name_lent(*mut dma_fence, *const c_char);
     names_in_one_rcu_section(*mut dma_fence);
-    ops_asked(*mut dma_fence, bool);
+    ops_asked(*mut dma_fence, *const dma_fence_ops);
+    ops_traced(*mut dma_fence);
     published(*mut dma_fence);
     puts(*mut dma_fence);
     release_signalled(*mut dma_fence, bool);

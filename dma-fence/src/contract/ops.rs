@@ -2,7 +2,9 @@
 //! The kernel calls into a driver: when it may, and what that may not do meanwhile.
 
 use super::{
-    super::bindings::dma_fence,
+    super::bindings::{
+        dma_fence, dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT, dma_fence_flags, dma_fence_ops,
+    },
     record::{self, report, Record, RECORDS},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
 };
@@ -104,14 +106,26 @@ fn touched(record: &Record, what: &str, at: &'static Location<'static>) {
     );
 }
 
+/// True once a fence has signalled, and the core is through with its ops.
+fn is_detached(fence: *mut dma_fence) -> bool {
+    // SAFETY: The caller's fence is valid.
+    let flags = unsafe { dma_fence_flags(fence) };
+    flags & (1 << dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT) != 0
+}
+
 /// Somebody asks the ops of a fence themselves, where the core would have looked at the bit.
 #[track_caller]
-pub(crate) fn ops_asked(fence: *mut dma_fence, detached: bool) {
-    if let (true, true, Some(record)) = (
-        NO_DRIVER_DATA_AFTER_SIGNAL.look(),
-        detached,
-        record::of(fence),
-    ) {
+pub(crate) fn ops_asked(fence: *mut dma_fence, ops: *const dma_fence_ops) {
+    if !ops.is_null() {
+        ops_traced(fence);
+    }
+}
+
+/// As [`ops_asked`], by an event that is for fences which are pending.
+#[track_caller]
+pub(crate) fn ops_traced(fence: *mut dma_fence) {
+    let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
+    if let (true, true, Some(record)) = (checking, is_detached(fence), record::of(fence)) {
         touched(&record, "the table of ops", Location::caller());
     }
 }

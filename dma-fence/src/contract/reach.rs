@@ -80,14 +80,19 @@ pub(super) fn begins(
     ops: *const dma_fence_ops,
     lock: *mut spinlock_t,
 ) {
-    if !lock.is_null() && EXTERN_LOCK_OUTLIVES.look() {
-        reaches(lock.addr(), number, &LOCK, NO_WORD);
-    }
+    extern_lock_named(number, lock);
     if let Some((block, _)) = debug_block_of(ops.addr()) {
         reaches(block, number, &OPS, NO_WORD);
     }
     if let Some((block, _)) = debug_block_of(fence.addr()) {
         reaches(block, number, &FENCE, NO_WORD);
+    }
+}
+
+/// A fence names a lock that it does not have itself, if that is not null.
+fn extern_lock_named(number: u64, lock: *mut spinlock_t) {
+    if !lock.is_null() && EXTERN_LOCK_OUTLIVES.look() {
+        reaches(lock.addr(), number, &LOCK, NO_WORD);
     }
 }
 

@@ -140,9 +140,11 @@ fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
         Baton::run(policy, Some(seed), globals.boxed(), STACK, body)
     });
     let broken = report::take(number).into_iter().next();
+    if let Some(report) = broken {
+        return Some(Outcome::Broken(report.rule));
+    }
     match run {
         Err(message) => Some(Outcome::Panic(message)),
-        Ok(_) if broken.is_some() => broken.map(|report| Outcome::Broken(report.rule)),
         Ok(Err(Stuck::Deadlock)) => Some(Outcome::Deadlock),
         Ok(Err(Stuck::Endless)) => Some(Outcome::Endless),
         Ok(Err(Stuck::NoThread)) => Some(Outcome::NoThread),
