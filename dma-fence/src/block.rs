@@ -26,6 +26,7 @@ use kernel::{
     container_of,
     prelude::*,
     sync::atomic::{
+        Acquire,
         Atomic,
         Full, //
     },
@@ -140,6 +141,20 @@ impl<T: FenceContextOps> Block<T> {
             Ok(_) => error,
             Err(decided) => decided,
         }
+    }
+
+    /// What was decided that the fence signals with, if that is decided: then it is over, whatever
+    /// its driver says from now on.
+    ///
+    /// # Safety
+    ///
+    /// As [`data`](Self::data).
+    pub(super) unsafe fn decided(fence: *mut bindings::dma_fence) -> Option<c_int> {
+        // CAST: `base` is the first member.
+        let block = fence.cast::<Self>();
+        // SAFETY: By the safety requirements.
+        let decided = unsafe { &(*block).decided }.load(Acquire);
+        (decided != UNDECIDED).then_some(decided)
     }
 
     /// Takes the block over from its issuer: the data is dropped, and the reference given up,

@@ -61,7 +61,7 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
     /// Has it happened? Called from any context, at any time before the fence has signalled,
     /// maybe with its lock held.
     ///
-    /// `None` says not yet. A result says that it has, and must be said again whenever asked;
+    /// `None` says not yet. A result says that it has, and the first stands, whatever is said later:
     /// the fence signals with the first.
     #[doc(alias = "signaled")]
     const SIGNALED: Option<PollOp<Self>> = None;
@@ -147,6 +147,16 @@ impl<T: FenceContextOps> OpsFence<'_, T> {
         // SAFETY: By the safety requirements.
         let error = unsafe { Block::<T>::decide(fence, result) };
         // SAFETY: By the safety requirements.
+        unsafe { Self::set_error(fence, error) };
+    }
+
+    /// Sets the error that was decided on, unless the fence has signalled.
+    ///
+    /// # Safety
+    ///
+    /// As [`new`](Self::new).
+    unsafe fn set_error(fence: *mut bindings::dma_fence, error: c_int) {
+        // SAFETY: By the safety requirements.
         if error != 0 && !unsafe { bindings::dma_fence_test_signaled_flag(fence) } {
             // SAFETY: By the safety requirements.
             unsafe { bindings::dma_fence_store_error(fence, error) };
@@ -173,6 +183,13 @@ impl<T: FenceContextOps> OpsFence<'_, T> {
     ///
     /// Called by the C side as the op of that name.
     unsafe extern "C" fn signaled(fence: *mut bindings::dma_fence) -> bool {
+        // What was said once is said again, even if the driver has changed its mind.
+        // SAFETY: The C side calls ops inside a read-side section.
+        if let Some(error) = unsafe { Block::<T>::decided(fence) } {
+            // SAFETY: As above.
+            unsafe { Self::set_error(fence, error) };
+            return true;
+        }
         // SAFETY: The C side calls ops inside a read-side section.
         let ops_fence = unsafe { OpsFence::<T>::new(fence) };
         match T::SIGNALED.and_then(|op| op(&ops_fence)) {

@@ -192,6 +192,8 @@ pub unsafe fn dma_fence_flags(fence: *mut dma_fence) -> c_ulong {
 ///
 /// `fence` is valid.
 pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
+    // SAFETY: Nothing is asked for.
+    unsafe { __point() };
     // SAFETY: By the safety requirements.
     unsafe { &*fence }.error.load(Relaxed)
 }
@@ -203,6 +205,8 @@ pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
 ///
 /// `fence` is valid.
 pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
+    // SAFETY: Nothing is asked for.
+    unsafe { __point() };
     // SAFETY: By the safety requirements.
     unsafe { &*fence }.error.store(error, Relaxed);
 }

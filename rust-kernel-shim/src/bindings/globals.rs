@@ -59,6 +59,12 @@ impl Globals {
         Self::new(NEXT.fetch_add(1, Relaxed), 1, false)
     }
 
+    /// As [`machine`](Self::machine), where whoever has the turn stands for the other processors:
+    /// items of work are run beside each other.
+    pub(crate) fn explored() -> Self {
+        Self::new(NEXT.fetch_add(1, Relaxed), FREE_PROCESSORS, false)
+    }
+
     /// For a baton to own.
     pub(crate) fn boxed(self) -> baton::Above {
         baton::Above::new(self)

@@ -121,7 +121,8 @@ impl Inner {
         match self.runnable.len() {
             0 => self.settling.pop_front(),
             len => {
-                let at = self.policy.next_of(len);
+                let runnable = self.runnable.iter().map(|task| task.0.addr());
+                let at = self.policy.next_of(len, runnable);
                 self.runnable.remove(at)
             }
         }
@@ -339,6 +340,7 @@ impl Baton {
         let mut inner = self.lock();
         inner.spins += 1;
         let endless = inner.spins > SPIN_LIMIT;
+        inner.policy.gives_way(task);
         inner.runnable.push_back(me);
         drop(inner);
         if endless {
@@ -361,7 +363,8 @@ impl Baton {
     fn maybe_preempt(&self, task: &task_struct) {
         let me = TaskPtr(task);
         let mut inner = self.lock();
-        let choice = inner.policy.at_point();
+        let points = inner.points;
+        let choice = inner.policy.at_point(points, task);
         if let policy::Choice::GoOn = choice {
             // Otherwise it is counted when the turn is handed on.
             let endless = inner.goes_round();
@@ -441,6 +444,7 @@ impl Baton {
         let me = TaskPtr(task);
         let mut inner = self.lock();
         inner.tasks.retain(|&t| t != me);
+        inner.policy.forget(task);
         inner.joining.retain(|&t| t != me);
         inner.runnable.retain(|&t| t != me);
         inner.settling.retain(|&t| t != me);

@@ -20,7 +20,9 @@ const SCHEDULES: usize = 500;
 const POINTS: usize = 2_000_000;
 
 /// Runs `body` under many random schedules: a machine with one processor and virtual time, on
-/// which a task may lose its turn at any point at which another processor could interfere.
+/// which a task may lose its turn at any point at which another processor could interfere. Half of
+/// them switch often; the other half at a few points only, after which the task that lost its turn
+/// waits until all others are blocked.
 ///
 /// Time may jump to the next timer even while other tasks could run, as if they were slow. So
 /// sleeping, however long, proves nothing about what others have done by then: wait for them.
@@ -133,10 +135,10 @@ impl Explorer {
 
 /// Runs `body` under one schedule; what went wrong, if anything did.
 fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
-    let globals = Globals::machine();
+    let globals = Globals::explored();
     let number = globals.number();
     let run = machine::catch(move || {
-        let policy = Policy::random(seed, points);
+        let policy = Policy::explore(seed, points);
         Baton::run(policy, Some(seed), globals.boxed(), STACK, body)
     });
     let broken = report::take(number).into_iter().next();
