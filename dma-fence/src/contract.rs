@@ -11,12 +11,12 @@
 //!
 //! | file | rules |
 //! |---|---|
-//! | [`names`] | names-in-one-rcu-section |
-//! | [`reach`] | grace-period-before-free, extern-lock-outlives |
-//! | [`ops`] | no-driver-data-after-signal, unload-after-detach, callback-atomic |
-//! | [`state`] | error-before-signal, compare-same-context, signaled-monotonic |
-//! | [`pending`] | signal-eventually, release-signalled |
-//! | [`callback`] | callback-once |
+//! | `names` | names-in-one-rcu-section |
+//! | `reach`, `freed` | grace-period-before-free, extern-lock-outlives |
+//! | `ops` | no-driver-data-after-signal, unload-after-detach, callback-atomic |
+//! | `state` | error-before-signal, compare-same-context, signaled-monotonic |
+//! | `pending` | signal-eventually, release-signalled |
+//! | `callback` | callback-once |
 
 pub(crate) mod rules;
 
@@ -27,6 +27,8 @@ pub(crate) use self::off::*;
 
 #[cfg(all(feature = "debug", not(any(loom, tsan))))]
 mod callback;
+#[cfg(all(feature = "debug", not(any(loom, tsan))))]
+mod freed;
 #[cfg(all(feature = "debug", not(any(loom, tsan))))]
 mod life;
 #[cfg(all(feature = "debug", not(any(loom, tsan))))]

@@ -71,13 +71,19 @@ impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
     /// published. From any context.
     #[track_caller]
     pub fn new_private_fence(self) -> PrivateFence<T, C> {
-        PrivateFence::new(self.new_fence())
+        let seqno = self.context.take_seqno();
+        PrivateFence::new(self.issue(seqno))
     }
 
     /// Creates the fence with a number of the caller's choice, for timelines whose values mean
     /// something; the timeline's next number stays. From any context.
     #[track_caller]
     pub fn new_fence_at(self, seqno: u64) -> IssuedFence<T, C> {
+        self.issue(seqno).published()
+    }
+
+    #[track_caller]
+    fn issue(self, seqno: u64) -> IssuedFence<T, C> {
         self.context.issued();
         IssuedFence {
             block: Block::into_fence(self.block, seqno),
@@ -132,6 +138,14 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     pub fn as_fence(&self) -> &Fence {
         // SAFETY: By the invariant there is a reference.
         unsafe { Fence::from_raw(Block::fence(self.block)) }
+    }
+
+    /// From here on it must be signalled.
+    #[track_caller]
+    pub(super) fn published(self) -> Self {
+        // SAFETY: By the invariant the fence is live.
+        unsafe { bindings::__dma_fence_publishes(Block::fence(self.block)) };
+        self
     }
 
     /// Signals, with an error if `result` is one. From any context, unless it is the last user of

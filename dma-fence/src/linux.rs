@@ -48,6 +48,14 @@ pub unsafe fn __dma_fence_drops(_addr: usize, _size: usize) {}
 ///
 /// None.
 #[inline(always)]
+pub unsafe fn __dma_fence_publishes(_fence: *mut dma_fence) {}
+
+/// For the contract room, which Linux does not have.
+///
+/// # Safety
+///
+/// None.
+#[inline(always)]
 pub unsafe fn __dma_fence_forgets(_fence: *mut dma_fence) {}
 
 // # Safety

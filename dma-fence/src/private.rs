@@ -55,10 +55,11 @@ impl<T: FenceContextOps, C: ContextRef<T>> PrivateFence<T, C> {
     }
 
     /// Makes it a fence that others may see, and that must be signalled.
+    #[track_caller]
     pub fn publish(self) -> IssuedFence<T, C> {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is neither used nor dropped any more.
-        unsafe { ManuallyDrop::take(&mut this.0) }
+        unsafe { ManuallyDrop::take(&mut this.0) }.published()
     }
 
     /// The sequence number.

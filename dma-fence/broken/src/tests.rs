@@ -59,3 +59,8 @@ fn finish(timeline: *mut Timeline, fence: *mut dma_fence) {
         Timeline::free(timeline);
     }
 }
+
+/// A fence that was not created where it is used.
+fn elsewhere(timeline: *mut Timeline) -> *mut dma_fence {
+    job(timeline, 1).unwrap()
+}

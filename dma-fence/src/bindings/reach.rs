@@ -30,6 +30,17 @@ pub unsafe fn __dma_fence_drops(addr: usize, size: usize) {
     contract::drops(addr, size);
 }
 
+/// The fence may be seen by others from now on. From any context.
+///
+/// # Safety
+///
+/// See the module [`bindings`](super).
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn __dma_fence_publishes(fence: *mut dma_fence) {
+    contract::published(fence);
+}
+
 /// The issuer of the fence goes without having signalled it. From any context.
 ///
 /// # Safety

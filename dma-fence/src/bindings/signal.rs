@@ -2,7 +2,7 @@
 //! Signalling, and the lock under which it happens.
 
 use super::{
-    super::contract::{self, Call},
+    super::contract,
     dma_fence, dma_fence_begin_signalling, dma_fence_cb, dma_fence_end_signalling,
     dma_fence_test_signaled_flag,
     fence::{cb_list, INLINE_LOCK, SIGNALED, TIMESTAMP},
@@ -129,8 +129,7 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
             INIT_LIST_HEAD(node);
             let cb: *mut dma_fence_cb = node.cast();
             if let Some(func) = (*cb).func {
-                contract::callback_done(fence, cb);
-                contract::call_begins(fence, Call::Callback);
+                contract::callback_begins(fence, cb);
                 func(fence, cb);
                 contract::call_ends();
             }

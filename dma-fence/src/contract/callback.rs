@@ -9,14 +9,18 @@ use super::{
 use core::panic::Location;
 use kernel::bindings::{
     debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, Shadow},
-    report::{checking, Place},
+    report::{checking, this_machine, Place},
 };
+use kernel::ffi::c_int;
 
 /// A callback that was added to a fence.
 #[derive(Clone, Copy)]
 pub(super) struct Callback {
     pub(super) fence: usize,
-    whom: (u64, u64),
+    pub(super) whom: (u64, u64),
+    pub(super) created: At,
+    pub(super) machine: u64,
+    pub(super) task: c_int,
     pub(super) added: At,
     pub(super) pending: bool,
 }
@@ -45,6 +49,9 @@ pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pendi
         Callback {
             fence: fence.addr(),
             whom,
+            created: record.created,
+            machine: this_machine(),
+            task: record::this_task(),
             added,
             pending,
         },
@@ -70,7 +77,7 @@ pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pendi
     }
 }
 
-/// A callback is about to be called, or was taken back.
+/// A callback was taken back.
 pub(crate) fn callback_done(_fence: *mut dma_fence, cb: *mut dma_fence_cb) {
     CALLBACKS.with(cb.addr(), |callback| callback.pending = false);
 }
@@ -120,6 +127,7 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
             format_args!("callback freed while it is pending"),
             callback.whom,
             &[
+                ("fence created", Place::At(callback.created)),
                 ("callback added", Place::At(callback.added)),
                 ("freed", Place::Here(freeing.at)),
             ],

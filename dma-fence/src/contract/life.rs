@@ -4,7 +4,7 @@
 use super::{
     super::bindings::{dma_fence, dma_fence_ops, dma_fence_spinlock},
     pending, reach,
-    record::{self, Record, LIVE, RECORDS, SETTLING},
+    record::{self, Record, LIVE, PENDING, RECORDS, SETTLING},
 };
 use core::panic::Location;
 use kernel::bindings::{
@@ -27,6 +27,7 @@ pub(crate) fn initialised(fence: *mut dma_fence, ops: *const dma_fence_ops, lock
         }
         return;
     }
+    record::know_own_files();
     debug_watch_register(&pending::WATCH);
     pending::look_at_the_clock();
     sweep();
@@ -40,15 +41,9 @@ pub(crate) fn initialised(fence: *mut dma_fence, ops: *const dma_fence_ops, lock
 #[track_caller]
 pub(crate) fn published(fence: *mut dma_fence) {
     let at = Location::caller();
-    let first = record::with(fence, |record| {
-        record
-            .published
-            .replace(record.published.unwrap_or(at))
-            .is_none()
+    record::with(fence, |record| {
+        record.published.get_or_insert(at);
     });
-    if first == Some(true) {
-        reach::scan(fence);
-    }
 }
 
 /// A fence signals at this moment; its ops are still attached.
@@ -63,6 +58,7 @@ pub(crate) fn signalled(fence: *mut dma_fence) {
 /// A reference is about to be dropped, maybe the last.
 #[track_caller]
 pub(crate) fn puts(fence: *mut dma_fence) {
+    pending::look_at_the_clock();
     let at = Location::caller();
     record::with(fence, |record| record.put = Some(at));
 }
@@ -73,6 +69,7 @@ pub(crate) fn released(fence: *mut dma_fence) {
         return;
     };
     reach::lock_not_needed(number);
+    PENDING.remove(number);
     let signalled = RECORDS.with(number, |record| {
         record.released = true;
         record.signalled.is_some()
@@ -95,6 +92,7 @@ fn sweep() {
 /// Forgets a fence.
 pub(super) fn forget(number: u64) {
     SETTLING.remove(number);
+    PENDING.remove(number);
     let Some(record) = RECORDS.remove(number) else {
         return;
     };
@@ -108,6 +106,7 @@ pub(super) fn forget(number: u64) {
 
 /// The memory of a fence is about to be freed.
 pub(super) fn memory_goes(number: u64) {
+    PENDING.remove(number);
     let Some((addr, settles)) = RECORDS.with(number, |record| {
         record.released = true;
         (record.addr, record.signalled.is_some())

@@ -16,7 +16,6 @@ pub(crate) enum Call {
     Signaled,
     SetDeadline,
     Release,
-    Callback,
 }
 
 macro_rules! nothing {
@@ -31,6 +30,7 @@ nothing! {
     call_ends();
     callback_added(*mut dma_fence, *mut dma_fence_cb, bool);
     callback_atomic(*mut dma_fence);
+    callback_begins(*mut dma_fence, *mut dma_fence_cb);
     callback_atomic_put(*mut dma_fence);
     callback_done(*mut dma_fence, *mut dma_fence_cb);
     callback_once(*mut dma_fence, *mut dma_fence_cb);

@@ -3,9 +3,11 @@
 
 use super::{
     super::bindings::{
-        dma_fence, dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT, dma_fence_flags, dma_fence_ops,
+        dma_fence, dma_fence_cb, dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT, dma_fence_flags,
+        dma_fence_ops,
     },
-    record::{self, report, Record, RECORDS},
+    callback::CALLBACKS,
+    record::{self, report, At, Record, RECORDS},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
 };
 use core::panic::Location;
@@ -56,6 +58,21 @@ impl Call {
 /// An op or a callback is about to be called.
 #[track_caller]
 pub(crate) fn call_begins(fence: *mut dma_fence, call: Call) {
+    begins(fence, call, None);
+}
+
+/// A callback is about to be called.
+#[track_caller]
+pub(crate) fn callback_begins(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+    let added = CALLBACKS.with(cb.addr(), |callback| {
+        callback.pending = false;
+        ("callback added", callback.added)
+    });
+    begins(fence, Call::Callback, added);
+}
+
+#[track_caller]
+fn begins(fence: *mut dma_fence, call: Call, step: Option<(&'static str, At)>) {
     let at = Location::caller();
     CALLBACK_ATOMIC.look();
     let record = record::of(fence);
@@ -66,6 +83,7 @@ pub(crate) fn call_begins(fence: *mut dma_fence, call: Call) {
         lock: record.map_or(0, |record| if call.locked() { record.lock } else { 0 }),
         rule: &CALLBACK_ATOMIC,
         created: record.map(|record| record.created),
+        step,
         // Of a fence that nobody knows nothing is said.
         said: record.is_none(),
         surely_locked: call.surely_locked(),
@@ -140,17 +158,13 @@ pub(crate) fn callback_atomic(fence: *mut dma_fence) {
         return;
     };
     if checking() {
-        report(
-            &CALLBACK_ATOMIC,
-            format_args!("{} takes the lock that it is called under", frame.what),
-            frame.whom,
-            &[
-                (
-                    "fence created",
-                    frame.created.map_or(Place::Unknown, Place::At),
-                ),
-                ("lock taken", Place::Here(Location::caller())),
-            ],
+        let (context, seqno) = frame.whom;
+        let what = frame.what;
+        frame.report(
+            format_args!(
+                "dma-fence: {what} takes the lock that it is called under, fence {context}:{seqno}"
+            ),
+            ("lock taken", Place::Here(Location::caller())),
         );
     }
     // Where others can find the task that turns in circles, they do.
@@ -226,6 +240,7 @@ pub(super) fn module_gone(module: &ModuleText) {
         left.then_some(*record)
     });
     UNLOAD_AFTER_DETACH.look();
+    callback_left(module);
     let Some(record) = left.into_iter().next() else {
         return;
     };
@@ -234,6 +249,32 @@ pub(super) fn module_gone(module: &ModuleText) {
             &record,
             format_args!("the module {name} is unloaded while a fence can call into it"),
             ("module unloaded", Place::Here(Location::caller())),
+        );
+    }
+}
+
+/// A module goes whose code has added a callback that is pending.
+#[track_caller]
+fn callback_left(module: &ModuleText) {
+    let (machine, task) = (this_machine(), record::this_task());
+    let left = CALLBACKS.filter_map(move |_, callback| {
+        let left = callback.pending
+            && callback.machine == machine
+            && (machine != 0 || callback.task == task)
+            && module.has(callback.added.file());
+        left.then_some(*callback)
+    });
+    if let (Some(callback), true) = (left.into_iter().next(), checking()) {
+        let name = module.name.to_str().unwrap_or("?");
+        report(
+            &UNLOAD_AFTER_DETACH,
+            format_args!("the module {name} is unloaded while its callback is pending"),
+            callback.whom,
+            &[
+                ("fence created", Place::At(callback.created)),
+                ("callback added", Place::At(callback.added)),
+                ("module unloaded", Place::Here(Location::caller())),
+            ],
         );
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     super::bindings::dma_fence,
     callback::CALLBACKS,
-    life, ops,
+    freed, life, ops,
     record::{self, report, Record, RECORDS},
     rules::{RELEASE_SIGNALLED, SIGNAL_EVENTUALLY},
 };
@@ -25,6 +25,7 @@ const SECOND: i64 = 1_000_000_000;
 pub(super) static WATCH: debug_watch = debug_watch {
     time_passed,
     module_gone: ops::module_gone,
+    freeing: freed::freeing,
     ended,
 };
 
@@ -146,7 +147,10 @@ pub(crate) fn release_signalled(fence: *mut dma_fence, pending: bool) {
         (record.context, record.seqno),
         &[
             record.created(),
-            ("callback added", added.map_or(Place::Unknown, Place::At)),
+            match added {
+                Some(added) => ("callback added", Place::At(added)),
+                None => ("a task waits", Place::Unknown),
+            },
             (
                 "reference dropped",
                 record.put.map_or(Place::Unknown, Place::Here),

@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the ops of a fence can reach, and when it may be freed.
+//! What the ops of a fence can reach.
 //!
-//! What they reach is: the memory in which the fence stands; every block that a word of that memory
-//! points to when the fence is published and when it signals; the names that its ops have given; the
-//! table of the ops; and whatever its driver has declared, in which case no words are looked at.
+//! That is whatever its driver has declared. If it has declared nothing: the memory in which the fence
+//! stands; every block that a word of that memory points to when the fence signals; strings to which
+//! these point; the names that its ops have given; and the table of the ops. A driver that keeps a
+//! pointer for itself in its fences, of which no op knows, clears it before the signal.
 
 use super::{
     super::bindings::{dma_fence, dma_fence_ops},
-    life,
-    record::{report, Record, LIVE, RECORDS},
-    rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
+    freed,
+    record::{LIVE, PENDING, RECORDS},
+    rules::EXTERN_LOCK_OUTLIVES,
 };
 use core::{
     ptr,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
 };
 use kernel::{
     bindings::{
         debugobjects::{
             debug_block_of, debug_check_no_obj_freed, debug_obj, debug_obj_descr,
-            debug_object_activate, debug_object_deactivate, Freeing,
+            debug_object_activate, debug_object_deactivate,
         },
-        rcu_callback_request, rcu_stamp_passed,
-        report::{checking, Place},
-        spinlock_t,
+        rcu_stamp, spinlock_t,
     },
     ffi::c_char,
 };
@@ -32,7 +31,7 @@ macro_rules! reached {
     ($($descr:ident = $name:literal;)*) => {
         $(pub(super) static $descr: debug_obj_descr = debug_obj_descr {
             name: $name,
-            freed: grace_period_before_free,
+            freed: freed::grace_period_before_free,
         };)*
     };
 }
@@ -40,6 +39,7 @@ macro_rules! reached {
 reached! {
     FENCE = "memory of the fence";
     DATA = "private data";
+    STRING = "string of the private data";
     NAME = "name";
     OPS = "table of ops";
     CONTEXT = "context";
@@ -48,11 +48,11 @@ reached! {
 
 static LOCK: debug_obj_descr = debug_obj_descr {
     name: "lock",
-    freed: extern_lock_outlives,
+    freed: freed::extern_lock_outlives,
 };
 
-/// The note of an object that no word of the fence's memory points to.
-const NO_WORD: usize = 0;
+/// What no word of the fence's memory leads to.
+pub(super) const NO_WORD: usize = 0;
 
 fn reaches(addr: usize, owner: u64, descr: &'static debug_obj_descr, note: usize) {
     let known = RECORDS.with(owner, |record| {
@@ -86,6 +86,7 @@ pub(super) fn begins(
     }
     if let Some((block, _)) = debug_block_of(fence.addr()) {
         reaches(block, number, &FENCE, NO_WORD);
+        PENDING.insert(number, fence.expose_provenance());
     }
 }
 
@@ -105,14 +106,14 @@ pub(super) fn lock_not_needed(number: u64) {
 
 /// An op has given a name of this fence: the driver's is the first, the timeline's the second.
 pub(crate) fn name_given(fence: *mut dma_fence, which: usize, name: *const c_char) {
-    let name = name.addr();
     let Some(number) = LIVE.with(fence.addr(), |number| *number) else {
         return;
     };
-    let new = RECORDS.with(number, |record| record.names[which] != name);
-    if new == Some(true) {
-        RECORDS.with(number, |record| record.names[which] = name);
-        if let Some((block, _)) = debug_block_of(name) {
+    let before = RECORDS.with(number, |record| {
+        core::mem::replace(&mut record.names[which], (name.addr(), rcu_stamp()))
+    });
+    if before.is_some_and(|(before, _)| before != name.addr()) {
+        if let Some((block, _)) = debug_block_of(name.addr()) {
             reaches(block, number, &NAME, NO_WORD);
         }
     }
@@ -124,6 +125,7 @@ pub(crate) fn declares(fence: *mut dma_fence, context: usize, names: [usize; 2],
         return;
     };
     RECORDS.with(number, |record| record.declared = true);
+    PENDING.remove(number);
     reaches(context, number, &CONTEXT, NO_WORD);
     reaches(data, number, &FENCE_DATA, NO_WORD);
     for name in names {
@@ -137,29 +139,91 @@ pub(crate) fn drops(addr: usize, size: usize) {
     debug_check_no_obj_freed(addr, size);
 }
 
-/// Looks at the words of the memory in which the fence stands for what its ops reach.
+/// The fence signals: what can be reached from its memory now, readers may be looking at.
 pub(super) fn scan(fence: *mut dma_fence) {
     let Some(number) = LIVE.with(fence.addr(), |number| *number) else {
         return;
     };
+    PENDING.remove(number);
     if RECORDS.with(number, |record| record.declared) != Some(false) {
         return;
     }
-    let Some((block, size)) = debug_block_of(fence.addr()) else {
+    for_each_target(fence.expose_provenance(), |target, offset| {
+        reaches(target.addr, number, &DATA, offset);
+        for_each_string(target, |string| reaches(string, number, &STRING, offset));
+    });
+}
+
+/// An allocated block.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    pub(super) addr: usize,
+    size: usize,
+}
+
+impl Block {
+    fn of(addr: usize) -> Option<Self> {
+        let (addr, size) = debug_block_of(addr)?;
+        Some(Self { addr, size })
+    }
+
+    /// The addresses of its words.
+    fn words(self) -> impl Iterator<Item = usize> {
+        let word = size_of::<usize>();
+        let end = (self.addr + self.size).saturating_sub(word);
+        (self.addr.next_multiple_of(word)..=end).step_by(word)
+    }
+}
+
+/// Blocks that are larger than this are not looked through for strings.
+const LARGE: usize = 4096;
+
+/// Calls `f` with each block to which a word of the memory of the fence at `fence` points, and with
+/// the word's distance from the fence.
+pub(super) fn for_each_target(fence: usize, mut f: impl FnMut(Block, usize)) {
+    let Some(block) = Block::of(fence) else {
         return;
     };
-    let word = size_of::<usize>();
-    let first = block.next_multiple_of(word);
-    for at in (first..=(block + size).saturating_sub(word)).step_by(word) {
-        if in_a_fence(at) {
-            continue;
-        }
-        if let Some((target, _)) = debug_block_of(load(fence, at)) {
-            if target != block {
-                reaches(target, number, &DATA, at);
+    for at in block.words().filter(|&at| !in_a_fence(at)) {
+        if let Some(target) = Block::of(load(at)) {
+            if target.addr != block.addr {
+                f(target, at.wrapping_sub(fence));
             }
         }
     }
+}
+
+/// Calls `f` with the address of each block to which a word of `block` points, and in which a string
+/// stands.
+pub(super) fn for_each_string(block: Block, mut f: impl FnMut(usize)) {
+    if block.size > LARGE {
+        return;
+    }
+    for at in block.words() {
+        if let Some(target) = Block::of(load(at)) {
+            if target.addr != block.addr && is_string(target) {
+                f(target.addr);
+            }
+        }
+    }
+}
+
+/// True if what stands at the beginning of the block is text with a NUL behind it.
+fn is_string(block: Block) -> bool {
+    let bytes = (block.addr..block.addr + block.size).map(|at| {
+        let byte: *mut u8 = ptr::with_exposed_provenance_mut(at);
+        // SAFETY: As `load`.
+        unsafe { AtomicU8::from_ptr(byte) }.load(Relaxed)
+    });
+    let mut text = 0;
+    for byte in bytes {
+        match byte {
+            0 => return text > 0,
+            b' '..=b'~' => text += 1,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// True for words that the core itself has in a fence: its lock, its list.
@@ -168,86 +232,11 @@ fn in_a_fence(word: usize) -> bool {
         .is_some_and(|(fence, _)| word - fence < size_of::<dma_fence>())
 }
 
-/// The word at `at`, which is in the same block of memory as the fence.
-fn load(fence: *mut dma_fence, at: usize) -> usize {
-    let word: *mut usize = fence.with_addr(at).cast();
-    // SAFETY: The word is aligned, and in a block that lives as long as the fence in it. What stands
-    // there may be anything, and change meanwhile: it is looked at as one number, nothing is made
-    // of it but a question whether a block is there.
+/// The word at `at`, which is in an allocated block.
+fn load(at: usize) -> usize {
+    let word: *mut usize = ptr::with_exposed_provenance_mut(at);
+    // SAFETY: The word is aligned, and in a block that nobody frees at this moment, as far as drivers
+    // keep the rules. What stands there may be anything, and change meanwhile: it is looked at as one
+    // number, of which nothing is made but the question whether a block is there.
     unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed)
-}
-
-/// Something that the ops of a fence reach is about to be freed.
-fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
-    let Some(record) = RECORDS.with(obj.owner, |record| *record) else {
-        return;
-    };
-    let checking = GRACE_PERIOD_BEFORE_FREE.look();
-    let reachable = match record.signalled {
-        Some((stamp, _)) => !rcu_stamp_passed(stamp),
-        None => record.is_pending() && still_points(obj, &record),
-    };
-    if ptr::eq(obj.descr, &FENCE) {
-        life::memory_goes(obj.owner);
-    }
-    if !reachable || !checking || freeing.said.replace(true) {
-        return;
-    }
-    let name = obj.descr.name;
-    let why = match record.signalled {
-        Some(_) => "before a grace period has passed since the signal",
-        None => "although the fence has not signalled",
-    };
-    let request = rcu_callback_request();
-    let evidence = [
-        record.created(),
-        record.signalled(),
-        match request {
-            Some(request) => ("freeing was asked of RCU", Place::At(request.at)),
-            None => ("no grace period was asked for after that", Place::Unknown),
-        },
-        ("freed", Place::Here(freeing.at)),
-    ];
-    report(
-        &GRACE_PERIOD_BEFORE_FREE,
-        format_args!("{name} freed {why}"),
-        (record.context, record.seqno),
-        &evidence,
-    );
-}
-
-/// False if a word of the fence's memory did point there, but does not any more: of a fence that is
-/// pending, whose driver may have thought better of it.
-fn still_points(obj: &debug_obj, record: &Record) -> bool {
-    if obj.note == NO_WORD
-        || !LIVE
-            .with(record.addr, |live| *live == obj.owner)
-            .unwrap_or(false)
-    {
-        return obj.note == NO_WORD;
-    }
-    let fence = ptr::with_exposed_provenance_mut::<dma_fence>(record.addr);
-    debug_block_of(record.addr).is_some() && load(fence, obj.note) == obj.addr
-}
-
-/// A lock is about to be freed that a fence names.
-fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
-    let Some(record) = RECORDS.with(obj.owner, |record| *record) else {
-        return;
-    };
-    let with_the_fence = (freeing.addr..freeing.addr + freeing.size).contains(&record.addr);
-    if record.released || with_the_fence || !checking() || freeing.said.replace(true) {
-        return;
-    }
-    let evidence = [
-        record.created(),
-        record.signalled(),
-        ("lock freed", Place::Here(freeing.at)),
-    ];
-    report(
-        &EXTERN_LOCK_OUTLIVES,
-        format_args!("lock freed while a fence still has it"),
-        (record.context, record.seqno),
-        &evidence,
-    );
 }

@@ -9,7 +9,7 @@ use core::{
 use kernel::bindings::{
     debugobjects::{debug_obj_descr, Shadow},
     get_current,
-    report::{this_machine, Place, Rule},
+    report::{core_files, this_machine, Place, Rule},
     spinlock_t,
 };
 use kernel::ffi::c_int;
@@ -50,8 +50,8 @@ pub(super) struct Record {
     pub(super) released: bool,
     /// Its `signaled` op has said yes.
     pub(super) said_true: Option<At>,
-    /// What its names were last.
-    pub(super) names: [usize; 2],
+    /// What its names were last, and a stamp of RCU's from when they were given.
+    pub(super) names: [(usize, u64); 2],
     /// The module whose code made it is gone.
     pub(super) module_gone: bool,
     /// It was reported to be pending for too long.
@@ -60,6 +60,9 @@ pub(super) struct Record {
 
 /// By numbers that are never used again.
 pub(super) static RECORDS: Shadow<u64, Record> = Shadow::new();
+
+/// The addresses of fences that have not signalled, and whose drivers have declared nothing.
+pub(super) static PENDING: Shadow<u64, usize> = Shadow::new();
 
 /// Those whose last reference is gone, and that may have signalled less than a grace period ago.
 pub(super) static SETTLING: Shadow<u64, ()> = Shadow::new();
@@ -96,7 +99,7 @@ impl Record {
             put: None,
             released: false,
             said_true: None,
-            names: [0; 2],
+            names: [(0, 0); 2],
             module_gone: false,
             overdue: false,
         }
@@ -162,9 +165,13 @@ pub(super) fn report(
     (context, seqno): (u64, u64),
     evidence: &[(&str, Place)],
 ) {
-    kernel::bindings::report::core_files(file!(), "contract/record.rs");
     rule.report(
         format_args!("dma-fence: {what}, fence {context}:{seqno}"),
         evidence,
     );
+}
+
+/// Has reports not name what happens in this crate, but where it was entered.
+pub(super) fn know_own_files() {
+    core_files(file!(), "contract/record.rs");
 }

@@ -98,6 +98,11 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
         at,
         said,
     };
+    if checking() {
+        for watch in watching().iter().flatten() {
+            (watch.freeing)(&freeing);
+        }
+    }
     for (key, obj) in OBJECTS.range((addr, 0, 0), (addr.saturating_add(size), 0, 0)) {
         // Somebody else may have forgotten it meanwhile.
         if OBJECTS.remove(key).is_some() && checking() {
@@ -120,8 +125,9 @@ pub(super) fn debug_block_allocated(addr: usize, size: usize) {
 #[track_caller]
 pub(super) fn debug_block_freed(addr: usize) {
     if cfg!(feature = "debug") {
-        if let Some(size) = BLOCKS.remove(addr) {
+        if let Some(size) = BLOCKS.with(addr, |size| *size) {
             debug_check_no_obj_freed(addr, size);
+            BLOCKS.remove(addr);
         }
     }
 }
@@ -137,6 +143,8 @@ pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
 pub struct debug_watch {
     /// Virtual time has gone on. Called in the machine, with no lock held.
     pub time_passed: fn(),
+    /// Memory is about to be freed. Called in any context, with no lock held.
+    pub freeing: fn(freeing: &Freeing),
     /// The text of a module is about to go. Called in process context, after a grace period.
     pub module_gone: fn(module: &ModuleText),
     /// The machine is about to end: all its tasks have, or are blocked for good.
@@ -178,21 +186,18 @@ impl ModuleText {
     /// True if code of that file belongs to the module: it is that in which the module was
     /// declared, or below it, as Rust has files below others.
     pub fn has(&self, file: &str) -> bool {
-        let Some((directory, name)) = self.file.rsplit_once('/') else {
-            return file == self.file;
-        };
-        match name {
-            "lib.rs" | "main.rs" | "mod.rs" => file
-                .strip_prefix(directory)
-                .is_some_and(|rest| rest.starts_with('/')),
-            _ => {
-                let below = self.file.strip_suffix(".rs").unwrap_or(self.file);
-                file == self.file
-                    || file
-                        .strip_prefix(below)
-                        .is_some_and(|rest| rest.starts_with('/'))
-            }
+        if file == self.file {
+            return true;
         }
+        let Some((directory, name)) = self.file.rsplit_once('/') else {
+            return false;
+        };
+        let below = match name {
+            "lib.rs" | "main.rs" | "mod.rs" => directory,
+            _ => self.file.strip_suffix(".rs").unwrap_or(self.file),
+        };
+        file.strip_prefix(below)
+            .is_some_and(|rest| rest.starts_with('/'))
     }
 }
 

@@ -29,8 +29,25 @@ pub struct Frame {
     pub rule: &'static Rule,
     /// Where that was made.
     pub created: Option<&'static Location<'static>>,
+    /// What led here: what happened, and where.
+    pub step: Option<(&'static str, &'static Location<'static>)>,
     /// True once it was reported.
     pub said: bool,
+}
+
+#[cfg(feature = "debug")]
+impl Frame {
+    /// Reports that it breaks its rule: `what`, by something that happens now.
+    pub fn report(&self, what: core::fmt::Arguments<'_>, now: (&str, Place)) {
+        let created = self.created.map_or(Place::Unknown, Place::At);
+        let created = ("fence created", created);
+        match self.step {
+            Some((step, at)) => self
+                .rule
+                .report(what, &[created, (step, Place::At(at)), now]),
+            None => self.rule.report(what, &[created, now]),
+        }
+    }
 }
 
 /// A callback begins. From any context.
@@ -92,14 +109,11 @@ fn say_once() -> bool {
 #[cfg(feature = "debug")]
 pub(super) fn rcu_no_sleep(at: &'static Location<'static>) {
     if let Some(frame) = debug_frame(|_| true) {
-        let created = frame.created.map_or(Place::Unknown, Place::At);
         if frame.rule.look() && say_once() {
-            frame.rule.report(
-                format_args!(
-                    "dma-fence: {} sleeps, fence {}:{}",
-                    frame.what, frame.whom.0, frame.whom.1
-                ),
-                &[("fence created", created), ("it sleeps", Place::Here(at))],
+            let (context, seqno) = frame.whom;
+            frame.report(
+                format_args!("dma-fence: {} sleeps, fence {context}:{seqno}", frame.what),
+                ("it sleeps", Place::Here(at)),
             );
         }
     } else {

@@ -105,6 +105,10 @@ impl baton::Idle for Globals {
         debug_machine_ended();
     }
 
+    fn held_reports(&self) -> Option<u64> {
+        self.expects().then_some(self.number)
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -174,9 +174,11 @@ fn report_sleep(file: &str, line: u32, atomic: bool) {
 /// # Safety
 ///
 /// `file` points to a NUL-terminated string.
+#[track_caller]
 pub unsafe fn __might_sleep(file: *const crate::ffi::c_char, line: crate::ffi::c_int) {
     #[cfg(feature = "debug")]
     {
+        rcu_no_sleep(core::panic::Location::caller());
         let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
         if atomic || rcu {
             // SAFETY: By the safety requirements.

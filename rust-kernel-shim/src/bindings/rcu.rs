@@ -158,6 +158,14 @@ pub unsafe fn synchronize_rcu_expedited() {
 pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
     request::queued(head, core::panic::Location::caller());
     // SAFETY: By the safety requirements.
+    unsafe { queue(head, func) };
+}
+
+/// # Safety
+///
+/// As [`call_rcu`].
+unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
+    // SAFETY: By the safety requirements.
     unsafe {
         (*head).next = core::ptr::null_mut();
         (*head).func = func;
@@ -202,7 +210,8 @@ unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
     unsafe { complete(addr_of_mut!((*waiter).completion)) };
 }
 
-/// Waits for a callback of one's own.
+/// Waits for a callback of one's own, which is no request for a grace period: who waits for others'
+/// callbacks only has not asked for one.
 fn wait_for_callback() {
     let mut waiter = MaybeUninit::<Waiter>::uninit();
     let waiter = waiter.as_mut_ptr();
@@ -210,7 +219,7 @@ fn wait_for_callback() {
     // callback's last access.
     unsafe {
         init_completion(addr_of_mut!((*waiter).completion));
-        call_rcu(addr_of_mut!((*waiter).head), Some(wake_waiter));
+        queue(addr_of_mut!((*waiter).head), Some(wake_waiter));
         wait_for_completion(addr_of_mut!((*waiter).completion));
     }
 }

@@ -44,6 +44,9 @@ pub(crate) trait Idle: Any + Send + Sync {
     /// Called with the turn, when all tasks have ended or are blocked for good.
     fn ended(&self);
 
+    /// The number under which its reports are held back, if they are.
+    fn held_reports(&self) -> Option<u64>;
+
     /// For the layer above to find its own again.
     fn as_any(&self) -> &dyn Any;
 }
@@ -254,6 +257,11 @@ impl Baton {
     /// What the schedule is drawn from, if it is drawn.
     pub(crate) fn seed(&self) -> Option<u64> {
         self.seed
+    }
+
+    /// The number under which reports are held back, if they are.
+    pub(crate) fn held_reports(&self) -> Option<u64> {
+        self.above.0.held_reports()
     }
 
     /// What the layer above keeps for this baton.

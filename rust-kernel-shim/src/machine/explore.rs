@@ -2,7 +2,7 @@
 //! What exploring needs of the host: panics, and the environment.
 
 use super::{
-    baton, console,
+    baton, console, report,
     std::{
         env,
         panic::{self, AssertUnwindSafe},
@@ -23,11 +23,9 @@ pub(crate) fn variable(name: &str) -> Option<u64> {
     }
 }
 
-/// Calls `f`; what was said if it panicked.
-///
-/// A panic in a callback that C would call ends the process; so the seed of the schedule is
-/// printed along with it.
-pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Message> {
+/// From now on, a panic says under which schedule it came, and what was reported before it: a panic
+/// in a callback that C would call ends the process.
+pub(crate) fn hook_panics() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();
@@ -37,9 +35,17 @@ pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Message> {
                     "under a schedule that FENCE_SEED={seed} replays:"
                 ));
             }
+            if let Some(held) = baton::with(|baton| baton.held_reports()).flatten() {
+                report::show(held);
+            }
             before(info);
         }));
     });
+}
+
+/// Calls `f`; what was said if it panicked.
+pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Message> {
+    hook_panics();
     panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
         payload
             .downcast_ref::<&str>()

@@ -56,6 +56,14 @@ pub(crate) fn add(report: Report, expected: bool) {
     });
 }
 
+/// Prints the reports of a machine.
+pub(crate) fn show(machine: u64) {
+    let reports = REPORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    for report in reports.iter().filter(|report| report.machine == machine) {
+        console::write_line(format_args!("{}", report.text));
+    }
+}
+
 /// Takes the reports of a machine.
 pub(crate) fn take(machine: u64) -> Reports {
     let mut reports = REPORTS.lock().unwrap_or_else(PoisonError::into_inner);

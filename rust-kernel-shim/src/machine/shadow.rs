@@ -83,6 +83,14 @@ impl<K: Ord + Copy, V> Shadow<K, V> {
         self.lock().retain(|key, value| f(*key, value));
     }
 
+    /// Copies of all, in order.
+    pub fn all(&self) -> impl Iterator<Item = (K, V)>
+    where
+        V: Clone,
+    {
+        self.first(usize::MAX)
+    }
+
     /// Copies of the first `n`.
     pub fn first(&self, n: usize) -> impl Iterator<Item = (K, V)>
     where

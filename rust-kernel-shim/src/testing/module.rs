@@ -41,7 +41,8 @@ struct Text {
 }
 
 impl Text {
-    fn load(name: &'static CStr, file: &'static str) -> Result<Self> {
+    fn load<M: ModuleMetadata>() -> Result<Self> {
+        let (name, file) = (M::NAME, M::FILE);
         let mut loaded = LOADED.lock();
         if loaded.contains(&Some(name)) {
             return Err(EEXIST);
@@ -69,7 +70,7 @@ impl Drop for Text {
 ///
 /// What its `init` fails with; EEXIST if a module of that name is loaded; ENOMEM.
 pub fn insmod<M: InPlaceModule + ModuleMetadata>() -> Result<Loaded<M>> {
-    let text = Text::load(M::NAME, M::FILE)?;
+    let text = Text::load::<M>()?;
     let module = KBox::try_pin_init(M::init(this_module::<M>()), GFP_KERNEL)?;
     Ok(Loaded {
         module,

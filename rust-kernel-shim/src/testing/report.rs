@@ -8,7 +8,7 @@
 use super::baton::{self, Stuck, STACK};
 use crate::{
     bindings::{report::this_machine, Globals},
-    machine::{cpu, report},
+    machine::{cpu, explore, report},
 };
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -62,8 +62,22 @@ pub fn expect_report(rule: &str, body: impl FnOnce() + Send) {
 pub fn reports_of(body: impl FnOnce() + Send) -> (Reports, Result<(), Stuck>) {
     let globals = Globals::machine().expecting();
     let number = globals.number();
+    // If the body panics, what was reported may be why.
+    let show = ShowOnPanic(number);
+    explore::hook_panics();
     let end = baton::run(globals, STACK, body);
+    core::mem::forget(show);
     (report::take(number), end)
+}
+
+/// Prints the reports of a machine, and takes them.
+struct ShowOnPanic(u64);
+
+impl Drop for ShowOnPanic {
+    fn drop(&mut self) {
+        report::show(self.0);
+        report::take(self.0);
+    }
 }
 
 /// Takes what was reported in the caller's machine so far, the oldest first: it counts as expected

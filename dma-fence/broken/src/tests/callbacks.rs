@@ -240,3 +240,51 @@ fn memory_that_was_a_fence_before() {
         }
     });
 }
+
+mod importer {
+    use super::{tell, Waiter};
+    use ::dma_fence::bindings::{dma_fence, dma_fence_add_callback};
+    use kernel::prelude::*;
+
+    /// A module that waits for others' fences.
+    pub(super) struct Importer;
+
+    impl kernel::Module for Importer {
+        fn init(_module: &'static ThisModule) -> Result<Self> {
+            Ok(Self)
+        }
+    }
+
+    impl Importer {
+        pub(super) fn wait_for(&self, fence: *mut dma_fence, waiter: *mut Waiter) {
+            // SAFETY: The caller has a reference, and keeps the waiter.
+            unsafe { dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell)) };
+        }
+    }
+
+    module! {
+        type: Importer,
+        name: "importer",
+        license: "GPL",
+    }
+}
+
+#[test]
+fn a_module_that_leaves_its_callback_behind() {
+    broken(
+        "unload-after-detach",
+        "while its callback is pending",
+        || {
+            // Of another file, so that only the callback is the module's.
+            let timeline = Timeline::new().unwrap();
+            let fence = super::elsewhere(timeline);
+            let waiter = zeroed::<Waiter>().unwrap();
+            let driver = kernel::testing::insmod::<importer::Importer>().unwrap();
+            driver.wait_for(fence, waiter);
+            drop(driver);
+            finish(timeline, fence);
+            // SAFETY: The callback has been called.
+            unsafe { kfree(waiter.cast()) };
+        },
+    );
+}

@@ -181,7 +181,7 @@ fn all_that_is_reached_and_every_way_to_free_it() {
         ] {
             let freed = match what {
                 What::Name => "name freed before a grace period",
-                _ => "private data freed before a grace period",
+                _ => "private data (by the pointer at +64) freed before a grace period",
             };
             broken(RULE, freed, || {
                 let block = Block::new();
@@ -237,6 +237,23 @@ fn waiting_for_callbacks_is_no_grace_period() {
             unsafe {
                 dma_fence_signal(fence);
                 // Nothing is queued.
+                rcu_barrier();
+                Timeline::free(timeline);
+                dma_fence_put(fence);
+            }
+        });
+    });
+}
+
+#[test]
+fn waiting_for_an_older_callback_is_none_either() {
+    broken(RULE, "private data", || {
+        let old = KBox::into_raw(Block::new());
+        with_job(|timeline, fence| {
+            // SAFETY: The references are ours.
+            unsafe {
+                call_rcu(&raw mut (*old).rcu, Some(free));
+                dma_fence_signal(fence);
                 rcu_barrier();
                 Timeline::free(timeline);
                 dma_fence_put(fence);
@@ -316,16 +333,80 @@ fn many_fences_are_one_report() {
 }
 
 #[test]
-fn a_fence_that_nobody_has_seen_reaches_nothing() {
+fn a_fence_that_was_given_up_reaches_nothing() {
     silent(|| {
         with_job(|timeline, fence| {
             // SAFETY: The reference is ours, and the only one.
             unsafe {
-                Timeline::free(timeline);
                 dma_fence_put(fence);
+                Timeline::free(timeline);
             }
         });
     });
+}
+
+#[test]
+fn a_string_that_nobody_has_asked_for() {
+    #[repr(C)]
+    struct Named {
+        base: dma_fence,
+        ring: *mut *mut [u8; 8],
+    }
+    for grace in [false, true] {
+        let body = || {
+            let fence = zeroed::<Named>().unwrap();
+            let ring = zeroed::<*mut [u8; 8]>().unwrap();
+            let name = zeroed::<[u8; 8]>().unwrap();
+            // SAFETY: Fresh memory, all of which is ours.
+            unsafe {
+                name.write(*b"ring0\0\0\0");
+                ring.write(name);
+                (*fence).ring = ring;
+                let base = &raw mut (*fence).base;
+                dma_fence_init(base, &NAMED, core::ptr::null_mut(), 1, 1);
+                dma_fence_signal(base);
+                if grace {
+                    synchronize_rcu();
+                }
+                kfree(name.cast());
+                dma_fence_put(base);
+                synchronize_rcu();
+                kfree(ring.cast());
+            }
+        };
+        if grace {
+            silent(body);
+        } else {
+            broken(RULE, "string of the private data", body);
+        }
+    }
+}
+
+#[test]
+fn another_name_while_it_is_pending() {
+    for grace in [false, true] {
+        let body = || {
+            let names = [Block::new(), Block::new()].map(KBox::into_raw);
+            let base = reaching(What::Name, names[0]);
+            // SAFETY: All of this is ours.
+            unsafe {
+                (*base.cast::<Fence>()).name = !names[1].expose_provenance();
+                if grace {
+                    synchronize_rcu();
+                }
+                kfree(names[0].cast());
+                dma_fence_signal(base);
+                dma_fence_put(base);
+                synchronize_rcu();
+                kfree(names[1].cast());
+            }
+        };
+        if grace {
+            silent(body);
+        } else {
+            broken(RULE, "name freed although the fence has not", body);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Whether what the ops of a fence reach may be freed.
+
+use super::{
+    life,
+    reach::{for_each_string, for_each_target, FENCE, NAME, NO_WORD, OPS},
+    record::{report, Record, PENDING, RECORDS},
+    rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
+};
+use core::ptr;
+use kernel::bindings::{
+    debugobjects::{debug_obj, Freeing},
+    rcu_callback_request, rcu_stamp_passed,
+    report::{checking, this_machine, Place},
+};
+
+/// Something that the ops of a fence reach is about to be freed.
+pub(super) fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
+    let Some(record) = RECORDS.with(obj.owner, |record| *record) else {
+        return;
+    };
+    let checking = GRACE_PERIOD_BEFORE_FREE.look();
+    if ptr::eq(obj.descr, &FENCE) {
+        life::memory_goes(obj.owner);
+    }
+    let reachable = match record.signalled {
+        Some((stamp, _)) => !rcu_stamp_passed(stamp),
+        None => is_reachable_while_pending(obj, &record),
+    };
+    if reachable && checking && !freeing.said.replace(true) {
+        say(obj.descr.name, obj.note, &record, freeing);
+    }
+}
+
+/// True if the ops of a fence that has not signalled may still reach this.
+fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
+    if record.released {
+        return false;
+    }
+    if ptr::eq(obj.descr, &NAME) && !record.declared {
+        // The driver may have given it another name; then it goes a grace period after it was
+        // last given.
+        let mut last = record.names.iter().map(|&(_, stamp)| stamp);
+        return last.any(|stamp| stamp != 0 && !rcu_stamp_passed(stamp));
+    }
+    // The table stays until the signal, whoever knows of the fence.
+    record.published.is_some() || ptr::eq(obj.descr, &OPS)
+}
+
+/// A block is about to be freed: it may be one to which the memory of a fence points that is pending.
+pub(super) fn freeing(freeing: &Freeing) {
+    let machine = this_machine();
+    for (number, fence) in PENDING.all() {
+        let Some(record) = RECORDS.with(number, |record| *record) else {
+            continue;
+        };
+        let same = (freeing.addr..freeing.addr + freeing.size).contains(&fence);
+        if record.machine != machine || same {
+            continue;
+        }
+        let mut found = None;
+        for_each_target(fence, |target, offset| {
+            if target.addr == freeing.addr {
+                found = Some(("private data", offset));
+            }
+            for_each_string(target, |string| {
+                if string == freeing.addr {
+                    found.get_or_insert(("string of the private data", offset));
+                }
+            });
+        });
+        let Some((name, offset)) = found else {
+            continue;
+        };
+        if GRACE_PERIOD_BEFORE_FREE.look() && !freeing.said.replace(true) {
+            say(name, offset, &record, freeing);
+        }
+    }
+}
+
+fn say(name: &str, offset: usize, record: &Record, freeing: &Freeing) {
+    let when = match record.signalled {
+        Some(_) => "before a grace period has passed since the signal",
+        None => "although the fence has not signalled",
+    };
+    let evidence = [
+        record.created(),
+        record.signalled(),
+        match rcu_callback_request() {
+            Some(request) => ("freeing was asked of RCU", Place::At(request.at)),
+            None if record.signalled.is_none() => ("so its ops may be called", Place::Unknown),
+            None => ("no grace period was asked for after that", Place::Unknown),
+        },
+        ("freed", Place::Here(freeing.at)),
+    ];
+    let whom = (record.context, record.seqno);
+    let rule = &GRACE_PERIOD_BEFORE_FREE;
+    match offset {
+        NO_WORD => report(rule, format_args!("{name} freed {when}"), whom, &evidence),
+        // In front of the fence, if that is not the first in its memory.
+        _ => {
+            let offset = offset.cast_signed();
+            let what = format_args!("{name} (by the pointer at {offset:+}) freed {when}");
+            report(rule, what, whom, &evidence);
+        }
+    }
+}
+
+/// A lock is about to be freed that a fence names.
+pub(super) fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
+    let Some(record) = RECORDS.with(obj.owner, |record| *record) else {
+        return;
+    };
+    let with_the_fence = (freeing.addr..freeing.addr + freeing.size).contains(&record.addr);
+    if record.released || with_the_fence || !checking() || freeing.said.replace(true) {
+        return;
+    }
+    let evidence = [
+        record.created(),
+        record.signalled(),
+        ("lock freed", Place::Here(freeing.at)),
+    ];
+    report(
+        &EXTERN_LOCK_OUTLIVES,
+        format_args!("lock freed while a fence still has it"),
+        (record.context, record.seqno),
+        &evidence,
+    );
+}
