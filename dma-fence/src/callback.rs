@@ -41,7 +41,8 @@ use kernel::{
 pub trait FenceCallback: Send + 'static {
     /// The fence has signalled. Called once, in atomic context, with the fence's lock held and
     /// interrupts off: nothing may sleep, take the lock of this fence (ask for its status, say),
-    /// or drop the [`FenceCallbackRegistration`] that it belongs to.
+    /// or drop the [`FenceCallbackRegistration`] that it belongs to. Rule
+    /// [callback-atomic](../../book/rules/callback-atomic.html).
     fn on_signal(&mut self);
 }
 
@@ -72,7 +73,8 @@ impl<T> From<AllocError> for CallbackError<T> {
 ///
 /// Dropping it takes the callback back; if that is running, waits until it has returned. That
 /// takes the fence's lock: so from any context, but neither from a callback of the same fence,
-/// nor from one of a fence whose callbacks drop registrations on this one.
+/// nor from one of a fence whose callbacks drop registrations on this one. Rule
+/// [callback-once](../../book/rules/callback-once.html).
 ///
 /// # Invariants
 ///

@@ -14,6 +14,9 @@ use core::{
 use kernel::prelude::*;
 
 /// An op that says whether a fence is over, and with what: `None` while it is not.
+///
+/// Rule [signaled-monotonic](../../book/rules/signaled-monotonic.html): what
+/// [`SIGNALED`](FenceContextOps::SIGNALED) has said it says whenever it is asked.
 pub type PollOp<T> = fn(fence: &OpsFence<'_, T>) -> Option<Result>;
 
 /// An op that is told when somebody hopes for a fence.
@@ -62,7 +65,8 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
     /// maybe with its lock held.
     ///
     /// `None` says not yet. A result says that it has, and must be said again whenever asked;
-    /// the fence signals with the first.
+    /// the fence signals with the first. Rule
+    /// [signaled-monotonic](../../book/rules/signaled-monotonic.html).
     #[doc(alias = "signaled")]
     const SIGNALED: Option<PollOp<Self>> = None;
 
@@ -75,7 +79,7 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
 /// A fence as its driver's ops see it: its number, its data, its timeline.
 ///
 /// An op may hold the fence's lock already, so nothing that would take it can be reached from
-/// here.
+/// here. Rule [callback-atomic](../../book/rules/callback-atomic.html).
 pub struct OpsFence<'a, T: FenceContextOps> {
     fence: *mut bindings::dma_fence,
     _op: PhantomData<&'a T>,
