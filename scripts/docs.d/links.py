@@ -62,4 +62,7 @@ def main(target):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    if len(sys.argv) != 2:
+        print("usage: links.py TARGET", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(main(sys.argv[1]))
