@@ -19,6 +19,7 @@ use super::{
 };
 use core::{
     cell::UnsafeCell,
+    panic::Location,
     ptr::{
         addr_of,
         addr_of_mut,
@@ -41,7 +42,8 @@ use kernel::{
 pub trait FenceCallback: Send + 'static {
     /// The fence has signalled. Called once, in atomic context, with the fence's lock held and
     /// interrupts off: nothing may sleep, take the lock of this fence (ask for its status, say),
-    /// or drop the [`FenceCallbackRegistration`] that it belongs to.
+    /// or drop the [`FenceCallbackRegistration`] that it belongs to. Rule
+    /// [callback-atomic](../../book/rules/callback-atomic.html).
     fn on_signal(&mut self);
 }
 
@@ -72,7 +74,8 @@ impl<T> From<AllocError> for CallbackError<T> {
 ///
 /// Dropping it takes the callback back; if that is running, waits until it has returned. That
 /// takes the fence's lock: so from any context, but neither from a callback of the same fence,
-/// nor from one of a fence whose callbacks drop registrations on this one.
+/// nor from one of a fence whose callbacks drop registrations on this one. Rule
+/// [callback-once](../../book/rules/callback-once.html).
 ///
 /// # Invariants
 ///
@@ -117,10 +120,12 @@ impl<T: FenceCallback> FenceCallbackRegistration<T> {
     ///
     /// [`CallbackError::AlreadySignaled`], which is ENOENT as an [`Error`].
     #[doc(alias = "dma_fence_add_callback")]
+    #[track_caller]
     pub fn new<'a>(fence: &'a Fence, callback: T) -> impl PinInit<Self, CallbackError<T>> + 'a
     where
         T: 'a,
     {
+        let at = Location::caller();
         let init = move |slot: *mut Self| {
             // SAFETY: `slot` is valid for writes and pinned from now on. All fields are written
             // before the callback is added, since it may run at once.
@@ -128,7 +133,9 @@ impl<T: FenceCallback> FenceCallbackRegistration<T> {
                 addr_of_mut!((*slot).fence).write(ARef::from(fence));
                 addr_of_mut!((*slot).callback).write(UnsafeCell::new(callback));
                 let cb = Opaque::cast_into(addr_of!((*slot).cb));
-                bindings::dma_fence_add_callback(fence.as_raw(), cb, Some(Self::run))
+                let ret = bindings::dma_fence_add_callback(fence.as_raw(), cb, Some(Self::run));
+                bindings::__dma_fence_added_at(cb, at);
+                ret
             };
             if ret == 0 {
                 return Ok(());

@@ -30,7 +30,8 @@ use kernel::{
 /// A timeline: a number, two names, and the next sequence number.
 ///
 /// Having a reference to one tells you that its names are valid. Dropping it waits for a grace
-/// period, since readers may be inside the names of a fence that has just signalled: sleeps.
+/// period, since readers may be inside the names of a fence that has just signalled: sleeps. Rule
+/// [grace-period-before-free](../../book/rules/grace-period-before-free.html).
 ///
 /// # Panics
 ///

@@ -39,7 +39,7 @@ impl<T: FenceContextOps> ContextRef<T> for Arc<FenceContext<T>> {}
 /// Memory for a fence that does not exist yet.
 ///
 /// Having one tells you that creating the fence cannot fail: it is taken before the point of no
-/// return of a submission.
+/// return of a submission. Rule [no-alloc-at-submit](../../book/rules/no-alloc-at-submit.html).
 pub struct FenceAllocation<T: FenceContextOps, C: ContextRef<T>> {
     block: KBox<Block<T>>,
     context: C,
@@ -104,7 +104,9 @@ unsafe impl<T: FenceContextOps, C: ContextRef<T> + Sync> Sync for FenceAllocatio
 /// - its timeline is alive.
 ///
 /// Dropping it without a signal is an error, which is printed; the fence signals with ECANCELED.
-/// The driver's data is dropped after a grace period.
+/// The driver's data is dropped after a grace period. Rules
+/// [signal-eventually](../../book/rules/signal-eventually.html) and
+/// [signal-once](../../book/rules/signal-once.html).
 ///
 /// # Invariants
 ///
@@ -151,7 +153,9 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     /// Signals, with an error if `result` is one. From any context, unless it is the last user of
     /// its timeline; callbacks run here.
     ///
-    /// If somebody's poll was faster, the result of that stays.
+    /// If somebody's poll was faster, the result of that stays. Rules
+    /// [signal-once](../../book/rules/signal-once.html) and
+    /// [error-before-signal](../../book/rules/error-before-signal.html).
     #[doc(alias("dma_fence_signal", "dma_fence_set_error"))]
     #[track_caller]
     pub fn signal(self, result: Result) {

@@ -23,6 +23,9 @@ use kernel::{
 
 /// A fence, shared: it can be waited for, asked and described, but not signalled.
 ///
+/// It does not give its ops, which are gone once it has signalled: rule
+/// [no-ops-identity](../../book/rules/no-ops-identity.html).
+///
 /// # Invariants
 ///
 /// The fence was initialised, and its count is not 0 while a reference exists.
@@ -139,7 +142,8 @@ impl Fence {
     }
 
     /// True if this fence comes after `other`; `None` if they are of different contexts, whose
-    /// fences have no order. From any context.
+    /// fences have no order. From any context. Rule
+    /// [compare-same-context](../../book/rules/compare-same-context.html).
     #[doc(alias = "dma_fence_is_later")]
     #[track_caller]
     pub fn is_later_than(&self, other: &Fence) -> Option<bool> {
@@ -252,7 +256,9 @@ impl Fence {
     /// The name of the driver; "detached-driver" once the fence has signalled.
     ///
     /// The string belongs to the driver. It may be used only inside the read-side section in
-    /// which it was asked for, which is why it cannot outlive the guard.
+    /// which it was asked for, which is why it cannot outlive the guard. Rules
+    /// [names-in-one-rcu-section](../../book/rules/names-in-one-rcu-section.html) and
+    /// [rcu-no-sleep](../../book/rules/rcu-no-sleep.html).
     #[doc(alias(
         "dma_fence_driver_name",
         "dma_fence_access_begin",

@@ -56,6 +56,18 @@ pub unsafe fn __dma_fence_publishes(_fence: *mut dma_fence) {}
 ///
 /// None.
 #[inline(always)]
+pub unsafe fn __dma_fence_added_at(
+    _cb: *mut dma_fence_cb,
+    _at: &'static core::panic::Location<'static>,
+) {
+}
+
+/// For the contract room, which Linux does not have.
+///
+/// # Safety
+///
+/// None.
+#[inline(always)]
 pub unsafe fn __dma_fence_forgets(_fence: *mut dma_fence) {}
 
 // # Safety

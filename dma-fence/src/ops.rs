@@ -14,6 +14,9 @@ use core::{
 use kernel::prelude::*;
 
 /// An op that says whether a fence is over, and with what: `None` while it is not.
+///
+/// Rule [signaled-monotonic](../../book/rules/signaled-monotonic.html): what
+/// [`SIGNALED`](FenceContextOps::SIGNALED) has said it says whenever it is asked.
 pub type PollOp<T> = fn(fence: &OpsFence<'_, T>) -> Option<Result>;
 
 /// An op that is told when somebody hopes for a fence.
@@ -61,8 +64,8 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
     /// Has it happened? Called from any context, at any time before the fence has signalled,
     /// maybe with its lock held.
     ///
-    /// `None` says not yet. A result says that it has, and the first stands, whatever is said later:
-    /// the fence signals with the first.
+    /// `None` says not yet. A result says that it has, and the fence signals with the first, whatever
+    /// is said later. Rule [signaled-monotonic](../../book/rules/signaled-monotonic.html).
     #[doc(alias = "signaled")]
     const SIGNALED: Option<PollOp<Self>> = None;
 
@@ -75,7 +78,7 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
 /// A fence as its driver's ops see it: its number, its data, its timeline.
 ///
 /// An op may hold the fence's lock already, so nothing that would take it can be reached from
-/// here.
+/// here. Rule [callback-atomic](../../book/rules/callback-atomic.html).
 pub struct OpsFence<'a, T: FenceContextOps> {
     fence: *mut bindings::dma_fence,
     _op: PhantomData<&'a T>,

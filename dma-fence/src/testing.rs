@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The door to what exists only in userspace: listening to all fences, and keeping books of them.
+//!
+//! [`RULES`] are the rules of the contract; [their pages](../../../book/rules/index.html) say why
+//! each is there and how it is kept.
 
 mod books;
 mod example;

@@ -77,7 +77,9 @@ pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
 /// signalling. Takes the lock. From any context.
 ///
 /// 0, or -ENOENT if the fence has signalled, in which case `func` is never called; -EINVAL, with
-/// a warning, without a fence or function.
+/// a warning, without a fence or function. Rules
+/// [callback-once](../../../book/rules/callback-once.html) and
+/// [callback-atomic](../../../book/rules/callback-atomic.html).
 ///
 /// # Safety
 ///

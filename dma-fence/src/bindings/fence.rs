@@ -213,6 +213,9 @@ pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
 
 /// The ops if they are attached, else null: `rcu_access_pointer(fence->ops)`.
 ///
+/// Rules [no-ops-identity](../../../book/rules/no-ops-identity.html) and
+/// [no-driver-data-after-signal](../../../book/rules/no-driver-data-after-signal.html).
+///
 /// # Safety
 ///
 /// `fence` is valid. What the result points to is not looked at outside of RCU.

@@ -26,7 +26,8 @@ unsafe fn live_ops(fence: *mut dma_fence) -> Option<NonNull<dma_fence_ops>> {
 
 /// The name of the driver, or "detached-driver" once the fence has signalled.
 ///
-/// C: `const char __rcu *`: the string is asked for and used inside one read-side section.
+/// C: `const char __rcu *`: the string is asked for and used inside one read-side section. Rule
+/// [names-in-one-rcu-section](../../../book/rules/names-in-one-rcu-section.html).
 ///
 /// # Safety
 ///
@@ -52,7 +53,8 @@ pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
 
 /// The name of the timeline, or "signaled-timeline" once the fence has signalled.
 ///
-/// C: `const char __rcu *`: the string is asked for and used inside one read-side section.
+/// C: `const char __rcu *`: the string is asked for and used inside one read-side section. Rule
+/// [names-in-one-rcu-section](../../../book/rules/names-in-one-rcu-section.html).
 ///
 /// # Safety
 ///

@@ -25,6 +25,8 @@ pub unsafe fn __dma_fence_is_later(fence: *mut dma_fence, f1: u64, f2: u64) -> b
 /// True if `f1` is later than `f2`; false, with a warning, if their contexts differ. From any
 /// context.
 ///
+/// Rule [compare-same-context](../../../book/rules/compare-same-context.html).
+///
 /// # Safety
 ///
 /// See the module [`bindings`](super).

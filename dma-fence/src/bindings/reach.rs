@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the safe half says to the contract room; Linux has nobody to tell.
 
-use super::{super::contract, dma_fence};
+use super::{super::contract, dma_fence, dma_fence_cb};
+use core::panic::Location;
 
 /// The ops of this fence reach a context, two names, and data in the fence, which stand there. From
 /// any context.
@@ -39,6 +40,16 @@ pub unsafe fn __dma_fence_drops(addr: usize, size: usize) {
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn __dma_fence_publishes(fence: *mut dma_fence) {
     contract::published(fence);
+}
+
+/// Whoever wanted the callback that was just added did so there. From any context.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is. `cb` is compared only.
+#[inline]
+pub unsafe fn __dma_fence_added_at(cb: *mut dma_fence_cb, at: &'static Location<'static>) {
+    contract::callback_added_at(cb, at);
 }
 
 /// The issuer of the fence goes without having signalled it. From any context.

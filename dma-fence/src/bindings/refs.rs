@@ -94,6 +94,9 @@ pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fe
 /// Drops a reference; null is allowed. From any context, but the last one takes the lock if
 /// callbacks are pending.
 ///
+/// Rules [release-signalled](../../../book/rules/release-signalled.html), and for the last one in a
+/// callback [callback-atomic](../../../book/rules/callback-atomic.html).
+///
 /// # Safety
 ///
 /// `fence` is null, or the caller owns a reference.

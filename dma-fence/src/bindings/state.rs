@@ -144,7 +144,7 @@ pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
 /// Sets the error that the fence will signal with. From any context.
 ///
 /// Warns if it has signalled already, and if `error` is no errno, -4095..-1; sets it all the
-/// same.
+/// same. Rule [error-before-signal](../../../book/rules/error-before-signal.html).
 ///
 /// # Safety
 ///

@@ -77,6 +77,11 @@ pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pendi
     }
 }
 
+/// The callback that was just added, if it was, is wanted by code that stands there.
+pub(crate) fn callback_added_at(cb: *mut dma_fence_cb, at: At) {
+    CALLBACKS.with(cb.addr(), |callback| callback.added = at);
+}
+
 /// A callback was taken back.
 pub(crate) fn callback_done(_fence: *mut dma_fence, cb: *mut dma_fence_cb) {
     CALLBACKS.with(cb.addr(), |callback| callback.pending = false);

@@ -29,6 +29,7 @@ nothing! {
     call_begins(*mut dma_fence, Call);
     call_ends();
     callback_added(*mut dma_fence, *mut dma_fence_cb, bool);
+    callback_added_at(*mut dma_fence_cb, &'static core::panic::Location<'static>);
     callback_atomic(*mut dma_fence);
     callback_begins(*mut dma_fence, *mut dma_fence_cb);
     callback_atomic_put(*mut dma_fence);

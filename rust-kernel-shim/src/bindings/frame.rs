@@ -9,6 +9,8 @@ use crate::machine::cpu;
 use core::panic::Location;
 
 /// Nobody sleeps inside an RCU read-side section.
+///
+/// Rule [rcu-no-sleep](../../../book/rules/rcu-no-sleep.html).
 pub static RCU_NO_SLEEP: Rule = Rule::new("rcu-no-sleep");
 
 /// A callback that runs on this thread.

@@ -20,6 +20,8 @@ pub use crate::{
 /// Runs `body` in a machine of its own, as [`fifo`](super::baton::fifo) does, and expects it to
 /// break `rule`, and no other. A production kernel, which checks nothing, runs `body` and no more.
 ///
+/// What the rules are is in [the book](../../../../book/rules/index.html).
+///
 /// # Panics
 ///
 /// If there was no report, or one that names another rule.

@@ -2,6 +2,7 @@
 //! The documentation shows code of files that are compiled; this sees to it that it finds them.
 #![forbid(unsafe_code)]
 
+use dma_fence::testing::RULES;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -80,4 +81,25 @@ fn code_that_has_gone_is_noticed() {
         "../tools/fence/Cargo.toml: expected `[package]`",
     ];
     assert_eq!(broken(&documentation(), page), expected);
+}
+
+#[test]
+fn the_table_of_rules_is_complete() {
+    let index = fs::read_to_string(documentation().join("rules/index.rst")).unwrap();
+    let listed: Vec<&str> = index
+        .lines()
+        .filter_map(|line| line.strip_prefix("   * - :doc:`")?.strip_suffix('`'))
+        .collect();
+    let names: Vec<&str> = RULES.iter().map(|rule| rule.name).collect();
+    assert_eq!(listed, names);
+}
+
+#[test]
+fn the_readme_shows_a_real_report() {
+    let file = |name: &str| fs::read_to_string(documentation().join(name)).unwrap();
+    let report: String = file("rules/reports/grace-period-before-free.txt")
+        .lines()
+        .map(|line| format!("    {line}\n"))
+        .collect();
+    assert!(file("../README.md").contains(&report), "{report}");
 }
