@@ -3,10 +3,10 @@
 //!
 //! The C mirror calls the functions of this room where something happens; each is one statement
 //! there. They never call into a driver, and change nothing of what the core does. What they know
-//! of a fence stands beside it, by its address ([`record`]); a fence that was made while nothing
+//! of a fence stands beside it, by its address (`record`); a fence that was made while nothing
 //! was checked is unknown to them, and nothing is said of it.
 //!
-//! A production kernel has none of this ([`off`]); nor have builds that look for data races or weak
+//! A production kernel has none of this (`off`); nor have builds that look for data races or weak
 //! orderings, since the shadow's lock would order everything.
 //!
 //! | file | rules |
@@ -20,28 +20,24 @@
 
 pub(crate) mod rules;
 
+/// The modules of a kernel that checks the rules: those that the mirror calls, and what these need.
+macro_rules! checks {
+    (called [$($called:ident)*] own [$($own:ident)*]) => {
+        $(#[cfg(all(feature = "debug", not(any(loom, tsan))))]
+        mod $called;
+        #[cfg(all(feature = "debug", not(any(loom, tsan))))]
+        pub(crate) use self::$called::*;)*
+        $(#[cfg(all(feature = "debug", not(any(loom, tsan))))]
+        mod $own;)*
+    };
+}
+
+checks! {
+    called [callback life names ops pending reach state]
+    own [freed record]
+}
+
 #[cfg(not(all(feature = "debug", not(any(loom, tsan)))))]
 mod off;
 #[cfg(not(all(feature = "debug", not(any(loom, tsan)))))]
 pub(crate) use self::off::*;
-
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod callback;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod freed;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod life;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod names;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod ops;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod pending;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod reach;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod record;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-mod state;
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-pub(crate) use self::{callback::*, life::*, names::*, ops::*, pending::*, reach::*, state::*};

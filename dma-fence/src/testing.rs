@@ -10,6 +10,12 @@ mod listen;
 
 pub use super::contract::rules::{Check, ContractRule, Kept, RULES};
 
+/// Fences of this machine of which the checks of the contract still know something: those that live, and
+/// a few that are gone.
+pub fn known_fences() -> usize {
+    super::contract::known()
+}
+
 pub use self::{
     books::Books,
     example::{Driver, Example},

@@ -7,6 +7,7 @@ mod callbacks;
 mod freed;
 mod pending;
 mod polled;
+mod whole;
 
 use crate::exporter::{job, Timeline};
 use ::dma_fence::bindings::{dma_fence, dma_fence_put, dma_fence_signal};

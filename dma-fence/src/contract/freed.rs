@@ -50,7 +50,7 @@ fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
 /// A block is about to be freed: it may be one to which the memory of a fence points that is pending.
 pub(super) fn freeing(freeing: &Freeing) {
     let machine = this_machine();
-    for (number, fence) in PENDING.all() {
+    for (number, fence) in PENDING.range(0, u64::MAX, usize::MAX) {
         let Some(record) = RECORDS.with(number, |record| *record) else {
             continue;
         };

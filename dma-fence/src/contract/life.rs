@@ -10,7 +10,7 @@ use core::panic::Location;
 use kernel::bindings::{
     debugobjects::{debug_object_deactivate, debug_watch_register},
     ktime_get, rcu_stamp, rcu_stamp_passed,
-    report::checking,
+    report::{checking, this_machine},
     spinlock_t,
 };
 
@@ -70,18 +70,28 @@ pub(crate) fn released(fence: *mut dma_fence) {
     };
     reach::lock_not_needed(number);
     PENDING.remove(number);
-    let signalled = RECORDS.with(number, |record| {
+    let settles = RECORDS.with(number, |record| {
         record.released = true;
-        record.signalled.is_some()
+        record.signalled.map(|_| record.machine)
     });
-    if signalled == Some(true) {
-        SETTLING.insert(number, ());
+    if let Some(machine) = settles.flatten() {
+        SETTLING.insert((machine, number), ());
     }
+}
+
+/// Fences of this machine of which something is known.
+pub(crate) fn known() -> usize {
+    let machine = this_machine();
+    RECORDS
+        .filter_map(|_, record| (record.machine == machine).then_some(()))
+        .count()
 }
 
 /// Forgets some of those of which a grace period has passed since they signalled.
 fn sweep() {
-    for (number, ()) in SETTLING.first(SWEPT) {
+    // Only who is in a machine knows of its grace periods.
+    let machine = this_machine();
+    for ((_, number), ()) in SETTLING.range((machine, 0), (machine + 1, 0), SWEPT) {
         let signalled = RECORDS.with(number, |record| record.signalled).flatten();
         if signalled.is_none_or(|(stamp, _)| rcu_stamp_passed(stamp)) {
             forget(number);
@@ -91,11 +101,11 @@ fn sweep() {
 
 /// Forgets a fence.
 pub(super) fn forget(number: u64) {
-    SETTLING.remove(number);
     PENDING.remove(number);
     let Some(record) = RECORDS.remove(number) else {
         return;
     };
+    SETTLING.remove((record.machine, number));
     if LIVE.with(record.addr, |live| *live == number) == Some(true) {
         LIVE.remove(record.addr);
     }
@@ -107,16 +117,16 @@ pub(super) fn forget(number: u64) {
 /// The memory of a fence is about to be freed.
 pub(super) fn memory_goes(number: u64) {
     PENDING.remove(number);
-    let Some((addr, settles)) = RECORDS.with(number, |record| {
+    let Some((addr, machine, settles)) = RECORDS.with(number, |record| {
         record.released = true;
-        (record.addr, record.signalled.is_some())
+        (record.addr, record.machine, record.signalled.is_some())
     }) else {
         return;
     };
     if !settles {
         return forget(number);
     }
-    SETTLING.insert(number, ());
+    SETTLING.insert((machine, number), ());
     if LIVE.with(addr, |live| *live == number) == Some(true) {
         LIVE.remove(addr);
     }

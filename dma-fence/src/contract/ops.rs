@@ -154,10 +154,10 @@ pub(crate) fn callback_atomic(fence: *mut dma_fence) {
     let Some(record) = record::of(fence) else {
         return;
     };
-    let Some(frame) = debug_frame(|frame| frame.lock == record.lock && !frame.said) else {
+    let Some(frame) = debug_frame(|frame| frame.lock == record.lock) else {
         return;
     };
-    if checking() {
+    if checking() && !frame.said {
         let (context, seqno) = frame.whom;
         let what = frame.what;
         frame.report(

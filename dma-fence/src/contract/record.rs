@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is known of a fence.
 
-use super::super::bindings::{dma_fence, dma_fence_ops};
+use super::{
+    super::bindings::{dma_fence, dma_fence_ops},
+    life,
+};
 use core::{
     panic::Location,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -64,8 +67,9 @@ pub(super) static RECORDS: Shadow<u64, Record> = Shadow::new();
 /// The addresses of fences that have not signalled, and whose drivers have declared nothing.
 pub(super) static PENDING: Shadow<u64, usize> = Shadow::new();
 
-/// Those whose last reference is gone, and that may have signalled less than a grace period ago.
-pub(super) static SETTLING: Shadow<u64, ()> = Shadow::new();
+/// Those whose last reference is gone, and that may have signalled less than a grace period ago; by
+/// their machines and numbers.
+pub(super) static SETTLING: Shadow<(u64, u64), ()> = Shadow::new();
 
 /// The numbers of fences whose memory is theirs, by their addresses.
 pub(super) static LIVE: Shadow<usize, u64> = Shadow::new();
@@ -111,7 +115,7 @@ impl Record {
         RECORDS.insert(number, self);
         if let Some(before) = LIVE.insert(self.addr, number) {
             // Its memory went without a word, as that of a stack does.
-            RECORDS.remove(before);
+            life::forget(before);
         }
         number
     }

@@ -103,7 +103,7 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
             (watch.freeing)(&freeing);
         }
     }
-    for (key, obj) in OBJECTS.range((addr, 0, 0), (addr.saturating_add(size), 0, 0)) {
+    for (key, obj) in OBJECTS.range((addr, 0, 0), (addr.saturating_add(size), 0, 0), usize::MAX) {
         // Somebody else may have forgotten it meanwhile.
         if OBJECTS.remove(key).is_some() && checking() {
             (obj.descr.freed)(&obj, &freeing);

@@ -202,6 +202,9 @@ impl Baton {
         let slot = Mutex::new(None);
         let first = || {
             let result = panic::catch_unwind(AssertUnwindSafe(|| baton.first_task(body)));
+            if result.is_err() {
+                baton.abandon();
+            }
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             // Nothing of the caller's is used from here on.
             let _ = baton.lock().done.send(None);
@@ -498,6 +501,13 @@ impl Baton {
 
     /// Says that the machine comes to no end. None of its tasks runs again.
     fn declare(&self, stuck: Stuck) {
+        self.abandon();
+        // Nobody listens if the machine was given up before.
+        let _ = self.lock().done.send(Some(stuck));
+    }
+
+    /// None of the tasks that have not ended runs again.
+    fn abandon(&self) {
         let mut inner = self.lock();
         inner.stuck = true;
         for task in &inner.tasks {
@@ -505,8 +515,6 @@ impl Baton {
             // what never runs again uses nothing of it.
             task.get().abandon_section();
         }
-        // Nobody listens if the machine was given up before.
-        let _ = inner.done.send(Some(stuck));
     }
 
     /// Declares the machine stuck, and stays where it is.

@@ -49,14 +49,16 @@ impl<K: Ord + Copy, V> Shadow<K, V> {
         Some((*key, value.clone()))
     }
 
-    /// Copies of all from the key `start` up to, but not including, the key `end`, in order.
-    pub fn range(&self, start: K, end: K) -> impl Iterator<Item = (K, V)>
+    /// Copies of those from the key `start` up to, but not including, the key `end`, in order, and of
+    /// `most` at most.
+    pub fn range(&self, start: K, end: K, most: usize) -> impl Iterator<Item = (K, V)>
     where
         V: Clone,
     {
         let map = self.lock();
         let found: Vec<(K, V)> = if start < end {
             map.range(start..end)
+                .take(most)
                 .map(|(key, value)| (*key, value.clone()))
                 .collect()
         } else {
@@ -74,33 +76,6 @@ impl<K: Ord + Copy, V> Shadow<K, V> {
         let found: Vec<R> = map
             .iter_mut()
             .filter_map(|(key, value)| f(*key, value))
-            .collect();
-        found.into_iter()
-    }
-
-    /// Keeps those for which `f` says so.
-    pub fn retain(&self, mut f: impl FnMut(K, &mut V) -> bool) {
-        self.lock().retain(|key, value| f(*key, value));
-    }
-
-    /// Copies of all, in order.
-    pub fn all(&self) -> impl Iterator<Item = (K, V)>
-    where
-        V: Clone,
-    {
-        self.first(usize::MAX)
-    }
-
-    /// Copies of the first `n`.
-    pub fn first(&self, n: usize) -> impl Iterator<Item = (K, V)>
-    where
-        V: Clone,
-    {
-        let found: Vec<(K, V)> = self
-            .lock()
-            .iter()
-            .take(n)
-            .map(|(key, value)| (*key, value.clone()))
             .collect();
         found.into_iter()
     }
