@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Callbacks through the safe API, and the ops that drivers may have.
 
-#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
-
 use dma_fence::{
     bindings, wait_any, wait_any_interruptible, CallbackError, Complete, DeadlineOp, DriverFence,
     Enqueue, Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps,
@@ -14,9 +12,8 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{Atomic, Relaxed},
-        Arc, Completion,
+        rcu, Arc, Completion,
     },
-    task::Task,
     testing::{baton, expect_report},
     time::Delta,
     workqueue::{self, impl_has_work, new_work, Work, WorkItem},
@@ -38,6 +35,11 @@ fn context<T: FenceContextOps>(ops: T) -> Result<Arc<FenceContext<T>>> {
         FenceContext::new(1, c"driver", c"timeline", ops),
         GFP_KERNEL,
     )
+}
+
+/// The fence as C has it; valid as long as the reference.
+fn raw(fence: &Fence) -> *mut bindings::dma_fence {
+    core::ptr::from_ref(fence).cast_mut().cast()
 }
 
 /// Writes its name down when it is called.
@@ -105,12 +107,13 @@ fn a_completion_is_completed_and_a_task_woken() {
         let context = context(Plain)?;
         let issued = context.new_fence_allocation(())?.new_fence();
         let completion = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
-        let me: &Task = unsafe { &*c::get_current().cast() };
         let _complete = register(issued.as_fence(), Complete::new(completion.clone()))?;
-        let _wake = register(issued.as_fence(), Wake::new(me.into()))?;
+        let _wake = register(issued.as_fence(), Wake::new((&**current!()).into()))?;
+        // SAFETY: Nothing is asked for.
         unsafe { c::set_current_state(c::TASK_UNINTERRUPTIBLE) };
         issued.signal(Ok(()));
         // Woken before it could sleep: else nobody would ever do it.
+        // SAFETY: Nothing is asked for.
         unsafe { c::schedule() };
         completion.wait_for_completion();
         Ok(())
@@ -204,8 +207,10 @@ fn a_driver_may_refuse_to_signal() -> Result {
 #[test]
 fn ops_that_are_missing_are_missing_in_c() -> Result {
     let (plain, ring) = (context(Plain)?, context(Ring::new(false))?);
-    let ops = |fence: &Fence| unsafe {
-        *bindings::dma_fence_ops_ptr(core::ptr::from_ref(fence).cast_mut().cast())
+    let ops = |fence: &Fence| {
+        let _section = rcu::read_lock();
+        // SAFETY: A fence that has not signalled has ops, and they are looked at inside the section.
+        unsafe { *bindings::dma_fence_ops_ptr(raw(fence)) }
     };
     let plain = plain.new_fence_allocation(())?.new_fence();
     let ring = ring.new_fence_allocation(1)?.new_fence();
@@ -475,8 +480,8 @@ fn an_error_counts_once_it_has_signalled() -> Result {
     let context = context(Plain)?;
     let issued = context.new_fence_allocation(())?.new_fence();
     let fence: ARef<Fence> = issued.as_fence().into();
-    let raw = core::ptr::from_ref::<Fence>(&fence).cast_mut().cast();
-    unsafe { bindings::dma_fence_set_error(raw, EIO.to_errno()) };
+    // SAFETY: `fence` is a reference.
+    unsafe { bindings::dma_fence_set_error(raw(&fence), EIO.to_errno()) };
     assert_eq!(fence.error(), None);
     issued.signal(Ok(()));
     assert_eq!(fence.error(), Some(EIO));
