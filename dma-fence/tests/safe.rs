@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The safe API as a driver and its users see it.
 
-#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
-
 use dma_fence::{
     bindings, ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext, FenceContextOps,
 };
@@ -10,11 +8,14 @@ use dma_fence::{
 use dma_fence::{wait_any, wait_any_interruptible, Ktime};
 use kernel::{
     bindings as c,
+    error::from_err_ptr,
     ffi::c_void,
     prelude::*,
     str::CString,
     sync::{aref::ARef, rcu, Arc},
+    task::Task,
     testing::{self, baton},
+    time::{delay::fsleep, Delta},
     types::ForeignOwnable,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
@@ -94,6 +95,7 @@ fn the_width_of_numbers_is_the_drivers_choice() -> Result {
     let narrow = narrow.new_fence_allocation(Counted(&DROPPED))?.new_fence();
     let flags = |fence: &Fence| {
         let fence = core::ptr::from_ref(fence).cast_mut().cast();
+        // SAFETY: It comes from a reference to a fence.
         unsafe { bindings::dma_fence_flags(fence) }
     };
     assert_eq!(flags(wide.as_fence()), 0b111);
@@ -216,10 +218,13 @@ fn c_code_can_own_the_issuers_side() -> Result {
     let fence: ARef<Fence> = issued.as_fence().into();
     let ptr = issued.into_foreign();
     {
+        // SAFETY: From `into_foreign()`, and taken back only when this scope has ended.
         let borrowed: DriverFenceBorrow<'_, Plain> = unsafe { Foreign::borrow(ptr) };
         assert_eq!(borrowed.as_fence().seqno(), fence.seqno());
     }
     assert_eq!(fence.status(), None);
+    // SAFETY: From `into_foreign()`, taken back once; nothing borrowed is left, and `context`, which
+    // it refers to, lives to the end of the test.
     unsafe { Foreign::from_foreign(ptr) }.signal(Ok(()));
     assert_eq!(fence.status(), Some(Ok(())));
     Ok(())
@@ -251,6 +256,26 @@ fn a_timeline_with_a_forgotten_fence_is_the_end() {
     eprintln!("after the end");
 }
 
+/// Starts a thread that runs `body`.
+fn spawn<F: FnOnce() + Send + 'static>(body: F) -> ARef<Task> {
+    /// # Safety
+    ///
+    /// `body` is a [`KBox`] of an `F` that was given away.
+    unsafe extern "C" fn run<F: FnOnce()>(body: *mut c_void) -> i32 {
+        // SAFETY: By the safety requirements.
+        unsafe { KBox::into_inner(KBox::<F>::from_raw(body.cast()))() };
+        0
+    }
+    let body = KBox::into_raw(KBox::new(body, GFP_KERNEL).unwrap()).cast();
+    // SAFETY: The box is the thread's, which may have it since it is `Send`.
+    let task = unsafe { c::kthread_create(run::<F>, body, c"test".as_char_ptr()) };
+    let task = from_err_ptr(task).unwrap();
+    // SAFETY: A thread that has not been woken is there; the type is transparent.
+    let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
+    task.wake_up();
+    task
+}
+
 /// What a waiting task is given, and what it found.
 struct Waiter {
     fence: ARef<Fence>,
@@ -259,25 +284,21 @@ struct Waiter {
 }
 
 impl Waiter {
-    fn new(fence: &Fence, wait: fn(&Fence) -> String) -> Self {
-        Self {
+    fn new(fence: &Fence, wait: fn(&Fence) -> String) -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self {
             fence: fence.into(),
             wait,
             found: Default::default(),
-        }
+        })
     }
 
-    fn start(&self) -> *mut c::task_struct {
-        unsafe extern "C" fn run(data: *mut c_void) -> i32 {
-            let waiter = unsafe { &*data.cast::<Waiter>() };
+    fn start(self: &std::sync::Arc<Self>) -> ARef<Task> {
+        let waiter = self.clone();
+        spawn(move || {
+            // SAFETY: Nothing is asked for.
             unsafe { c::allow_signal(c::SIGUSR1) };
             *waiter.found.lock().unwrap() = Some((waiter.wait)(&waiter.fence));
-            0
-        }
-        let data = core::ptr::from_ref(self).cast_mut().cast();
-        let task = unsafe { c::kthread_create(run, data, c"waiter".as_char_ptr()) };
-        unsafe { c::wake_up_process(task) };
-        task
+        })
     }
 
     fn found(&self) -> Option<String> {
@@ -309,10 +330,11 @@ fn waits_end_with_the_signal_a_timeout_or_an_interrupt() {
         timed.start();
         both.start();
         baton::settle();
-        unsafe { c::send_sig(c::SIGUSR1, task, 1) };
+        // SAFETY: `task` is a reference.
+        unsafe { c::send_sig(c::SIGUSR1, task.as_ptr(), 1) };
         baton::settle();
         assert_eq!(interrupted.found().as_deref(), Some("Err(ERESTARTSYS)"));
-        unsafe { c::msleep(10) };
+        fsleep(Delta::from_millis(10));
         assert_eq!(
             (plain.found(), timed.found(), both.found()),
             (None, None, None)
@@ -339,17 +361,16 @@ fn event(what: &'static str) {
 }
 
 /// Asks for a name, lets the others run, and uses it.
-unsafe extern "C" fn reader(fence: *mut c_void) -> i32 {
-    let fence = unsafe { Fence::from_raw(fence.cast()) };
+fn reader(fence: &Fence) {
     let guard = rcu::read_lock();
     let name = fence.driver_name(&guard);
+    // SAFETY: Nothing is asked for.
     unsafe { c::cpu_relax() };
     event(if name == c"driver" {
         "name used"
     } else {
         "name is gone"
     });
-    0
 }
 
 #[test]
@@ -358,10 +379,9 @@ fn the_names_outlive_every_reader() {
         let context = context(Plain)?;
         let issued = context.new_fence_allocation(())?.new_fence();
         let fence: ARef<Fence> = issued.as_fence().into();
-        let data = core::ptr::from_ref::<Fence>(&fence).cast_mut().cast();
-        let task = unsafe { c::kthread_create(reader, data, c"reader".as_char_ptr()) };
-        unsafe { c::wake_up_process(task) };
+        spawn(move || reader(&fence));
         // The reader asks, and gives way in the middle of its section.
+        // SAFETY: Nothing is asked for.
         unsafe { c::cpu_relax() };
         issued.signal(Ok(()));
         // Nothing is queued, so the barrier alone does not wait: that was the gap.
