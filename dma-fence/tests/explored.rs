@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What must hold under every schedule.
 #![cfg(feature = "debug")]
-#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
 
 use dma_fence::{
     bindings::{self, dma_fence_ops},
@@ -151,11 +150,18 @@ fn what_was_said_once_is_said_again() {
     });
 }
 
+/// # Safety
+///
+/// None; the type of an op asks for it.
 unsafe extern "C" fn name(_fence: *mut bindings::dma_fence) -> *const c_char {
     c"reused".as_char_ptr()
 }
 
 /// The memory stays that of a fence: it is used again.
+///
+/// # Safety
+///
+/// None; the type of an op asks for it.
 unsafe extern "C" fn release(_fence: *mut bindings::dma_fence) {}
 
 static OPS: dma_fence_ops = dma_fence_ops {
@@ -181,8 +187,11 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
     // The old one is released without a signal.
     explore(|| {
         without_checks(|| {
+            // SAFETY: Nothing is asked for.
             let reused: *mut Reused = unsafe { c::kzalloc_obj(c::GFP_KERNEL) };
-            let address = reused.addr();
+            assert!(!reused.is_null());
+            let address = reused.expose_provenance();
+            // SAFETY: Fresh memory, which nobody else knows; the ops are static.
             unsafe {
                 bindings::dma_fence_init(
                     &raw mut (*reused).fence,
@@ -197,6 +206,10 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
             let other = done.clone();
             spawn(move || {
                 let reused: *mut Reused = core::ptr::with_exposed_provenance_mut(address);
+                // SAFETY: The block is freed only once `other` was completed. The reference is the
+                // one from the first `dma_fence_init()`. Where the count is zero nobody has the
+                // fence: who knows its memory from the slot gets no reference before it is that of
+                // the new one, and then looks at the slot again.
                 unsafe {
                     let fence = &raw mut (*reused).fence;
                     // Out of the slot, the last reference gone, and the memory is another fence.
@@ -209,6 +222,8 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
                 }
                 other.complete_all();
             });
+            // SAFETY: Until it is freed below the block is that of a fence, for `release` leaves it
+            // alone. The section is closed here; what was found in it comes with a reference.
             unsafe {
                 c::rcu_read_lock();
                 let found = bindings::dma_fence_get_rcu_safe(&raw mut (*reused).slot);
@@ -219,6 +234,8 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
                 }
             }
             done.wait_for_completion();
+            // SAFETY: The other task is done with it, this one has put what it had found, and nobody
+            // else knows it.
             unsafe { c::kfree(core::ptr::with_exposed_provenance_mut::<Reused>(address).cast()) };
         })
     });
