@@ -1,52 +1,92 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The baton: who runs when, and what time it is.
 
-#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
-
 use kernel::{
-    bindings::*,
+    bindings::{
+        allow_signal, complete, completion, get_current, init_completion, kthread_create,
+        kthread_stop, ktime_get, msleep, schedule_timeout, send_sig, set_current_state,
+        signal_pending, wait_for_completion, wait_for_completion_timeout, MAX_SCHEDULE_TIMEOUT,
+        SIGUSR1, TASK_INTERRUPTIBLE,
+    },
+    error::from_err_ptr,
     ffi::c_void,
     str::CStrExt as _,
+    sync::aref::ARef,
+    task::Task,
     testing::baton::{self, Stuck},
+    types::Opaque,
 };
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-type Log = Mutex<Vec<String>>;
-
-fn spawn<T>(function: unsafe extern "C" fn(*mut c_void) -> i32, data: &T) -> *mut task_struct {
-    let data = core::ptr::from_ref(data).cast_mut().cast();
-    let task = unsafe { kthread_create(function, data, c"test".as_char_ptr()) };
-    unsafe { wake_up_process(task) };
+/// Starts a task that runs `body`, and gives what that gives to who stops it.
+fn spawn<F: FnOnce() -> i32 + Send + 'static>(body: F) -> ARef<Task> {
+    /// # Safety
+    ///
+    /// `body` is a boxed `F` that was given away.
+    unsafe extern "C" fn run<F: FnOnce() -> i32>(body: *mut c_void) -> i32 {
+        // SAFETY: By the safety requirements.
+        let body = unsafe { Box::from_raw(body.cast::<F>()) };
+        body()
+    }
+    let body = Box::into_raw(Box::new(body)).cast();
+    // SAFETY: The box is the thread's, which may have it since it is `Send`.
+    let task = unsafe { kthread_create(run::<F>, body, c"test".as_char_ptr()) };
+    let task = from_err_ptr(task).unwrap();
+    // SAFETY: A thread that has not been woken is there; the type is transparent.
+    let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
+    task.wake_up();
     task
 }
 
-unsafe extern "C" fn sleeper(data: *mut c_void) -> i32 {
-    let (name, ms, log) = unsafe { &*data.cast::<(&str, u32, &Log)>() };
-    log.lock().unwrap().push(format!("{name} sleeps"));
-    unsafe { msleep(*ms) };
-    log.lock().unwrap().push(format!(
-        "{name} wakes at {}",
-        unsafe { ktime_get() } / 1_000_000
-    ));
-    0
+/// Stops a task.
+fn stop(task: &Task) -> i32 {
+    // SAFETY: The caller has a reference.
+    unsafe { kthread_stop(task.as_ptr()) }
+}
+
+fn sleep(ms: u32) {
+    // SAFETY: Nothing is asked for.
+    unsafe { msleep(ms) };
+}
+
+/// What happened, in its order.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn push(&self, what: &str) {
+        self.0.lock().unwrap().push(what.into());
+    }
+}
+
+/// What a task does that sleeps.
+fn sleeper(name: &'static str, ms: u32, log: &Log) -> impl FnOnce() -> i32 + Send + 'static {
+    let log = log.clone();
+    move || {
+        log.push(&format!("{name} sleeps"));
+        sleep(ms);
+        // SAFETY: Nothing is asked for.
+        let now = unsafe { ktime_get() };
+        log.push(&format!("{name} wakes at {}", now / 1_000_000));
+        0
+    }
 }
 
 #[test]
 fn tasks_run_in_the_order_in_which_they_became_runnable() {
     let log = Log::default();
-    let (a, b) = (("a", 2000, &log), ("b", 1000, &log));
     let done = baton::fifo(|| {
-        spawn(sleeper, &a);
-        spawn(sleeper, &b);
-        log.lock().unwrap().push("init settles".into());
+        spawn(sleeper("a", 2000, &log));
+        spawn(sleeper("b", 1000, &log));
+        log.push("init settles");
         baton::settle();
-        log.lock().unwrap().push("init goes on".into());
-        unsafe { msleep(3000) };
-        log.lock().unwrap().push("init ends".into());
+        log.push("init goes on");
+        sleep(3000);
+        log.push("init ends");
     });
     assert_eq!(done, Ok(()));
     assert_eq!(
-        *log.lock().unwrap(),
+        *log.0.lock().unwrap(),
         [
             "init settles",
             "a sleeps",
@@ -59,70 +99,100 @@ fn tasks_run_in_the_order_in_which_they_became_runnable() {
     );
 }
 
-unsafe extern "C" fn completer(data: *mut c_void) -> i32 {
-    unsafe { complete(data.cast()) };
-    7
+/// C's completion.
+///
+/// # Invariants
+///
+/// It is initialised.
+struct Done(Opaque<completion>);
+
+// SAFETY: A completion is made for being used by several threads.
+unsafe impl Send for Done {}
+// SAFETY: As above.
+unsafe impl Sync for Done {}
+
+impl Done {
+    fn new() -> Arc<Self> {
+        let done = Arc::new(Self(Opaque::uninit()));
+        // INVARIANT: It is now, and stays where it is.
+        // SAFETY: Nobody else has it.
+        unsafe { init_completion(done.0.get()) };
+        done
+    }
+
+    fn complete(&self) {
+        // SAFETY: By the type invariant; the caller has a reference.
+        unsafe { complete(self.0.get()) };
+    }
+
+    fn wait(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { wait_for_completion(self.0.get()) };
+    }
+
+    fn wait_timeout(&self, jiffies: usize) -> usize {
+        // SAFETY: By the type invariant.
+        unsafe { wait_for_completion_timeout(self.0.get(), jiffies) }
+    }
+}
+
+/// Starts a task that completes `done`, and gives 7.
+fn completer(done: &Arc<Done>) -> ARef<Task> {
+    let done = done.clone();
+    spawn(move || {
+        done.complete();
+        7
+    })
 }
 
 #[test]
 fn completions_hand_over() {
-    let done = baton::fifo(|| unsafe {
-        let mut x = core::mem::MaybeUninit::<completion>::uninit();
-        init_completion(x.as_mut_ptr());
-        spawn(completer, &x);
-        wait_for_completion(x.as_mut_ptr());
-        assert_eq!(wait_for_completion_timeout(x.as_mut_ptr(), 5), 0);
+    let done = baton::fifo(|| {
+        let x = Done::new();
+        completer(&x);
+        x.wait();
+        assert_eq!(x.wait_timeout(5), 0);
     });
     assert_eq!(done, Ok(()));
 }
 
 #[test]
 fn a_machine_in_which_nobody_can_run_is_stuck() {
-    let done = baton::fifo(|| unsafe {
-        let mut x = core::mem::MaybeUninit::<completion>::uninit();
-        init_completion(x.as_mut_ptr());
-        wait_for_completion(x.as_mut_ptr());
-    });
+    let done = baton::fifo(|| Done::new().wait());
     assert_eq!(done, Err(Stuck::Deadlock));
-}
-
-unsafe extern "C" fn interruptible(data: *mut c_void) -> i32 {
-    unsafe { allow_signal(SIGUSR1) };
-    unsafe { set_current_state(TASK_INTERRUPTIBLE) };
-    let left = unsafe { schedule_timeout(MAX_SCHEDULE_TIMEOUT) };
-    let pending = unsafe { signal_pending(get_current()) };
-    unsafe { *data.cast::<(isize, i32)>() = (left, pending) };
-    0
 }
 
 #[test]
 fn a_signal_ends_an_interruptible_sleep() {
-    let result = (0isize, 0i32);
+    let result = Arc::new(Mutex::new((0, 0)));
+    let found = result.clone();
     let done = baton::fifo(|| {
-        let task = spawn(interruptible, &result);
+        let task = spawn(move || {
+            // SAFETY: Nothing is asked for, but that the task is there, which is this one.
+            let (left, pending) = unsafe {
+                allow_signal(SIGUSR1);
+                set_current_state(TASK_INTERRUPTIBLE);
+                let left = schedule_timeout(MAX_SCHEDULE_TIMEOUT);
+                (left, signal_pending(get_current()))
+            };
+            *found.lock().unwrap() = (left, pending);
+            0
+        });
         baton::settle();
-        unsafe { send_sig(SIGUSR1, task, 1) };
-        unsafe { kthread_stop(task) }
+        // SAFETY: `task` is a reference.
+        unsafe { send_sig(SIGUSR1, task.as_ptr(), 1) };
+        stop(&task)
     });
     assert_eq!(done, Ok(0));
-    assert_eq!(
-        unsafe { core::ptr::read_volatile(&result) },
-        (MAX_SCHEDULE_TIMEOUT, 1)
-    );
+    assert_eq!(*result.lock().unwrap(), (MAX_SCHEDULE_TIMEOUT, 1));
 }
 
 #[test]
 fn kthread_stop_gives_what_the_function_returned() {
-    let done = baton::fifo(|| unsafe {
-        let mut x = core::mem::MaybeUninit::<completion>::uninit();
-        init_completion(x.as_mut_ptr());
-        let task = kthread_create(completer, x.as_mut_ptr().cast(), c"late".as_char_ptr());
-        get_task_struct(task);
-        wake_up_process(task);
+    let done = baton::fifo(|| {
+        let task = completer(&Done::new());
         baton::settle();
-        let code = kthread_stop(task);
-        put_task_struct(task);
-        code
+        stop(&task)
     });
     assert_eq!(done, Ok(7));
 }
