@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Interrupts that a processor sends to itself, and what interrupts hold up.
 
-#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
-
 use kernel::{
-    bindings::*,
-    testing::{baton, explore},
+    bindings::{
+        call_rcu, callback_head, cpu_relax, in_atomic, init_irq_work, irq_work, irq_work_is_busy,
+        irq_work_is_pending, irq_work_queue, irq_work_sync, irqs_disabled, local_irq_restore,
+        local_irq_save, spin_lock_irqsave, spin_unlock_irqrestore, spinlock,
+    },
+    sync::rcu,
+    testing::{baton, explore, in_hardirq, in_serving_softirq},
+    types::Opaque,
 };
 use std::{
-    mem::MaybeUninit,
+    cell::Cell,
     ptr::{addr_of_mut, null_mut},
     sync::{
         atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
@@ -23,30 +27,77 @@ fn everywhere(body: impl Fn() + Sync) {
     explore(body);
 }
 
+/// Runs `body` with interrupts disabled; those that come meanwhile are taken at its end.
+fn without_interrupts(body: impl FnOnce()) {
+    // SAFETY: Nothing is asked for.
+    let flags = unsafe { local_irq_save() };
+    body();
+    // SAFETY: Saved above, by this thread.
+    unsafe { local_irq_restore(flags) };
+}
+
+fn interrupts_are_disabled() -> bool {
+    // SAFETY: Nothing is asked for.
+    unsafe { irqs_disabled() }
+}
+
+fn is_atomic() -> bool {
+    // SAFETY: Nothing is asked for.
+    unsafe { in_atomic() }
+}
+
+/// Work that calls `action` with its number.
+///
+/// # Invariants
+///
+/// `work` is initialised, to call [`act`].
 #[repr(C)]
 struct Item<'a> {
-    work: irq_work,
+    work: Opaque<irq_work>,
     number: u32,
     action: &'a dyn Fn(u32),
 }
 
+/// # Safety
+///
+/// `work` is that of an [`Item`].
 unsafe extern "C" fn act(work: *mut irq_work) {
-    unsafe {
-        assert!(in_hardirq() && irqs_disabled() && in_atomic());
-        assert!(!irq_work_is_pending(work) && irq_work_is_busy(work));
-        let item = work.cast::<Item<'_>>();
-        ((*item).action)((*item).number);
+    // SAFETY: By the safety requirements; it is the first member.
+    let item = unsafe { &*work.cast::<Item<'_>>() };
+    assert!(in_hardirq() && interrupts_are_disabled() && is_atomic());
+    assert!(!item.is_pending() && item.is_busy());
+    (item.action)(item.number);
+}
+
+impl Item<'_> {
+    /// Queues it on this thread, which takes the interrupt at once, or else before
+    /// [`without_interrupts`] ends: in either case before the items of the test go.
+    fn queue(&self) -> bool {
+        // SAFETY: By the type invariant, and it is there until its function has returned: see above.
+        unsafe { irq_work_queue(self.work.get()) }
+    }
+
+    fn is_pending(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { irq_work_is_pending(self.work.get()) }
+    }
+
+    fn is_busy(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { irq_work_is_busy(self.work.get()) }
     }
 }
 
 fn items<'a, const N: usize>(action: &'a dyn Fn(u32)) -> Box<[Item<'a>; N]> {
     let mut number = 0;
     Box::new([(); N].map(|()| {
-        let mut work = MaybeUninit::uninit();
-        unsafe { init_irq_work(work.as_mut_ptr(), Some(act)) };
+        let work = Opaque::uninit();
+        // SAFETY: Nobody else has it; it may be moved until it is queued.
+        unsafe { init_irq_work(work.get(), Some(act)) };
         number += 1;
+        // INVARIANT: Initialised above.
         Item {
-            work: unsafe { work.assume_init() },
+            work,
             number,
             action,
         }
@@ -58,15 +109,13 @@ fn at_once_if_interrupts_are_enabled() {
     everywhere(|| {
         let count = AtomicU32::new(0);
         let action = |n| assert_eq!(count.fetch_add(n, SeqCst), 0);
-        let mut items = items::<1>(&action);
-        unsafe {
-            let work = addr_of_mut!(items[0].work);
-            assert!(irq_work_queue(work));
-            assert_eq!(count.load(SeqCst), 1);
-            assert!(!irq_work_is_busy(work));
-            irq_work_sync(work);
-        }
-        assert!(unsafe { !in_hardirq() && !irqs_disabled() });
+        let [item] = &*items::<1>(&action);
+        assert!(item.queue());
+        assert_eq!(count.load(SeqCst), 1);
+        assert!(!item.is_busy());
+        // SAFETY: By the type invariant; this is not its function.
+        unsafe { irq_work_sync(item.work.get()) };
+        assert!(!in_hardirq() && !interrupts_are_disabled());
     });
 }
 
@@ -75,20 +124,20 @@ fn at_the_end_of_the_outermost_section_the_last_first() {
     everywhere(|| {
         let log = Mutex::new(Vec::new());
         let action = |n| log.lock().unwrap().push(n);
-        let mut items = items::<3>(&action);
+        let items = items::<3>(&action);
         let mut lock = spinlock::new();
-        let outer = unsafe { local_irq_save() };
-        unsafe {
-            let flags = spin_lock_irqsave(&mut lock);
-            for item in items.iter_mut() {
-                assert!(irq_work_queue(&mut item.work));
-                assert!(!irq_work_queue(&mut item.work));
-                assert!(irq_work_is_pending(&mut item.work));
+        without_interrupts(|| {
+            // SAFETY: It is initialised.
+            let flags = unsafe { spin_lock_irqsave(&mut lock) };
+            for item in items.iter() {
+                assert!(item.queue());
+                assert!(!item.queue());
+                assert!(item.is_pending());
             }
-            spin_unlock_irqrestore(&mut lock, flags);
-        }
-        assert_eq!(*log.lock().unwrap(), []);
-        unsafe { local_irq_restore(outer) };
+            // SAFETY: Taken above, which gave the flags.
+            unsafe { spin_unlock_irqrestore(&mut lock, flags) };
+            assert_eq!(*log.lock().unwrap(), []);
+        });
         assert_eq!(*log.lock().unwrap(), [3, 2, 1]);
     });
 }
@@ -97,8 +146,8 @@ fn at_the_end_of_the_outermost_section_the_last_first() {
 fn what_work_queues_comes_after_all_of_it() {
     everywhere(|| {
         let log = Mutex::new(Vec::new());
-        let mut works = [null_mut::<irq_work>(); 4];
-        let known: *mut [*mut irq_work; 4] = &mut works;
+        // What the action knows of the items, which know the action.
+        let works = Cell::new([null_mut::<irq_work>(); 4]);
         let action = |n| {
             let mut log = log.lock().unwrap();
             log.push(n);
@@ -107,20 +156,18 @@ fn what_work_queues_comes_after_all_of_it() {
             // The second queues itself and two others.
             if n == 2 && first {
                 for other in [1, 3, 0] {
-                    assert!(unsafe { irq_work_queue((*known)[other]) });
+                    // SAFETY: Those of the items below, which are there until their functions
+                    // have returned, as in `Item::queue()`.
+                    assert!(unsafe { irq_work_queue(works.get()[other]) });
                 }
             }
         };
-        let mut items = items::<4>(&action);
-        for (work, item) in works.iter_mut().zip(items.iter_mut()) {
-            *work = &mut item.work;
-        }
-        let flags = unsafe { local_irq_save() };
-        unsafe {
-            irq_work_queue(works[2]);
-            irq_work_queue(works[1]);
-        }
-        unsafe { local_irq_restore(flags) };
+        let items = items::<4>(&action);
+        works.set(items.each_ref().map(|item| item.work.get()));
+        without_interrupts(|| {
+            items[2].queue();
+            items[1].queue();
+        });
         // The first batch is 2 and 3; of what 2 has queued, the last comes first.
         assert_eq!(*log.lock().unwrap(), [2, 3, 1, 4, 2]);
     });
@@ -130,17 +177,17 @@ fn what_work_queues_comes_after_all_of_it() {
 fn each_thread_has_a_list_of_its_own() {
     let log = Mutex::new(Vec::new());
     let action = |n| log.lock().unwrap().push(n);
-    let mut mine = items::<1>(&action);
-    let flags = unsafe { local_irq_save() };
-    unsafe { irq_work_queue(&mut mine[0].work) };
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut other = items::<1>(&action);
-            unsafe { irq_work_queue(&mut other[0].work) };
-            assert_eq!(*log.lock().unwrap(), [1]);
+    let [mine] = &*items::<1>(&action);
+    without_interrupts(|| {
+        mine.queue();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let [other] = &*items::<1>(&action);
+                other.queue();
+                assert_eq!(*log.lock().unwrap(), [1]);
+            });
         });
     });
-    unsafe { local_irq_restore(flags) };
     assert_eq!(*log.lock().unwrap(), [1, 1]);
 }
 
@@ -151,11 +198,16 @@ struct Callback {
     returned: AtomicBool,
 }
 
+/// # Safety
+///
+/// `head` is that of a [`Callback`].
 unsafe extern "C" fn slow(head: *mut callback_head) {
+    // SAFETY: By the safety requirements; it is the first member.
     let this = unsafe { &*head.cast::<Callback>() };
-    assert!(unsafe { in_serving_softirq() && !in_hardirq() && in_atomic() });
+    assert!(in_serving_softirq() && !in_hardirq() && is_atomic());
     this.inside.store(true, SeqCst);
     for _ in 0..50 {
+        // SAFETY: Nothing is asked for.
         unsafe { cpu_relax() };
     }
     this.returned.store(true, SeqCst);
@@ -171,13 +223,13 @@ fn a_callback_holds_up_the_next_grace_period() {
         inside: AtomicBool::new(false),
         returned: AtomicBool::new(false),
     };
-    unsafe {
-        call_rcu(addr_of_mut!(this.head), Some(slow));
-        while !this.inside.load(SeqCst) {
-            cpu_relax();
-        }
-        synchronize_rcu();
-        assert!(this.returned.load(SeqCst));
-        rcu_barrier();
+    // SAFETY: `this` is there until the barrier has returned, and is queued once.
+    unsafe { call_rcu(addr_of_mut!(this).cast(), Some(slow)) };
+    while !this.inside.load(SeqCst) {
+        // SAFETY: Nothing is asked for.
+        unsafe { cpu_relax() };
     }
+    rcu::synchronize_rcu();
+    assert!(this.returned.load(SeqCst));
+    rcu::rcu_barrier();
 }
