@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! RCU as a user sees it, with free threads and under a baton.
 
-#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
-
-use kernel::{bindings::*, ffi::c_void, str::CStrExt as _, testing::baton};
+use kernel::{
+    bindings::{
+        call_rcu, callback_head, cpu_relax, kthread_create, local_irq_restore, local_irq_save,
+        preempt_disable, preempt_enable, rcu_read_lock_held, wake_up_process,
+    },
+    error::from_err_ptr,
+    ffi::c_void,
+    str::CStrExt as _,
+    sync::rcu,
+    testing::baton,
+};
 use std::{
     sync::{
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -12,22 +20,45 @@ use std::{
     thread,
 };
 
-/// Opens a section of some kind and closes it when told.
-fn held_up_by(open: fn(), close: fn()) {
+/// Calls `body` inside of a section of some kind.
+type Section = fn(body: &dyn Fn());
+
+fn with_read_lock(body: &dyn Fn()) {
+    let _guard = rcu::read_lock();
+    body();
+}
+
+fn without_preemption(body: &dyn Fn()) {
+    // SAFETY: Nothing is asked for.
+    unsafe { preempt_disable() };
+    body();
+    // SAFETY: Disabled above, by this thread.
+    unsafe { preempt_enable() };
+}
+
+fn without_interrupts(body: &dyn Fn()) {
+    // SAFETY: Nothing is asked for.
+    let flags = unsafe { local_irq_save() };
+    body();
+    // SAFETY: Saved above, by this thread.
+    unsafe { local_irq_restore(flags) };
+}
+
+fn held_up_by(section: Section) {
     let (opened, closed) = (Barrier::new(2), AtomicBool::new(false));
     thread::scope(|s| {
         s.spawn(|| {
-            open();
-            opened.wait();
-            // Long enough for a grace period that does not wait to be over.
-            for _ in 0..1000 {
-                thread::yield_now();
-            }
-            closed.store(true, SeqCst);
-            close();
+            section(&|| {
+                opened.wait();
+                // Long enough for a grace period that does not wait to be over.
+                for _ in 0..1000 {
+                    thread::yield_now();
+                }
+                closed.store(true, SeqCst);
+            });
         });
         opened.wait();
-        unsafe { synchronize_rcu() };
+        rcu::synchronize_rcu();
         assert!(
             closed.load(SeqCst),
             "the grace period ended inside the section"
@@ -37,44 +68,36 @@ fn held_up_by(open: fn(), close: fn()) {
 
 #[test]
 fn readers_hold_up_grace_periods() {
-    held_up_by(
-        || unsafe { rcu_read_lock() },
-        || unsafe { rcu_read_unlock() },
-    );
+    held_up_by(with_read_lock);
 }
 
 #[test]
 fn sections_without_preemption_hold_up_grace_periods() {
-    held_up_by(
-        || unsafe { preempt_disable() },
-        || unsafe { preempt_enable() },
-    );
+    held_up_by(without_preemption);
 }
 
 #[test]
 fn sections_without_interrupts_hold_up_grace_periods() {
-    held_up_by(
-        || {
-            unsafe { local_irq_save() };
-        },
-        || unsafe { local_irq_restore(0) },
-    );
+    held_up_by(without_interrupts);
 }
 
 #[test]
 fn only_read_lock_counts_as_held() {
-    assert_eq!(unsafe { rcu_read_lock_held() }, 0);
-    unsafe { preempt_disable() };
-    assert_eq!(unsafe { rcu_read_lock_held() }, 0);
-    unsafe { rcu_read_lock() };
-    assert_eq!(unsafe { rcu_read_lock_held() }, 1);
-    unsafe { rcu_read_unlock() };
-    unsafe { preempt_enable() };
-    assert_eq!(unsafe { rcu_read_lock_held() }, 0);
+    // SAFETY: Nothing is asked for.
+    let held = || unsafe { rcu_read_lock_held() };
+    assert_eq!(held(), 0);
+    without_preemption(&|| {
+        assert_eq!(held(), 0);
+        with_read_lock(&|| assert_eq!(held(), 1));
+    });
+    assert_eq!(held(), 0);
 }
 
 static CALLED: AtomicUsize = AtomicUsize::new(0);
 
+/// # Safety
+///
+/// None; the type of a callback asks for it.
 unsafe extern "C" fn count(_head: *mut callback_head) {
     CALLED.fetch_add(1, SeqCst);
 }
@@ -86,9 +109,10 @@ fn barrier_waits_for_callbacks() {
         func: None,
     }; 100];
     for head in &mut heads {
+        // SAFETY: The heads live until the barrier has returned, and each is queued once.
         unsafe { call_rcu(head, Some(count)) };
     }
-    unsafe { rcu_barrier() };
+    rcu::rcu_barrier();
     assert_eq!(CALLED.load(SeqCst), 100);
 }
 
@@ -99,24 +123,31 @@ fn note(what: &'static str) {
     ORDER.lock().unwrap().push(what);
 }
 
+/// # Safety
+///
+/// None; it is a thread's function.
 unsafe extern "C" fn reader(_data: *mut c_void) -> i32 {
-    unsafe { rcu_read_lock() };
+    let guard = rcu::read_lock();
     note("reader in");
     // Lets the updater run, as a preempted reader would.
+    // SAFETY: Nothing is asked for.
     unsafe { cpu_relax() };
     note("reader out");
-    unsafe { rcu_read_unlock() };
+    drop(guard);
     0
 }
 
 #[test]
 fn under_a_baton_a_grace_period_ends_when_nobody_can_run() {
     let done = baton::fifo(|| {
+        // SAFETY: `reader` asks for nothing.
         let task =
             unsafe { kthread_create(reader, core::ptr::null_mut(), c"reader".as_char_ptr()) };
+        let task = from_err_ptr(task).unwrap();
+        // SAFETY: A thread that has not been woken is there.
         unsafe { wake_up_process(task) };
         note("updater waits");
-        unsafe { synchronize_rcu() };
+        rcu::synchronize_rcu();
         note("updater done");
     });
     assert_eq!(done, Ok(()));
@@ -128,16 +159,21 @@ fn under_a_baton_a_grace_period_ends_when_nobody_can_run() {
 }
 
 /// Waits for itself, if it were let.
+///
+/// # Safety
+///
+/// `head` is that of a [`Waits`].
 unsafe extern "C" fn waits(head: *mut callback_head) {
+    // SAFETY: By the safety requirements; it is the first member.
     let function = unsafe { *head.cast::<Waits>() }.function;
-    unsafe { function() };
+    function();
 }
 
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Waits {
     head: callback_head,
-    function: unsafe fn(),
+    function: fn(),
 }
 
 /// A program of its own: a BUG in a callback ends it.
@@ -145,10 +181,10 @@ struct Waits {
 #[ignore = "run by the test below"]
 fn callback_that_waits() {
     let (under_a_baton, function) = match std::env::var("CALLBACK_WAITS").as_deref() {
-        Ok("barrier") => (false, rcu_barrier as unsafe fn()),
-        Ok("barrier-baton") => (true, rcu_barrier as unsafe fn()),
-        Ok("grace-period") => (false, synchronize_rcu as unsafe fn()),
-        Ok("grace-period-baton") => (true, synchronize_rcu as unsafe fn()),
+        Ok("barrier") => (false, rcu::rcu_barrier as fn()),
+        Ok("barrier-baton") => (true, rcu::rcu_barrier as fn()),
+        Ok("grace-period") => (false, rcu::synchronize_rcu as fn()),
+        Ok("grace-period-baton") => (true, rcu::synchronize_rcu as fn()),
         other => panic!("{other:?}"),
     };
     let queue = move || {
@@ -157,10 +193,9 @@ fn callback_that_waits() {
             func: None,
         };
         let waits_too = Box::leak(Box::new(Waits { head, function }));
-        unsafe {
-            call_rcu(std::ptr::from_mut(waits_too).cast(), Some(waits));
-            rcu_barrier();
-        }
+        // SAFETY: It is leaked, and queued once.
+        unsafe { call_rcu(std::ptr::from_mut(waits_too).cast(), Some(waits)) };
+        rcu::rcu_barrier();
     };
     if under_a_baton {
         let _ = baton::fifo(queue);
