@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Workqueues and timers, as C sees them, on free threads and under a baton.
 
-#![allow(clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]
-
 use kernel::{
     bindings::*,
+    error::from_err_ptr,
     ffi::c_void,
     str::CStrExt as _,
     testing::{baton, memory},
+    types::Opaque,
 };
 use std::{
-    mem::MaybeUninit,
+    ffi::CStr,
     ptr::{addr_of_mut, null_mut},
     sync::{
-        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
-        Mutex,
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst},
+        Arc, Mutex,
     },
 };
 
@@ -42,62 +42,94 @@ fn under_a_baton(body: impl FnOnce()) -> Result<(), baton::Stuck> {
     baton::fifo(move || body.run())
 }
 
-/// A work item with what it does.
-#[repr(C)]
-struct Item<'a> {
-    work: work_struct,
-    action: &'a dyn Fn(*mut work_struct),
+/// A queue, until it is destroyed.
+fn queue(name: &'static CStr, flags: u32, max_active: i32) -> *mut workqueue_struct {
+    // SAFETY: The name is NUL-terminated.
+    let wq = unsafe { alloc_workqueue(name.as_char_ptr(), flags, max_active) };
+    assert!(!wq.is_null());
+    wq
 }
 
+/// As [`queue`], but ordered.
+fn ordered_queue(name: &'static CStr) -> *mut workqueue_struct {
+    // SAFETY: The name is NUL-terminated.
+    let wq = unsafe { alloc_ordered_workqueue(name.as_char_ptr(), 0) };
+    assert!(!wq.is_null());
+    wq
+}
+
+/// A work item with what it does.
+///
+/// # Invariants
+///
+/// `work` is initialised, to call [`act`].
+#[repr(C)]
+struct Item<'a> {
+    work: Opaque<work_struct>,
+    action: &'a (dyn Fn(*mut work_struct) + Sync),
+}
+
+/// # Safety
+///
+/// `work` is that of an [`Item`].
 unsafe extern "C" fn act(work: *mut work_struct) {
+    // SAFETY: By the safety requirements; it is the first member.
     let action = unsafe { (*work.cast::<Item<'_>>()).action };
     action(work);
 }
 
-fn item<'a>(action: &'a dyn Fn(*mut work_struct)) -> Box<Item<'a>> {
-    let mut item = Box::<Item<'a>>::new_uninit();
-    unsafe {
-        let ptr = item.as_mut_ptr();
-        let name = c"test".as_char_ptr();
-        init_work_with_key(
-            addr_of_mut!((*ptr).work),
-            Some(act),
-            false,
-            name,
-            null_mut(),
-        );
-        addr_of_mut!((*ptr).action).write(action);
-        item.assume_init()
-    }
+fn item<'a>(action: &'a (dyn Fn(*mut work_struct) + Sync)) -> Box<Item<'a>> {
+    let (work, name) = (Opaque::uninit(), c"test".as_char_ptr());
+    // INVARIANT: Initialised below.
+    let item = Box::new(Item { work, action });
+    // SAFETY: Nobody else has it, and the name is static.
+    unsafe { init_work_with_key(item.ptr(), Some(act), false, name, null_mut()) };
+    item
 }
 
 impl Item<'_> {
-    fn ptr(&mut self) -> *mut work_struct {
-        core::ptr::from_mut(self).cast()
+    fn ptr(&self) -> *mut work_struct {
+        self.work.get()
     }
 }
 
-struct Done(Box<MaybeUninit<completion>>);
+/// C's completion.
+///
+/// # Invariants
+///
+/// It is initialised.
+struct Done(Box<Opaque<completion>>);
+
+// SAFETY: A completion is made for being used by several threads.
+unsafe impl Send for Done {}
+// SAFETY: As above.
+unsafe impl Sync for Done {}
 
 impl Done {
     fn new() -> Self {
-        let mut done = Box::<completion>::new_uninit();
-        unsafe { init_completion(done.as_mut_ptr()) };
+        let done = Box::new(Opaque::uninit());
+        // SAFETY: Nobody else has it.
+        unsafe { init_completion(done.get()) };
+        // INVARIANT: Initialised above; it stays in its box.
         Self(done)
     }
     fn complete(&self) {
-        unsafe { complete(self.0.as_ptr().cast_mut()) }
+        // SAFETY: By the type invariant; the caller keeps it until this has returned.
+        unsafe { complete(self.0.get()) }
     }
     fn wait(&self) {
-        unsafe { wait_for_completion(self.0.as_ptr().cast_mut()) }
+        // SAFETY: By the type invariant.
+        unsafe { wait_for_completion(self.0.get()) }
     }
 }
 
 #[test]
 fn an_ordered_queue_keeps_the_order_also_while_work_sleeps() {
+    // SAFETY: The items are there until the queue is destroyed, which waits for them; nobody uses
+    // it then.
     both(|| unsafe {
         let log = Mutex::new(Vec::new());
-        let wq = alloc_ordered_workqueue(c"ordered".as_char_ptr(), 0);
+        let wq = ordered_queue(c"ordered");
         let sleeps = |_| {
             log.lock().unwrap().push(0);
             msleep(20);
@@ -111,7 +143,7 @@ fn an_ordered_queue_keeps_the_order_also_while_work_sleeps() {
             .collect();
         let mut items = vec![item(&sleeps)];
         items.extend(actions.iter().map(|a| item(a)));
-        for item in &mut items {
+        for item in &items {
             assert!(queue_work(wq, item.ptr()));
         }
         destroy_workqueue(wq);
@@ -123,6 +155,7 @@ fn an_ordered_queue_keeps_the_order_also_while_work_sleeps() {
 fn under_a_baton_work_runs_in_order_and_a_sleeper_makes_room() {
     let log = Mutex::new(Vec::new());
     let say = |what: &'static str| log.lock().unwrap().push(what);
+    // SAFETY: The items are there until the queue is flushed, which waits for them.
     let done = baton::fifo(|| unsafe {
         let a = |_| {
             say("a");
@@ -131,8 +164,8 @@ fn under_a_baton_work_runs_in_order_and_a_sleeper_makes_room() {
         };
         let b = |_| say("b");
         let c = |_| say("c");
-        let (mut a, mut b, mut c) = (item(&a), item(&b), item(&c));
-        for item in [&mut a, &mut b, &mut c] {
+        let (a, b, c) = (item(&a), item(&b), item(&c));
+        for item in [&a, &b, &c] {
             queue_work(system_wq, item.ptr());
         }
         say("queued");
@@ -148,6 +181,8 @@ fn under_a_baton_work_runs_in_order_and_a_sleeper_makes_room() {
 
 #[test]
 fn a_pending_item_is_queued_once() {
+    // SAFETY: The items are there until the queue is destroyed, which waits for them; nobody uses
+    // it then.
     both(|| unsafe {
         let runs = AtomicU32::new(0);
         let hold = Done::new();
@@ -155,8 +190,8 @@ fn a_pending_item_is_queued_once() {
         let count = |_| {
             runs.fetch_add(1, SeqCst);
         };
-        let wq = alloc_ordered_workqueue(c"once".as_char_ptr(), 0);
-        let (mut block, mut count) = (item(&block), item(&count));
+        let wq = ordered_queue(c"once");
+        let (block, count) = (item(&block), item(&count));
         assert!(queue_work(wq, block.ptr()));
         assert!(queue_work(wq, count.ptr()));
         assert!(!queue_work(wq, count.ptr()));
@@ -175,6 +210,8 @@ fn a_pending_item_is_queued_once() {
 
 #[test]
 fn an_item_requeues_itself_and_never_runs_twice_at_once() {
+    // SAFETY: The item is there until it has run for the last time: `done` says that it has begun
+    // to, and the flush waits for the end.
     both(|| unsafe {
         let (left, inside) = (AtomicU32::new(50), AtomicBool::new(false));
         let done = Done::new();
@@ -192,7 +229,7 @@ fn an_item_requeues_itself_and_never_runs_twice_at_once() {
                 done.complete();
             }
         };
-        let mut again = item(&again);
+        let again = item(&again);
         queue_work(system_wq, again.ptr());
         done.wait();
         flush_work(again.ptr());
@@ -201,8 +238,11 @@ fn an_item_requeues_itself_and_never_runs_twice_at_once() {
 }
 
 fn schedule_timeout_uninterruptible(jiffies: isize) {
-    unsafe { set_current_state(TASK_UNINTERRUPTIBLE) };
-    unsafe { schedule_timeout(jiffies) };
+    // SAFETY: Nothing is asked for.
+    unsafe {
+        set_current_state(TASK_UNINTERRUPTIBLE);
+        schedule_timeout(jiffies);
+    }
 }
 
 #[repr(C)]
@@ -211,7 +251,13 @@ struct SelfFreeing {
     freed: *const AtomicU32,
 }
 
+/// # Safety
+///
+/// `work` is that of a [`SelfFreeing`] in a block of its own, which nobody else uses any more;
+/// `freed` is still there.
 unsafe extern "C" fn free_itself(work: *mut work_struct) {
+    // SAFETY: By the safety requirements; the work is the first member, and its function may free
+    // it.
     unsafe {
         let freed = (*work.cast::<SelfFreeing>()).freed;
         // What is done to it after this would be noticed.
@@ -224,12 +270,13 @@ unsafe extern "C" fn free_itself(work: *mut work_struct) {
 
 #[test]
 fn an_item_may_free_itself() {
+    // SAFETY: The blocks are fresh, and given away to their functions as they are queued; `freed`
+    // is there until the queue is flushed, which waits for them.
     both(|| unsafe {
         let freed = AtomicU32::new(0);
         for _ in 0..200 {
-            let size = size_of::<SelfFreeing>();
-            let block = krealloc_node_align(null_mut(), size, 8, GFP_KERNEL, NUMA_NO_NODE);
-            let own: *mut SelfFreeing = block.cast();
+            let own: *mut SelfFreeing = kzalloc_obj(GFP_KERNEL);
+            assert!(!own.is_null());
             let work = addr_of_mut!((*own).work);
             init_work_with_key(
                 work,
@@ -248,13 +295,14 @@ fn an_item_may_free_itself() {
 
 #[test]
 fn sleeping_workers_do_not_block_others() {
+    // SAFETY: The items are there until the queue is flushed, which waits for them.
     both(|| unsafe {
         let hold = Done::new();
         let block = |_| hold.wait();
         let release = |_| (0..20).for_each(|_| hold.complete());
-        let mut blocks: Vec<_> = (0..20).map(|_| item(&block)).collect();
-        let mut release = item(&release);
-        for block in &mut blocks {
+        let blocks: Vec<_> = (0..20).map(|_| item(&block)).collect();
+        let release = item(&release);
+        for block in &blocks {
             assert!(queue_work(system_wq, block.ptr()));
         }
         assert!(queue_work(system_wq, release.ptr()));
@@ -264,6 +312,8 @@ fn sleeping_workers_do_not_block_others() {
 
 #[test]
 fn a_queue_runs_no_more_at_once_than_it_says() {
+    // SAFETY: The items are there until the queue is destroyed, which waits for them; nobody uses
+    // it then.
     both(|| unsafe {
         let (now, most) = (AtomicU32::new(0), AtomicU32::new(0));
         let work = |_| {
@@ -271,9 +321,9 @@ fn a_queue_runs_no_more_at_once_than_it_says() {
             msleep(5);
             now.fetch_sub(1, SeqCst);
         };
-        let wq = alloc_workqueue(c"two".as_char_ptr(), WQ_UNBOUND, 2);
-        let mut items: Vec<_> = (0..6).map(|_| item(&work)).collect();
-        for item in &mut items {
+        let wq = queue(c"two", WQ_UNBOUND, 2);
+        let items: Vec<_> = (0..6).map(|_| item(&work)).collect();
+        for item in &items {
             queue_work(wq, item.ptr());
         }
         destroy_workqueue(wq);
@@ -283,8 +333,11 @@ fn a_queue_runs_no_more_at_once_than_it_says() {
 
 #[test]
 fn cancel_takes_back_what_waits_and_waits_for_what_runs() {
+    // SAFETY: The items are there until the queue is destroyed, which waits for what was not
+    // cancelled; nobody uses it then. An item is not flushed by itself.
     both(|| unsafe {
-        let wq = alloc_ordered_workqueue(c"cancel".as_char_ptr(), 0);
+        let wq = ordered_queue(c"cancel");
+        let own = AtomicPtr::new(wq);
         let (hold, started) = (Done::new(), Done::new());
         let finished = AtomicBool::new(false);
         let requeued = AtomicBool::new(false);
@@ -292,11 +345,11 @@ fn cancel_takes_back_what_waits_and_waits_for_what_runs() {
             started.complete();
             hold.wait();
             msleep(10);
-            requeued.store(queue_work(wq, work), SeqCst);
+            requeued.store(queue_work(own.load(SeqCst), work), SeqCst);
             finished.store(true, SeqCst);
         };
         let never = |_| panic!("was cancelled");
-        let (mut block, mut never) = (item(&block), item(&never));
+        let (block, never) = (item(&block), item(&never));
         queue_work(wq, block.ptr());
         queue_work(wq, never.ptr());
         assert!(cancel_work(never.ptr()));
@@ -321,9 +374,20 @@ struct Flusher {
     done: Done,
 }
 
+// SAFETY: Any thread may flush the work; the rest is made for being used by several.
+unsafe impl Send for Flusher {}
+// SAFETY: As above.
+unsafe impl Sync for Flusher {}
+
+/// # Safety
+///
+/// `data` is an [`Arc`] of a [`Flusher`] that was given away; its work is there until the flusher
+/// is done.
 unsafe extern "C" fn flusher(data: *mut c_void) -> i32 {
-    let flusher = unsafe { &*data.cast::<Flusher>() };
+    // SAFETY: By the safety requirements.
+    let flusher = unsafe { Arc::from_raw(data.cast::<Flusher>()) };
     flusher.waits.complete();
+    // SAFETY: By the safety requirements; this thread is no worker.
     unsafe { flush_work(flusher.work) };
     flusher.done.complete();
     0
@@ -331,21 +395,25 @@ unsafe extern "C" fn flusher(data: *mut c_void) -> i32 {
 
 #[test]
 fn cancelling_lets_those_go_on_who_wait() {
+    // SAFETY: The items are there until the flusher is done and the queue is destroyed, which waits
+    // for what was not cancelled; nobody uses it then. The flusher gets an `Arc` of its own, and
+    // is there until it was woken.
     both(|| unsafe {
-        let wq = alloc_ordered_workqueue(c"flush".as_char_ptr(), 0);
+        let wq = ordered_queue(c"flush");
         let hold = Done::new();
         let block = |_| hold.wait();
         let never = |_| panic!("was cancelled");
-        let (mut block, mut never) = (item(&block), item(&never));
+        let (block, never) = (item(&block), item(&never));
         queue_work(wq, block.ptr());
         queue_work(wq, never.ptr());
-        let own = Flusher {
+        let own = Arc::new(Flusher {
             work: never.ptr(),
             waits: Done::new(),
             done: Done::new(),
-        };
-        let data = (&raw const own).cast_mut().cast();
-        wake_up_process(kthread_create(flusher, data, c"flusher".as_char_ptr()));
+        });
+        let data = Arc::into_raw(own.clone()).cast_mut().cast();
+        let task = kthread_create(flusher, data, c"flusher".as_char_ptr());
+        wake_up_process(from_err_ptr(task).unwrap());
         own.waits.wait();
         baton::settle();
         assert!(cancel_work_sync(never.ptr()));
@@ -357,6 +425,7 @@ fn cancelling_lets_those_go_on_who_wait() {
 
 #[test]
 fn flushing_a_queue_does_not_wait_for_what_comes_later() {
+    // SAFETY: The item is there until the queue is drained, when it has run for the last time.
     both(|| unsafe {
         let stop = AtomicBool::new(false);
         let runs = AtomicU32::new(0);
@@ -367,7 +436,7 @@ fn flushing_a_queue_does_not_wait_for_what_comes_later() {
                 schedule_timeout_uninterruptible(1);
             }
         };
-        let mut for_ever = item(&for_ever);
+        let for_ever = item(&for_ever);
         queue_work(system_long_wq, for_ever.ptr());
         flush_workqueue(system_long_wq);
         flush_work(for_ever.ptr());
@@ -380,6 +449,8 @@ fn flushing_a_queue_does_not_wait_for_what_comes_later() {
 
 #[test]
 fn work_can_be_queued_where_sleeping_is_forbidden() {
+    // SAFETY: The items are there until they are flushed; the lock is initialised, and given back
+    // with the flags from taking it.
     both(|| unsafe {
         let mut lock = spinlock::new();
         let ran = AtomicBool::new(false);
@@ -389,7 +460,7 @@ fn work_can_be_queued_where_sleeping_is_forbidden() {
             ran.store(true, SeqCst);
         };
         let bh = |_| bh_context.store(in_atomic(), SeqCst);
-        let (mut work, mut bh) = (item(&work), item(&bh));
+        let (work, bh) = (item(&work), item(&bh));
         let flags = spin_lock_irqsave(&mut lock);
         queue_work(system_highpri_wq, work.ptr());
         queue_work(system_bh_wq, bh.ptr());
@@ -403,56 +474,76 @@ fn work_can_be_queued_where_sleeping_is_forbidden() {
 #[repr(C)]
 struct ByRcu<'a> {
     head: callback_head,
-    work: *mut work_struct,
-    _item: Box<Item<'a>>,
+    item: Box<Item<'a>>,
 }
 
+/// # Safety
+///
+/// `head` is that of a [`ByRcu`], which is there until its item has run.
 unsafe extern "C" fn queue_it(head: *mut callback_head) {
-    unsafe { queue_work(system_wq, (*head.cast::<ByRcu<'_>>()).work) };
+    // SAFETY: By the safety requirements; it is the first member.
+    unsafe { queue_work(system_wq, (*head.cast::<ByRcu<'_>>()).item.ptr()) };
 }
 
 #[test]
 fn work_queued_by_the_last_grace_period_runs() {
     let ran = AtomicBool::new(false);
     let work = |_| ran.store(true, SeqCst);
-    let mut item = item(&work);
     let mut by_rcu = ByRcu {
         head: callback_head {
             next: null_mut(),
             func: None,
         },
-        work: item.ptr(),
-        _item: item,
+        item: item(&work),
     };
-    let done = under_a_baton(|| unsafe { call_rcu(&mut by_rcu.head, Some(queue_it)) });
+    // SAFETY: It is queued once, and there until the machine has ended, and with it all work.
+    let done = under_a_baton(|| unsafe { call_rcu(addr_of_mut!(by_rcu).cast(), Some(queue_it)) });
     assert_eq!(done, Ok(()));
     assert!(ran.load(SeqCst));
 }
 
 /// As [`Item`], with a delay.
+///
+/// # Invariants
+///
+/// `dwork` is initialised, to call [`act_delayed`].
 #[repr(C)]
 struct Delayed<'a> {
-    dwork: delayed_work,
-    action: &'a dyn Fn(),
+    dwork: Opaque<delayed_work>,
+    action: &'a (dyn Fn() + Sync),
 }
 
+/// # Safety
+///
+/// `work` is that of a [`Delayed`].
 unsafe extern "C" fn act_delayed(work: *mut work_struct) {
+    // SAFETY: By the safety requirements; it is the first member of the first member.
     let action = unsafe { (*work.cast::<Delayed<'_>>()).action };
     action();
 }
 
-fn delayed<'a>(action: &'a dyn Fn()) -> Box<Delayed<'a>> {
-    let mut item = Box::<Delayed<'a>>::new_uninit();
+fn delayed<'a>(action: &'a (dyn Fn() + Sync)) -> Box<Delayed<'a>> {
+    let (dwork, name) = (Opaque::zeroed(), c"test".as_char_ptr());
+    // INVARIANT: Initialised below.
+    let item = Box::new(Delayed { dwork, action });
+    // SAFETY: Nobody else has it, and the name is static.
     unsafe {
-        let ptr = item.as_mut_ptr();
-        ptr.write_bytes(0, 1);
-        let (work, name) = (addr_of_mut!((*ptr).dwork.work), c"test".as_char_ptr());
-        init_work_with_key(work, Some(act_delayed), false, name, null_mut());
-        let timer = addr_of_mut!((*ptr).dwork.timer);
+        init_work_with_key(item.work(), Some(act_delayed), false, name, null_mut());
+        let timer = addr_of_mut!((*item.ptr()).timer);
         let function = delayed_work_timer_fn;
         timer_init_key(timer, Some(function), TIMER_IRQSAFE, name, null_mut());
-        addr_of_mut!((*ptr).action).write(action);
-        item.assume_init()
+    }
+    item
+}
+
+impl Delayed<'_> {
+    fn ptr(&self) -> *mut delayed_work {
+        self.dwork.get()
+    }
+
+    /// The first member.
+    fn work(&self) -> *mut work_struct {
+        self.ptr().cast()
     }
 }
 
@@ -461,19 +552,20 @@ fn delayed_work_runs_when_its_time_has_come() {
     let log = Mutex::new(Vec::new());
     let start = AtomicU32::new(0);
     let say = |what: &'static str| {
+        // SAFETY: Nothing is asked for.
         let at = unsafe { jiffies() } as u32 - start.load(SeqCst);
         log.lock().unwrap().push((what, at));
     };
+    // SAFETY: The items are there until the time of the last one has come.
     let done = baton::fifo(|| unsafe {
         start.store(jiffies() as u32, SeqCst);
         let (late, early, at_once) = (|| say("late"), || say("early"), || say("at once"));
-        let (mut late, mut early, mut at_once) =
-            (delayed(&late), delayed(&early), delayed(&at_once));
-        assert!(queue_delayed_work_on(0, system_wq, &mut late.dwork, 1000));
-        assert!(queue_delayed_work_on(0, system_wq, &mut early.dwork, 10));
-        assert!(!queue_delayed_work_on(0, system_wq, &mut early.dwork, 1));
-        assert!(queue_delayed_work_on(0, system_wq, &mut at_once.dwork, 0));
-        assert!(work_pending(&late.dwork.work));
+        let (late, early, at_once) = (delayed(&late), delayed(&early), delayed(&at_once));
+        assert!(queue_delayed_work_on(0, system_wq, late.ptr(), 1000));
+        assert!(queue_delayed_work_on(0, system_wq, early.ptr(), 10));
+        assert!(!queue_delayed_work_on(0, system_wq, early.ptr(), 1));
+        assert!(queue_delayed_work_on(0, system_wq, at_once.ptr(), 0));
+        assert!(work_pending(late.work()));
         msleep(10_000);
     });
     assert_eq!(done, Ok(()));
@@ -485,41 +577,41 @@ fn delayed_work_runs_when_its_time_has_come() {
 
 #[test]
 fn delayed_work_can_be_cancelled_and_flushed() {
+    // SAFETY: The items are there until they were cancelled or flushed, each after it was queued
+    // for the last time.
     both(|| unsafe {
         let never = || panic!("was cancelled");
         let ran = AtomicBool::new(false);
         let flushed = || ran.store(true, SeqCst);
-        let (mut never, mut flushed) = (delayed(&never), delayed(&flushed));
-        assert!(!cancel_delayed_work(&mut never.dwork));
-        queue_delayed_work_on(0, system_wq, &mut never.dwork, 1_000_000);
-        queue_delayed_work_on(0, system_wq, &mut flushed.dwork, 1_000_000);
-        assert!(
-            !flush_work(&mut flushed.dwork.work),
-            "its time has not come"
-        );
-        assert!(cancel_delayed_work_sync(&mut never.dwork));
-        assert!(!cancel_delayed_work_sync(&mut never.dwork));
-        assert!(flush_delayed_work(&mut flushed.dwork));
+        let (never, flushed) = (delayed(&never), delayed(&flushed));
+        assert!(!cancel_delayed_work(never.ptr()));
+        queue_delayed_work_on(0, system_wq, never.ptr(), 1_000_000);
+        queue_delayed_work_on(0, system_wq, flushed.ptr(), 1_000_000);
+        assert!(!flush_work(flushed.work()), "its time has not come");
+        assert!(cancel_delayed_work_sync(never.ptr()));
+        assert!(!cancel_delayed_work_sync(never.ptr()));
+        assert!(flush_delayed_work(flushed.ptr()));
         assert!(ran.load(SeqCst));
         // And it runs by itself, however real time is.
         ran.store(false, SeqCst);
-        queue_delayed_work_on(0, system_wq, &mut flushed.dwork, 2);
+        queue_delayed_work_on(0, system_wq, flushed.ptr(), 2);
         while !ran.load(SeqCst) {
             msleep(4);
         }
-        flush_delayed_work(&mut flushed.dwork);
+        flush_delayed_work(flushed.ptr());
     });
 }
 
 #[test]
 fn a_cancelled_timer_does_not_keep_the_machine_waiting() {
+    // SAFETY: The item is there until it was cancelled.
     let end = baton::fifo(|| unsafe {
         let start = jiffies();
         let never = || panic!("was cancelled");
-        let mut never = delayed(&never);
-        queue_delayed_work_on(0, system_wq, &mut never.dwork, 1_000_000);
+        let never = delayed(&never);
+        queue_delayed_work_on(0, system_wq, never.ptr(), 1_000_000);
         baton::settle();
-        cancel_delayed_work_sync(&mut never.dwork);
+        cancel_delayed_work_sync(never.ptr());
         baton::settle();
         jiffies() - start
     });
@@ -528,14 +620,22 @@ fn a_cancelled_timer_does_not_keep_the_machine_waiting() {
 
 #[test]
 fn timers_can_be_changed() {
+    static FIRED: AtomicU32 = AtomicU32::new(0);
+
+    /// # Safety
+    ///
+    /// None; the type of a timer's function asks for it.
+    unsafe extern "C" fn fire(_timer: *mut timer_list) {
+        // SAFETY: Nothing is asked for.
+        let (atomic, now) = unsafe { (in_atomic(), jiffies()) };
+        assert!(atomic);
+        FIRED.store(now as u32, SeqCst);
+    }
+
+    // SAFETY: The timer is there until it was deleted.
     let done = baton::fifo(|| unsafe {
-        static FIRED: AtomicU32 = AtomicU32::new(0);
-        unsafe extern "C" fn fire(_timer: *mut timer_list) {
-            assert!(unsafe { in_atomic() });
-            FIRED.store(unsafe { jiffies() } as u32, SeqCst);
-        }
-        let mut timer = MaybeUninit::<timer_list>::uninit();
-        let timer = timer.as_mut_ptr();
+        let timer = Opaque::<timer_list>::uninit();
+        let timer = timer.get();
         timer_init_key(timer, Some(fire), 0, c"".as_char_ptr(), null_mut());
         assert!(!timer_pending(timer));
         let start = jiffies();
@@ -557,19 +657,22 @@ fn a_thousand_machines_leave_nothing_behind() {
         let runs = AtomicU32::new(0);
         let work = |_| {
             runs.fetch_add(1, SeqCst);
+            // SAFETY: Nothing is asked for.
             unsafe { msleep(1) };
         };
         let late = || {
             runs.fetch_add(1, SeqCst);
         };
-        let mut items: Vec<_> = (0..3).map(|_| item(&work)).collect();
-        let mut late = delayed(&late);
+        let items: Vec<_> = (0..3).map(|_| item(&work)).collect();
+        let late = delayed(&late);
+        // SAFETY: The items are there until the machine has ended, and with it all work; nobody uses
+        // the queue once it is destroyed.
         let done = under_a_baton(|| unsafe {
-            let wq = alloc_workqueue(c"one of many".as_char_ptr(), 0, 0);
-            for item in &mut items {
+            let wq = queue(c"one of many", 0, 0);
+            for item in &items {
                 queue_work(wq, item.ptr());
             }
-            queue_delayed_work_on(0, system_wq, &mut late.dwork, 250);
+            queue_delayed_work_on(0, system_wq, late.ptr(), 250);
             destroy_workqueue(wq);
         });
         assert_eq!(done, Ok(()));
