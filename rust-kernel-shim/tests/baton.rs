@@ -11,9 +11,12 @@ use kernel::{
     error::from_err_ptr,
     ffi::c_void,
     str::CStrExt as _,
-    sync::aref::ARef,
+    sync::{aref::ARef, rcu},
     task::Task,
-    testing::baton::{self, Stuck},
+    testing::{
+        baton::{self, Stuck},
+        without_checks,
+    },
     types::Opaque,
 };
 use std::sync::{Arc, Mutex};
@@ -195,4 +198,26 @@ fn kthread_stop_gives_what_the_function_returned() {
         stop(&task)
     });
     assert_eq!(done, Ok(7));
+}
+
+#[test]
+fn a_body_that_panics_holds_up_nobody() {
+    let failed = std::panic::catch_unwind(|| {
+        baton::fifo(|| {
+            // Whoever sleeps there for good is reported otherwise.
+            without_checks(|| {
+                let sleeper = spawn(|| {
+                    let _guard = rcu::read_lock();
+                    sleep(u32::MAX);
+                    0
+                });
+                baton::settle();
+                drop(sleeper);
+                panic!("on purpose");
+            })
+        })
+    });
+    assert!(failed.is_err());
+    // The other task is in its section, and does not run any more.
+    rcu::synchronize_rcu();
 }
