@@ -223,3 +223,26 @@ fn a_callback_that_waits_for_itself_is_a_bug() {
         assert!(err.contains(&message), "{case}: {err}");
     }
 }
+
+#[cfg(feature = "debug")]
+#[test]
+fn whoever_holds_up_a_grace_period_is_named() {
+    use kernel::testing::{console, memory::set_rcu_stall_timeout};
+
+    let before = set_rcu_stall_timeout(1_000_000);
+    let guard = rcu::read_lock();
+    let entered = format!("section entered at {}:{}", file!(), line!() - 1);
+    let said = || {
+        let mut said = false;
+        console::for_each_line(|line| said |= line.contains(&entered));
+        said
+    };
+    thread::scope(|s| {
+        s.spawn(rcu::synchronize_rcu);
+        while !said() {
+            thread::yield_now();
+        }
+        drop(guard);
+    });
+    set_rcu_stall_timeout(before);
+}

@@ -25,6 +25,7 @@ use core::{mem::MaybeUninit, ptr::addr_of_mut};
 pub(super) use baton::BatonGrace;
 pub(crate) use callbacks::{pending as rcu_callbacks_pending, start as rcu_start};
 pub(super) use gp::current as current_grace_period;
+pub(crate) use gp::set_stall_timeout as rcu_set_stall_timeout;
 pub use request::{rcu_callback_request, rcu_stamp, rcu_stamp_passed, Request};
 
 /// What [`call_rcu`] is given, inside the object that is to be freed.

@@ -12,7 +12,7 @@ use core::{
     panic::Location,
     ptr,
     sync::atomic::{
-        AtomicBool, AtomicU64,
+        AtomicBool, AtomicPtr, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
@@ -23,7 +23,17 @@ use core::{
 /// that was current when its outermost section began.
 pub(crate) struct Reader {
     pub(crate) word: AtomicU64,
+    /// Where the last outermost `rcu_read_lock()` section began, if a debug kernel has noted it.
+    at: AtomicPtr<Location<'static>>,
     taken: AtomicBool,
+}
+
+impl Reader {
+    /// Where its section began, as far as is known; maybe that of one that is over.
+    pub(crate) fn at(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: Null, or a location, which is static.
+        unsafe { self.at.load(Relaxed).as_ref() }
+    }
 }
 
 /// All readers that were ever needed; those of ended threads are used again.
@@ -47,6 +57,7 @@ fn register() -> &'static Reader {
     }
     let reader: &'static Reader = std::boxed::Box::leak(std::boxed::Box::new(Reader {
         word: AtomicU64::new(0),
+        at: AtomicPtr::new(ptr::null_mut()),
         taken: AtomicBool::new(true),
     }));
     readers.push(reader);
@@ -224,6 +235,8 @@ impl Cpu {
         if self.rcu.get() == 1 {
             self.rcu_stamp.set(stamp());
             self.rcu_at.set(Some(at));
+            let reader = self.reader();
+            reader.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
             self.rcu_sections.set(self.rcu_sections.get() + 1);
         }
     }

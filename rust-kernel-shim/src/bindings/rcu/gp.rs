@@ -16,7 +16,10 @@
 //! Since numbers have 64 bits and are never used again, one pass is enough; no second phase has
 //! to tell a reader of this grace period from one of the next but one.
 
-use crate::machine::{barrier, cpu};
+use crate::{
+    bindings::{printk, KERN_ERR},
+    machine::{barrier, clock, cpu},
+};
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, SeqCst},
@@ -31,6 +34,39 @@ pub(in super::super) fn current() -> u64 {
     CURRENT.load(Relaxed)
 }
 
+/// How long a grace period may take before somebody is blamed (ns), as in Linux by default.
+static STALL: AtomicU64 = AtomicU64::new(21 * 1_000_000_000);
+
+/// Sets how long a grace period may take before somebody is blamed (ns); gives what it was.
+pub(crate) fn set_stall_timeout(ns: u64) -> u64 {
+    STALL.swap(ns, Relaxed)
+}
+
+/// Says who holds up a grace period.
+#[cold]
+fn stalled(reader: &cpu::Reader, waited: u64) {
+    let seconds = waited / 1_000_000_000;
+    // SAFETY: `printk` asks for nothing.
+    unsafe {
+        match reader.at() {
+            Some(at) => printk(
+                KERN_ERR,
+                b"\0",
+                format_args!(
+                    "rcu: INFO: stall: a read-side section entered at {at} holds up a grace period since {seconds} s\n"
+                ),
+            ),
+            None => printk(
+                KERN_ERR,
+                b"\0",
+                format_args!(
+                    "rcu: INFO: stall: a section holds up a grace period since {seconds} s\n"
+                ),
+            ),
+        }
+    }
+}
+
 /// Waits until every section that was open at the call has been closed.
 ///
 /// Several callers may wait at the same time, each for a number of its own.
@@ -38,10 +74,17 @@ pub(super) fn wait() {
     // The caller's accesses come before, the scan after; the partner is `Cpu::enter()`.
     barrier::heavy();
     let ended = CURRENT.fetch_add(1, SeqCst);
+    let start = clock::monotonic();
+    let mut patience = STALL.load(Relaxed);
     cpu::for_each_reader(|reader| {
         let mut tries = 0;
         while (1..=ended).contains(&reader.word.load(Acquire)) {
             barrier::back_off(&mut tries);
+            let waited = clock::monotonic().abs_diff(start);
+            if waited >= patience {
+                stalled(reader, waited);
+                patience = patience.saturating_mul(2);
+            }
         }
     });
     // What readers did in the sections that have ended comes before what the caller does next;
