@@ -18,7 +18,10 @@
 //! | `pending` | signal-eventually, release-signalled |
 //! | `callback` | callback-once |
 
+mod call;
 pub(crate) mod rules;
+
+pub(crate) use self::call::Call;
 
 /// The modules of a kernel that checks the rules: those that the mirror calls, and what these need.
 macro_rules! checks {

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The contract room of a kernel that checks nothing.
 
-use super::super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops};
+use super::{
+    super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
+    Call,
+};
 use kernel::{
     bindings::spinlock_t,
     ffi::{c_char, c_int},
 };
-
-/// An op, or a callback.
-#[derive(Clone, Copy)]
-pub(crate) enum Call {
-    GetDriverName,
-    GetTimelineName,
-    EnableSignaling,
-    Signaled,
-    SetDeadline,
-    Release,
-}
 
 /// Fences of which something is known.
 pub(crate) fn known() -> usize {

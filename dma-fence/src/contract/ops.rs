@@ -6,6 +6,7 @@ use super::{
         dma_fence, dma_fence_cb, dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT, dma_fence_flags,
         dma_fence_ops,
     },
+    call::Call,
     callback::CALLBACKS,
     record::{self, report, At, Record, RECORDS},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
@@ -18,42 +19,6 @@ use kernel::bindings::{
     report::{checking, this_machine, Place},
     Frame,
 };
-
-/// An op, or a callback.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Call {
-    GetDriverName,
-    GetTimelineName,
-    EnableSignaling,
-    Signaled,
-    SetDeadline,
-    Release,
-    Callback,
-}
-
-impl Call {
-    fn what(self) -> &'static str {
-        match self {
-            Self::GetDriverName => "the op get_driver_name",
-            Self::GetTimelineName => "the op get_timeline_name",
-            Self::EnableSignaling => "the op enable_signaling",
-            Self::Signaled => "the op signaled",
-            Self::SetDeadline => "the op set_deadline",
-            Self::Release => "the op release",
-            Self::Callback => "a callback",
-        }
-    }
-
-    /// Called with the lock held, or maybe so.
-    fn locked(self) -> bool {
-        !matches!(self, Self::SetDeadline | Self::Release)
-    }
-
-    /// Called with the lock held, always.
-    fn surely_locked(self) -> bool {
-        matches!(self, Self::EnableSignaling | Self::Callback)
-    }
-}
 
 /// An op or a callback is about to be called.
 #[track_caller]
