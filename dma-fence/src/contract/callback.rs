@@ -108,7 +108,7 @@ pub(crate) fn callback_once(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
             let (context, seqno) = callback.whom;
             report(
                 &CALLBACK_ONCE,
-                format_args!("callback removed that is pending on fence {context}:{seqno}"),
+                format_args!("callback removed here, but pending on fence {context}:{seqno}"),
                 whom,
                 &[
                     record.created(),

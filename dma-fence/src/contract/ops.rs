@@ -145,12 +145,10 @@ pub(crate) fn callback_atomic_put(fence: *mut dma_fence) {
     };
     let same = |frame: &Frame| frame.surely_locked && frame.lock == record.lock && !frame.said;
     if let (Some(frame), true) = (debug_frame(same), checking()) {
+        let (what, (context, seqno)) = (frame.what, frame.whom);
         report(
             &CALLBACK_ATOMIC,
-            format_args!(
-                "{} drops the last reference to a fence of its lock",
-                frame.what
-            ),
+            format_args!("{what} of fence {context}:{seqno} drops the last reference to one of its lock"),
             (record.context, record.seqno),
             &[
                 record.created(),

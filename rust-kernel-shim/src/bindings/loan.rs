@@ -2,8 +2,8 @@
 //! Strings that may be used only inside the RCU read-side section in which they were asked for: C's
 //! `const char __rcu *`.
 //!
-//! A pointer cannot be followed. But where one is made a string of, that is looked at: it was asked
-//! for in the section that this thread has left last, and the thread is in none.
+//! A pointer cannot be followed. But where a string is made of one, printed or copied, that is looked
+//! at: it was asked for in the section that this thread has left last, and the thread is in none.
 
 use super::{
     rcu::rcu_last_section,
@@ -37,7 +37,7 @@ pub fn debug_loan(loan: Loan) {
     });
 }
 
-/// A string is about to be made of a pointer.
+/// A string is about to be made of a pointer, printed or copied.
 #[track_caller]
 pub(crate) fn debug_loan_used(addr: usize) {
     let used = Location::caller();
