@@ -92,6 +92,7 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
     unsafe { dma_fence_assert_held(fence) };
     // SAFETY: As above.
     let f = unsafe { &*fence };
+    contract::signals(fence);
     if f.test_and_set(SIGNALED) {
         return;
     }

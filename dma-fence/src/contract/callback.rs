@@ -8,6 +8,7 @@ use super::{
 };
 use core::panic::Location;
 use kernel::bindings::{
+    rcu_stamp,
     debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, Shadow},
     report::{checking, this_machine, Place},
 };
@@ -20,6 +21,8 @@ pub(super) struct Callback {
     pub(super) whom: (u64, u64),
     pub(super) created: At,
     pub(super) machine: u64,
+    /// A stamp of RCU's from when it was added.
+    pub(super) made: u64,
     pub(super) task: c_int,
     pub(super) added: At,
     pub(super) pending: bool,
@@ -51,6 +54,7 @@ pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pendi
             whom,
             created: record.created,
             machine: this_machine(),
+            made: rcu_stamp(),
             task: record::this_task(),
             added,
             pending,

@@ -3,7 +3,7 @@
 
 use super::{
     life,
-    reach::{for_each_string, for_each_target, FENCE, NAME, NO_WORD, OPS},
+    reach::{for_each_string, for_each_target, Block, FENCE, NAME, NO_WORD, OPS},
     record::{report, Record, PENDING, RECORDS},
     rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
 };
@@ -50,30 +50,29 @@ fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
 /// A block is about to be freed: it may be one to which the memory of a fence points that is pending.
 pub(super) fn freeing(freeing: &Freeing) {
     let machine = this_machine();
+    let freed = freeing.addr..freeing.addr + freeing.size;
+    let within = |word: usize| freed.contains(&word);
+    let string = Block::of(freeing.addr).is_some_and(|block| block.is_string());
     for (number, fence) in PENDING.range(0, u64::MAX, usize::MAX) {
-        let Some(record) = RECORDS.with(number, |record| *record) else {
-            continue;
-        };
-        let same = (freeing.addr..freeing.addr + freeing.size).contains(&fence);
-        if record.machine != machine || same {
+        let ours = RECORDS.with(number, |record| record.machine == machine);
+        if ours != Some(true) || within(fence) {
             continue;
         }
         let mut found = None;
-        for_each_target(fence, |target, offset| {
-            if target.addr == freeing.addr {
+        for_each_target(fence, |word| string || within(word), |target, offset| {
+            if within(target.addr) {
                 found = Some(("private data", offset));
-            }
-            for_each_string(target, |string| {
-                if string == freeing.addr {
+            } else {
+                for_each_string(&target, within, |_| {
                     found.get_or_insert(("string of the private data", offset));
-                }
-            });
+                });
+            }
         });
-        let Some((name, offset)) = found else {
-            continue;
-        };
-        if GRACE_PERIOD_BEFORE_FREE.look() && !freeing.said.replace(true) {
-            say(name, offset, &record, freeing);
+        let record = RECORDS.with(number, |record| *record);
+        if let (Some((name, offset)), Some(record)) = (found, record) {
+            if GRACE_PERIOD_BEFORE_FREE.look() && !freeing.said.replace(true) {
+                say(name, offset, &record, freeing);
+            }
         }
     }
 }

@@ -46,11 +46,21 @@ pub(crate) fn published(fence: *mut dma_fence) {
     });
 }
 
-/// A fence signals at this moment; its ops are still attached.
+/// A fence is about to signal, if it has not. From here on a grace period counts: who sees the bit may
+/// ask for one at once.
 #[track_caller]
-pub(crate) fn signalled(fence: *mut dma_fence) {
+pub(crate) fn signals(fence: *mut dma_fence) {
     let at = Location::caller();
-    if record::with(fence, |record| record.signalled = Some((rcu_stamp(), at))).is_some() {
+    record::with(fence, |record| record.signals = Some((rcu_stamp(), at)));
+}
+
+/// A fence signals at this moment; its ops are still attached.
+pub(crate) fn signalled(fence: *mut dma_fence) {
+    let known = record::with(fence, |record| {
+        record.signalled = record.signals;
+        record.bit_set = rcu_stamp();
+    });
+    if known.is_some() {
         reach::scan(fence);
     }
 }

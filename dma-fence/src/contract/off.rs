@@ -50,4 +50,5 @@ nothing! {
     signal_eventually(*mut dma_fence);
     signaled_monotonic(*mut dma_fence, bool);
     signalled(*mut dma_fence);
+    signals(*mut dma_fence);
 }

@@ -67,10 +67,10 @@ pub(crate) fn call_ends() {
 /// An op is called in a section that began after the signal: nothing keeps what it reaches.
 fn no_driver_data_after_signal(record: &Record, call: Call, at: &'static Location<'static>) {
     let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
-    let Some((stamp, _)) = record.signalled else {
+    if record.signalled.is_none() {
         return;
-    };
-    let late = rcu_section().is_none_or(|section| stamp < section.stamp);
+    }
+    let late = rcu_section().is_none_or(|section| record.bit_set < section.stamp);
     if checking && late && call != Call::Release {
         touched(record, call.what(), at);
     }
@@ -198,6 +198,7 @@ pub(super) fn module_gone(module: &ModuleText) {
             && record.published.is_some()
             && !record.released
             && (record.signalled.is_none() || record.keeps_ops)
+            && record.made > module.loaded
             && module.has(record.created.file());
         record.module_gone |= left;
         left.then_some(*record)
@@ -224,6 +225,7 @@ fn callback_left(module: &ModuleText) {
         let left = callback.pending
             && callback.machine == machine
             && (machine != 0 || callback.task == task)
+            && callback.made > module.loaded
             && module.has(callback.added.file());
         left.then_some(*callback)
     });

@@ -12,15 +12,12 @@ use super::{
     record::{LIVE, PENDING, RECORDS},
     rules::EXTERN_LOCK_OUTLIVES,
 };
-use core::{
-    ptr,
-    sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed},
-};
+use core::ptr;
 use kernel::{
     bindings::{
         debugobjects::{
-            debug_block_of, debug_check_no_obj_freed, debug_obj, debug_obj_descr,
-            debug_object_activate, debug_object_deactivate,
+            debug_block_of, debug_block_words, debug_check_no_obj_freed, debug_obj, debug_obj_descr,
+            debug_object_activate, debug_object_deactivate, Words,
         },
         rcu_stamp, spinlock_t,
     },
@@ -86,7 +83,7 @@ pub(super) fn begins(
     }
     if let Some((block, _)) = debug_block_of(fence.addr()) {
         reaches(block, number, &FENCE, NO_WORD);
-        PENDING.insert(number, fence.expose_provenance());
+        PENDING.insert(number, fence.addr());
     }
 }
 
@@ -148,95 +145,108 @@ pub(super) fn scan(fence: *mut dma_fence) {
     if RECORDS.with(number, |record| record.declared) != Some(false) {
         return;
     }
-    for_each_target(fence.expose_provenance(), |target, offset| {
+    let any = |_| true;
+    for_each_target(fence.addr(), any, |target, offset| {
         reaches(target.addr, number, &DATA, offset);
-        for_each_string(target, |string| reaches(string, number, &STRING, offset));
+        for_each_string(&target, any, |string| {
+            reaches(string, number, &STRING, offset);
+        });
     });
 }
 
-/// An allocated block.
-#[derive(Clone, Copy)]
+/// Words of a block that are looked at.
+const WORDS: usize = 4096;
+
+/// A copy of an allocated block, or of its beginning if it is large.
 pub(super) struct Block {
     pub(super) addr: usize,
     size: usize,
+    words: Words,
 }
 
 impl Block {
-    fn of(addr: usize) -> Option<Self> {
-        let (addr, size) = debug_block_of(addr)?;
-        Some(Self { addr, size })
+    pub(super) fn of(addr: usize) -> Option<Self> {
+        let (addr, size, words) = debug_block_words(addr, WORDS)?;
+        Some(Self { addr, size, words })
     }
 
-    /// The addresses of its words.
-    fn words(self) -> impl Iterator<Item = usize> {
+    fn has(&self, addr: usize) -> bool {
+        (self.addr..self.addr + self.size).contains(&addr)
+    }
+
+    /// The words, with their addresses.
+    fn words(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let addrs = (self.addr..).step_by(size_of::<usize>());
+        addrs.zip(self.words.iter().copied())
+    }
+
+    /// The word at an address.
+    fn word(&self, addr: usize) -> Option<usize> {
+        let at = addr.checked_sub(self.addr)?;
         let word = size_of::<usize>();
-        let end = (self.addr + self.size).saturating_sub(word);
-        (self.addr.next_multiple_of(word)..=end).step_by(word)
+        (at % word == 0)
+            .then(|| self.words.get(at / word).copied())
+            .flatten()
+    }
+
+    /// True if the word `link` at `at` is half of a `list_head` whose neighbour is in this block: it is
+    /// the list's, whoever owns the neighbour, and not the driver's.
+    fn is_neighbour(&self, at: usize, link: usize) -> bool {
+        let word = size_of::<usize>();
+        let (next, prev) = (self.word(link), self.word(link.wrapping_add(word)));
+        prev == Some(at) || next == at.checked_sub(word)
+    }
+
+    /// True if what stands at the beginning is text with a NUL behind it.
+    pub(super) fn is_string(&self) -> bool {
+        let bytes = self.words.iter().flat_map(|word| word.to_ne_bytes());
+        let mut text = 0;
+        for byte in bytes.take(self.size) {
+            match byte {
+                0 => return text > 0,
+                b' '..=b'~' => text += 1,
+                _ => return false,
+            }
+        }
+        false
     }
 }
 
-/// Blocks that are larger than this are not looked through for strings.
-const LARGE: usize = 4096;
-
-/// Calls `f` with each block to which a word of the memory of the fence at `fence` points, and with
-/// the word's distance from the fence.
-pub(super) fn for_each_target(fence: usize, mut f: impl FnMut(Block, usize)) {
+/// The blocks to which a word of the memory of the fence at `fence` points, each with the word's
+/// distance from the fence. Only those for which `f` says so are looked up.
+pub(super) fn for_each_target(
+    fence: usize,
+    wanted: impl Fn(usize) -> bool,
+    mut f: impl FnMut(Block, usize),
+) {
     let Some(block) = Block::of(fence) else {
         return;
     };
-    for at in block.words().filter(|&at| !in_a_fence(at)) {
-        if let Some(target) = Block::of(load(at)) {
-            if target.addr != block.addr {
-                f(target, at.wrapping_sub(fence));
-            }
+    let words = block.words().filter(|&(_, word)| wanted(word) && !block.has(word));
+    for (at, word) in words.filter(|&(at, _)| !in_a_fence(at)) {
+        if let Some(target) = Block::of(word).filter(|target| !target.is_neighbour(at, word)) {
+            f(target, at.wrapping_sub(fence));
         }
     }
 }
 
 /// Calls `f` with the address of each block to which a word of `block` points, and in which a string
 /// stands.
-pub(super) fn for_each_string(block: Block, mut f: impl FnMut(usize)) {
-    if block.size > LARGE {
-        return;
-    }
-    for at in block.words() {
-        if let Some(target) = Block::of(load(at)) {
-            if target.addr != block.addr && is_string(target) {
-                f(target.addr);
-            }
+pub(super) fn for_each_string(
+    block: &Block,
+    wanted: impl Fn(usize) -> bool,
+    mut f: impl FnMut(usize),
+) {
+    let words = block.words().map(|(_, word)| word);
+    for word in words.filter(|&word| wanted(word) && !block.has(word)) {
+        if let Some(target) = Block::of(word).filter(Block::is_string) {
+            f(target.addr);
         }
     }
-}
-
-/// True if what stands at the beginning of the block is text with a NUL behind it.
-fn is_string(block: Block) -> bool {
-    let bytes = (block.addr..block.addr + block.size).map(|at| {
-        let byte: *mut u8 = ptr::with_exposed_provenance_mut(at);
-        // SAFETY: As `load`.
-        unsafe { AtomicU8::from_ptr(byte) }.load(Relaxed)
-    });
-    let mut text = 0;
-    for byte in bytes {
-        match byte {
-            0 => return text > 0,
-            b' '..=b'~' => text += 1,
-            _ => return false,
-        }
-    }
-    false
 }
 
 /// True for words that the core itself has in a fence: its lock, its list.
 fn in_a_fence(word: usize) -> bool {
     LIVE.at_or_before(word)
         .is_some_and(|(fence, _)| word - fence < size_of::<dma_fence>())
-}
-
-/// The word at `at`, which is in an allocated block.
-fn load(at: usize) -> usize {
-    let word: *mut usize = ptr::with_exposed_provenance_mut(at);
-    // SAFETY: The word is aligned, and in a block that nobody frees at this moment, as far as drivers
-    // keep the rules. What stands there may be anything, and change meanwhile: it is looked at as one
-    // number, of which nothing is made but the question whether a block is there.
-    unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed)
 }

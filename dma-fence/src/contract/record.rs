@@ -11,7 +11,7 @@ use core::{
 };
 use kernel::bindings::{
     debugobjects::{debug_obj_descr, Shadow},
-    get_current,
+    get_current, rcu_stamp,
     report::{core_files, this_machine, Place, Rule},
     spinlock_t,
 };
@@ -47,6 +47,12 @@ pub(super) struct Record {
     pub(super) published: Option<At>,
     /// A stamp of RCU's from when it was signalled, and where that was.
     pub(super) signalled: Option<(u64, At)>,
+    /// The same of the last call that may have signalled it.
+    pub(super) signals: Option<(u64, At)>,
+    /// A stamp from after its bit was set.
+    pub(super) bit_set: u64,
+    /// A stamp from when it was made.
+    pub(super) made: u64,
     /// Where a reference was dropped last.
     pub(super) put: Option<At>,
     /// The last reference is gone.
@@ -100,6 +106,9 @@ impl Record {
             lock: lock.addr(),
             published: None,
             signalled: None,
+            signals: None,
+            bit_set: 0,
+            made: rcu_stamp(),
             put: None,
             released: false,
             said_true: None,

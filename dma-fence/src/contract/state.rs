@@ -8,7 +8,7 @@ use super::{
 };
 use core::panic::Location;
 use kernel::{
-    bindings::{debug_frame, report::Place},
+    bindings::{debug_innermost_frame, report::Place},
     ffi::c_int,
 };
 
@@ -79,7 +79,7 @@ pub(crate) fn signaled_monotonic(fence: *mut dma_fence, answer: bool) {
         return;
     }
     // Only an op that began after another had said yes takes that back.
-    let taken_back = debug_frame(|_| true).is_some_and(|frame| frame.note);
+    let taken_back = debug_innermost_frame().is_some_and(|frame| frame.note);
     // SAFETY: The caller's fence is valid.
     let signalled = unsafe { dma_fence_test_signaled_flag(fence) };
     if !checking || !taken_back || signalled {

@@ -12,11 +12,11 @@ use core::{
     cell::Cell,
     ffi::CStr,
     panic::Location,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
 use spin::mutex::SpinMutex;
 
-pub use crate::machine::shadow::Shadow;
+pub use crate::machine::shadow::{Shadow, Words};
 
 /// A kind of objects.
 #[allow(missing_debug_implementations)]
@@ -180,6 +180,8 @@ pub struct ModuleText {
     pub name: &'static CStr,
     /// The file in which it was declared.
     file: &'static str,
+    /// A stamp of RCU's from when it was loaded.
+    pub loaded: u64,
 }
 
 impl ModuleText {
@@ -202,9 +204,9 @@ impl ModuleText {
 }
 
 /// The text of a module is about to go.
-pub(crate) fn debug_module_gone(name: &'static CStr, file: &'static str) {
+pub(crate) fn debug_module_gone(name: &'static CStr, file: &'static str, loaded: u64) {
     for watch in watching().iter().flatten() {
-        (watch.module_gone)(&ModuleText { name, file });
+        (watch.module_gone)(&ModuleText { name, file, loaded });
     }
 }
 
@@ -220,4 +222,22 @@ pub(super) fn debug_machine_ended() {
     for watch in watching().iter().flatten() {
         (watch.ended)();
     }
+}
+
+/// A copy of what stands in the allocated block in which `addr` lies, up to so many words: where it
+/// begins, its size, and its words. From any context.
+///
+/// Nobody frees the block meanwhile: it is taken out of the books first, under the same lock.
+pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {
+    let (start, _) = debug_block_of(addr)?;
+    BLOCKS.with(start, |&mut size| {
+        let words = (size / size_of::<usize>()).min(most);
+        let first: *const usize = core::ptr::with_exposed_provenance(start);
+        let words = (0..words).map(|n| {
+            // SAFETY: The block is there, and has this word, aligned as all blocks are. What stands
+            // there may be anything, and change meanwhile: it is looked at as one number.
+            unsafe { AtomicUsize::from_ptr(first.add(n).cast_mut()) }.load(Relaxed)
+        });
+        (start, size, words.collect())
+    })
 }

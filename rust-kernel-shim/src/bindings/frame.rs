@@ -88,8 +88,16 @@ pub fn debug_frame(f: impl Fn(&Frame) -> bool) -> Option<Frame> {
     })
 }
 
-#[cfg(feature = "debug")]
+/// The innermost callback; `None` also if too many are open to know of it. From any context.
+pub fn debug_innermost_frame() -> Option<Frame> {
+    cpu::with(|cpu| {
+        let innermost = cpu.frames_open.get().checked_sub(1)?;
+        cpu.frames.get(innermost)?.get()
+    })
+}
+
 /// Marks the innermost callback as reported; false if it was, or if there is none.
+#[cfg(feature = "debug")]
 fn say_once() -> bool {
     cpu::with(|cpu| {
         let innermost = cpu.frames_open.get().checked_sub(1);
@@ -110,7 +118,7 @@ fn say_once() -> bool {
 /// Somebody is about to sleep.
 #[cfg(feature = "debug")]
 pub(super) fn rcu_no_sleep(at: &'static Location<'static>) {
-    if let Some(frame) = debug_frame(|_| true) {
+    if let Some(frame) = debug_innermost_frame() {
         if frame.rule.look() && say_once() {
             let (context, seqno) = frame.whom;
             frame.report(

@@ -27,6 +27,8 @@ pub(crate) struct Globals {
     pub(super) unchecked: AtomicBool,
     /// True if whoever runs the machine takes its reports.
     expects: AtomicBool,
+    /// True while the machine ends.
+    ending: AtomicBool,
     /// RCU callbacks; those of threads that run freely are kept elsewhere.
     pub(super) grace: BatonGrace,
     pub(super) pools: Pools,
@@ -46,6 +48,7 @@ impl Globals {
             covered: AtomicU64::new(0),
             unchecked: AtomicBool::new(false),
             expects: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             grace: BatonGrace::new(),
             pools: Pools::new(processors, workers_stay),
             timers: Timers::new(),
@@ -86,6 +89,11 @@ impl Globals {
         &self.unchecked
     }
 
+    /// True while the machine ends.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Relaxed)
+    }
+
     /// True if somebody takes the reports.
     pub(super) fn expects(&self) -> bool {
         self.expects.load(Relaxed)
@@ -102,6 +110,7 @@ impl baton::Idle for Globals {
     }
 
     fn ended(&self) {
+        self.ending.store(true, Relaxed);
         debug_machine_ended();
     }
 

@@ -76,11 +76,13 @@ impl Rule {
         let mut text = report::Text::new();
         // Writing to a string does not fail.
         let _ = self.write(&mut text, what, evidence);
-        let (machine, expected) = globals::with(|globals| (globals.number, globals.expects()));
+        let (machine, expected, ending) =
+            globals::with(|globals| (globals.number, globals.expects(), globals.is_ending()));
         let report = report::Report {
             machine,
             rule: self.name,
             text,
+            late: ending || report::panicking(),
         };
         report::add(report, expected);
     }

@@ -23,6 +23,8 @@ pub struct Report {
     pub rule: &'static str,
     /// What was said, in several lines.
     pub text: String,
+    /// Nobody was left who could do better: the thread panics, or the machine ends.
+    pub(crate) late: bool,
 }
 
 /// Reports, the oldest first.
@@ -54,6 +56,11 @@ pub(crate) fn add(report: Report, expected: bool) {
         // was printed all the same.
         unsafe { libc::atexit(at_exit) };
     });
+}
+
+/// True while this thread panics.
+pub(crate) fn panicking() -> bool {
+    thread::panicking()
 }
 
 /// Prints the reports of a machine.

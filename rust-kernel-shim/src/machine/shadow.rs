@@ -7,6 +7,9 @@ use super::std::{
     vec::Vec,
 };
 
+/// Words of memory, copied.
+pub type Words = Vec<usize>;
+
 /// Values by key, outside of the kernel's own memory: what is kept here is in no book of blocks,
 /// no allocation of it is counted, and none is made to fail.
 ///

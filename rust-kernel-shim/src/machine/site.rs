@@ -2,7 +2,7 @@
 //! Where in the source something happens, when nobody has said so.
 
 use super::std::{
-    format,
+    env, format,
     path::Path,
     string::String,
     sync::{Mutex, PoisonError},
@@ -10,14 +10,14 @@ use super::std::{
 };
 use core::panic::Location;
 
-/// Prefixes of files that belong to the kernel itself, not to who uses it.
+/// Directories whose files belong to the kernel itself, not to who uses it.
 static CORE: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 
-/// The directory in which this workspace was built.
+/// The directory of this crate.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-#[cfg(feature = "debug")]
 /// The directory of this crate's own files, as the compiler names them.
+#[cfg(feature = "debug")]
 const HERE: &str = own_directory(file!(), "machine/site.rs");
 
 /// A file's path without the end that it has below its crate's `src/`.
@@ -28,7 +28,7 @@ pub(crate) const fn own_directory(file: &'static str, end: &str) -> &'static str
     }
 }
 
-/// From now on, files whose path begins so belong to the kernel.
+/// From now on, files below this directory belong to the kernel.
 pub(crate) fn add_core(directory: &'static str) {
     let mut core = CORE.lock().unwrap_or_else(PoisonError::into_inner);
     if !core.contains(&directory) {
@@ -36,27 +36,36 @@ pub(crate) fn add_core(directory: &'static str) {
     }
 }
 
-#[cfg(feature = "debug")]
+/// A path without the directory in which this workspace was built, or the one in which the process
+/// runs, as Cargo runs tests in that of their crate.
+fn relative(file: &str) -> &str {
+    let below = |directory: &Path| {
+        let rest = file.strip_prefix(directory.to_str()?)?;
+        rest.strip_prefix('/')
+    };
+    let workspace = Path::new(ROOT).parent().and_then(below);
+    workspace
+        .or_else(|| below(&env::current_dir().ok()?))
+        .unwrap_or(file)
+}
+
 /// True for files that belong to the kernel, to the compiler, or to a library.
+#[cfg(feature = "debug")]
 fn is_core(file: &str) -> bool {
     let core = CORE.lock().unwrap_or_else(PoisonError::into_inner);
-    core.iter()
-        .copied()
-        .chain([
-            HERE,
-            "/rustc/",
-            "/library/",
-            "/.cargo/registry/",
-            "/backtrace",
-        ])
-        .any(|directory| file.contains(directory))
+    let pin_init = ["rust-kernel-shim/pin-init/"];
+    let own = core.iter().copied().chain([HERE]).chain(pin_init);
+    let mut own = own.map(relative);
+    own.any(|directory| relative(file).starts_with(directory))
+        || ["/rustc/", "/lib/rustlib/src/", "/registry/src/"]
+            .iter()
+            .any(|library| file.contains(library))
+        // What the host's own libraries were made of.
+        || !file.ends_with(".rs")
 }
 
 fn shown(file: &str, line: u32) -> String {
-    let root = Path::new(ROOT).parent().unwrap_or_else(|| Path::new(""));
-    let file = Path::new(file);
-    let file = file.strip_prefix(root).unwrap_or(file).display();
-    format!("{file}:{line}")
+    format!("{}:{line}", relative(file))
 }
 
 /// A place that somebody has noted, as text.

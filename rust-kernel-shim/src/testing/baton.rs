@@ -80,11 +80,23 @@ pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
 pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
     let globals = Globals::machine();
     let number = globals.number();
+    // If the body panics, its reports were printed, and nobody takes them.
+    let taken = Taken(number);
     let end = run(globals, stack, body);
+    core::mem::forget(taken);
     if let Some(report) = report::take(number).first() {
         panic!("the rule `{}` was broken, see above", report.rule);
     }
     end
+}
+
+/// Takes the reports of a machine when it is dropped.
+struct Taken(u64);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        report::take(self.0);
+    }
 }
 
 /// As [`fifo_with_stack`], with the variables of the machine.

@@ -141,8 +141,10 @@ fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
         let policy = Policy::explore(seed, points);
         Baton::run(policy, Some(seed), globals.boxed(), STACK, body)
     });
-    let broken = report::take(number).into_iter().next();
-    if let Some(report) = broken {
+    let reports = report::take(number);
+    // What is reported while somebody panics, or nobody goes on, comes of that.
+    let well = matches!(run, Ok(Ok(_)));
+    if let Some(report) = reports.iter().find(|report| well || !report.late) {
         return Some(Outcome::Broken(report.rule));
     }
     match run {

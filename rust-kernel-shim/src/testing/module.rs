@@ -38,6 +38,7 @@ struct Text {
     place: usize,
     name: &'static CStr,
     file: &'static str,
+    loaded: u64,
 }
 
 impl Text {
@@ -49,7 +50,13 @@ impl Text {
         }
         let place = loaded.iter().position(Option::is_none).ok_or(ENOMEM)?;
         loaded[place] = Some(name);
-        Ok(Self { place, name, file })
+        let loaded = bindings::rcu_stamp();
+        Ok(Self {
+            place,
+            name,
+            file,
+            loaded,
+        })
     }
 }
 
@@ -59,7 +66,7 @@ impl Drop for Text {
         // SAFETY: Nothing is asked for. Who unloads a module inside a read-side section waits for
         // himself, for good, and the text stays.
         unsafe { bindings::synchronize_rcu() };
-        debug_module_gone(self.name, self.file);
+        debug_module_gone(self.name, self.file, self.loaded);
         LOADED.lock()[self.place] = None;
     }
 }

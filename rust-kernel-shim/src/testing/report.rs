@@ -83,7 +83,8 @@ impl Drop for ShowOnPanic {
 }
 
 /// Takes what was reported in the caller's machine so far, the oldest first: it counts as expected
-/// then.
+/// then. All threads that run freely are in one machine, those of other tests as well; so this is for
+/// programs, and tests use [`expect_report`].
 pub fn take_reports() -> Reports {
     report::take(this_machine())
 }

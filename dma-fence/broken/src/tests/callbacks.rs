@@ -6,7 +6,7 @@ use crate::exporter::{job, job_with, tell, zeroed, Timeline, Waiter, OPS};
 use ::dma_fence::bindings::{
     dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_enable_signaling, dma_fence_func_t,
     dma_fence_get_status, dma_fence_init, dma_fence_ops, dma_fence_put, dma_fence_remove_callback,
-    dma_fence_set_deadline, dma_fence_signal,
+    dma_fence_seqno, dma_fence_set_deadline, dma_fence_signal,
 };
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use kernel::{
@@ -287,4 +287,61 @@ fn a_module_that_leaves_its_callback_behind() {
             unsafe { kfree(waiter.cast()) };
         },
     );
+}
+
+/// How deep callbacks are called inside each other, which is deeper than anybody keeps count of.
+const DEEP: usize = 20;
+
+/// The fences that [`asks_the_next`] asks, one after the other.
+static CHAIN: [AtomicPtr<dma_fence>; DEEP] =
+    [const { AtomicPtr::new(core::ptr::null_mut()) }; DEEP];
+
+/// # Safety
+///
+/// The fence is one of the chain, whose references the test has.
+unsafe extern "C" fn asks_the_next(fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+    let at = CHAIN.iter().position(|link| link.load(Relaxed) == fence);
+    if let Some(next) = at.and_then(|at| CHAIN.get(at + 1)) {
+        // SAFETY: By the safety requirements.
+        unsafe { dma_fence_get_status(next.load(Relaxed)) };
+    }
+}
+
+/// All but the last one are over.
+///
+/// # Safety
+///
+/// The fence is valid.
+unsafe extern "C" fn over(fence: *mut dma_fence) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe { dma_fence_seqno(fence) + 1 != DEEP as u64 }
+}
+
+static OVER: dma_fence_ops = dma_fence_ops {
+    signaled: Some(over),
+    ..OPS
+};
+
+#[test]
+fn callbacks_may_be_nested_deeply() {
+    silent(|| {
+        let timeline = Timeline::new().unwrap();
+        let waiters = [(); DEEP].map(|()| zeroed::<Waiter>().unwrap());
+        // SAFETY: All of this is ours until the fences are gone.
+        unsafe {
+            for (seqno, waiter) in (0..).zip(waiters) {
+                let fence = job_with(timeline, seqno, &OVER, core::ptr::null_mut()).unwrap();
+                dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(asks_the_next));
+                CHAIN[seqno as usize].store(fence, Relaxed);
+            }
+            dma_fence_get_status(CHAIN[0].load(Relaxed));
+            dma_fence_signal(CHAIN[DEEP - 1].load(Relaxed));
+            for (link, waiter) in CHAIN.iter().zip(waiters) {
+                dma_fence_put(link.load(Relaxed));
+                kfree(waiter.cast());
+            }
+            synchronize_rcu();
+            Timeline::free(timeline);
+        }
+    });
 }

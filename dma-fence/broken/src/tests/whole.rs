@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The memory of fences, of their locks and timelines.
 
+use super::std::thread;
 use super::{broken, finish, silent, with_job};
-use crate::exporter::{job, job_with, zeroed, Timeline, OPS};
+use crate::exporter::{job, job_with, tell, zeroed, Timeline, Waiter, OPS};
 use ::dma_fence::bindings::{
-    dma_fence, dma_fence_init, dma_fence_ops, dma_fence_put, dma_fence_signal,
+    callback_head, dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_get, dma_fence_init,
+    dma_fence_ops, dma_fence_put, dma_fence_remove_callback, dma_fence_signal,
+    dma_fence_test_signaled_flag,
 };
-use kernel::bindings::{kfree, synchronize_rcu};
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr,
+    Ordering::{Acquire, Release},
+};
+use kernel::bindings::{
+    call_rcu, complete, completion, init_completion, kfree, synchronize_rcu, wait_for_completion,
+};
 
 const RULE: &str = "grace-period-before-free";
 
@@ -101,4 +110,123 @@ fn what_is_over_is_forgotten() {
         }
         assert!(::dma_fence::testing::known_fences() < 50);
     });
+}
+
+#[test]
+fn what_a_callback_is_linked_to_belongs_to_others() {
+    /// A fence that follows another's.
+    #[repr(C)]
+    struct Proxy {
+        base: dma_fence,
+        cb: dma_fence_cb,
+    }
+    silent(|| {
+        with_job(|timeline, parent| {
+            let proxy = zeroed::<Proxy>().unwrap();
+            let other = zeroed::<Waiter>().unwrap();
+            // SAFETY: All of this is ours.
+            unsafe {
+                let fence = &raw mut (*proxy).base;
+                dma_fence_init(fence, &OPS, core::ptr::null_mut(), 1, 1);
+                dma_fence_add_callback(parent, &raw mut (*proxy).cb, Some(tell_nobody));
+                dma_fence_add_callback(parent, &raw mut (*other).cb, Some(tell));
+                // It has waited for long enough.
+                dma_fence_signal(fence);
+                dma_fence_remove_callback(parent, &raw mut (*proxy).cb);
+                dma_fence_remove_callback(parent, &raw mut (*other).cb);
+                kfree(other.cast());
+                dma_fence_put(fence);
+            }
+            finish(timeline, parent);
+        });
+    });
+}
+
+/// # Safety
+///
+/// None.
+unsafe extern "C" fn tell_nobody(_fence: *mut dma_fence, _cb: *mut dma_fence_cb) {}
+
+/// Threads that run freely have no machine of their own: a report would end this process with
+/// status 1.
+#[test]
+fn who_sees_the_bit_may_wait_and_free() {
+    static SHARED: AtomicPtr<dma_fence> = AtomicPtr::new(core::ptr::null_mut());
+    const ROUNDS: usize = 300;
+    thread::scope(|s| {
+        s.spawn(|| {
+            for _ in 0..ROUNDS {
+                let fence = loop {
+                    let fence = SHARED.swap(core::ptr::null_mut(), Acquire);
+                    if !fence.is_null() {
+                        break fence;
+                    }
+                    thread::yield_now();
+                };
+                // SAFETY: The reference is ours, and who signals does not use the timeline.
+                unsafe {
+                    while !dma_fence_test_signaled_flag(fence) {
+                        core::hint::spin_loop();
+                    }
+                    let timeline = crate::exporter::timeline_of(fence);
+                    synchronize_rcu();
+                    Timeline::free(timeline);
+                    dma_fence_put(fence);
+                }
+            }
+        });
+        for _ in 0..ROUNDS {
+            with_job(|_timeline, fence| {
+                // SAFETY: The references are ours, and the other thread's.
+                unsafe {
+                    SHARED.store(dma_fence_get(fence), Release);
+                    dma_fence_signal(fence);
+                    dma_fence_put(fence);
+                }
+                while !SHARED.load(Acquire).is_null() {
+                    thread::yield_now();
+                }
+            });
+        }
+    });
+}
+
+/// As above.
+#[test]
+fn whom_a_callback_of_rcu_wakes_may_free() {
+    #[repr(C)]
+    struct Waiting {
+        rcu: callback_head,
+        done: completion,
+    }
+    static FREED: AtomicBool = AtomicBool::new(false);
+
+    /// # Safety
+    ///
+    /// `head` is that of a [`Waiting`].
+    unsafe extern "C" fn wake(head: *mut callback_head) {
+        // SAFETY: By the safety requirements.
+        unsafe { complete(&raw mut (*head.cast::<Waiting>()).done) };
+        // The callback has more to do.
+        while !FREED.load(Acquire) {
+            thread::yield_now();
+        }
+    }
+
+    let waiting = zeroed::<Waiting>().unwrap();
+    with_job(|timeline, fence| {
+        // SAFETY: All of this is ours.
+        unsafe {
+            init_completion(&raw mut (*waiting).done);
+            dma_fence_signal(fence);
+            call_rcu(&raw mut (*waiting).rcu, Some(wake));
+            wait_for_completion(&raw mut (*waiting).done);
+            Timeline::free(timeline);
+            dma_fence_put(fence);
+        }
+    });
+    FREED.store(true, Release);
+    kernel::testing::memory::rcu_barrier();
+    // SAFETY: The callback has returned.
+    unsafe { kfree(waiting.cast()) };
 }

@@ -72,9 +72,10 @@ pub(super) fn with_request(head: *mut callback_head, call: impl FnOnce()) {
     }
     let request = QUEUED.remove(head.addr());
     cpu::with(|cpu| cpu.rcu_request.set(request));
-    call();
-    cpu::with(|cpu| cpu.rcu_request.set(None));
+    // Before the call: whomever that wakes goes on at once.
     if let Some(request) = request {
         over(request.stamp);
     }
+    call();
+    cpu::with(|cpu| cpu.rcu_request.set(None));
 }
