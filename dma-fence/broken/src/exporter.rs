@@ -15,7 +15,7 @@ use kernel::{
 /// What the fences of one queue have in common.
 #[repr(C)]
 pub(crate) struct Timeline {
-    name: [u8; 8],
+    pub(crate) name: [u8; 8],
     number: u64,
     /// The last job that the hardware has done.
     pub(crate) done: AtomicU64,

@@ -7,9 +7,12 @@ use super::{
     record::{report, Record, PENDING, RECORDS},
     rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
 };
-use core::ptr;
+use core::{
+    cell::Cell,
+    ptr, //
+};
 use kernel::bindings::{
-    debugobjects::{debug_obj, Freeing},
+    debugobjects::{debug_block_of, debug_obj, Freeing},
     rcu_callback_request, rcu_stamp_passed,
     report::{checking, this_machine, Place},
 };
@@ -53,27 +56,81 @@ pub(super) fn freeing(freeing: &Freeing) {
     let freed = freeing.addr..freeing.addr + freeing.size;
     let within = |word: usize| freed.contains(&word);
     let string = Block::of(freeing.addr).is_some_and(|block| block.is_string());
+    // Fences of one timeline point to the same; once is enough.
+    let seen = [const { Cell::new(0) }; 16];
+    let next = Cell::new(0);
+    let is_new = |word: usize| {
+        debug_block_of(word).is_some_and(|(block, _)| seen.iter().all(|seen| seen.get() != block))
+    };
     for (number, fence) in PENDING.range(0, u64::MAX, usize::MAX) {
         let ours = RECORDS.with(number, |record| record.machine == machine);
         if ours != Some(true) || within(fence) {
             continue;
         }
         let mut found = None;
-        for_each_target(fence, |word| string || within(word), |target, offset| {
+        let wanted = |word| within(word) || (string && is_new(word));
+        for_each_target(fence, wanted, |target, offset| {
             if within(target.addr) {
                 found = Some(("private data", offset));
-            } else {
-                for_each_string(&target, within, |_| {
-                    found.get_or_insert(("string of the private data", offset));
-                });
+                return;
             }
+            for_each_string(&target, within, |_| {
+                found.get_or_insert(("string of the private data", offset));
+            });
+            seen[next.get()].set(target.addr);
+            next.set((next.get() + 1) % seen.len());
         });
-        let record = RECORDS.with(number, |record| *record);
-        if let (Some((name, offset)), Some(record)) = (found, record) {
-            if GRACE_PERIOD_BEFORE_FREE.look() && !freeing.said.replace(true) {
-                say(name, offset, &record, freeing);
-            }
+        if let Some((name, offset)) = found {
+            pending_freed(number, name, offset, freeing);
         }
+    }
+}
+
+/// Something goes to which the memory of a pending fence points. If nobody else can know of the fence,
+/// that is wrong only if it still points there when it signals.
+fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freeing) {
+    let Some(record) = RECORDS.with(number, |record| *record) else {
+        return;
+    };
+    if !GRACE_PERIOD_BEFORE_FREE.look() {
+        return;
+    }
+    if record.published.is_some() {
+        if !freeing.said.replace(true) {
+            say(name, offset, &record, freeing);
+        }
+    } else if name == "private data" {
+        let dangling = Some((offset, freeing.addr, freeing.size, freeing.at));
+        RECORDS.with(number, |record| record.dangling = dangling);
+    }
+}
+
+/// A fence signals whose memory pointed to something that was freed: it may still do.
+pub(super) fn dangling(number: u64, fence: usize) {
+    let Some(record) = RECORDS.with(number, |record| *record) else {
+        return;
+    };
+    let Some((offset, addr, size, at)) = record.dangling else {
+        return;
+    };
+    let word = Block::of(fence).and_then(|block| block.word(fence.wrapping_add(offset)));
+    let dangles = word.is_some_and(|word| {
+        (addr..addr + size).contains(&word) && debug_block_of(word).is_none()
+    });
+    if dangles && checking() {
+        let offset = offset.cast_signed();
+        report(
+            &GRACE_PERIOD_BEFORE_FREE,
+            format_args!(
+                "private data (by the pointer at {offset:+}) freed although the fence had not signalled"
+            ),
+            (record.context, record.seqno),
+            &[
+                record.created(),
+                ("freed", Place::At(at)),
+                record.signalled(),
+            ],
+        );
     }
 }
 

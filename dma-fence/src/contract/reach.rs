@@ -145,6 +145,7 @@ pub(super) fn scan(fence: *mut dma_fence) {
     if RECORDS.with(number, |record| record.declared) != Some(false) {
         return;
     }
+    freed::dangling(number, fence.addr());
     let any = |_| true;
     for_each_target(fence.addr(), any, |target, offset| {
         reaches(target.addr, number, &DATA, offset);
@@ -181,7 +182,7 @@ impl Block {
     }
 
     /// The word at an address.
-    fn word(&self, addr: usize) -> Option<usize> {
+    pub(super) fn word(&self, addr: usize) -> Option<usize> {
         let at = addr.checked_sub(self.addr)?;
         let word = size_of::<usize>();
         (at % word == 0)

@@ -12,7 +12,7 @@ use core::{
     cell::Cell,
     ffi::CStr,
     panic::Location,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering::Relaxed},
 };
 use spin::mutex::SpinMutex;
 
@@ -111,13 +111,15 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
     }
 }
 
-/// The allocated blocks: their sizes by where they begin.
-static BLOCKS: Shadow<usize, usize> = Shadow::new();
+/// The allocated blocks by where they begin: their sizes, and numbers that are never used again.
+static BLOCKS: Shadow<usize, (usize, u64)> = Shadow::new();
+
+static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
 /// A block was allocated.
 pub(super) fn debug_block_allocated(addr: usize, size: usize) {
     if cfg!(feature = "debug") {
-        BLOCKS.insert(addr, size);
+        BLOCKS.insert(addr, (size, NEXT_BLOCK.fetch_add(1, Relaxed)));
     }
 }
 
@@ -125,7 +127,7 @@ pub(super) fn debug_block_allocated(addr: usize, size: usize) {
 #[track_caller]
 pub(super) fn debug_block_freed(addr: usize) {
     if cfg!(feature = "debug") {
-        if let Some(size) = BLOCKS.with(addr, |size| *size) {
+        if let Some((size, _)) = BLOCKS.with(addr, |block| *block) {
             debug_check_no_obj_freed(addr, size);
             BLOCKS.remove(addr);
         }
@@ -134,8 +136,15 @@ pub(super) fn debug_block_freed(addr: usize) {
 
 /// The allocated block in which `addr` lies: where it begins, and its size. From any context.
 pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
-    let (start, size) = BLOCKS.at_or_before(addr)?;
+    let (start, (size, _)) = BLOCKS.at_or_before(addr)?;
     (addr - start < size).then_some((start, size))
+}
+
+/// The number of the allocated block in which `addr` lies. From any context.
+#[cfg(feature = "debug")]
+pub(super) fn debug_block_number(addr: usize) -> Option<u64> {
+    let (start, (size, number)) = BLOCKS.at_or_before(addr)?;
+    (addr - start < size).then_some(number)
 }
 
 /// Who wants to know what happens to a machine.
@@ -230,14 +239,29 @@ pub(super) fn debug_machine_ended() {
 /// Nobody frees the block meanwhile: it is taken out of the books first, under the same lock.
 pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {
     let (start, _) = debug_block_of(addr)?;
-    BLOCKS.with(start, |&mut size| {
-        let words = (size / size_of::<usize>()).min(most);
-        let first: *const usize = core::ptr::with_exposed_provenance(start);
-        let words = (0..words).map(|n| {
-            // SAFETY: The block is there, and has this word, aligned as all blocks are. What stands
-            // there may be anything, and change meanwhile: it is looked at as one number.
-            unsafe { AtomicUsize::from_ptr(first.add(n).cast_mut()) }.load(Relaxed)
+    BLOCKS.with(start, |&mut (size, _)| {
+        let words = (0..size.div_ceil(size_of::<usize>()).min(most)).map(|n| {
+            let at = start + n * size_of::<usize>();
+            load(at, (start + size - at).min(size_of::<usize>()))
         });
         (start, size, words.collect())
     })
+}
+
+/// The word at `at`, or its first `bytes` bytes and zeroes.
+fn load(at: usize, bytes: usize) -> usize {
+    if bytes == size_of::<usize>() {
+        let word: *mut usize = core::ptr::with_exposed_provenance_mut(at);
+        // SAFETY: The caller has found it in a block, under the lock under which that leaves the books;
+        // all blocks are aligned for words. What stands there may be anything, even what nobody has
+        // written or somebody writes at this moment: it is looked at as one number.
+        return unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed);
+    }
+    let mut word = [0; size_of::<usize>()];
+    for (n, byte) in word.iter_mut().enumerate().take(bytes) {
+        let at: *mut u8 = core::ptr::with_exposed_provenance_mut(at + n);
+        // SAFETY: As above.
+        *byte = unsafe { AtomicU8::from_ptr(at) }.load(Relaxed);
+    }
+    usize::from_ne_bytes(word)
 }

@@ -6,6 +6,7 @@
 //! at: it was asked for in the section that this thread has left last, and the thread is in none.
 
 use super::{
+    debugobjects::debug_block_number,
     rcu::rcu_last_section,
     report::{Evidence, Place, Rule},
 };
@@ -28,12 +29,27 @@ pub struct Loan {
     pub rule: &'static Rule,
 }
 
+/// A string that was asked for, as a thread remembers it.
+#[derive(Clone, Copy)]
+pub(crate) struct Lent {
+    /// The number of the read-side section.
+    section: u64,
+    /// The number of the block in which it stands, if it is in one.
+    block: Option<u64>,
+    loan: Loan,
+}
+
 /// A string was asked for inside the section that is open. From any context.
 pub fn debug_loan(loan: Loan) {
     let (section, _) = rcu_last_section();
+    let lent = Lent {
+        section,
+        block: debug_block_number(loan.addr),
+        loan,
+    };
     cpu::with(|cpu| {
         // Two names belong together.
-        cpu.loans[1].set(cpu.loans[0].replace(Some((section, loan))));
+        cpu.loans[1].set(cpu.loans[0].replace(Some(lent)));
     });
 }
 
@@ -45,16 +61,20 @@ pub(crate) fn debug_loan_used(addr: usize) {
     let late = cpu::with(|cpu| {
         let slot = cpu.loans.iter().find(|slot| {
             slot.get()
-                .is_some_and(|(asked, loan)| loan.addr == addr && asked == section)
+                .is_some_and(|lent| lent.loan.addr == addr && lent.section == section)
         })?;
         if cpu.rcu.get() != 0 || cpu.frames_open.get() != 0 {
             return None;
         }
         slot.take()
     });
-    let Some((_, loan)) = late else {
+    let Some(Lent { block, loan, .. }) = late else {
         return;
     };
+    if block.is_some() && debug_block_number(addr).is_some_and(|now| Some(now) != block) {
+        // The memory has become another string.
+        return;
+    }
     let created = loan.created.map_or(Place::Unknown, Place::At);
     let evidence: [Evidence<'_>; 3] = [
         ("fence created", created),

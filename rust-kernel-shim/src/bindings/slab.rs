@@ -104,7 +104,7 @@ pub unsafe fn krealloc_node_align(
             ptr::write_bytes(new.cast::<u8>().add(old), 0, usable - old);
         }
     }
-    debug_block_allocated(new.addr(), size);
+    debug_block_allocated(new.expose_provenance(), size);
     if !p.is_null() {
         debug_block_freed(p.addr());
         // SAFETY: By the safety requirements; replaced by `new`.

@@ -103,9 +103,9 @@ pub(crate) struct Cpu {
     /// Callbacks that run, the innermost last; and how many run.
     pub(crate) frames: [Cell<Option<crate::bindings::Frame>>; FRAMES],
     pub(crate) frames_open: Cell<usize>,
-    /// The strings that were asked for last, each with the number of its read-side section.
+    /// The strings that were asked for last.
     #[cfg(feature = "debug")]
-    pub(crate) loans: [Cell<Option<(u64, crate::bindings::Loan)>>; 2],
+    pub(crate) loans: [Cell<Option<crate::bindings::Lent>>; 2],
     /// While this is not 0 no rule is checked.
     pub(crate) unchecked: Cell<u32>,
     /// True while an RCU callback runs.

@@ -56,7 +56,7 @@ fn is_core(file: &str) -> bool {
     let pin_init = ["rust-kernel-shim/pin-init/"];
     let own = core.iter().copied().chain([HERE]).chain(pin_init);
     let mut own = own.map(relative);
-    own.any(|directory| relative(file).starts_with(directory))
+    own.any(|directory| relative(file).starts_with(directory) || file.contains(&format!("/{directory}")))
         || ["/rustc/", "/lib/rustlib/src/", "/registry/src/"]
             .iter()
             .any(|library| file.contains(library))

@@ -5,12 +5,12 @@ use super::{broken, finish, reported, silent, with_job};
 use crate::exporter::{job, job_with, Timeline, OPS};
 use ::dma_fence::bindings::{
     __tracepoint_dma_fence_enable_signal, dma_fence, dma_fence_driver_name, dma_fence_is_later,
-    dma_fence_later, dma_fence_ops, dma_fence_set_error, dma_fence_signal, dma_fence_timeline_name,
-    trace_dma_fence_enable_signal,
+    dma_fence_later, dma_fence_ops, dma_fence_put, dma_fence_set_error, dma_fence_signal,
+    dma_fence_timeline_name, trace_dma_fence_enable_signal,
 };
 use core::ffi::CStr;
 use kernel::{
-    bindings::{rcu_read_lock, rcu_read_unlock, EIO},
+    bindings::{rcu_read_lock, rcu_read_unlock, synchronize_rcu, EIO},
     str::CStrExt as _,
     testing::{trace, without_checks},
 };
@@ -181,6 +181,34 @@ fn a_name_that_is_used_in_its_section() {
                 }
             }
             finish(timeline, fence);
+        });
+    });
+}
+
+#[test]
+fn memory_that_was_a_name_may_be_another_string() {
+    silent(|| {
+        with_job(|timeline, fence| {
+            // SAFETY: The reference is ours, and so is the timeline.
+            unsafe {
+                rcu_read_lock();
+                let name = dma_fence_timeline_name(fence);
+                rcu_read_unlock();
+                dma_fence_signal(fence);
+                synchronize_rcu();
+                Timeline::free(timeline);
+                // Nobody has been in a section since.
+                for _ in 0..100 {
+                    let other = Timeline::new().unwrap();
+                    let same = (&raw const (*other).name).cast();
+                    assert_eq!(CStr::from_char_ptr(same), c"ring0");
+                    Timeline::free(other);
+                    if same == name {
+                        break;
+                    }
+                }
+                dma_fence_put(fence);
+            }
         });
     });
 }

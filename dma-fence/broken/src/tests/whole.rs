@@ -14,7 +14,8 @@ use core::sync::atomic::{
     Ordering::{Acquire, Release},
 };
 use kernel::bindings::{
-    call_rcu, complete, completion, init_completion, kfree, synchronize_rcu, wait_for_completion,
+    call_rcu, complete, completion, init_completion, kfree, krealloc_node_align, synchronize_rcu,
+    wait_for_completion, __GFP_ZERO, GFP_KERNEL, NUMA_NO_NODE,
 };
 
 const RULE: &str = "grace-period-before-free";
@@ -229,4 +230,67 @@ fn whom_a_callback_of_rcu_wakes_may_free() {
     kernel::testing::memory::rcu_barrier();
     // SAFETY: The callback has returned.
     unsafe { kfree(waiting.cast()) };
+}
+
+#[test]
+fn before_anybody_knows_of_it_data_may_come_and_go() {
+    /// A job whose commands are still being written.
+    #[repr(C)]
+    struct Job {
+        base: dma_fence,
+        commands: *mut u64,
+    }
+    for cleared in [true, false] {
+        let body = || {
+            let job = zeroed::<Job>().unwrap();
+            // SAFETY: All of this is ours.
+            unsafe {
+                let fence = &raw mut (*job).base;
+                (*job).commands = zeroed::<u64>().unwrap();
+                dma_fence_init(fence, &OPS, core::ptr::null_mut(), 1, 1);
+                kfree((*job).commands.cast());
+                if cleared {
+                    (*job).commands = core::ptr::null_mut();
+                }
+                dma_fence_signal(fence);
+                dma_fence_put(fence);
+            }
+        };
+        if cleared {
+            silent(body);
+        } else {
+            broken(RULE, "freed although the fence had not signalled", body);
+        }
+    }
+}
+
+#[test]
+fn strings_are_of_any_length() {
+    #[repr(C)]
+    struct Named {
+        base: dma_fence,
+        ring: *mut *mut u8,
+    }
+    for length in 1..20 {
+        broken(RULE, "string of the private data", || {
+            let fence = zeroed::<Named>().unwrap();
+            let ring = zeroed::<*mut u8>().unwrap();
+            // SAFETY: All of this is ours; the string ends with the block.
+            unsafe {
+                let flags = GFP_KERNEL | __GFP_ZERO;
+                let none = core::ptr::null();
+                let name = krealloc_node_align(none, length + 1, 1, flags, NUMA_NO_NODE);
+                core::ptr::write_bytes(name.cast::<u8>(), b'x', length);
+                ring.write(name.cast());
+                (*fence).ring = ring;
+                let base = &raw mut (*fence).base;
+                dma_fence_init(base, &OPS, core::ptr::null_mut(), 1, 1);
+                dma_fence_signal(base);
+                kfree(name);
+                dma_fence_put(base);
+                synchronize_rcu();
+                kfree(ring.cast());
+            }
+        });
+    }
 }

@@ -91,6 +91,8 @@ impl Baton {
     fn first_task<R>(self: &Arc<Self>, body: impl FnOnce() -> R) -> R {
         task::with_task(self.clone(), |init| {
             self.lock().tasks.push(TaskPtr(init));
+            // Also if the body panics: the task is gone after this.
+            let _ends = Ends { baton: self, init };
             let result = body();
             // What happens at the end of a grace period may start tasks again.
             loop {
@@ -104,7 +106,6 @@ impl Baton {
                 }
             }
             self.tell(|above| above.ended());
-            self.forget(init);
             result
         })
     }
@@ -120,5 +121,17 @@ impl Baton {
             me.set_state(task::TASK_UNINTERRUPTIBLE);
             self.block(me, None);
         }
+    }
+}
+
+/// Takes the first task out of everything when it is dropped.
+struct Ends<'a> {
+    baton: &'a Baton,
+    init: &'a task_struct,
+}
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.baton.forget(self.init);
     }
 }
