@@ -52,6 +52,10 @@ fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
 
 /// A block is about to be freed: it may be one to which the memory of a fence points that is pending.
 pub(super) fn freeing(freeing: &Freeing) {
+    let mut pending = PENDING.range(0, u64::MAX, usize::MAX).peekable();
+    if pending.peek().is_none() {
+        return;
+    }
     let machine = this_machine();
     let freed = freeing.addr..freeing.addr + freeing.size;
     let within = |word: usize| freed.contains(&word);
@@ -62,7 +66,7 @@ pub(super) fn freeing(freeing: &Freeing) {
     let is_new = |word: usize| {
         debug_block_of(word).is_some_and(|(block, _)| seen.iter().all(|seen| seen.get() != block))
     };
-    for (number, fence) in PENDING.range(0, u64::MAX, usize::MAX) {
+    for (number, fence) in pending {
         let ours = RECORDS.with(number, |record| record.machine == machine);
         if ours != Some(true) || within(fence) {
             continue;
