@@ -281,8 +281,9 @@ impl Fence {
 
     /// The fence in one line, `DRIVER TIMELINE seq SEQNO {un}signalled`, without a newline.
     ///
-    /// State and names agree, even if the fence signals meanwhile. Asks the driver once, when it
-    /// is printed, which happens inside a read-side section: what it is printed to must not sleep. From any context but a callback of the same fence.
+    /// State and names agree, even if the fence signals meanwhile. Asks the driver once, when it is
+    /// printed, which happens inside a read-side section: what it is printed to must not sleep.
+    /// From any context but a callback of the same fence.
     #[doc(alias = "dma_fence_describe")]
     pub fn describe(&self) -> impl fmt::Display + '_ {
         Describe(self)

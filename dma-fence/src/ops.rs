@@ -64,8 +64,8 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
     /// Has it happened? Called from any context, at any time before the fence has signalled,
     /// maybe with its lock held.
     ///
-    /// `None` says not yet. A result says that it has, and the fence signals with the first, whatever
-    /// is said later. Rule [signaled-monotonic](../../book/rules/signaled-monotonic.html).
+    /// `None` says not yet. A result says that it has, and the fence signals with the first,
+    /// whatever is said later. Rule [signaled-monotonic](../../book/rules/signaled-monotonic.html).
     #[doc(alias = "signaled")]
     const SIGNALED: Option<PollOp<Self>> = None;
 
@@ -119,7 +119,8 @@ impl<T: FenceContextOps> Deref for OpsFence<'_, T> {
 }
 
 impl<T: FenceContextOps> OpsFence<'_, T> {
-    /// The C side. There is no `release` and no `wait`: so that a fence that has signalled needs nobody.
+    /// The C side. There is no `release` and no `wait`: so that a fence that has signalled needs
+    /// nobody.
     pub(super) const OPS: bindings::dma_fence_ops = bindings::dma_fence_ops {
         get_driver_name: Some(FenceContext::<T>::get_driver_name),
         get_timeline_name: Some(FenceContext::<T>::get_timeline_name),

@@ -10,8 +10,8 @@ mod listen;
 
 pub use super::contract::rules::{Check, ContractRule, Kept, RULES};
 
-/// Fences of this machine of which the checks of the contract still know something: those that live, and
-/// a few that are gone.
+/// Fences of this machine of which the checks of the contract still know something: those that
+/// live, and a few that are gone.
 pub fn known_fences() -> usize {
     super::contract::known()
 }

@@ -209,7 +209,8 @@ fn ops_that_are_missing_are_missing_in_c() -> Result {
     let (plain, ring) = (context(Plain)?, context(Ring::new(false))?);
     let ops = |fence: &Fence| {
         let _section = rcu::read_lock();
-        // SAFETY: A fence that has not signalled has ops, and they are looked at inside the section.
+        // SAFETY: A fence that has not signalled has ops, and they are looked at inside the
+        // section.
         unsafe { *bindings::dma_fence_ops_ptr(raw(fence)) }
     };
     let plain = plain.new_fence_allocation(())?.new_fence();

@@ -234,8 +234,8 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
                 }
             }
             done.wait_for_completion();
-            // SAFETY: The other task is done with it, this one has put what it had found, and nobody
-            // else knows it.
+            // SAFETY: The other task is done with it, this one has put what it had found, and
+            // nobody else knows it.
             unsafe { c::kfree(core::ptr::with_exposed_provenance_mut::<Reused>(address).cast()) };
         })
     });

@@ -223,8 +223,8 @@ fn c_code_can_own_the_issuers_side() -> Result {
         assert_eq!(borrowed.as_fence().seqno(), fence.seqno());
     }
     assert_eq!(fence.status(), None);
-    // SAFETY: From `into_foreign()`, taken back once; nothing borrowed is left, and `context`, which
-    // it refers to, lives to the end of the test.
+    // SAFETY: From `into_foreign()`, taken back once; nothing borrowed is left, and `context`,
+    // which it refers to, lives to the end of the test.
     unsafe { Foreign::from_foreign(ptr) }.signal(Ok(()));
     assert_eq!(fence.status(), Some(Ok(())));
     Ok(())

@@ -20,10 +20,10 @@ use kernel::{
 
 /// Initialises a fence, with one reference, which is the caller's. From any context.
 ///
-/// `lock` is a lock that fences share, which then outlives them all; null, as new code should
-/// have it, gives the fence a lock of its own. Rule
-/// [extern-lock-outlives](../../../book/rules/extern-lock-outlives.html). The sequence number compares as 32
-/// bits with wraparound. Emits `dma_fence_init`.
+/// `lock` is a lock that fences share, which then outlives them all; null, as new code should have
+/// it, gives the fence a lock of its own. Rule
+/// [extern-lock-outlives](../../../book/rules/extern-lock-outlives.html). The sequence number
+/// compares as 32 bits with wraparound. Emits `dma_fence_init`.
 ///
 /// # Panics
 ///
@@ -32,8 +32,8 @@ use kernel::{
 /// # Safety
 ///
 /// `fence` is valid for writes and nobody else knows it. The ops, and whatever they reach, live
-/// until a grace period after the fence has signalled; with a `wait` or `release` op as long as
-/// the fence. Rules [grace-period-before-free](../../../book/rules/grace-period-before-free.html) and
+/// until a grace period after the fence has signalled; with a `wait` or `release` op as long as the
+/// fence. Rules [grace-period-before-free](../../../book/rules/grace-period-before-free.html) and
 /// [unload-after-detach](../../../book/rules/unload-after-detach.html).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_init(

@@ -36,8 +36,8 @@ static CALLBACK: debug_obj_descr = debug_obj_descr {
     freed,
 };
 
-/// A callback is about to be added; or, if it is not `pending`, it was too late for its fence, and it
-/// is as if it had been called.
+/// A callback is about to be added; or, if it is not `pending`, it was too late for its fence, and
+/// it is as if it had been called.
 #[track_caller]
 pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pending: bool) {
     let Some(record) = record::of(fence) else {

@@ -50,7 +50,8 @@ fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
     record.published.is_some() || ptr::eq(obj.descr, &OPS)
 }
 
-/// A block is about to be freed: it may be one to which the memory of a fence points that is pending.
+/// A block is about to be freed: it may be one to which the memory of a fence points that is
+/// pending.
 pub(super) fn freeing(freeing: &Freeing) {
     let mut pending = PENDING.range(0, u64::MAX, usize::MAX).peekable();
     if pending.peek().is_none() {
@@ -90,8 +91,8 @@ pub(super) fn freeing(freeing: &Freeing) {
     }
 }
 
-/// Something goes to which the memory of a pending fence points. If nobody else can know of the fence,
-/// that is wrong only if it still points there when it signals.
+/// Something goes to which the memory of a pending fence points. If nobody else can know of the
+/// fence, that is wrong only if it still points there when it signals.
 fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freeing) {
     let Some(record) = RECORDS.with(number, |record| *record) else {
         return;

@@ -46,8 +46,8 @@ pub(crate) fn published(fence: *mut dma_fence) {
     });
 }
 
-/// A fence is about to signal, if it has not. From here on a grace period counts: who sees the bit may
-/// ask for one at once.
+/// A fence is about to signal, if it has not. From here on a grace period counts: who sees the bit
+/// may ask for one at once.
 #[track_caller]
 pub(crate) fn signals(fence: *mut dma_fence) {
     let at = Location::caller();

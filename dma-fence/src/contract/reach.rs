@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the ops of a fence can reach.
 //!
-//! That is whatever its driver has declared. If it has declared nothing: the memory in which the fence
-//! stands; every block that a word of that memory points to when the fence signals; strings to which
-//! these point; the names that its ops have given; and the table of the ops. A driver that keeps a
-//! pointer for itself in its fences, of which no op knows, clears it before the signal.
+//! That is whatever its driver has declared. If it has declared nothing: the memory in which the
+//! fence stands; every block that a word of that memory points to when the fence signals; strings
+//! to which these point; the names that its ops have given; and the table of the ops. A driver that
+//! keeps a pointer for itself in its fences, of which no op knows, clears it before the signal.
 
 use super::{
     super::bindings::{dma_fence, dma_fence_ops},
@@ -190,8 +190,8 @@ impl Block {
             .flatten()
     }
 
-    /// True if the word `link` at `at` is half of a `list_head` whose neighbour is in this block: it is
-    /// the list's, whoever owns the neighbour, and not the driver's.
+    /// True if the word `link` at `at` is half of a `list_head` whose neighbour is in this block:
+    /// it is the list's, whoever owns the neighbour, and not the driver's.
     fn is_neighbour(&self, at: usize, link: usize) -> bool {
         let word = size_of::<usize>();
         let (next, prev) = (self.word(link), self.word(link.wrapping_add(word)));
@@ -231,8 +231,8 @@ pub(super) fn for_each_target(
     }
 }
 
-/// Calls `f` with the address of each block to which a word of `block` points, and in which a string
-/// stands.
+/// Calls `f` with the address of each block to which a word of `block` points, and in which a
+/// string stands.
 pub(super) fn for_each_string(
     block: &Block,
     wanted: impl Fn(usize) -> bool,

@@ -49,8 +49,8 @@ pub(super) struct Record {
     pub(super) signalled: Option<(u64, At)>,
     /// The same of the last call that may have signalled it.
     pub(super) signals: Option<(u64, At)>,
-    /// Something that was freed while nobody else knew of the fence: by which word of the fence's memory
-    /// it was pointed to, its address and size, and where it was freed.
+    /// Something that was freed while nobody else knew of the fence: by which word of the fence's
+    /// memory it was pointed to, its address and size, and where it was freed.
     pub(super) dangling: Option<(usize, usize, usize, At)>,
     /// A stamp from after its bit was set.
     pub(super) bit_set: u64,

@@ -252,9 +252,9 @@ pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Word
 fn load(at: usize, bytes: usize) -> usize {
     if bytes == size_of::<usize>() {
         let word: *mut usize = core::ptr::with_exposed_provenance_mut(at);
-        // SAFETY: The caller has found it in a block, under the lock under which that leaves the books;
-        // all blocks are aligned for words. What stands there may be anything, even what nobody has
-        // written or somebody writes at this moment: it is looked at as one number.
+        // SAFETY: The caller has found it in a block, under the lock under which that leaves the
+        // books; all blocks are aligned for words. What stands there may be anything, even what
+        // nobody has written or somebody writes at this moment: it is looked at as one number.
         return unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed);
     }
     let mut word = [0; size_of::<usize>()];

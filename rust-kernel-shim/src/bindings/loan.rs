@@ -2,8 +2,9 @@
 //! Strings that may be used only inside the RCU read-side section in which they were asked for: C's
 //! `const char __rcu *`.
 //!
-//! A pointer cannot be followed. But where a string is made of one, printed or copied, that is looked
-//! at: it was asked for in the section that this thread has left last, and the thread is in none.
+//! A pointer cannot be followed. But where a string is made of one, printed or copied, that is
+//! looked at: it was asked for in the section that this thread has left last, and the thread is in
+//! none.
 
 use super::{
     debugobjects::debug_block_number,

@@ -52,8 +52,8 @@ impl<K: Ord + Copy, V> Shadow<K, V> {
         Some((*key, value.clone()))
     }
 
-    /// Copies of those from the key `start` up to, but not including, the key `end`, in order, and of
-    /// `most` at most.
+    /// Copies of those from the key `start` up to, but not including, the key `end`, in order, and
+    /// of `most` at most.
     pub fn range(&self, start: K, end: K, most: usize) -> impl Iterator<Item = (K, V)>
     where
         V: Clone,

@@ -28,8 +28,8 @@ const POINTS: usize = 2_000_000;
 /// sleeping, however long, proves nothing about what others have done by then: wait for them.
 ///
 /// A deadlock, a schedule without end, a panic (a failed assertion, say), memory that `body` leaves
-/// behind, or the report of a broken rule is a failure. The environment has the last word: `FENCE_SCHEDULES` is how many
-/// schedules are tried, and `FENCE_SEED` is the seed of the only one.
+/// behind, or the report of a broken rule is a failure. The environment has the last word:
+/// `FENCE_SCHEDULES` is how many schedules are tried, and `FENCE_SEED` is the seed of the only one.
 ///
 /// A panic in a task that `body` starts, or in a callback that C would call, cannot unwind: it ends
 /// the process, after the seed was printed.

@@ -21,8 +21,8 @@ pub fn rcu_barrier() {
     unsafe { bindings::rcu_barrier() }
 }
 
-/// Sets how long a grace period may take before the kernel log says whose section it waits for (ns);
-/// 21 seconds at first. Gives what it was.
+/// Sets how long a grace period may take before the kernel log says whose section it waits for
+/// (ns); 21 seconds at first. Gives what it was.
 pub fn set_rcu_stall_timeout(ns: u64) -> u64 {
     bindings::rcu_set_stall_timeout(ns)
 }

@@ -83,13 +83,14 @@ impl Drop for ShowOnPanic {
 }
 
 /// Takes what was reported in the caller's machine so far, the oldest first: it counts as expected
-/// then. All threads that run freely are in one machine, those of other tests as well; so this is for
-/// programs, and tests use [`expect_report`].
+/// then. All threads that run freely are in one machine, those of other tests as well; so this is
+/// for programs, and tests use [`expect_report`].
 pub fn take_reports() -> Reports {
     report::take(this_machine())
 }
 
-/// Has no rule checked while `body` runs: for what breaks them on purpose and wants to see the rest.
+/// Has no rule checked while `body` runs: for what breaks them on purpose and wants to see the
+/// rest.
 ///
 /// In a machine with a baton that goes for all its tasks; else for this thread.
 pub fn without_checks<R>(body: impl FnOnce() -> R) -> R {

@@ -12,6 +12,7 @@ struct S {
 
 fn main() {
     let _ = init!(S {
+        // SAFETY: All zeroes are a `u32`; but this file forbids what it does not need.
         a: unsafe { core::mem::zeroed() },
     });
 }
