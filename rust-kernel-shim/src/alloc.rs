@@ -13,31 +13,14 @@ pub mod kbox;
 pub mod kvec;
 pub mod layout;
 
-pub use self::kbox::{
-    Box,
-    KBox,
-    KVBox,
-    VBox, //
-};
-pub use self::kvec::{
-    IntoIter,
-    KVVec,
-    KVec,
-    VVec,
-    Vec, //
-};
+pub use self::kbox::{Box, KBox, KVBox, VBox};
+pub use self::kvec::{IntoIter, KVVec, KVec, VVec, Vec};
 
 use crate::{
     bindings,
-    error::{
-        code::EINVAL,
-        Result, //
-    },
+    error::{code::EINVAL, Result},
 };
-use core::{
-    alloc::Layout,
-    ptr::NonNull, //
-};
+use core::{alloc::Layout, ptr::NonNull};
 
 /// There was no memory.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -95,10 +78,7 @@ impl core::ops::Not for Flags {
 
 /// The flags an allocation can have.
 pub mod flags {
-    use super::{
-        bindings,
-        Flags, //
-    };
+    use super::{bindings, Flags};
 
     /// Zero the memory.
     pub const __GFP_ZERO: Flags = Flags(bindings::__GFP_ZERO);

@@ -15,12 +15,7 @@
 //! both worlds.
 
 #[doc(inline)]
-pub use crate::{
-    build_assert_macro as build_assert,
-    build_error,
-    const_assert,
-    static_assert, //
-};
+pub use crate::{build_assert_macro as build_assert, build_error, const_assert, static_assert};
 
 /// Fails the build if evaluated in a constant, and panics otherwise.
 ///

@@ -6,21 +6,14 @@
 
 use crate::{
     alloc::AllocError,
-    ffi::{
-        c_int,
-        c_long,
-        c_void, //
-    },
+    ffi::{c_int, c_long, c_void},
     fmt,
-    str::CStr, //
+    str::CStr,
 };
 use core::{
     alloc::LayoutError,
-    num::{
-        NonZeroI32,
-        TryFromIntError, //
-    },
-    str::Utf8Error, //
+    num::{NonZeroI32, TryFromIntError},
+    str::Utf8Error,
 };
 
 pub mod code;
@@ -186,10 +179,7 @@ pub const VTABLE_DEFAULT_ERROR: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        prelude::*,
-        str::CString, //
-    };
+    use crate::{prelude::*, str::CString};
 
     fn debug(error: Error) -> CString {
         CString::try_from_fmt(fmt!("{:?}", error)).unwrap()

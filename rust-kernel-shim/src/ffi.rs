@@ -30,7 +30,4 @@ c_types! {
     c_ulonglong = u64;
 }
 
-pub use core::ffi::{
-    c_void,
-    CStr, //
-};
+pub use core::ffi::{c_void, CStr};

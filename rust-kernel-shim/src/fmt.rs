@@ -8,23 +8,9 @@
 //! through [`Adapter`], which knows [`Display`] and [`Pointer`] of this module
 //! instead of `core`'s. So a `CStr` can be printed, and an address is not.
 
-pub use core::fmt::{
-    Arguments,
-    Debug,
-    Error,
-    Formatter,
-    Result,
-    Write, //
-};
+pub use core::fmt::{Arguments, Debug, Error, Formatter, Result, Write};
 
-use core::fmt::{
-    Binary,
-    LowerExp,
-    LowerHex,
-    Octal,
-    UpperExp,
-    UpperHex, //
-};
+use core::fmt::{Binary, LowerExp, LowerHex, Octal, UpperExp, UpperHex};
 use core::ptr::NonNull;
 
 /// What `fmt!` wraps every argument in.
@@ -201,10 +187,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        prelude::*,
-        str::CString, //
-    };
+    use crate::{prelude::*, str::CString};
 
     fn text(args: core::fmt::Arguments<'_>) -> CString {
         CString::try_from_fmt(args).unwrap()

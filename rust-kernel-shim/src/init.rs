@@ -10,22 +10,10 @@
 //! [`try_init!`]: crate::try_init
 
 use crate::{
-    alloc::{
-        AllocError,
-        Flags, //
-    },
-    error::{
-        self,
-        Error, //
-    },
+    alloc::{AllocError, Flags},
+    error::{self, Error},
 };
-use pin_init::{
-    init_from_closure,
-    pin_init_from_closure,
-    raw_try_init,
-    Init,
-    PinInit, //
-};
+use pin_init::{init_from_closure, pin_init_from_closure, raw_try_init, Init, PinInit};
 
 /// Smart pointers that allocate and initialise in one step.
 pub trait InPlaceInit<T>: Sized {

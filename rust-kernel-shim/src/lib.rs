@@ -45,20 +45,10 @@ pub mod workqueue;
 
 /// The procedural macros; use them through [`prelude`].
 pub mod macros {
-    pub use kernel_macros::{
-        fmt,
-        kunit_tests,
-        module,
-        vtable, //
-    };
+    pub use kernel_macros::{fmt, kunit_tests, module, vtable};
 }
 
-pub use module::{
-    InPlaceModule,
-    Module,
-    ModuleMetadata,
-    ThisModule, //
-};
+pub use module::{InPlaceModule, Module, ModuleMetadata, ThisModule};
 
 /// What the lines that this crate prints start with.
 const __LOG_PREFIX: &[u8] = b"rust_kernel\0";

@@ -6,10 +6,7 @@
 
 use crate::{
     bindings,
-    error::{
-        Error,
-        Result, //
-    },
+    error::{Error, Result},
     str::CStr,
 };
 use pin_init::PinInit;

@@ -4,88 +4,30 @@
 
 #[doc(no_inline)]
 pub use core::{
-    mem::{
-        align_of,
-        align_of_val,
-        size_of,
-        size_of_val, //
-    },
+    mem::{align_of, align_of_val, size_of, size_of_val},
     pin::Pin,
 };
 
 #[doc(no_inline)]
 pub use crate::ffi::{
-    c_char,
-    c_int,
-    c_long,
-    c_longlong,
-    c_schar,
-    c_short,
-    c_uchar,
-    c_uint,
-    c_ulong,
-    c_ulonglong,
-    c_ushort,
-    c_void,
-    CStr, //
+    c_char, c_int, c_long, c_longlong, c_schar, c_short, c_uchar, c_uint, c_ulong, c_ulonglong,
+    c_ushort, c_void, CStr,
 };
 
 #[doc(no_inline)]
-pub use crate::macros::{
-    fmt,
-    kunit_tests,
-    module,
-    vtable, //
-};
+pub use crate::macros::{fmt, kunit_tests, module, vtable};
 
 #[doc(no_inline)]
-pub use pin_init::{
-    init,
-    pin_data,
-    pin_init,
-    pinned_drop,
-    InPlaceWrite,
-    Init,
-    PinInit,
-    Zeroable, //
-};
+pub use pin_init::{init, pin_data, pin_init, pinned_drop, InPlaceWrite, Init, PinInit, Zeroable};
 
 #[doc(no_inline)]
 pub use crate::{
-    alloc::{
-        flags::*,
-        Box,
-        KBox,
-        KVBox,
-        KVVec,
-        KVec,
-        VBox,
-        VVec,
-        Vec, //
-    },
-    build_assert::{
-        build_assert,
-        build_error,
-        const_assert,
-        static_assert, //
-    },
+    alloc::{flags::*, Box, KBox, KVBox, KVVec, KVec, VBox, VVec, Vec},
+    build_assert::{build_assert, build_error, const_assert, static_assert},
     current,
-    error::{
-        code::*,
-        Error,
-        Result, //
-    },
+    error::{code::*, Error, Result},
     init::InPlaceInit,
-    pr_alert,
-    pr_crit,
-    pr_debug,
-    pr_emerg,
-    pr_err,
-    pr_info,
-    pr_notice,
-    pr_warn,
+    pr_alert, pr_crit, pr_debug, pr_emerg, pr_err, pr_info, pr_notice, pr_warn,
     str::CStrExt as _,
-    try_init,
-    try_pin_init,
-    ThisModule, //
+    try_init, try_pin_init, ThisModule,
 };

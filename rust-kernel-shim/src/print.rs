@@ -10,10 +10,7 @@
 
 use crate::{
     bindings, fmt,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
-    },
+    sync::atomic::{Atomic, Relaxed},
 };
 
 /// The levels, in the shape of C's format strings.

@@ -6,10 +6,7 @@
 
 use crate::{
     bindings, fmt,
-    types::{
-        NotThreadSafe,
-        Opaque, //
-    },
+    types::{NotThreadSafe, Opaque},
 };
 
 /// A file that a driver prints into.

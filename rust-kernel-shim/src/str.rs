@@ -9,10 +9,7 @@ pub use crate::ffi::CStr;
 use crate::{
     alloc::AllocError,
     ffi::c_char,
-    fmt::{
-        self,
-        Write, //
-    },
+    fmt::{self, Write},
 };
 
 mod bstr;
@@ -21,11 +18,7 @@ mod formatter;
 
 pub use bstr::BStr;
 pub use cstring::CString;
-pub use formatter::{
-    Formatter,
-    NullTerminatedFormatter,
-    RawFormatter, //
-};
+pub use formatter::{Formatter, NullTerminatedFormatter, RawFormatter};
 
 mod private {
     pub trait Sealed {}

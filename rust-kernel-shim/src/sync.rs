@@ -6,17 +6,9 @@
 //! [`include/linux/completion.h`](srctree/include/linux/completion.h), [`include/linux/refcount.h`](srctree/include/linux/refcount.h) and
 //! [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h).
 
-use crate::{
-    bindings,
-    types::Opaque, //
-};
+use crate::{bindings, types::Opaque};
 use core::pin::Pin;
-use pin_init::{
-    pin_data,
-    pin_init,
-    pinned_drop,
-    PinInit, //
-};
+use pin_init::{pin_data, pin_init, pinned_drop, PinInit};
 
 mod arc;
 pub mod aref;
@@ -30,29 +22,12 @@ pub mod rcu;
 mod refcount;
 mod set_once;
 
-pub use arc::{
-    Arc,
-    ArcBorrow,
-    UniqueArc, //
-};
+pub use arc::{Arc, ArcBorrow, UniqueArc};
 pub use completion::Completion;
-pub use condvar::{
-    new_condvar,
-    CondVar,
-    CondVarTimeoutResult, //
-};
-pub use lock::mutex::{
-    new_mutex,
-    Mutex,
-    MutexGuard, //
-};
+pub use condvar::{new_condvar, CondVar, CondVarTimeoutResult};
+pub use lock::mutex::{new_mutex, Mutex, MutexGuard};
 pub use lock::spinlock::{
-    new_spinlock,
-    new_spinlock_irq,
-    SpinLock,
-    SpinLockGuard,
-    SpinLockIrq,
-    SpinLockIrqGuard, //
+    new_spinlock, new_spinlock_irq, SpinLock, SpinLockGuard, SpinLockIrq, SpinLockIrqGuard,
 };
 pub use locked_by::LockedBy;
 pub use refcount::Refcount;

@@ -6,21 +6,11 @@
 
 use crate::{
     bindings,
-    ffi::{
-        c_int,
-        c_long,
-        c_uint, //
-    },
+    ffi::{c_int, c_long, c_uint},
     sync::aref::AlwaysRefCounted,
-    types::{
-        NotThreadSafe,
-        Opaque, //
-    },
+    types::{NotThreadSafe, Opaque},
 };
-use core::{
-    ops::Deref,
-    ptr::NonNull, //
-};
+use core::{ops::Deref, ptr::NonNull};
 
 /// A timeout, in jiffies, that never ends.
 pub const MAX_SCHEDULE_TIMEOUT: c_long = c_long::MAX;

@@ -7,26 +7,15 @@
 
 use crate::{
     bindings,
-    ffi::{
-        c_uint,
-        c_ulong, //
-    },
+    ffi::{c_uint, c_ulong},
 };
-use core::{
-    marker::PhantomData,
-    ops, //
-};
+use core::{marker::PhantomData, ops};
 
 pub mod delay;
 mod delta;
 pub mod hrtimer;
 
-pub use delta::{
-    Delta,
-    Jiffy,
-    Nsec,
-    TimeUnit, //
-};
+pub use delta::{Delta, Jiffy, Nsec, TimeUnit};
 
 /// The number of nanoseconds in a microsecond.
 pub const NSEC_PER_USEC: i64 = 1_000;

@@ -7,21 +7,11 @@
 use crate::ffi::c_void;
 use core::{
     cell::UnsafeCell,
-    marker::{
-        PhantomData,
-        PhantomPinned, //
-    },
+    marker::{PhantomData, PhantomPinned},
     mem::MaybeUninit,
-    ops::{
-        Deref,
-        DerefMut, //
-    },
+    ops::{Deref, DerefMut},
 };
-use pin_init::{
-    PinInit,
-    Wrapper,
-    Zeroable, //
-};
+use pin_init::{PinInit, Wrapper, Zeroable};
 
 /// A type whose values C can keep as a pointer.
 ///

@@ -73,33 +73,10 @@ mod pointers;
 mod queue;
 mod work;
 
-pub use delayed::{
-    impl_has_delayed_work,
-    new_delayed_work,
-    DelayedWork,
-    HasDelayedWork, //
-};
-pub use item::{
-    RawDelayedWorkItem,
-    RawWorkItem,
-    WorkItem,
-    WorkItemPointer, //
-};
+pub use delayed::{impl_has_delayed_work, new_delayed_work, DelayedWork, HasDelayedWork};
+pub use item::{RawDelayedWorkItem, RawWorkItem, WorkItem, WorkItemPointer};
 pub use queue::{
-    system,
-    system_bh,
-    system_bh_highpri,
-    system_freezable,
-    system_freezable_power_efficient,
-    system_highpri,
-    system_long,
-    system_power_efficient,
-    system_unbound,
-    Queue, //
+    system, system_bh, system_bh_highpri, system_freezable, system_freezable_power_efficient,
+    system_highpri, system_long, system_power_efficient, system_unbound, Queue,
 };
-pub use work::{
-    impl_has_work,
-    new_work,
-    HasWork,
-    Work, //
-};
+pub use work::{impl_has_work, new_work, HasWork, Work};

@@ -7,40 +7,18 @@ use kernel::{
     impl_has_hr_timer,
     prelude::*,
     sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Relaxed,
-            Release, //
-        },
-        Arc,
-        ArcBorrow,
-        Completion, //
+        atomic::{Acquire, Atomic, Relaxed, Release},
+        Arc, ArcBorrow, Completion,
     },
-    testing::{
-        baton,
-        explore,
-        in_hardirq,
-        in_serving_softirq, //
-    },
+    testing::{baton, explore, in_hardirq, in_serving_softirq},
     time::{
         delay::fsleep,
         hrtimer::{
-            AbsoluteMode,
-            HasHrTimer,
-            HrTimer,
-            HrTimerCallback,
-            HrTimerCallbackContext,
-            HrTimerHandle,
-            HrTimerPointer,
-            HrTimerRestart,
-            RelativeMode,
-            RelativeSoftMode,
-            ScopedHrTimerPointer, //
+            AbsoluteMode, HasHrTimer, HrTimer, HrTimerCallback, HrTimerCallbackContext,
+            HrTimerHandle, HrTimerPointer, HrTimerRestart, RelativeMode, RelativeSoftMode,
+            ScopedHrTimerPointer,
         },
-        Delta,
-        Instant,
-        Monotonic, //
+        Delta, Instant, Monotonic,
     },
 };
 

@@ -8,26 +8,14 @@
 use kernel::{
     impl_has_hr_timer,
     prelude::*,
-    sync::{
-        Arc,
-        ArcBorrow,
-        Completion, //
-    },
-    testing::{
-        baton,
-        memory, //
-    },
+    sync::{Arc, ArcBorrow, Completion},
+    testing::{baton, memory},
     time::{
         hrtimer::{
-            HrTimer,
-            HrTimerCallback,
-            HrTimerCallbackContext,
-            HrTimerPointer,
-            HrTimerRestart,
-            RelativeMode, //
+            HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer, HrTimerRestart,
+            RelativeMode,
         },
-        Delta,
-        Monotonic, //
+        Delta, Monotonic,
     },
 };
 

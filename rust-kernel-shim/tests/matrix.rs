@@ -38,13 +38,7 @@ fn a_module_loads() -> Result {
 }
 
 mod atomics {
-    use kernel::sync::atomic::{
-        Acquire,
-        Atomic,
-        Full,
-        Relaxed,
-        Release, //
-    };
+    use kernel::sync::atomic::{Acquire, Atomic, Full, Relaxed, Release};
 
     #[test]
     fn orders_are_types() {
@@ -87,15 +81,8 @@ mod without_unsafe {
         prelude::*,
         str::CString,
         sync::{
-            new_mutex,
-            new_spinlock,
-            new_spinlock_irq,
-            Arc,
-            Completion,
-            Mutex,
-            SetOnce,
-            SpinLock,
-            SpinLockIrq, //
+            new_mutex, new_spinlock, new_spinlock_irq, Arc, Completion, Mutex, SetOnce, SpinLock,
+            SpinLockIrq,
         },
     };
 
@@ -183,11 +170,7 @@ mod initialisers {
     use core::marker::PhantomPinned;
     use kernel::{
         prelude::*,
-        sync::{
-            new_spinlock,
-            Arc,
-            SpinLock, //
-        },
+        sync::{new_spinlock, Arc, SpinLock},
         types::Opaque,
     };
 
@@ -306,11 +289,7 @@ mod initialisers {
 }
 
 mod vtables {
-    use kernel::{
-        build_assert::build_error,
-        error::VTABLE_DEFAULT_ERROR,
-        prelude::*, //
-    };
+    use kernel::{build_assert::build_error, error::VTABLE_DEFAULT_ERROR, prelude::*};
 
     #[vtable]
     trait Events {
@@ -358,11 +337,7 @@ mod vtables {
 }
 
 mod printing {
-    use kernel::{
-        fmt,
-        prelude::*,
-        str::CString, //
-    };
+    use kernel::{fmt, prelude::*, str::CString};
 
     struct Seqno(u64);
 
@@ -413,21 +388,9 @@ mod printing {
 mod time_and_tasks {
     use kernel::{
         prelude::*,
-        sync::{
-            aref::ARef,
-            rcu, //
-        },
-        task::{
-            might_sleep,
-            Task, //
-        },
-        time::{
-            delay::fsleep,
-            msecs_to_jiffies,
-            Delta,
-            Instant,
-            Monotonic, //
-        },
+        sync::{aref::ARef, rcu},
+        task::{might_sleep, Task},
+        time::{delay::fsleep, msecs_to_jiffies, Delta, Instant, Monotonic},
     };
 
     #[test]
@@ -459,10 +422,7 @@ mod memory {
         kvec,
         prelude::*,
         sync::Arc,
-        types::{
-            ForeignOwnable,
-            ScopeGuard, //
-        },
+        types::{ForeignOwnable, ScopeGuard},
     };
 
     trait Answer {

@@ -10,12 +10,7 @@ use kernel::{
     prelude::*,
     seq_file::SeqFile,
     seq_print,
-    sync::{
-        Arc,
-        Mutex,
-        SpinLock,
-        SpinLockIrq, //
-    },
+    sync::{Arc, Mutex, SpinLock, SpinLockIrq},
 };
 
 #[vtable]

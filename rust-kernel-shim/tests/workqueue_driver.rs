@@ -7,30 +7,10 @@
 use kernel::{
     new_condvar, new_delayed_work, new_mutex, new_spinlock_irq, new_work,
     prelude::*,
-    sync::{
-        Arc,
-        CondVar,
-        CondVarTimeoutResult,
-        LockedBy,
-        Mutex,
-        SpinLockIrq, //
-    },
+    sync::{Arc, CondVar, CondVarTimeoutResult, LockedBy, Mutex, SpinLockIrq},
     testing::baton,
-    time::{
-        delay::fsleep,
-        Delta,
-        Instant,
-        Jiffies,
-        Monotonic, //
-    },
-    workqueue::{
-        self,
-        impl_has_delayed_work,
-        impl_has_work,
-        DelayedWork,
-        Work,
-        WorkItem, //
-    },
+    time::{delay::fsleep, Delta, Instant, Jiffies, Monotonic},
+    workqueue::{self, impl_has_delayed_work, impl_has_work, DelayedWork, Work, WorkItem},
 };
 
 /// A device that finishes the jobs that it is given, one after the other.

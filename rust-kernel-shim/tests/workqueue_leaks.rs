@@ -8,21 +8,9 @@
 use kernel::{
     new_condvar, new_mutex, new_work,
     prelude::*,
-    sync::{
-        Arc,
-        CondVar,
-        Mutex, //
-    },
-    testing::{
-        baton,
-        memory, //
-    },
-    workqueue::{
-        self,
-        impl_has_work,
-        Work,
-        WorkItem, //
-    },
+    sync::{Arc, CondVar, Mutex},
+    testing::{baton, memory},
+    workqueue::{self, impl_has_work, Work, WorkItem},
 };
 
 #[pin_data]

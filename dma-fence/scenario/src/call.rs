@@ -2,34 +2,14 @@
 //! One command under way: its words, and what they stand for.
 
 use crate::{
-    fence::{
-        Fence,
-        FenceKind,
-        FencePtr,
-        MAX_FENCES, //
-    },
-    name::{
-        valid,
-        Kind,
-        MAX_NAMES,
-        SHAPE, //
-    },
+    fence::{Fence, FenceKind, FencePtr, MAX_FENCES},
+    name::{valid, Kind, MAX_NAMES, SHAPE},
     number,
-    outcome::{
-        quote,
-        suggestion,
-        Refused, //
-    },
-    session::{
-        Session,
-        State, //
-    },
+    outcome::{quote, suggestion, Refused},
+    session::{Session, State},
     statement::Statement,
 };
-use std::{
-    cell::RefCell,
-    sync::Arc, //
-};
+use std::{cell::RefCell, sync::Arc};
 
 /// Where a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

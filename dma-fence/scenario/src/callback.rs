@@ -6,21 +6,11 @@ use crate::{
     command,
     fence::is_locked,
     number,
-    session::{
-        current,
-        Session, //
-    },
+    session::{current, Session},
     statement::Statement,
 };
-use ::dma_fence::bindings::{
-    self as c,
-    dma_fence,
-    dma_fence_cb, //
-};
-use core::{
-    mem::MaybeUninit,
-    ptr::NonNull, //
-};
+use ::dma_fence::bindings::{self as c, dma_fence, dma_fence_cb};
+use core::{mem::MaybeUninit, ptr::NonNull};
 use std::sync::Arc;
 
 /// How many callbacks a scenario may have.

@@ -14,25 +14,10 @@ mod stubs;
 mod waiting;
 
 use crate::{
-    call::{
-        Call,
-        Place, //
-    },
-    outcome::{
-        quote,
-        suggestion,
-        Outcome,
-        Refused, //
-    },
-    session::{
-        current,
-        Session, //
-    },
-    statement::{
-        Statement,
-        MAX_BYTES,
-        MAX_WORDS, //
-    },
+    call::{Call, Place},
+    outcome::{quote, suggestion, Outcome, Refused},
+    session::{current, Session},
+    statement::{Statement, MAX_BYTES, MAX_WORDS},
     Refusal,
 };
 use std::sync::Arc;

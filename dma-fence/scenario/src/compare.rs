@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Comparison of transcripts.
 
-use similar::{
-    capture_diff_slices,
-    group_diff_ops,
-    Algorithm,
-    ChangeTag,
-    DiffOp, //
-};
+use similar::{capture_diff_slices, group_diff_ops, Algorithm, ChangeTag, DiffOp};
 use std::fmt::Write;
 
 /// How many equal lines a difference is shown with.

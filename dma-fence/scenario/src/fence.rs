@@ -3,19 +3,10 @@
 
 use crate::{
     call::Call,
-    session::{
-        Session,
-        State, //
-    },
+    session::{Session, State},
 };
-use ::dma_fence::bindings::{
-    self as c,
-    dma_fence, //
-};
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
+use ::dma_fence::bindings::{self as c, dma_fence};
+use core::{marker::PhantomData, ptr::NonNull};
 use kernel::bindings::spin_is_locked;
 
 /// How many fences a scenario may make.

@@ -31,10 +31,7 @@ mod stack;
 mod statement;
 mod thread;
 
-pub use compare::{
-    compare,
-    compare_named, //
-};
+pub use compare::{compare, compare_named};
 pub use generate::generate;
 pub use replay::replay;
 

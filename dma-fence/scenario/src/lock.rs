@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Spinlocks that fences of a scenario share.
 
-use core::{
-    mem::MaybeUninit,
-    ptr::NonNull, //
-};
+use core::{mem::MaybeUninit, ptr::NonNull};
 use kernel::{
-    bindings::{
-        __spin_lock_init,
-        lock_class_key,
-        spinlock_t, //
-    },
+    bindings::{__spin_lock_init, lock_class_key, spinlock_t},
     str::CStrExt as _,
 };
 

@@ -5,41 +5,18 @@
 //! table for each combination. An op writes its note before it does anything.
 
 use crate::{
-    fence::{
-        is_locked,
-        FenceKind,
-        FencePtr,
-        Script, //
-    },
+    fence::{is_locked, FenceKind, FencePtr, Script},
     name::MAX_LENGTH,
-    session::{
-        current,
-        State, //
-    },
+    session::{current, State},
 };
-use ::dma_fence::bindings::{
-    self as c,
-    dma_fence,
-    dma_fence_ops, //
-};
-use core::{
-    mem::size_of,
-    ptr::NonNull, //
-};
+use ::dma_fence::bindings::{self as c, dma_fence, dma_fence_ops};
+use core::{mem::size_of, ptr::NonNull};
 use kernel::{
     bindings::{
-        krealloc_node_align,
-        ktime_t,
-        spinlock_t,
-        __GFP_ZERO, //
-        GFP_KERNEL,
-        MAX_SCHEDULE_TIMEOUT,
+        krealloc_node_align, ktime_t, spinlock_t, __GFP_ZERO, GFP_KERNEL, MAX_SCHEDULE_TIMEOUT,
         NUMA_NO_NODE,
     },
-    ffi::{
-        c_char,
-        c_long, //
-    },
+    ffi::{c_char, c_long},
 };
 
 /// The bits that choose a table.

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How a command ends: with an answer, or refused.
 
-use crate::{
-    name,
-    number,
-    session::current, //
-};
+use crate::{name, number, session::current};
 
 /// How a command ends.
 pub(crate) type Outcome = Result<Answer, Refused>;

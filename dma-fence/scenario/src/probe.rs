@@ -7,29 +7,19 @@
 
 use crate::session::current;
 use ::dma_fence::bindings::{
-    __tracepoint_dma_fence_destroy,
-    __tracepoint_dma_fence_emit,
-    __tracepoint_dma_fence_enable_signal,
-    __tracepoint_dma_fence_init,
-    __tracepoint_dma_fence_signaled,
-    __tracepoint_dma_fence_wait_end,
-    __tracepoint_dma_fence_wait_start, //
-    dma_fence,
+    __tracepoint_dma_fence_destroy, __tracepoint_dma_fence_emit,
+    __tracepoint_dma_fence_enable_signal, __tracepoint_dma_fence_init,
+    __tracepoint_dma_fence_signaled, __tracepoint_dma_fence_wait_end,
+    __tracepoint_dma_fence_wait_start, dma_fence,
 };
 use core::ptr::from_ref;
 use kernel::{
     bindings::{
-        __tracepoint_console, //
-        tracepoint,
-        tracepoint_probe_register,
-        tracepoint_probe_unregister,
+        __tracepoint_console, tracepoint, tracepoint_probe_register, tracepoint_probe_unregister,
     },
     ffi::c_void,
 };
-use std::sync::{
-    Mutex,
-    PoisonError, //
-};
+use std::sync::{Mutex, PoisonError};
 
 /// A probe as the kernel calls it.
 type Probe = unsafe extern "C" fn(*mut c_void, *mut c_void);

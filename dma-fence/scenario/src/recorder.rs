@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The transcript, written in the order in which things happen.
 
-use crate::outcome::{
-    Answer,
-    Outcome, //
-};
+use crate::outcome::{Answer, Outcome};
 use std::collections::HashMap;
 
 /// Writes the transcript of one replay.

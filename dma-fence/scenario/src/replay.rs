@@ -5,23 +5,16 @@ use crate::{
     call::Place,
     command,
     probe::Probes,
-    session::{
-        enter,
-        Session, //
-    },
+    session::{enter, Session},
     statement::statements,
-    Refusal,
-    Replay, //
+    Refusal, Replay,
 };
 use ::dma_fence::bindings as c;
 use kernel::{
     bindings::rcu_barrier,
     testing::{
-        baton::{
-            self,
-            Stuck, //
-        },
-        without_checks, //
+        baton::{self, Stuck},
+        without_checks,
     },
 };
 use std::sync::Arc;

@@ -7,26 +7,14 @@
 //! never contended and never taken twice.
 
 use crate::{
-    callback::CallbackObject,
-    fence::FenceObject,
-    lock::LockObject,
-    name::Names,
-    recorder::Recorder,
-    stack::Stack,
-    thread::ThreadObject,
-    Refusal, //
+    callback::CallbackObject, fence::FenceObject, lock::LockObject, name::Names,
+    recorder::Recorder, stack::Stack, thread::ThreadObject, Refusal,
 };
 use std::{
     cell::RefCell,
     sync::{
-        atomic::{
-            AtomicUsize,
-            Ordering::Relaxed, //
-        },
-        Arc,
-        Mutex,
-        MutexGuard,
-        PoisonError, //
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError,
     },
 };
 

@@ -4,28 +4,16 @@
 use crate::{
     call::Place,
     command,
-    session::{
-        enter,
-        Session, //
-    },
+    session::{enter, Session},
     statement::Statement,
 };
 use core::ptr::NonNull;
 use kernel::{
     bindings::{
-        allow_signal,
-        get_task_struct,
-        kthread_create,
-        put_task_struct,
-        send_sig,
-        task_struct,
-        wake_up_process,
-        SIGUSR1, //
+        allow_signal, get_task_struct, kthread_create, put_task_struct, send_sig, task_struct,
+        wake_up_process, SIGUSR1,
     },
-    ffi::{
-        c_int,
-        c_void, //
-    },
+    ffi::{c_int, c_void},
     str::CStrExt as _,
 };
 use std::sync::Arc;

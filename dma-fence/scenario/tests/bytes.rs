@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A scenario is any bytes.
 
-use dma_fence_scenario::{
-    compare,
-    replay, //
-};
+use dma_fence_scenario::{compare, replay};
 use proptest::prelude::*;
 
 /// Replays bytes, and what came out.

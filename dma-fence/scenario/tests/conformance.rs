@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The transcripts recorded from the running kernel, replayed.
 
-use dma_fence_scenario::{
-    compare_named,
-    replay, //
-};
+use dma_fence_scenario::{compare_named, replay};
 use std::{
     fs,
-    path::{
-        Path,
-        PathBuf, //
-    },
+    path::{Path, PathBuf},
 };
 
 /// The beginnings of the commands that are not there yet.

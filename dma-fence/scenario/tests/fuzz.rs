@@ -5,11 +5,7 @@
 //! `FENCE_FUZZ` is their number, `FENCE_SEED` the first seed. A failure names
 //! its seed.
 
-use dma_fence_scenario::{
-    compare,
-    generate,
-    replay, //
-};
+use dma_fence_scenario::{compare, generate, replay};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| {

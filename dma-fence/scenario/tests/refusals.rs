@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is refused, where, and in which words.
 
-use dma_fence_scenario::{
-    replay,
-    Refusal,
-    Replay, //
-};
+use dma_fence_scenario::{replay, Refusal, Replay};
 
 /// Replays a scenario, of which nothing may be left. Whatever is refused says
 /// what would have been right.

@@ -9,7 +9,7 @@ use super::{
 };
 use core::{
     cell::Cell,
-    ptr, //
+    ptr,
 };
 use kernel::bindings::{
     debugobjects::{debug_block_of, debug_obj, Freeing},

@@ -6,12 +6,7 @@
 //! wherever it stands outside brackets, and the first `=` ends the argument's
 //! name. That is what Linux 7.3 does, with the same surprises.
 
-use proc_macro2::{
-    Ident,
-    Span,
-    TokenStream,
-    TokenTree, //
-};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote_spanned;
 use std::collections::BTreeSet;
 

@@ -9,31 +9,14 @@
 
 use crate::shadowing;
 use proc_macro2::TokenStream;
-use quote::{
-    quote,
-    ToTokens, //
-};
+use quote::{quote, ToTokens};
 use syn::{
     braced,
-    parse::{
-        End,
-        Parse,
-        ParseStream, //
-    },
+    parse::{End, Parse, ParseStream},
     parse_quote,
     punctuated::Punctuated,
-    token,
-    Attribute,
-    Block,
-    Error,
-    Expr,
-    GenericArgument,
-    Ident,
-    Path,
-    PathArguments,
-    Result,
-    Token,
-    Type, //
+    token, Attribute, Block, Error, Expr, GenericArgument, Ident, Path, PathArguments, Result,
+    Token, Type,
 };
 
 /// Whether what is initialised may be moved afterwards.

@@ -3,18 +3,8 @@
 //! KUnit suites as ordinary test modules.
 
 use proc_macro2::TokenStream;
-use quote::{
-    quote,
-    ToTokens, //
-};
-use syn::{
-    parse_quote,
-    Error,
-    Ident,
-    Item,
-    ItemMod,
-    Result, //
-};
+use quote::{quote, ToTokens};
+use syn::{parse_quote, Error, Ident, Item, ItemMod, Result};
 
 /// KUnit's limit on the name of a suite, in bytes.
 const NAME_MAX: usize = 255;

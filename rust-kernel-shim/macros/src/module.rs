@@ -2,27 +2,15 @@
 
 //! The declaration of a module.
 
-use proc_macro2::{
-    Span,
-    TokenStream, //
-};
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::ffi::CString;
 use syn::{
     bracketed,
     ext::IdentExt,
-    parse::{
-        Parse,
-        ParseStream, //
-    },
+    parse::{Parse, ParseStream},
     punctuated::Punctuated,
-    Error,
-    Ident,
-    LitCStr,
-    LitStr,
-    Result,
-    Token,
-    Type, //
+    Error, Ident, LitCStr, LitStr, Result, Token, Type,
 };
 
 /// The keys, in the order in which Linux 7.3 wants them.

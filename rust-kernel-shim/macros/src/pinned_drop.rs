@@ -4,15 +4,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{
-    parse_quote,
-    token::Unsafe,
-    Error,
-    ImplItem,
-    ItemImpl,
-    Path,
-    Result, //
-};
+use syn::{parse_quote, token::Unsafe, Error, ImplItem, ItemImpl, Path, Result};
 
 /// `PinnedDrop`, `pin_init::PinnedDrop` or `::pin_init::PinnedDrop`.
 fn names_pinned_drop(path: &Path) -> bool {

@@ -10,25 +10,11 @@
 //! The check is on names, not on scopes: a closure's parameter that is called
 //! as an earlier field is refused as well. Renaming costs nothing.
 
-use crate::{
-    fmt::captured,
-    init::Field, //
-};
-use proc_macro2::{
-    Ident,
-    Span,
-    TokenStream,
-    TokenTree, //
-};
+use crate::{fmt::captured, init::Field};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{
-    visit::{
-        self,
-        Visit, //
-    },
-    Error,
-    ExprPath,
-    Macro,
-    Result, //
+    visit::{self, Visit},
+    Error, ExprPath, Macro, Result,
 };
 
 /// Looks for a use of one of `fields` as a value.
@@ -121,11 +107,7 @@ pub(crate) fn check(fields: &[Field]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::init::{
-        expand,
-        Initializer,
-        Kind, //
-    };
+    use crate::init::{expand, Initializer, Kind};
 
     fn refused(text: &str) -> Option<String> {
         let initializer: Initializer = syn::parse_str(text).unwrap();

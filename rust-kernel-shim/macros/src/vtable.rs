@@ -3,24 +3,11 @@
 //! Optional trait methods as constants, for tables of function pointers.
 
 use proc_macro2::TokenStream;
-use quote::{
-    format_ident,
-    quote,
-    ToTokens, //
-};
+use quote::{format_ident, quote, ToTokens};
 use std::collections::HashSet;
 use syn::{
-    parse_quote,
-    Attribute,
-    Error,
-    Ident,
-    ImplItem,
-    Item,
-    ItemImpl,
-    ItemTrait,
-    Result,
-    Signature,
-    TraitItem, //
+    parse_quote, Attribute, Error, Ident, ImplItem, Item, ItemImpl, ItemTrait, Result, Signature,
+    TraitItem,
 };
 
 fn has_const(signature: &Signature) -> Ident {

@@ -9,35 +9,12 @@
 
 #![no_std]
 
-pub use kernel_macros::{
-    init,
-    pin_init,
-    pinned_drop, //
-};
+pub use kernel_macros::{init, pin_init, pinned_drop};
 pub use pinned_init::{
-    assert_pinned,
-    cast_init,
-    cast_pin_init,
-    init_array_from_fn,
-    init_from_closure,
-    init_zeroed,
-    pin_data,
-    pin_init_array_from_fn,
-    pin_init_from_closure,
-    stack_pin_init,
-    stack_try_pin_init,
-    uninit,
-    zeroed,
-    ChainInit,
-    ChainPinInit,
-    InPlaceWrite,
-    Init,
-    MaybeZeroable,
-    PinInit,
-    PinnedDrop,
-    Wrapper,
-    Zeroable,
-    ZeroableOption, //
+    assert_pinned, cast_init, cast_pin_init, init_array_from_fn, init_from_closure, init_zeroed,
+    pin_data, pin_init_array_from_fn, pin_init_from_closure, stack_pin_init, stack_try_pin_init,
+    uninit, zeroed, ChainInit, ChainPinInit, InPlaceWrite, Init, MaybeZeroable, PinInit,
+    PinnedDrop, Wrapper, Zeroable, ZeroableOption,
 };
 
 /// Runs an initialiser that cannot fail.

@@ -8,20 +8,11 @@
 //! pages that could be contiguous or not. They differ as far as a caller can
 //! tell, by their alignment.
 
-use super::{
-    dangling_from_layout,
-    AllocError,
-    Allocator,
-    Flags,
-    NumaNode, //
-};
+use super::{dangling_from_layout, AllocError, Allocator, Flags, NumaNode};
 use crate::bindings;
 use core::{
     alloc::Layout,
-    ptr::{
-        self,
-        NonNull, //
-    },
+    ptr::{self, NonNull},
 };
 
 /// `ARCH_KMALLOC_MINALIGN` of x86: the least alignment C code relies on.

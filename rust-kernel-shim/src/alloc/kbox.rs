@@ -8,44 +8,21 @@
 //! which is unstable Rust: go through [`Box::into_raw`] and [`Box::from_raw`].
 
 use super::{
-    allocator::{
-        KVmalloc,
-        Kmalloc,
-        Vmalloc, //
-    },
-    AllocError,
-    Allocator,
-    Flags,
-    NumaNode, //
+    allocator::{KVmalloc, Kmalloc, Vmalloc},
+    AllocError, Allocator, Flags, NumaNode,
 };
 use crate::{
     fmt,
-    prelude::{
-        InPlaceInit,
-        InPlaceWrite,
-        Init,
-        PinInit,
-        Zeroable, //
-        __GFP_ZERO,
-    },
+    prelude::{InPlaceInit, InPlaceWrite, Init, PinInit, Zeroable, __GFP_ZERO},
     types::ForeignOwnable,
 };
 use core::{
     alloc::Layout,
-    borrow::{
-        Borrow,
-        BorrowMut, //
-    },
+    borrow::{Borrow, BorrowMut},
     ffi::c_void,
     marker::PhantomData,
-    mem::{
-        ManuallyDrop,
-        MaybeUninit, //
-    },
-    ops::{
-        Deref,
-        DerefMut, //
-    },
+    mem::{ManuallyDrop, MaybeUninit},
+    ops::{Deref, DerefMut},
     pin::Pin,
     ptr::NonNull,
 };
@@ -415,10 +392,7 @@ impl<T: ?Sized, A: Allocator> Drop for Box<T, A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        prelude::*,
-        sync::Arc, //
-    };
+    use crate::{prelude::*, sync::Arc};
 
     /// Fits no memory.
     type Huge = [u8; 1 << 46];

@@ -5,29 +5,16 @@
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
 
 use super::{
-    allocator::{
-        KVmalloc,
-        Kmalloc,
-        Vmalloc, //
-    },
+    allocator::{KVmalloc, Kmalloc, Vmalloc},
     flags::__GFP_ZERO,
     layout::ArrayLayout,
-    AllocError,
-    Allocator,
-    Flags,
-    NumaNode, //
+    AllocError, Allocator, Flags, NumaNode,
 };
 use core::{
     marker::PhantomData,
-    mem::{
-        ManuallyDrop,
-        MaybeUninit, //
-    },
-    ptr::{
-        self,
-        NonNull, //
-    },
-    slice, //
+    mem::{ManuallyDrop, MaybeUninit},
+    ptr::{self, NonNull},
+    slice,
 };
 use pin_init::Zeroable;
 
@@ -35,15 +22,8 @@ mod errors;
 mod iter;
 mod traits;
 
-pub use self::errors::{
-    InsertError,
-    PushError,
-    RemoveError, //
-};
-pub use self::iter::{
-    DrainAll,
-    IntoIter, //
-};
+pub use self::errors::{InsertError, PushError, RemoveError};
+pub use self::iter::{DrainAll, IntoIter};
 
 /// Makes a [`KVec`] with `GFP_KERNEL`; may sleep.
 ///

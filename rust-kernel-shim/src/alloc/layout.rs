@@ -2,10 +2,7 @@
 
 //! The layout of arrays.
 
-use core::{
-    alloc::Layout,
-    marker::PhantomData, //
-};
+use core::{alloc::Layout, marker::PhantomData};
 
 /// An array would be larger than memory can be.
 pub struct LayoutError;

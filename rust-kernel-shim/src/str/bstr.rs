@@ -2,14 +2,8 @@
 
 //! Bytes that are probably text.
 
-use crate::fmt::{
-    self,
-    Write, //
-};
-use core::ops::{
-    Deref,
-    Index, //
-};
+use crate::fmt::{self, Write};
+use core::ops::{Deref, Index};
 
 /// Bytes that are probably text.
 ///
@@ -127,10 +121,7 @@ impl AsRef<BStr> for BStr {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        prelude::*,
-        str::CString, //
-    };
+    use crate::{prelude::*, str::CString};
 
     #[test]
     fn escapes() -> Result {

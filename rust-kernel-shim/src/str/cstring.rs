@@ -2,31 +2,13 @@
 
 //! C strings in memory of their own.
 
-use super::{
-    CStr,
-    CStrExt as _,
-    Formatter,
-    RawFormatter, //
-};
+use super::{CStr, CStrExt as _, Formatter, RawFormatter};
 use crate::{
-    alloc::{
-        flags::GFP_KERNEL,
-        AllocError,
-        KVec, //
-    },
-    error::{
-        code::EINVAL,
-        Error, //
-    },
-    fmt::{
-        self,
-        Write, //
-    },
+    alloc::{flags::GFP_KERNEL, AllocError, KVec},
+    error::{code::EINVAL, Error},
+    fmt::{self, Write},
 };
-use core::ops::{
-    Deref,
-    DerefMut, //
-};
+use core::ops::{Deref, DerefMut};
 
 /// A C string in memory of its own.
 ///

@@ -2,14 +2,8 @@
 
 //! Formatting into memory that is there already.
 
-use crate::fmt::{
-    self,
-    Write, //
-};
-use core::{
-    marker::PhantomData,
-    ops::Deref, //
-};
+use crate::fmt::{self, Write};
+use core::{marker::PhantomData, ops::Deref};
 
 /// Formats into a buffer, and counts what does not fit.
 ///

@@ -11,33 +11,23 @@
 
 use super::Refcount;
 use crate::{
-    alloc::{
-        AllocError,
-        Flags,
-        KBox, //
-    },
+    alloc::{AllocError, Flags, KBox},
     ffi::c_void,
     fmt,
     init::InPlaceInit,
     try_init,
-    types::ForeignOwnable, //
+    types::ForeignOwnable,
 };
 use core::{
     alloc::Layout,
     borrow::Borrow,
     marker::PhantomData,
-    mem::{
-        ManuallyDrop,
-        MaybeUninit, //
-    },
+    mem::{ManuallyDrop, MaybeUninit},
     ops::Deref,
     pin::Pin,
-    ptr::NonNull, //
+    ptr::NonNull,
 };
-use pin_init::{
-    Init,
-    PinInit, //
-};
+use pin_init::{Init, PinInit};
 
 mod unique;
 

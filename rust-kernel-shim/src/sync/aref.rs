@@ -4,16 +4,8 @@
 //!
 //! C header: none; the counting is the object's affair.
 
-use crate::{
-    ffi::c_void,
-    types::ForeignOwnable, //
-};
-use core::{
-    marker::PhantomData,
-    mem::ManuallyDrop,
-    ops::Deref,
-    ptr::NonNull, //
-};
+use crate::{ffi::c_void, types::ForeignOwnable};
+use core::{marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
 
 /// A type whose values always count the references to them.
 ///

@@ -19,18 +19,9 @@ mod predefine;
 
 pub use flag::AtomicFlag;
 pub use internal::AtomicImpl;
-pub use ordering::{
-    Acquire,
-    Full,
-    Relaxed,
-    Release, //
-};
+pub use ordering::{Acquire, Full, Relaxed, Release};
 
-pub(crate) use internal::{
-    AtomicArithmeticOps,
-    AtomicBasicOps,
-    AtomicExchangeOps, //
-};
+pub(crate) use internal::{AtomicArithmeticOps, AtomicBasicOps, AtomicExchangeOps};
 
 use internal::AtomicRepr;
 use ordering::OrderingType;

@@ -8,10 +8,7 @@
 //! barrier between processors. A read barrier is an acquire fence and a write
 //! barrier a release fence; both order more than C asks for.
 
-use core::sync::atomic::{
-    fence,
-    Ordering, //
-};
+use core::sync::atomic::{fence, Ordering};
 
 /// The kinds of barrier.
 pub mod ordering {
@@ -24,11 +21,7 @@ pub mod ordering {
     pub struct Write;
 }
 
-pub use ordering::{
-    Full,
-    Read,
-    Write, //
-};
+pub use ordering::{Full, Read, Write};
 
 mod private {
     /// A kind of barrier.

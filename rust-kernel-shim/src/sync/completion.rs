@@ -4,15 +4,8 @@
 //!
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h).
 
-use crate::{
-    bindings,
-    types::Opaque, //
-};
-use pin_init::{
-    pin_data,
-    pin_init,
-    PinInit, //
-};
+use crate::{bindings, types::Opaque};
+use pin_init::{pin_data, pin_init, PinInit};
 
 /// Something that is done once, and that others wait for.
 ///

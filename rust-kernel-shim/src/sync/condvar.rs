@@ -5,42 +5,21 @@
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h).
 
 use super::{
-    lock::{
-        Backend,
-        Guard, //
-    },
+    lock::{Backend, Guard},
     LockClassKey,
 };
 use crate::{
     bindings,
-    ffi::{
-        c_int,
-        c_long,
-        c_uint, //
-    },
-    str::{
-        CStr,
-        CStrExt as _, //
-    },
+    ffi::{c_int, c_long, c_uint},
+    str::{CStr, CStrExt as _},
     task::{
-        MAX_SCHEDULE_TIMEOUT,
-        TASK_FREEZABLE,
-        TASK_INTERRUPTIBLE,
-        TASK_NORMAL,
-        TASK_UNINTERRUPTIBLE, //
+        MAX_SCHEDULE_TIMEOUT, TASK_FREEZABLE, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
     },
     time::Jiffies,
     types::Opaque,
 };
-use core::{
-    marker::PhantomPinned,
-    pin::Pin, //
-};
-use pin_init::{
-    pin_data,
-    pin_init,
-    PinInit, //
-};
+use core::{marker::PhantomPinned, pin::Pin};
+use pin_init::{pin_data, pin_init, PinInit};
 
 /// An initialiser of a [`CondVar`](crate::sync::CondVar), with a name for
 /// reports, else file and line.

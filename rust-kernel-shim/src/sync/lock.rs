@@ -8,31 +8,16 @@ use super::LockClassKey;
 use crate::{
     bindings,
     ffi::c_char,
-    str::{
-        CStr,
-        CStrExt as _, //
-    },
-    types::{
-        NotThreadSafe,
-        Opaque,
-        ScopeGuard, //
-    },
+    str::{CStr, CStrExt as _},
+    types::{NotThreadSafe, Opaque, ScopeGuard},
 };
 use core::{
     cell::UnsafeCell,
     marker::PhantomPinned,
-    ops::{
-        Deref,
-        DerefMut, //
-    },
+    ops::{Deref, DerefMut},
     pin::Pin,
 };
-use pin_init::{
-    pin_data,
-    pin_init,
-    PinInit,
-    Wrapper, //
-};
+use pin_init::{pin_data, pin_init, PinInit, Wrapper};
 
 pub mod mutex;
 pub mod spinlock;
@@ -273,13 +258,7 @@ impl<T: ?Sized, B: Backend> Drop for Guard<'_, T, B> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        new_mutex,
-        new_spinlock,
-        new_spinlock_irq,
-        prelude::*,
-        sync::Arc, //
-    };
+    use crate::{new_mutex, new_spinlock, new_spinlock_irq, prelude::*, sync::Arc};
 
     #[test]
     fn one_at_a_time() -> Result {

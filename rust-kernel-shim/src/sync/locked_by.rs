@@ -4,15 +4,9 @@
 //!
 //! C header: none.
 
-use super::lock::{
-    Backend,
-    Lock, //
-};
+use super::lock::{Backend, Lock};
 use crate::build_assert::build_assert;
-use core::{
-    cell::UnsafeCell,
-    ptr, //
-};
+use core::{cell::UnsafeCell, ptr};
 
 /// Data that belongs to what a lock protects, but is not inside of it.
 ///

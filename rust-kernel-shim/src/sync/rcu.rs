@@ -4,10 +4,7 @@
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h).
 
-use crate::{
-    bindings,
-    types::NotThreadSafe, //
-};
+use crate::{bindings, types::NotThreadSafe};
 
 /// A read-side critical section.
 ///

@@ -5,12 +5,7 @@
 //! C header: [`include/linux/refcount.h`](srctree/include/linux/refcount.h).
 
 use super::atomic::Atomic;
-use crate::{
-    bindings,
-    build_assert::build_assert,
-    ffi::c_int,
-    types::Opaque, //
-};
+use crate::{bindings, build_assert::build_assert, ffi::c_int, types::Opaque};
 
 /// A reference count.
 ///

@@ -4,16 +4,8 @@
 //!
 //! C header: none.
 
-use super::atomic::{
-    Acquire,
-    Atomic,
-    Relaxed,
-    Release, //
-};
-use core::{
-    cell::UnsafeCell,
-    mem::MaybeUninit, //
-};
+use super::atomic::{Acquire, Atomic, Relaxed, Release};
+use core::{cell::UnsafeCell, mem::MaybeUninit};
 
 /// Nothing is there.
 const EMPTY: u32 = 0;
@@ -115,10 +107,7 @@ unsafe impl<T: Send + Sync> Sync for SetOnce<T> {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        prelude::*,
-        sync::Arc, //
-    };
+    use crate::{prelude::*, sync::Arc};
 
     #[test]
     fn keeps_the_first_value_and_drops_it() -> Result {

@@ -5,10 +5,7 @@
 //! C header: [`include/linux/delay.h`](srctree/include/linux/delay.h).
 
 use super::Delta;
-use crate::{
-    bindings,
-    ffi::c_ulong, //
-};
+use crate::{bindings, ffi::c_ulong};
 
 /// Sleeps for at least `delta`; may sleep, as the name says.
 ///

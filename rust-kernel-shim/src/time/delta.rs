@@ -4,15 +4,8 @@
 //!
 //! C header: [`include/linux/ktime.h`](srctree/include/linux/ktime.h).
 
-use super::{
-    NSEC_PER_MSEC,
-    NSEC_PER_SEC,
-    NSEC_PER_USEC, //
-};
-use core::{
-    fmt::Debug,
-    ops, //
-};
+use super::{NSEC_PER_MSEC, NSEC_PER_SEC, NSEC_PER_USEC};
+use core::{fmt::Debug, ops};
 
 mod private {
     pub trait Sealed {}

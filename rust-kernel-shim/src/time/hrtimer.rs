@@ -62,19 +62,9 @@
 //! assert_eq!(slept, Ok(Ok(Delta::from_micros(5))));
 //! ```
 
-use super::{
-    Delta,
-    Instant, //
-};
-use crate::{
-    bindings,
-    prelude::*,
-    types::Opaque, //
-};
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
+use super::{Delta, Instant};
+use crate::{bindings, prelude::*, types::Opaque};
+use core::{marker::PhantomData, ptr::NonNull};
 
 mod arc;
 mod mode;
@@ -85,29 +75,15 @@ mod tbox;
 
 pub use arc::ArcHrTimerHandle;
 pub use mode::{
-    AbsoluteHardMode,
-    AbsoluteMode,
-    AbsolutePinnedHardMode,
-    AbsolutePinnedMode,
-    AbsolutePinnedSoftMode,
-    AbsoluteSoftMode,
-    HrTimerExpires,
-    HrTimerMode,
-    RelativeHardMode,
-    RelativeMode,
-    RelativePinnedHardMode,
-    RelativePinnedMode,
-    RelativePinnedSoftMode,
-    RelativeSoftMode, //
+    AbsoluteHardMode, AbsoluteMode, AbsolutePinnedHardMode, AbsolutePinnedMode,
+    AbsolutePinnedSoftMode, AbsoluteSoftMode, HrTimerExpires, HrTimerMode, RelativeHardMode,
+    RelativeMode, RelativePinnedHardMode, RelativePinnedMode, RelativePinnedSoftMode,
+    RelativeSoftMode,
 };
 pub use pin::PinHrTimerHandle;
 pub use pin_mut::PinMutHrTimerHandle;
 pub use pointer::{
-    HrTimerHandle,
-    HrTimerPointer,
-    RawHrTimerCallback,
-    ScopedHrTimerPointer,
-    UnsafeHrTimerPointer, //
+    HrTimerHandle, HrTimerPointer, RawHrTimerCallback, ScopedHrTimerPointer, UnsafeHrTimerPointer,
 };
 pub use tbox::BoxHrTimerHandle;
 

@@ -4,17 +4,9 @@
 //!
 //! C header: none.
 
-use super::{
-    impl_has_work,
-    new_work,
-    Work,
-    WorkItem, //
-};
+use super::{impl_has_work, new_work, Work, WorkItem};
 use crate::{
-    alloc::{
-        AllocError,
-        Flags, //
-    },
+    alloc::{AllocError, Flags},
     prelude::*,
 };
 

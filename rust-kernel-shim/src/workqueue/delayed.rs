@@ -4,18 +4,8 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 
-use super::{
-    HasWork,
-    Work,
-    WorkItem,
-    WorkItemPointer, //
-};
-use crate::{
-    bindings,
-    prelude::*,
-    sync::LockClassKey,
-    types::Opaque, //
-};
+use super::{HasWork, Work, WorkItem, WorkItemPointer};
+use crate::{bindings, prelude::*, sync::LockClassKey, types::Opaque};
 use core::marker::PhantomData;
 
 /// An initialiser of a [`DelayedWork`], with a name for reports, else file and

@@ -5,23 +5,14 @@
 //! C header: none.
 
 use super::{
-    HasDelayedWork,
-    HasWork,
-    RawDelayedWorkItem,
-    RawWorkItem,
-    Work,
-    WorkItem,
-    WorkItemPointer, //
+    HasDelayedWork, HasWork, RawDelayedWorkItem, RawWorkItem, Work, WorkItem, WorkItemPointer,
 };
 use crate::{
     bindings,
     prelude::*,
     sync::{
-        aref::{
-            ARef,
-            AlwaysRefCounted, //
-        },
-        Arc, //
+        aref::{ARef, AlwaysRefCounted},
+        Arc,
     },
 };
 use core::ptr::NonNull;

@@ -4,16 +4,9 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 
-use super::{
-    closure::ClosureWork,
-    RawDelayedWorkItem,
-    RawWorkItem, //
-};
+use super::{closure::ClosureWork, RawDelayedWorkItem, RawWorkItem};
 use crate::{
-    alloc::{
-        AllocError,
-        Flags, //
-    },
+    alloc::{AllocError, Flags},
     bindings, container_of,
     ffi::c_int,
     time::Jiffies,

@@ -6,12 +6,7 @@
 //! under that version. Any other must refuse them for the same reason: with the error code that
 //! the recording begins with.
 
-use std::{
-    env,
-    fs,
-    path::Path,
-    process::Command, //
-};
+use std::{env, fs, path::Path, process::Command};
 
 /// The version of rustc that the `.stderr` files were recorded with.
 const RECORDED: &str = "1.95";

@@ -4,20 +4,10 @@
 //! They are known, so that a scenario which uses them is told that it is right
 //! and the interpreter is not.
 
-use super::{
-    nested,
-    threaded,
-    top,
-    Command,
-    ANY, //
-};
+use super::{nested, threaded, top, Command, ANY};
 use crate::{
     call::Call,
-    outcome::{
-        quote,
-        Outcome,
-        Refused, //
-    },
+    outcome::{quote, Outcome, Refused},
 };
 
 pub(super) const COMMANDS: &[Command] = &[

@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Commands about names, order and deadlines.
 
-use super::{
-    nested,
-    Command, //
-};
+use super::{nested, Command};
 use crate::{
     call::Call,
     fence::Fence,
-    outcome::{
-        Answer,
-        Outcome,
-        Refused, //
-    },
+    outcome::{Answer, Outcome, Refused},
 };
-use ::dma_fence::bindings::{
-    self as c,
-    dma_fence, //
-};
-use core::{
-    ffi::CStr,
-    mem::MaybeUninit, //
-};
+use ::dma_fence::bindings::{self as c, dma_fence};
+use core::{ffi::CStr, mem::MaybeUninit};
 use kernel::{
-    bindings::{
-        rcu_read_lock,
-        rcu_read_unlock,
-        seq_file, //
-    },
+    bindings::{rcu_read_lock, rcu_read_unlock, seq_file},
     ffi::c_char,
     str::CStrExt as _,
 };
@@ -43,10 +26,7 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// A name of the fence, asked for and copied in one read-side section.
-fn name(
-    call: &Call<'_>,
-    ask: unsafe fn(*mut dma_fence) -> *const c_char, //
-) -> Outcome {
+fn name(call: &Call<'_>, ask: unsafe fn(*mut dma_fence) -> *const c_char) -> Outcome {
     let fence = call.fence(1)?;
     // SAFETY: Ended below.
     unsafe { rcu_read_lock() };

@@ -1,50 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Commands that set up objects, and the end.
 
-use super::{
-    find,
-    nested,
-    top,
-    Command,
-    ANY, //
-};
+use super::{find, nested, top, Command, ANY};
 use crate::{
-    call::{
-        signed,
-        Call,
-        Place, //
-    },
-    callback::{
-        CallbackObject,
-        Node,
-        MAX_ACTIONS,
-        MAX_CALLBACKS, //
-    },
-    fence::{
-        FenceKind,
-        Script, //
-    },
-    lock::{
-        LockObject,
-        MAX_LOCKS, //
-    },
-    name::{
-        valid,
-        Kind,
-        SHAPE, //
-    },
-    ops::{
-        self,
-        Recipe, //
-    },
-    outcome::{
-        list,
-        quote,
-        suggestion,
-        Answer,
-        Outcome,
-        Refused, //
-    },
+    call::{signed, Call, Place},
+    callback::{CallbackObject, Node, MAX_ACTIONS, MAX_CALLBACKS},
+    fence::{FenceKind, Script},
+    lock::{LockObject, MAX_LOCKS},
+    name::{valid, Kind, SHAPE},
+    ops::{self, Recipe},
+    outcome::{list, quote, suggestion, Answer, Outcome, Refused},
     session::State,
 };
 use ::dma_fence::bindings as c;

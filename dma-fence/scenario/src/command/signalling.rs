@@ -1,28 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Commands that signal, and callbacks.
 
-use super::{
-    nested,
-    setup::declare_callback,
-    Command, //
-};
+use super::{nested, setup::declare_callback, Command};
 use crate::{
     call::Call,
     callback,
     fence::Fence,
     name::Kind,
-    outcome::{
-        quote,
-        Answer,
-        Outcome,
-        Refused, //
-    },
+    outcome::{quote, Answer, Outcome, Refused},
 };
 use ::dma_fence::bindings as c;
-use kernel::bindings::{
-    spin_lock_irqsave,
-    spin_unlock_irqrestore, //
-};
+use kernel::bindings::{spin_lock_irqsave, spin_unlock_irqrestore};
 
 pub(super) const COMMANDS: &[Command] = &[
     nested("enable_signaling", (1, 1), "FENCE", enable_signaling),

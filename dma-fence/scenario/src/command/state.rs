@@ -1,29 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Commands about references and the state of a fence.
 
-use super::{
-    nested,
-    Command, //
-};
+use super::{nested, Command};
 use crate::{
     call::Call,
-    fence::{
-        Fence,
-        FenceKind,
-        FLAG_NAMES, //
-    },
-    outcome::{
-        Answer,
-        Outcome,
-        Refused, //
-    },
+    fence::{Fence, FenceKind, FLAG_NAMES},
+    outcome::{Answer, Outcome, Refused},
 };
 use ::dma_fence::bindings as c;
-use kernel::bindings::{
-    rcu_read_lock,
-    rcu_read_unlock,
-    NSEC_PER_SEC, //
-};
+use kernel::bindings::{rcu_read_lock, rcu_read_unlock, NSEC_PER_SEC};
 
 pub(super) const COMMANDS: &[Command] = &[
     nested("get", (1, 1), "FENCE or NULL", get),

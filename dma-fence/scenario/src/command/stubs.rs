@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Commands that get fences which are signalled already.
 
-use super::{
-    top,
-    Command, //
-};
+use super::{top, Command};
 use crate::{
     call::Call,
-    fence::{
-        FenceKind,
-        FencePtr, //
-    },
+    fence::{FenceKind, FencePtr},
     name::Kind,
-    outcome::{
-        Answer,
-        Outcome,
-        Refused, //
-    },
+    outcome::{Answer, Outcome, Refused},
 };
 use ::dma_fence::bindings as c;
 use core::ptr::NonNull;

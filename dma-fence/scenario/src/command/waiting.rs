@@ -1,40 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Commands that wait, and threads that do.
 
-use super::{
-    find,
-    threaded,
-    top,
-    Command,
-    ANY, //
-};
+use super::{find, threaded, top, Command, ANY};
 use crate::{
-    call::{
-        Call,
-        Place, //
-    },
-    fence::{
-        Fence,
-        FenceKind, //
-    },
+    call::{Call, Place},
+    fence::{Fence, FenceKind},
     name::Kind,
     number,
-    outcome::{
-        Answer,
-        Outcome,
-        Refused, //
-    },
-    thread::{
-        self,
-        MAX_THREADS, //
-    },
+    outcome::{Answer, Outcome, Refused},
+    thread::{self, MAX_THREADS},
 };
 use ::dma_fence::bindings as c;
-use kernel::{
-    bindings::MAX_SCHEDULE_TIMEOUT,
-    ffi::c_long,
-    testing::baton, //
-};
+use kernel::{bindings::MAX_SCHEDULE_TIMEOUT, ffi::c_long, testing::baton};
 
 pub(super) const COMMANDS: &[Command] = &[
     threaded("wait", (1, 2), "FENCE [intr]", wait),

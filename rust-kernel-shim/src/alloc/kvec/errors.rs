@@ -3,11 +3,8 @@
 //! The errors of vectors, which give back what did not fit.
 
 use crate::{
-    error::{
-        code::EINVAL,
-        Error, //
-    },
-    fmt, //
+    error::{code::EINVAL, Error},
+    fmt,
 };
 
 /// There was no room for the value inside, and no leave to make some.

@@ -3,20 +3,12 @@
 //! Iterators that own what they yield.
 
 use super::Vec;
-use crate::alloc::{
-    layout::ArrayLayout,
-    Allocator,
-    Flags,
-    NumaNode, //
-};
+use crate::alloc::{layout::ArrayLayout, Allocator, Flags, NumaNode};
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
-    ptr::{
-        self,
-        NonNull, //
-    },
-    slice, //
+    ptr::{self, NonNull},
+    slice,
 };
 
 /// The elements of a vector, with its memory.

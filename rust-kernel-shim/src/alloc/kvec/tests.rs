@@ -3,10 +3,7 @@
 //! Vectors: what they keep, what they drop, what they refuse.
 
 use super::*;
-use crate::{
-    prelude::*,
-    sync::Arc, //
-};
+use crate::{prelude::*, sync::Arc};
 
 #[test]
 fn grows_and_keeps() -> Result {

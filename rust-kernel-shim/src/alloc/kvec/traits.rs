@@ -4,27 +4,13 @@
 
 use super::Vec;
 use crate::{
-    alloc::{
-        Allocator,
-        Box, //
-    },
+    alloc::{Allocator, Box},
     fmt,
 };
 use core::{
-    borrow::{
-        Borrow,
-        BorrowMut, //
-    },
-    ops::{
-        Deref,
-        DerefMut,
-        Index,
-        IndexMut, //
-    },
-    slice::{
-        self,
-        SliceIndex, //
-    },
+    borrow::{Borrow, BorrowMut},
+    ops::{Deref, DerefMut, Index, IndexMut},
+    slice::{self, SliceIndex},
 };
 
 impl<T, A: Allocator, const N: usize> From<Box<[T; N], A>> for Vec<T, A> {

@@ -2,38 +2,19 @@
 
 //! A value that will have several owners, and has one yet.
 
-use super::{
-    new_uninit,
-    Arc, //
-};
+use super::{new_uninit, Arc};
 use crate::{
-    alloc::{
-        AllocError,
-        Flags, //
-    },
+    alloc::{AllocError, Flags},
     fmt,
-    init::InPlaceInit, //
+    init::InPlaceInit,
 };
 use core::{
-    borrow::{
-        Borrow,
-        BorrowMut, //
-    },
-    mem::{
-        ManuallyDrop,
-        MaybeUninit, //
-    },
-    ops::{
-        Deref,
-        DerefMut, //
-    },
+    borrow::{Borrow, BorrowMut},
+    mem::{ManuallyDrop, MaybeUninit},
+    ops::{Deref, DerefMut},
     pin::Pin,
 };
-use pin_init::{
-    InPlaceWrite,
-    Init,
-    PinInit, //
-};
+use pin_init::{InPlaceWrite, Init, PinInit};
 
 /// The only owner of a value, which it can change.
 ///

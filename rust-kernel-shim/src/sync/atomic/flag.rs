@@ -2,11 +2,7 @@
 
 //! An atomic flag of whatever size the machine likes best.
 
-use super::{
-    ordering,
-    Atomic,
-    AtomicType, //
-};
+use super::{ordering, Atomic, AtomicType};
 
 /// A flag as it is stored; on x86 a byte is as good as a word.
 #[repr(transparent)]

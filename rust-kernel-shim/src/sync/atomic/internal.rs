@@ -8,10 +8,7 @@ use super::ordering::OrderingType;
 use core::{
     cell::UnsafeCell,
     ffi::c_void,
-    sync::atomic::{
-        self as rust,
-        Ordering, //
-    },
+    sync::atomic::{self as rust, Ordering},
 };
 
 mod private {

@@ -4,10 +4,7 @@
 //!
 //! As in the kernel there is no unsigned byte among them.
 
-use super::{
-    AtomicAdd,
-    AtomicType, //
-};
+use super::{AtomicAdd, AtomicType};
 use core::ffi::c_void;
 
 macro_rules! atomic_types {

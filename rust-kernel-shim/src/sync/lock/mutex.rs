@@ -4,15 +4,8 @@
 //!
 //! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h).
 
-use super::{
-    Backend,
-    Guard,
-    Lock, //
-};
-use crate::{
-    bindings,
-    ffi::c_char, //
-};
+use super::{Backend, Guard, Lock};
+use crate::{bindings, ffi::c_char};
 
 /// An initialiser of a [`Mutex`](crate::sync::Mutex), with the value and a name
 /// for reports, else file and line.

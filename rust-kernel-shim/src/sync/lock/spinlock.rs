@@ -4,15 +4,8 @@
 //!
 //! C header: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h).
 
-use super::{
-    Backend,
-    Guard,
-    Lock, //
-};
-use crate::{
-    bindings,
-    ffi::c_char, //
-};
+use super::{Backend, Guard, Lock};
+use crate::{bindings, ffi::c_char};
 
 /// An initialiser of a [`SpinLock`](crate::sync::SpinLock), with the value and
 /// a name for reports, else file and line.

@@ -5,20 +5,12 @@
 //! C header: none.
 
 use super::{
-    pointer,
-    ExpiresOf,
-    HasHrTimer,
-    HrTimerCallback,
-    HrTimerHandle,
-    HrTimerPointer,
-    RawHrTimerCallback, //
+    pointer, ExpiresOf, HasHrTimer, HrTimerCallback, HrTimerHandle, HrTimerPointer,
+    RawHrTimerCallback,
 };
 use crate::{
     bindings,
-    sync::{
-        Arc,
-        ArcBorrow, //
-    },
+    sync::{Arc, ArcBorrow},
 };
 
 /// The owner for whom the timer of an [`Arc`] was started.

@@ -4,11 +4,7 @@
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h).
 
-use super::super::{
-    ClockSource,
-    Delta,
-    Instant, //
-};
+use super::super::{ClockSource, Delta, Instant};
 use crate::bindings;
 use core::marker::PhantomData;
 

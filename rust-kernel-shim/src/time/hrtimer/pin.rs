@@ -5,13 +5,8 @@
 //! C header: none.
 
 use super::{
-    pointer,
-    ExpiresOf,
-    HasHrTimer,
-    HrTimerCallback,
-    HrTimerHandle,
-    RawHrTimerCallback,
-    UnsafeHrTimerPointer, //
+    pointer, ExpiresOf, HasHrTimer, HrTimerCallback, HrTimerHandle, RawHrTimerCallback,
+    UnsafeHrTimerPointer,
 };
 use crate::bindings;
 use core::pin::Pin;

@@ -5,20 +5,11 @@
 //! C header: none.
 
 use super::{
-    pointer,
-    ExpiresOf,
-    HasHrTimer,
-    HrTimerCallback,
-    HrTimerHandle,
-    RawHrTimerCallback,
-    UnsafeHrTimerPointer, //
+    pointer, ExpiresOf, HasHrTimer, HrTimerCallback, HrTimerHandle, RawHrTimerCallback,
+    UnsafeHrTimerPointer,
 };
 use crate::bindings;
-use core::{
-    marker::PhantomData,
-    pin::Pin,
-    ptr::NonNull, //
-};
+use core::{marker::PhantomData, pin::Pin, ptr::NonNull};
 
 /// The borrow for which a timer was started; what is borrowed is the
 /// function's to change.

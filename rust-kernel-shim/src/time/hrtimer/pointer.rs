@@ -4,12 +4,7 @@
 //!
 //! C header: none.
 
-use super::{
-    HasHrTimer,
-    HrTimer,
-    HrTimerCallbackContext,
-    HrTimerMode, //
-};
+use super::{HasHrTimer, HrTimer, HrTimerCallbackContext, HrTimerMode};
 use crate::bindings;
 
 /// A pointer by which the timer of an object is started.

@@ -5,23 +5,11 @@
 //! C header: none.
 
 use super::{
-    pointer,
-    ExpiresOf,
-    HasHrTimer,
-    HrTimerCallback,
-    HrTimerHandle,
-    HrTimerPointer,
-    RawHrTimerCallback, //
+    pointer, ExpiresOf, HasHrTimer, HrTimerCallback, HrTimerHandle, HrTimerPointer,
+    RawHrTimerCallback,
 };
-use crate::{
-    alloc::Allocator,
-    bindings,
-    prelude::*, //
-};
-use core::{
-    marker::PhantomData,
-    ptr::NonNull, //
-};
+use crate::{alloc::Allocator, bindings, prelude::*};
+use core::{marker::PhantomData, ptr::NonNull};
 
 /// The owner of a pinned [`Box`] whose timer was started.
 ///
