@@ -8,6 +8,7 @@ pub use crate::ffi::CStr;
 
 use crate::{
     alloc::AllocError,
+    bindings,
     ffi::c_char,
     fmt::{self, Write},
 };
@@ -74,13 +75,10 @@ unsafe fn to_bytes_mut(s: &mut CStr) -> &mut [u8] {
 
 impl CStrExt for CStr {
     #[inline]
-    #[expect(clippy::disallowed_methods, reason = "this is its wrapper")]
     #[cfg_attr(feature = "debug", track_caller)]
     unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a Self {
-        #[cfg(feature = "debug")]
-        crate::bindings::debug_loan_used(ptr.addr());
-        // SAFETY: The caller's promises are those of `from_ptr()`.
-        unsafe { CStr::from_ptr(ptr.cast()) }
+        // SAFETY: `ptr` points to a string that stays: the caller's guarantee.
+        unsafe { bindings::from_char_ptr(ptr) }
     }
 
     #[inline]
@@ -91,9 +89,8 @@ impl CStrExt for CStr {
     }
 
     #[inline]
-    #[expect(clippy::disallowed_methods, reason = "this is its wrapper")]
     fn as_char_ptr(&self) -> *const c_char {
-        self.as_ptr().cast()
+        bindings::as_char_ptr(self)
     }
 
     fn to_cstring(&self) -> Result<CString, AllocError> {
@@ -147,9 +144,8 @@ impl AsRef<BStr> for CStr {
 
 /// What C wants, in a constant.
 #[inline]
-#[expect(clippy::disallowed_methods, reason = "this is its wrapper")]
 pub const fn as_char_ptr_in_const_context(c_str: &CStr) -> *const c_char {
-    c_str.as_ptr().cast()
+    bindings::as_char_ptr(c_str)
 }
 
 /// A [`CStr`] of what `concat!` takes; a literal is better written `c"..."`.

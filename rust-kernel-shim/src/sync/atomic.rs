@@ -10,7 +10,7 @@
 //! it, which the compiler checks.
 
 use crate::build_assert::build_error;
-use crate::machine::task::point;
+use machine::task::point;
 
 mod flag;
 mod internal;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Machines of one processor, in which one task runs at a time and time is virtual.
 
-use crate::{
-    bindings::Globals,
-    machine::{
-        baton::{self, Baton, Policy},
-        report, task,
-    },
-};
+use crate::bindings::Globals;
 use core::fmt;
+use machine::{
+    baton::{self, Baton, Policy},
+    report, task,
+};
 
 /// Why a machine came to no end, or did not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

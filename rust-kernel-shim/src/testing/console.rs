@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The kernel log, for tests to read.
 
-use crate::machine::console;
 use core::sync::atomic::Ordering::Relaxed;
+use machine::console;
 
 /// Writes messages of a lower number than `level` to standard error: 0 for none, 8 for all.
 /// It is 5 at first: warnings and worse. In any case all are kept in memory. Gives the level

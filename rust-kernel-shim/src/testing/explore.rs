@@ -2,12 +2,10 @@
 //! A test body under many schedules.
 
 use super::baton::STACK;
-use crate::{
-    bindings::Globals,
-    machine::{
-        baton::{Baton, Policy, Stuck},
-        explore as machine, report,
-    },
+use crate::bindings::Globals;
+use ::machine::{
+    baton::{Baton, Policy, Stuck},
+    explore as machine, report,
 };
 use core::fmt;
 

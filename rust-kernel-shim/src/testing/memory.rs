@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The machine's books: what is allocated, and what is about to be freed.
 
-use crate::{bindings, machine::cpu};
+use crate::bindings;
+use machine::cpu;
 
 /// Blocks of memory that were allocated and not freed.
 pub fn live_blocks() -> isize {

@@ -4,8 +4,8 @@
 use crate::{
     bindings::{trace_event_disable, trace_event_enable, tracepoint},
     error::{to_result, Result},
-    machine::trace,
 };
+use machine::trace;
 
 /// An event that is recorded until this is dropped.
 pub struct Recording(&'static tracepoint);

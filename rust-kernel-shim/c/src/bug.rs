@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Warnings and bugs.
+//!
+//! C header: [`include/asm-generic/bug.h`](srctree/include/asm-generic/bug.h)
+
+use super::{printk, KERN_WARNING};
+use core::fmt;
+use machine::task;
+
+/// Writes a warning with the place that it comes from; for [`WARN!`](crate::WARN).
+#[doc(hidden)]
+#[cold]
+pub fn __warn(file: &str, line: u32, message: Option<fmt::Arguments<'_>>) {
+    let t = task::current();
+    let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
+    let pid = t.pid;
+    // SAFETY: `printk` asks for nothing.
+    unsafe {
+        printk(
+            KERN_WARNING,
+            b"\0",
+            format_args!("------------[ cut here ]------------\n"),
+        );
+        if let Some(message) = message {
+            printk(KERN_WARNING, b"\0", format_args!("{message}\n"));
+        }
+        printk(
+            KERN_WARNING,
+            b"\0",
+            format_args!("WARNING: {file}:{line}, task {comm}/{pid}\n"),
+        );
+        printk(KERN_WARNING, b"\0", format_args!("---[ end trace ]---\n"));
+    }
+}
+
+/// Warns in the kernel log if `$cond` holds, and says whether it does.
+///
+/// C: `WARN()`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! WARN {
+    ($cond:expr, $($message:tt)+) => {{
+        let cond: bool = $cond;
+        if cond {
+            $crate::__warn(
+                ::core::file!(),
+                ::core::line!(),
+                Some(::core::format_args!($($message)+)),
+            );
+        }
+        cond
+    }};
+}
+
+/// Warns in the kernel log, with the place alone, if `$cond` holds; says whether it does.
+///
+/// C: `WARN_ON()`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! WARN_ON {
+    ($cond:expr) => {{
+        let cond: bool = $cond;
+        if cond {
+            $crate::__warn(::core::file!(), ::core::line!(), None);
+        }
+        cond
+    }};
+}
+
+/// Ends the task, as in the kernel, if `$cond` holds: an invariant is broken beyond repair.
+///
+/// C: `BUG_ON()`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! BUG_ON {
+    ($cond:expr) => {
+        if $cond {
+            ::core::panic!("kernel BUG at {}:{}!", ::core::file!(), ::core::line!());
+        }
+    };
+}

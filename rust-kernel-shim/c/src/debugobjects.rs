@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a debug kernel knows of objects, by their address, and what it looks at when memory goes.
+//!
+//! C header: [`include/linux/debugobjects.h`](srctree/include/linux/debugobjects.h)
+//!
+//! As in Linux nothing of it stands in the objects, so the layout is one. Here an object is a
+//! stretch of memory that somebody (its owner) still needs; every path that frees memory asks
+//! [`debug_check_no_obj_freed`] first, which asks those who need what stands there.
+
+use super::report::checking;
+use core::{
+    cell::Cell,
+    ffi::CStr,
+    panic::Location,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering::Relaxed},
+};
+use spin::mutex::SpinMutex;
+
+pub use machine::shadow::{Shadow, Words};
+
+/// A kind of objects.
+#[allow(missing_debug_implementations)]
+pub struct debug_obj_descr {
+    /// What such an object is, for reports.
+    pub name: &'static str,
+    /// Memory in which such an object begins is about to be freed; the object is forgotten after
+    /// this. Called in any context, without locks.
+    pub freed: fn(obj: &debug_obj, freeing: &Freeing),
+}
+
+/// An object: a stretch of memory that its owner needs.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations)]
+pub struct debug_obj {
+    /// Where it begins.
+    pub addr: usize,
+    /// Its kind.
+    pub descr: &'static debug_obj_descr,
+    /// Who needs it; the kind knows what the number means.
+    pub owner: u64,
+    /// What else the kind wants to know.
+    pub note: usize,
+}
+
+/// Memory that is about to be freed.
+#[derive(Debug)]
+pub struct Freeing {
+    /// Where it begins.
+    pub addr: usize,
+    /// Its bytes.
+    pub size: usize,
+    /// Who frees it.
+    pub at: &'static Location<'static>,
+    /// True once somebody has reported it.
+    pub said: Cell<bool>,
+}
+
+/// By address, owner, and the address of the kind.
+static OBJECTS: Shadow<(usize, u64, usize), debug_obj> = Shadow::new();
+
+/// True once there was an object.
+static USED: AtomicBool = AtomicBool::new(false);
+
+fn key(obj: &debug_obj) -> (usize, u64, usize) {
+    let descr: *const debug_obj_descr = obj.descr;
+    (obj.addr, obj.owner, descr.addr())
+}
+
+/// Makes an object known. From any context.
+pub fn debug_object_activate(obj: debug_obj) {
+    USED.store(true, Relaxed);
+    OBJECTS.insert(key(&obj), obj);
+}
+
+/// Forgets an object: its owner does not need it any more. From any context.
+pub fn debug_object_deactivate(addr: usize, owner: u64, descr: &'static debug_obj_descr) {
+    let (note, obj) = (0, addr);
+    OBJECTS.remove(key(&debug_obj {
+        addr: obj,
+        descr,
+        owner,
+        note,
+    }));
+}
+
+/// Memory is about to be freed, or what is in it dropped: asks for every object that begins in it.
+/// From any context.
+#[track_caller]
+pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
+    if !USED.load(Relaxed) {
+        return;
+    }
+    let at = Location::caller();
+    let said = Cell::new(false);
+    let freeing = Freeing {
+        addr,
+        size,
+        at,
+        said,
+    };
+    if checking() {
+        for watch in watching().iter().flatten() {
+            (watch.freeing)(&freeing);
+        }
+    }
+    for (key, obj) in OBJECTS.range((addr, 0, 0), (addr.saturating_add(size), 0, 0), usize::MAX) {
+        // Somebody else may have forgotten it meanwhile.
+        if OBJECTS.remove(key).is_some() && checking() {
+            (obj.descr.freed)(&obj, &freeing);
+        }
+    }
+}
+
+/// The allocated blocks by where they begin: their sizes, and numbers that are never used again.
+static BLOCKS: Shadow<usize, (usize, u64)> = Shadow::new();
+
+static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
+
+/// A block was allocated.
+pub(super) fn debug_block_allocated(addr: usize, size: usize) {
+    if cfg!(feature = "debug") {
+        BLOCKS.insert(addr, (size, NEXT_BLOCK.fetch_add(1, Relaxed)));
+    }
+}
+
+/// A block is about to be freed.
+#[track_caller]
+pub(super) fn debug_block_freed(addr: usize) {
+    if cfg!(feature = "debug") {
+        if let Some((size, _)) = BLOCKS.with(addr, |block| *block) {
+            debug_check_no_obj_freed(addr, size);
+            BLOCKS.remove(addr);
+        }
+    }
+}
+
+/// The allocated block in which `addr` lies: where it begins, and its size. From any context.
+pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
+    let (start, (size, _)) = BLOCKS.at_or_before(addr)?;
+    (addr - start < size).then_some((start, size))
+}
+
+/// The number of the allocated block in which `addr` lies. From any context.
+#[cfg(feature = "debug")]
+pub(super) fn debug_block_number(addr: usize) -> Option<u64> {
+    let (start, (size, number)) = BLOCKS.at_or_before(addr)?;
+    (addr - start < size).then_some(number)
+}
+
+/// Who wants to know what happens to a machine.
+#[allow(missing_debug_implementations)]
+pub struct debug_watch {
+    /// Virtual time has gone on. Called in the machine, with no lock held.
+    pub time_passed: fn(),
+    /// Memory is about to be freed. Called in any context, with no lock held.
+    pub freeing: fn(freeing: &Freeing),
+    /// The text of a module is about to go. Called in process context, after a grace period.
+    pub module_gone: fn(module: &ModuleText),
+    /// The machine is about to end: all its tasks have, or are blocked for good.
+    pub ended: fn(),
+}
+
+/// Kinds of objects that can be watched over.
+const WATCHES: usize = 4;
+
+static WATCHING: SpinMutex<[Option<&'static debug_watch>; WATCHES]> =
+    SpinMutex::new([None; WATCHES]);
+
+/// Lets `watch` know from now on; nothing happens if it does already. From any context.
+pub fn debug_watch_register(watch: &'static debug_watch) {
+    let mut watching = WATCHING.lock();
+    let known = watching
+        .iter()
+        .flatten()
+        .any(|known| core::ptr::eq(*known, watch));
+    if let (false, Some(slot)) = (known, watching.iter_mut().find(|slot| slot.is_none())) {
+        *slot = Some(watch);
+    }
+}
+
+fn watching() -> [Option<&'static debug_watch>; WATCHES] {
+    *WATCHING.lock()
+}
+
+/// A module that is being unloaded.
+#[derive(Clone, Copy, Debug)]
+pub struct ModuleText {
+    /// Its name.
+    pub name: &'static CStr,
+    /// The file in which it was declared.
+    file: &'static str,
+    /// A stamp of RCU's from when it was loaded.
+    pub loaded: u64,
+}
+
+impl ModuleText {
+    /// True if code of that file belongs to the module: it is that in which the module was
+    /// declared, or below it, as Rust has files below others.
+    pub fn has(&self, file: &str) -> bool {
+        if file == self.file {
+            return true;
+        }
+        let Some((directory, name)) = self.file.rsplit_once('/') else {
+            return false;
+        };
+        let below = match name {
+            "lib.rs" | "main.rs" | "mod.rs" => directory,
+            _ => self.file.strip_suffix(".rs").unwrap_or(self.file),
+        };
+        file.strip_prefix(below)
+            .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+/// The text of a module is about to go.
+pub fn debug_module_gone(name: &'static CStr, file: &'static str, loaded: u64) {
+    for watch in watching().iter().flatten() {
+        (watch.module_gone)(&ModuleText { name, file, loaded });
+    }
+}
+
+/// Virtual time has gone on.
+pub(super) fn debug_time_passed() {
+    for watch in watching().iter().flatten() {
+        (watch.time_passed)();
+    }
+}
+
+/// The machine is about to end.
+pub(super) fn debug_machine_ended() {
+    for watch in watching().iter().flatten() {
+        (watch.ended)();
+    }
+}
+
+/// A copy of what stands in the allocated block in which `addr` lies, up to so many words: where it
+/// begins, its size, and its words. From any context.
+///
+/// Nobody frees the block meanwhile: it is taken out of the books first, under the same lock.
+pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {
+    let (start, _) = debug_block_of(addr)?;
+    BLOCKS.with(start, |&mut (size, _)| {
+        let words = (0..size.div_ceil(size_of::<usize>()).min(most)).map(|n| {
+            let at = start + n * size_of::<usize>();
+            load(at, (start + size - at).min(size_of::<usize>()))
+        });
+        (start, size, words.collect())
+    })
+}
+
+/// The word at `at`, or its first `bytes` bytes and zeroes.
+fn load(at: usize, bytes: usize) -> usize {
+    if bytes == size_of::<usize>() {
+        let word: *mut usize = core::ptr::with_exposed_provenance_mut(at);
+        // SAFETY: The caller has found it in a block, under the lock under which that leaves the
+        // books; all blocks are aligned for words. What stands there may be anything, even what
+        // nobody has written or somebody writes at this moment: it is looked at as one number.
+        return unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed);
+    }
+    let mut word = [0; size_of::<usize>()];
+    for (n, byte) in word.iter_mut().enumerate().take(bytes) {
+        let at: *mut u8 = core::ptr::with_exposed_provenance_mut(at + n);
+        // SAFETY: As above.
+        *byte = unsafe { AtomicU8::from_ptr(at) }.load(Relaxed);
+    }
+    usize::from_ne_bytes(word)
+}

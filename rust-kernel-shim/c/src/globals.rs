@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! C's global variables: one set for all threads that run freely, and one for each baton.
+
+use super::{
+    debugobjects::{debug_machine_ended, debug_time_passed},
+    hrtimer_h::HrTimers,
+    rcu::BatonGrace,
+    timer::Timers,
+    workqueue::Pools,
+};
+use core::{
+    any::Any,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+use machine::baton;
+
+/// The processors that threads which run freely are taken to have.
+const FREE_PROCESSORS: usize = 4;
+
+/// What C keeps in global variables.
+pub struct Globals {
+    /// Which machine this is; 0 for all threads that run freely.
+    pub(super) number: u64,
+    /// The youngest request for a grace period that has come to its end.
+    pub(super) covered: AtomicU64,
+    /// True if no rule is checked here.
+    pub(super) unchecked: AtomicBool,
+    /// True if whoever runs the machine takes its reports.
+    expects: AtomicBool,
+    /// True while the machine ends.
+    ending: AtomicBool,
+    /// RCU callbacks; those of threads that run freely are kept elsewhere.
+    pub(super) grace: BatonGrace,
+    pub(super) pools: Pools,
+    pub(super) timers: Timers,
+    pub(super) hrtimers: HrTimers,
+}
+
+static FREE: Globals = Globals::new(0, FREE_PROCESSORS, true);
+
+/// The number of the next machine.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+impl Globals {
+    const fn new(number: u64, processors: usize, workers_stay: bool) -> Self {
+        Self {
+            number,
+            covered: AtomicU64::new(0),
+            unchecked: AtomicBool::new(false),
+            expects: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            grace: BatonGrace::new(),
+            pools: Pools::new(processors, workers_stay),
+            timers: Timers::new(),
+            hrtimers: HrTimers::new(),
+        }
+    }
+
+    /// A fresh set, as a baton wants it: for one processor, and with workers that end when they
+    /// have nothing to do, since a machine ends with its last task.
+    pub fn machine() -> Self {
+        Self::new(NEXT.fetch_add(1, Relaxed), 1, false)
+    }
+
+    /// As [`machine`](Self::machine), where whoever has the turn stands for the other processors:
+    /// items of work are run beside each other.
+    pub fn explored() -> Self {
+        Self::new(NEXT.fetch_add(1, Relaxed), FREE_PROCESSORS, false)
+    }
+
+    /// For a baton to own.
+    pub fn boxed(self) -> baton::Above {
+        baton::Above::new(self)
+    }
+
+    /// The number of the machine.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whoever runs the machine takes its reports, see [`take_reports`].
+    pub fn expecting(self) -> Self {
+        self.expects.store(true, Relaxed);
+        self
+    }
+
+    /// True if no rule is checked here.
+    pub fn unchecked(&self) -> &AtomicBool {
+        &self.unchecked
+    }
+
+    /// True while the machine ends.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Relaxed)
+    }
+
+    /// True if somebody takes the reports.
+    pub(super) fn expects(&self) -> bool {
+        self.expects.load(Relaxed)
+    }
+}
+
+impl baton::Idle for Globals {
+    fn idle(&self) -> bool {
+        self.grace.idle()
+    }
+
+    fn time_passed(&self) {
+        debug_time_passed();
+    }
+
+    fn ended(&self) {
+        self.ending.store(true, Relaxed);
+        debug_machine_ended();
+    }
+
+    fn held_reports(&self) -> Option<u64> {
+        self.expects().then_some(self.number)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Calls `f` with the variables of the baton that this task belongs to, if it does to one.
+pub(super) fn with_baton<R>(f: impl FnOnce(&Globals) -> R) -> Option<R> {
+    baton::current()?.above().downcast_ref().map(f)
+}
+
+/// Calls `f` with the variables of the machine that this task belongs to.
+pub fn with<R>(f: impl FnOnce(&Globals) -> R) -> R {
+    let baton = baton::current();
+    let own = baton
+        .as_ref()
+        .and_then(|baton| baton.above().downcast_ref());
+    f(own.unwrap_or(&FREE))
+}

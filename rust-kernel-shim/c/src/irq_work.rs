@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Functions that are called from an interrupt which a processor sends to itself.
+//!
+//! C header: [`include/linux/irq_work.h`](srctree/include/linux/irq_work.h)
+//!
+//! Each processor, here each thread, has a list of its own. The interrupt is taken at once if
+//! interrupts are enabled, else when the outermost section in which they are not ends. It takes
+//! the whole list, and calls what came last first; what is queued meanwhile is for the next
+//! interrupt, which comes when this one is over.
+
+use super::{
+    cpu_relax, irqs_disabled, local_irq_restore, local_irq_save, might_sleep,
+    rcu::current_grace_period,
+};
+use crate::{ffi::c_int, WARN_ON};
+use core::{
+    ptr::null_mut,
+    sync::atomic::{
+        AtomicI32,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+};
+use machine::{cpu, task};
+
+/// Queued, and its function not called yet.
+pub const IRQ_WORK_PENDING: c_int = 1;
+/// Queued, or its function is running.
+pub const IRQ_WORK_BUSY: c_int = 2;
+
+/// A function to be called from an interrupt.
+///
+/// # Invariants
+///
+/// Who has set [`IRQ_WORK_PENDING`] owns `next`, until it is cleared.
+#[repr(C)]
+pub struct irq_work {
+    next: *mut irq_work,
+    flags: AtomicI32,
+    func: Option<unsafe extern "C" fn(work: *mut irq_work)>,
+}
+
+/// Makes `work` one that calls `func`.
+///
+/// # Safety
+///
+/// `work` is valid for writes.
+pub unsafe fn init_irq_work(
+    work: *mut irq_work,
+    func: Option<unsafe extern "C" fn(work: *mut irq_work)>,
+) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        work.write(irq_work {
+            next: null_mut(),
+            flags: AtomicI32::new(0),
+            func,
+        })
+    };
+}
+
+/// Has the function called on this processor; false if that is still to come from an earlier
+/// call. From any context.
+///
+/// # Safety
+///
+/// `work` is initialised, and stays valid until its function has returned and a grace
+/// period has passed, or [`irq_work_sync`] has returned; the function may be called at once.
+pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
+    // SAFETY: By the safety requirements.
+    let flags = unsafe { &(*work).flags };
+    // `Acquire`: `next` is ours only after the last interrupt has read it.
+    if flags.fetch_or(IRQ_WORK_PENDING | IRQ_WORK_BUSY, AcqRel) & IRQ_WORK_PENDING != 0 {
+        return false;
+    }
+    task::point();
+    // SAFETY: There is nothing to promise.
+    let irqs = unsafe { local_irq_save() };
+    cpu::with(|cpu| {
+        // SAFETY: We have set the flag, so the link is ours.
+        unsafe { (*work).next = cpu.irq_work.get().cast() };
+        cpu.irq_work.set(work.cast());
+    });
+    // SAFETY: Saved above.
+    unsafe { local_irq_restore(irqs) };
+    true
+}
+
+/// Takes the interrupts that this processor has sent to itself. Interrupts are enabled.
+#[cold]
+pub(super) fn run_irq_work() {
+    loop {
+        let first = cpu::with(|cpu| cpu.irq_work.replace(null_mut()));
+        if first.is_null() {
+            return;
+        }
+        // One depth for any number of interrupts: at the end of this one, the next is left to us.
+        cpu::with(|cpu| {
+            cpu.enter(&cpu.irqs_off, current_grace_period);
+            cpu.enter(&cpu.hardirq, current_grace_period);
+        });
+        // SAFETY: The list was this processor's.
+        unsafe { call(first.cast()) };
+        cpu::with(|cpu| {
+            cpu.exit(&cpu.hardirq);
+            cpu.exit(&cpu.irqs_off);
+        });
+    }
+}
+
+/// Calls the functions of a list.
+///
+/// # Safety
+///
+/// All on it are pending, and on no other list.
+unsafe fn call(mut work: *mut irq_work) {
+    while !work.is_null() {
+        // SAFETY: Pending, so it is valid, and by its invariant the link is the list's.
+        let (this, next, func) = unsafe { (&*work, (*work).next, (*work).func) };
+        // From here on it may be queued again, by its function too. `Release`: `next` was read.
+        this.flags.fetch_and(!IRQ_WORK_PENDING, AcqRel);
+        task::point();
+        if let Some(func) = func {
+            // SAFETY: Who queued it vouches for the function.
+            unsafe { func(work) };
+        }
+        // Not if it was queued again meanwhile. What the function has freed after a grace period
+        // is still there, for this handler holds that up.
+        let _ = this
+            .flags
+            .compare_exchange(IRQ_WORK_BUSY, 0, Release, Relaxed);
+        work = next;
+    }
+}
+
+/// True while the function is still to be called. From any context.
+///
+/// # Safety
+///
+/// `work` is initialised.
+pub unsafe fn irq_work_is_pending(work: *mut irq_work) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe { &(*work).flags }.load(Relaxed) & IRQ_WORK_PENDING != 0
+}
+
+/// True while the function is still to be called, or running. From any context.
+///
+/// # Safety
+///
+/// `work` is initialised.
+pub unsafe fn irq_work_is_busy(work: *mut irq_work) -> bool {
+    // `Acquire`: who reads that it is over sees what the function did.
+    // SAFETY: By the safety requirements.
+    unsafe { &(*work).flags }.load(Acquire) & IRQ_WORK_BUSY != 0
+}
+
+/// Waits until the function is neither to be called nor running. May sleep.
+///
+/// # Safety
+///
+/// `work` is initialised, and the caller is not its function.
+#[track_caller]
+pub unsafe fn irq_work_sync(work: *mut irq_work) {
+    // SAFETY: There is nothing to promise.
+    unsafe { might_sleep() };
+    // SAFETY: There is nothing to promise.
+    WARN_ON!(unsafe { irqs_disabled() });
+    // SAFETY: By the safety requirements.
+    while unsafe { irq_work_is_busy(work) } {
+        // SAFETY: There is nothing to promise.
+        unsafe { cpu_relax() };
+    }
+}

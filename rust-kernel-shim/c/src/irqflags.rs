@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Contexts in which a task may not sleep, and the checks that it does not.
+//!
+//! C headers: [`include/linux/preempt.h`](srctree/include/linux/preempt.h),
+//! [`include/linux/irqflags.h`](srctree/include/linux/irqflags.h)
+//!
+//! The counts are the thread's own: what it may do depends on where it is, not on whether
+//! another thread really could interrupt it. All these sections hold up RCU grace periods, as
+//! in Linux since 5.0.
+
+#[cfg(feature = "debug")]
+use super::frame::rcu_no_sleep;
+use super::{irq_work_h::run_irq_work, rcu::current_grace_period};
+use crate::ffi::c_ulong;
+use machine::cpu;
+
+/// Forbids preemption, until [`preempt_enable`].
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn preempt_disable() {
+    cpu::with(|cpu| cpu.enter(&cpu.preempt, current_grace_period));
+}
+
+/// Ends what [`preempt_disable`] began.
+///
+/// # Safety
+///
+/// The thread has called [`preempt_disable`] once more than this.
+#[inline]
+pub unsafe fn preempt_enable() {
+    cpu::with(|cpu| cpu.exit(&cpu.preempt));
+}
+
+/// Disables interrupts and says in what state they were: 0 if they were on.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn local_irq_save() -> c_ulong {
+    cpu::with(|cpu| {
+        cpu.enter(&cpu.irqs_off, current_grace_period);
+        (cpu.irqs_off.get() > 1).into()
+    })
+}
+
+/// Goes back to the state before [`local_irq_save`]. If that enables interrupts, those that came
+/// meanwhile are taken before this returns.
+///
+/// # Safety
+///
+/// The thread has called [`local_irq_save`] once more than this.
+#[inline]
+pub unsafe fn local_irq_restore(_flags: c_ulong) {
+    let work = cpu::with(|cpu| {
+        cpu.exit(&cpu.irqs_off);
+        cpu.irqs_off.get() == 0 && !cpu.irq_work.get().is_null()
+    });
+    if work {
+        run_irq_work();
+    }
+}
+
+/// True while interrupts are disabled.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn irqs_disabled() -> bool {
+    cpu::with(|cpu| cpu.irqs_off.get() != 0)
+}
+
+/// True inside a hard interrupt handler.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn in_hardirq() -> bool {
+    cpu::with(|cpu| cpu.hardirq.get() != 0)
+}
+
+/// True inside a soft interrupt handler.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn in_serving_softirq() -> bool {
+    cpu::with(|cpu| cpu.softirq.get() != 0)
+}
+
+/// Runs `handler` as a hard interrupt handler: with interrupts disabled. Those that come
+/// meanwhile are taken before this returns, unless this one itself came with them disabled.
+pub(super) fn serve_hardirq<R>(handler: impl FnOnce() -> R) -> R {
+    // SAFETY: There is nothing to promise.
+    let flags = unsafe { local_irq_save() };
+    cpu::with(|cpu| cpu.enter(&cpu.hardirq, current_grace_period));
+    let result = handler();
+    // First this, so that what is taken next is not nested in it.
+    cpu::with(|cpu| cpu.exit(&cpu.hardirq));
+    // SAFETY: Saved above.
+    unsafe { local_irq_restore(flags) };
+    result
+}
+
+/// Runs `handler` as a soft interrupt handler.
+pub(super) fn serve_softirq<R>(handler: impl FnOnce() -> R) -> R {
+    cpu::with(|cpu| cpu.enter(&cpu.softirq, current_grace_period));
+    let result = handler();
+    cpu::with(|cpu| cpu.exit(&cpu.softirq));
+    result
+}
+
+/// True where sleeping is not allowed.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn in_atomic() -> bool {
+    cpu::with(|cpu| cpu.in_atomic())
+}
+
+/// Marks a function that may sleep: calling it in atomic context, or inside an RCU read-side
+/// section, is reported.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+#[track_caller]
+pub unsafe fn might_sleep() {
+    #[cfg(feature = "debug")]
+    check_sleep(core::panic::Location::caller());
+}
+
+#[cfg(feature = "debug")]
+fn check_sleep(at: &'static core::panic::Location<'static>) {
+    rcu_no_sleep(at);
+    let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
+    if atomic || rcu {
+        report_sleep(at.file(), at.line(), atomic);
+    }
+}
+
+#[cfg(feature = "debug")]
+#[cold]
+fn report_sleep(file: &str, line: u32, atomic: bool) {
+    use super::{printk, KERN_ERR};
+    use core::format_args as f;
+
+    // SAFETY: `printk` asks for nothing.
+    unsafe {
+        printk(
+            KERN_ERR,
+            b"\0",
+            f!("BUG: sleeping function called from invalid context at {file}:{line}\n"),
+        );
+        printk(
+            KERN_ERR,
+            b"\0",
+            f!(
+                "in_atomic(): {}, irqs_disabled(): {}, rcu_read_lock_held(): {}\n",
+                u8::from(atomic),
+                u8::from(irqs_disabled()),
+                super::rcu_read_lock_held()
+            ),
+        );
+    }
+}
+
+/// As [`might_sleep`], for callers that bring their own place in the source.
+///
+/// # Safety
+///
+/// `file` points to a NUL-terminated string.
+#[track_caller]
+pub unsafe fn __might_sleep(file: *const crate::ffi::c_char, line: crate::ffi::c_int) {
+    #[cfg(feature = "debug")]
+    {
+        rcu_no_sleep(core::panic::Location::caller());
+        let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
+        if atomic || rcu {
+            // SAFETY: By the safety requirements.
+            let file = unsafe { crate::from_char_ptr(file) };
+            report_sleep(file.to_str().unwrap_or("?"), line.unsigned_abs(), atomic);
+        }
+    }
+    #[cfg(not(feature = "debug"))]
+    let _ = (file, line);
+}
+
+/// A point at which another task may run; nothing to do here.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn might_resched() {}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Read-copy-update.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+//!
+//! Readers pay next to nothing: a store to a word of their own thread and a barrier for the
+//! compiler. Whoever waits for a grace period pays with a system call that is a barrier for all
+//! ([`gp`]). Callbacks run on a thread of their own, a batch to a grace period ([`callbacks`]).
+//! Under a baton there is but one processor, and a grace period ends when nobody can run
+//! ([`baton`]).
+
+mod baton;
+mod callbacks;
+mod gp;
+mod request;
+
+use super::{complete, completion, init_completion, might_sleep, wait_for_completion};
+use crate::{
+    ffi::{c_int, c_void},
+    WARN,
+};
+use core::{mem::MaybeUninit, ptr::addr_of_mut};
+use machine::{cpu, task};
+
+pub(super) use baton::BatonGrace;
+pub use callbacks::{pending as rcu_callbacks_pending, start as rcu_start};
+pub(super) use gp::current as current_grace_period;
+pub use gp::set_stall_timeout as rcu_set_stall_timeout;
+pub use request::{rcu_callback_request, rcu_stamp, rcu_stamp_passed, Request};
+
+/// What [`call_rcu`] is given, inside the object that is to be freed.
+///
+/// C: `struct rcu_head`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct callback_head {
+    /// RCU's own.
+    pub next: *mut callback_head,
+    /// What is called after the grace period.
+    pub func: rcu_callback_t,
+}
+
+/// C: `rcu_callback_t`.
+pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>;
+
+/// Begins a read-side section; they nest. From any context.
+///
+/// # Safety
+///
+/// The same thread calls [`rcu_read_unlock`] as often.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn rcu_read_lock() {
+    cpu::with(|cpu| cpu.enter(&cpu.rcu, gp::current));
+    #[cfg(feature = "debug")]
+    {
+        let at = core::panic::Location::caller();
+        cpu::with(|cpu| cpu.section_begins(at, request::next_stamp));
+    }
+    task::point();
+}
+
+/// Ends a read-side section.
+///
+/// # Safety
+///
+/// The thread is in one, and uses nothing of it any more.
+#[inline]
+pub unsafe fn rcu_read_unlock() {
+    if !cpu::with(|cpu| cpu.exit(&cpu.rcu)) {
+        WARN!(true, "rcu_read_unlock() without rcu_read_lock()");
+    }
+    task::point();
+}
+
+/// 1 inside a section that [`rcu_read_lock`] began; sections of other kinds, though they hold up
+/// grace periods, do not count.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[inline]
+pub unsafe fn rcu_read_lock_held() -> c_int {
+    cpu::with(|cpu| cpu.rcu.get() != 0).into()
+}
+
+/// This thread's outermost section; `None` outside of one.
+pub fn rcu_section() -> Option<Section> {
+    cpu::with(|cpu| {
+        (cpu.rcu.get() != 0).then(|| Section {
+            stamp: cpu.rcu_stamp.get(),
+            number: cpu.rcu_sections.get(),
+        })
+    })
+}
+
+/// The number of the last section that this thread has begun, and where it did.
+pub fn rcu_last_section() -> (u64, Option<&'static core::panic::Location<'static>>) {
+    cpu::with(|cpu| (cpu.rcu_sections.get(), cpu.rcu_at.get()))
+}
+
+/// A read-side section that is open; for a debug kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Stamps up to this one, but not including it, were taken before it began.
+    pub stamp: u64,
+    /// No other section of the thread has this number.
+    pub number: u64,
+}
+
+/// Ends the machine if this is an RCU callback. Those that are queued behind it, and what waits
+/// for one of these, would wait for good.
+#[track_caller]
+fn not_from_a_callback(function: &str) {
+    if cpu::with(|cpu| cpu.rcu_callback.get()) {
+        let at = core::panic::Location::caller();
+        panic!("kernel BUG at {at}: {function}() in an RCU callback, whose end it would wait for");
+    }
+}
+
+/// Waits until every section that was open at the call has been closed. Sleeps.
+///
+/// Inside a section it would wait for itself, for good; so it would in an RCU callback, which is
+/// a BUG.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[track_caller]
+pub unsafe fn synchronize_rcu() {
+    not_from_a_callback("synchronize_rcu");
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
+    let stamp = request::rcu_stamp();
+    if baton::with_current(|_| ()).is_some() {
+        wait_for_callback()
+    } else {
+        gp::wait()
+    }
+    request::over(stamp);
+}
+
+/// As [`synchronize_rcu`]; here every grace period is as fast as it can be.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[track_caller]
+pub unsafe fn synchronize_rcu_expedited() {
+    // SAFETY: Nothing is asked for.
+    unsafe { synchronize_rcu() }
+}
+
+/// Calls `func` with `head` after a grace period; returns at once. From any context.
+///
+/// # Safety
+///
+/// `head` is valid until then, and on no other list; `func` may be called with it.
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
+    request::queued(head, core::panic::Location::caller());
+    // SAFETY: By the safety requirements.
+    unsafe { queue(head, func) };
+}
+
+/// # Safety
+///
+/// As [`call_rcu`].
+unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        (*head).next = core::ptr::null_mut();
+        (*head).func = func;
+    }
+    // SAFETY: By the safety requirements the head is ours until it is called.
+    if baton::with_current(|grace| unsafe { grace.queue(head) }).is_none() {
+        callbacks::queue(head);
+    }
+}
+
+/// Waits until every callback queued so far has been called; at once if there is none.
+///
+/// This is no grace period: with nothing queued, readers may still be where they were. Sleeps.
+/// Not inside a section, and not in an RCU callback, as [`synchronize_rcu`].
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[track_caller]
+pub unsafe fn rcu_barrier() {
+    not_from_a_callback("rcu_barrier");
+    // SAFETY: Nothing is asked for.
+    unsafe { might_sleep() };
+    if baton::with_current(BatonGrace::pending).unwrap_or_else(callbacks::pending) {
+        // Callbacks are called in the order in which they were queued.
+        wait_for_callback();
+    }
+}
+
+#[repr(C)]
+struct Waiter {
+    head: callback_head,
+    completion: completion,
+}
+
+/// # Safety
+///
+/// `head` is that of a [`Waiter`] that waits.
+unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
+    let waiter: *mut Waiter = head.cast();
+    // SAFETY: `head` is the first member of a `Waiter` that lives until it is completed.
+    unsafe { complete(addr_of_mut!((*waiter).completion)) };
+}
+
+/// Waits for a callback of one's own, which is no request for a grace period: who waits for others'
+/// callbacks only has not asked for one.
+fn wait_for_callback() {
+    let mut waiter = MaybeUninit::<Waiter>::uninit();
+    let waiter = waiter.as_mut_ptr();
+    // SAFETY: `waiter` lives on this stack until the callback has completed it, which is the
+    // callback's last access.
+    unsafe {
+        init_completion(addr_of_mut!((*waiter).completion));
+        queue(addr_of_mut!((*waiter).head), Some(wake_waiter));
+        wait_for_completion(addr_of_mut!((*waiter).completion));
+    }
+}
+
+/// Frees the block in which `head` stands at `OFFSET`; for [`kfree_rcu!`](crate::kfree_rcu).
+///
+/// # Safety
+///
+/// It does, and the block is used by nobody any more.
+#[doc(hidden)]
+pub unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_head) {
+    // SAFETY: By the safety requirements.
+    unsafe { super::kfree(head.byte_sub(OFFSET).cast::<c_void>()) }
+}
+
+/// Frees `$ptr` after a grace period; `$field` is its [`callback_head`]. From any context.
+///
+/// # Safety
+///
+/// `$ptr` comes from `kmalloc()` and friends, and nobody finds it any more who does not know it
+/// already.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! kfree_rcu {
+    ($ptr:expr, $Type:ty, $($field:tt)+) => {
+        $crate::call_rcu(
+            ::core::ptr::addr_of_mut!((*$ptr).$($field)+).cast::<$crate::callback_head>(),
+            Some($crate::kfree_rcu_cb::<{ ::core::mem::offset_of!($Type, $($field)+) }>),
+        )
+    };
+}

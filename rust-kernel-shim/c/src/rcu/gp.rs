@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Grace periods of threads that run freely.
+//!
+//! Grace periods are numbered. A reader whose outermost section begins stores the number of the
+//! current one in its word, and 0 when the section ends. A grace period is over for us when
+//! every word is 0 or younger than the number that we have ended.
+//!
+//! The reader's store may be as late as it likes:
+//!
+//! - If it comes before our first heavy barrier, our scan reads it and waits.
+//! - If it comes after, so do the reader's loads, and these see what the updater unpublished
+//!   before. We need not wait.
+//! - If the reader took an old number and stored it only now, it counts as older than it is,
+//!   and someone waits for it in vain, but never too short.
+//!
+//! Since numbers have 64 bits and are never used again, one pass is enough; no second phase has
+//! to tell a reader of this grace period from one of the next but one.
+
+use crate::{printk, KERN_ERR};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, SeqCst},
+};
+use machine::{barrier, clock, cpu};
+
+/// The current grace period; 0 would mean "quiescent" in a reader's word.
+static CURRENT: AtomicU64 = AtomicU64::new(1);
+
+/// The number that a section which begins now stores.
+#[inline(always)]
+pub(in super::super) fn current() -> u64 {
+    CURRENT.load(Relaxed)
+}
+
+/// How long a grace period may take before somebody is blamed (ns), as in Linux by default.
+static STALL: AtomicU64 = AtomicU64::new(21 * 1_000_000_000);
+
+/// Sets how long a grace period may take before somebody is blamed (ns); gives what it was.
+pub fn set_stall_timeout(ns: u64) -> u64 {
+    STALL.swap(ns, Relaxed)
+}
+
+/// Says who holds up a grace period.
+#[cold]
+fn stalled(reader: &cpu::Reader, waited: u64) {
+    let seconds = waited / 1_000_000_000;
+    // SAFETY: `printk` asks for nothing.
+    unsafe {
+        match reader.at() {
+            Some(at) => printk(
+                KERN_ERR,
+                b"\0",
+                format_args!(
+                    "rcu: INFO: stall: a read-side section entered at {at} holds up a grace period since {seconds} s\n"
+                ),
+            ),
+            None => printk(
+                KERN_ERR,
+                b"\0",
+                format_args!(
+                    "rcu: INFO: stall: a section holds up a grace period since {seconds} s\n"
+                ),
+            ),
+        }
+    }
+}
+
+/// Waits until every section that was open at the call has been closed.
+///
+/// Several callers may wait at the same time, each for a number of its own.
+pub(super) fn wait() {
+    // The caller's accesses come before, the scan after; the partner is `Cpu::enter()`.
+    barrier::heavy();
+    let ended = CURRENT.fetch_add(1, SeqCst);
+    let start = clock::monotonic();
+    let mut patience = STALL.load(Relaxed);
+    cpu::for_each_reader(|reader| {
+        let mut tries = 0;
+        while (1..=ended).contains(&reader.word.load(Acquire)) {
+            barrier::back_off(&mut tries);
+            let waited = clock::monotonic().abs_diff(start);
+            if waited >= patience {
+                stalled(reader, waited);
+                patience = patience.saturating_mul(2);
+            }
+        }
+    });
+    // What readers did in the sections that have ended comes before what the caller does next;
+    // the partner is `Cpu::exit()`.
+    barrier::heavy();
+}

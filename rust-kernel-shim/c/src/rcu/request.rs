@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Which grace periods somebody has asked for and seen the end of; for a debug kernel.
+//!
+//! Whether a grace period happens to have passed depends on what others do. Whether anybody has
+//! waited for one does not: so what needs a grace period can be judged without the unlucky
+//! interleaving. Signals, requests and whatever else has its place in the order take a [`stamp`];
+//! a request that was made after a stamp was taken, and has come to its end, covers it.
+
+use super::callback_head;
+use crate::{debugobjects::Shadow, globals};
+use core::{
+    cell::Cell,
+    panic::Location,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// A request for a grace period.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    stamp: u64,
+    /// Where it was made.
+    pub at: &'static Location<'static>,
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Callbacks that are queued, by the addresses of their heads.
+static QUEUED: Shadow<usize, Request> = Shadow::new();
+
+machine::per_thread! {
+    /// What the RCU callback that runs has waited for.
+    static REQUEST: Cell<Option<Request>> = Cell::new(None);
+}
+
+/// A number that is greater than all before. From any context.
+pub fn rcu_stamp() -> u64 {
+    NEXT.fetch_add(1, Relaxed)
+}
+
+/// The number that [`rcu_stamp`] would give.
+#[cfg(feature = "debug")]
+pub(super) fn next_stamp() -> u64 {
+    NEXT.load(Relaxed)
+}
+
+/// True if a grace period that was asked for after `stamp` is over, as far as who asks can know:
+/// an RCU callback knows of the one that it has waited for. From any context.
+pub fn rcu_stamp_passed(stamp: u64) -> bool {
+    let own = REQUEST.get().is_some_and(|request| request.stamp > stamp);
+    own || globals::with(|globals| globals.covered.load(Relaxed)) > stamp
+}
+
+/// The request that the RCU callback which runs here has waited for.
+pub fn rcu_callback_request() -> Option<Request> {
+    REQUEST.get()
+}
+
+/// A callback is about to be queued.
+pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>) {
+    if cfg!(feature = "debug") {
+        let stamp = rcu_stamp();
+        QUEUED.insert(head.addr(), Request { stamp, at });
+    }
+}
+
+/// A request of `stamp` has come to its end.
+pub(super) fn over(stamp: u64) {
+    globals::with(|globals| globals.covered.fetch_max(stamp, Relaxed));
+}
+
+/// Calls `call`, which calls the callback of `head`.
+pub(super) fn with_request(head: *mut callback_head, call: impl FnOnce()) {
+    if !cfg!(feature = "debug") {
+        return call();
+    }
+    let request = QUEUED.remove(head.addr());
+    REQUEST.set(request);
+    // Before the call: whomever that wakes goes on at once.
+    if let Some(request) = request {
+        over(request.stamp);
+    }
+    call();
+    REQUEST.set(None);
+}

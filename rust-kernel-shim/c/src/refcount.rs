@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reference counts that saturate instead of wrapping.
+//!
+//! C header: [`include/linux/refcount.h`](srctree/include/linux/refcount.h)
+//!
+//! A count that went wrong (an increment of 0, a decrement below it, an overflow) warns and
+//! stays at a value from which it neither reaches 0 nor wraps: the object leaks, which is
+//! better than being freed under its users.
+
+use crate::{ffi::c_int, WARN};
+use core::sync::atomic::{
+    fence, AtomicI32,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use machine::task;
+
+/// Where a broken count stays.
+const REFCOUNT_SATURATED: i32 = i32::MIN / 2;
+
+/// C: `refcount_t`.
+#[repr(C)]
+pub struct refcount_struct {
+    refs: AtomicI32,
+}
+
+/// C: `refcount_t`.
+pub type refcount_t = refcount_struct;
+
+/// A count that starts at `n`.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+pub const unsafe fn REFCOUNT_INIT(n: c_int) -> refcount_t {
+    refcount_struct {
+        refs: AtomicI32::new(n),
+    }
+}
+
+/// # Safety
+///
+/// `r` is valid.
+unsafe fn refs<'a>(r: *mut refcount_t) -> &'a AtomicI32 {
+    task::point();
+    // SAFETY: By the safety requirements.
+    unsafe { &(*r).refs }
+}
+
+#[cold]
+fn saturate(refs: &AtomicI32, what: &str) {
+    refs.store(REFCOUNT_SATURATED, Relaxed);
+    WARN!(true, "refcount_t: {what}");
+}
+
+/// Sets the count; for objects that nobody else knows.
+///
+/// # Safety
+///
+/// `r` is valid.
+pub unsafe fn refcount_set(r: *mut refcount_t, n: c_int) {
+    // SAFETY: By the safety requirements.
+    unsafe { refs(r) }.store(n, Relaxed);
+}
+
+/// Reads the count.
+///
+/// # Safety
+///
+/// `r` is valid.
+pub unsafe fn refcount_read(r: *mut refcount_t) -> u32 {
+    // SAFETY: By the safety requirements.
+    unsafe { refs(r) }.load(Relaxed) as u32
+}
+
+/// Takes another reference; the caller has one already, so nothing needs to be ordered.
+///
+/// # Safety
+///
+/// `r` is valid.
+#[inline]
+pub unsafe fn refcount_inc(r: *mut refcount_t) {
+    // SAFETY: By the safety requirements.
+    let refs = unsafe { refs(r) };
+    match refs.fetch_add(1, Relaxed) {
+        0 => saturate(refs, "addition on 0; use-after-free."),
+        i32::MAX | i32::MIN..=-1 => saturate(refs, "saturated; leaking memory."),
+        _ => {}
+    }
+}
+
+/// Takes a reference unless the count is 0; true if it did.
+///
+/// # Safety
+///
+/// `r` is valid, though its object may be about to be freed.
+#[inline]
+pub unsafe fn refcount_inc_not_zero(r: *mut refcount_t) -> bool {
+    // SAFETY: By the safety requirements.
+    let refs = unsafe { refs(r) };
+    let old = refs.fetch_update(Acquire, Relaxed, |n| (n != 0).then(|| n.wrapping_add(1)));
+    match old {
+        Err(_) => false,
+        Ok(i32::MAX | i32::MIN..=-1) => {
+            saturate(refs, "saturated; leaking memory.");
+            true
+        }
+        Ok(_) => true,
+    }
+}
+
+/// Drops a reference that is not the last one.
+///
+/// # Safety
+///
+/// `r` is valid.
+pub unsafe fn refcount_dec(r: *mut refcount_t) {
+    // SAFETY: By the safety requirements.
+    let refs = unsafe { refs(r) };
+    if refs.fetch_sub(1, Release) <= 1 {
+        saturate(refs, "decrement hit 0; leaking memory.");
+    }
+}
+
+/// Drops a reference; true if it was the last, and then everything that others did to the
+/// object with theirs has happened before.
+///
+/// # Safety
+///
+/// `r` is valid.
+#[inline]
+#[must_use]
+pub unsafe fn refcount_dec_and_test(r: *mut refcount_t) -> bool {
+    // SAFETY: By the safety requirements.
+    let refs = unsafe { refs(r) };
+    match refs.fetch_sub(1, Release) {
+        1 => {
+            // Pairs with the `Release` of all who dropped theirs before.
+            fence(Acquire);
+            true
+        }
+        i32::MIN..=0 => {
+            saturate(refs, "underflow; use-after-free.");
+            false
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Reports of rules that somebody has broken.
+//!
+//! What C itself would say (`WARN_ON()`, "BUG: sleeping function ...") it says here too, by
+//! [`printk`](super::printk). A report is something else: a debug kernel's own word, that Linux
+//! would not say, on a channel of its own. It names the rule and its page, and where what led to it
+//! has happened.
+
+use super::globals;
+use core::{
+    fmt::{self, Write as _},
+    panic::Location,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
+use machine::{cpu, report, site, task};
+
+/// A rule that is checked at run time.
+pub struct Rule {
+    name: &'static str,
+    looked: AtomicUsize,
+    broken: AtomicUsize,
+}
+
+/// Where a step of what led to a report has happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// There.
+    At(&'static Location<'static>),
+    /// At what happens now: there, or if that is in the kernel itself, where it was entered.
+    Here(&'static Location<'static>),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A step of what led to a report: what happened, and where.
+pub type Evidence<'a> = (&'a str, Place);
+
+impl Rule {
+    /// A rule that its page calls `name`.
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            looked: AtomicUsize::new(0),
+            broken: AtomicUsize::new(0),
+        }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Counts that its check has something to look at; false if it must not look, since whoever
+    /// runs here breaks rules on purpose. From any context.
+    #[inline]
+    pub fn look(&self) -> bool {
+        self.looked.fetch_add(1, Relaxed);
+        checking()
+    }
+
+    /// How often its check has had something to look at.
+    pub fn looked(&self) -> usize {
+        self.looked.load(Relaxed)
+    }
+
+    /// How often it was found broken.
+    pub fn broken(&self) -> usize {
+        self.broken.load(Relaxed)
+    }
+
+    /// Reports that the rule is broken: `what`, on whom, and what led to it. From any context, but
+    /// without a [`shadow`](super::debugobjects::Shadow) in use.
+    #[cold]
+    pub fn report(&self, what: fmt::Arguments<'_>, evidence: &[Evidence<'_>]) {
+        self.broken.fetch_add(1, Relaxed);
+        let mut text = report::Text::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut text, what, evidence);
+        let (machine, expected, ending) =
+            globals::with(|globals| (globals.number, globals.expects(), globals.is_ending()));
+        let report = report::Report {
+            machine,
+            rule: self.name,
+            text,
+            late: ending || report::panicking(),
+        };
+        report::add(report, expected);
+    }
+
+    fn write(
+        &self,
+        out: &mut report::Text,
+        what: fmt::Arguments<'_>,
+        evidence: &[Evidence<'_>],
+    ) -> fmt::Result {
+        let rule = self.name;
+        writeln!(out, "BUG: {what}")?;
+        writeln!(out, "  rule {rule}, see Documentation/rules/{rule}.rst")?;
+        for (step, place) in evidence {
+            match place {
+                Place::At(at) => writeln!(out, "  {step} at {}", site::noted(at))?,
+                Place::Here(at) => writeln!(out, "  {step} at {}", site::here(at))?,
+                Place::Unknown => writeln!(out, "  {step}")?,
+            }
+        }
+        let t = task::current();
+        let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
+        write!(out, "  task {comm}, ")?;
+        write_context(out)?;
+        out.write_str("\n")
+    }
+}
+
+/// The context that the caller runs in.
+fn write_context(out: &mut report::Text) -> fmt::Result {
+    cpu::with(|cpu| {
+        let context = if cpu.hardirq.get() != 0 {
+            "hard interrupt"
+        } else if cpu.softirq.get() != 0 {
+            "soft interrupt"
+        } else {
+            "process"
+        };
+        let irqs = if cpu.irqs_off.get() != 0 { "off" } else { "on" };
+        let (rcu, preempt) = (cpu.rcu.get(), cpu.preempt.get());
+        write!(out, "{context} context, interrupts {irqs}, ")?;
+        write!(out, "{rcu} read-side sections, preempt count {preempt}")
+    })
+}
+
+/// The number of the machine that this task belongs to: 0 for all that runs freely.
+pub fn this_machine() -> u64 {
+    globals::with(|globals| globals.number)
+}
+
+/// False where rules are broken on purpose.
+pub fn checking() -> bool {
+    cfg!(feature = "debug")
+        && cpu::with(|cpu| cpu.unchecked.get() == 0)
+        && globals::with(|globals| !globals.unchecked.load(Relaxed))
+}
+
+/// From now on, files whose path begins as `file` does without its `end` belong to the kernel, and
+/// no report says that something has happened there if it knows better.
+pub fn core_files(file: &'static str, end: &str) {
+    site::add_core(site::own_directory(file, end));
+}

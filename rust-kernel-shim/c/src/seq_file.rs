@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Files whose text is written in one go.
+//!
+//! C header: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
+
+use crate::ffi::{c_char, c_int, c_void};
+use core::{fmt, ptr};
+
+/// A buffer that text is appended to.
+///
+/// # Invariants
+///
+/// `count <= size`; the first `count` bytes of `buf` are written. `count == size` says that the
+/// text did not fit.
+#[repr(C)]
+pub struct seq_file {
+    /// The buffer.
+    pub buf: *mut c_char,
+    /// Its size.
+    pub size: usize,
+    /// How much of it is written.
+    pub count: usize,
+}
+
+/// Appends bytes; -1, and the file overflows, if they do not fit.
+///
+/// # Safety
+///
+/// `seq` keeps its invariants; `data` has `len` bytes.
+pub unsafe fn seq_write(seq: *mut seq_file, data: *const c_void, len: usize) -> c_int {
+    // SAFETY: By the safety requirements.
+    let seq = unsafe { &mut *seq };
+    if seq.count + len < seq.size {
+        // SAFETY: The bytes from `count` to `size` are valid for writes.
+        unsafe { ptr::copy_nonoverlapping(data.cast(), seq.buf.add(seq.count), len) };
+        seq.count += len;
+        return 0;
+    }
+    seq.count = seq.size;
+    -1
+}
+
+/// Appends a string.
+///
+/// # Safety
+///
+/// `seq` keeps its invariants; `s` is NUL-terminated.
+pub unsafe fn seq_puts(seq: *mut seq_file, s: *const c_char) {
+    // SAFETY: By the safety requirements.
+    unsafe {
+        let s = crate::from_char_ptr(s);
+        seq_write(seq, crate::as_char_ptr(s).cast(), s.count_bytes());
+    }
+}
+
+/// Appends formatted text.
+///
+/// # Safety
+///
+/// `seq` keeps its invariants.
+pub unsafe fn seq_vprintf(seq: *mut seq_file, args: fmt::Arguments<'_>) {
+    struct Out(*mut seq_file);
+
+    impl fmt::Write for Out {
+        fn write_str(&mut self, s: &str) -> fmt::Result {
+            // SAFETY: By the safety requirements of the function around.
+            match unsafe { seq_write(self.0, s.as_ptr().cast(), s.len()) } {
+                0 => Ok(()),
+                _ => Err(fmt::Error),
+            }
+        }
+    }
+
+    // An overflow is kept in the file itself.
+    let _ = fmt::write(&mut Out(seq), args);
+}
+
+/// True if not everything fitted.
+///
+/// # Safety
+///
+/// `seq` is valid.
+pub unsafe fn seq_has_overflowed(seq: *const seq_file) -> bool {
+    // SAFETY: By the safety requirements.
+    unsafe { (*seq).count == (*seq).size }
+}

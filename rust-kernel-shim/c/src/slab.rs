@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The slab allocator's interface.
+//!
+//! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h)
+
+use super::{
+    debugobjects::{debug_block_allocated, debug_block_freed},
+    might_sleep,
+};
+use crate::ffi::{c_int, c_ulong, c_void};
+use core::{
+    ptr,
+    sync::atomic::{AtomicIsize, Ordering::Relaxed},
+};
+use machine::{baton, cpu, heap};
+
+/// How memory is to be found.
+pub type gfp_t = u32;
+
+/// Set in all flags that may sleep to find memory.
+pub const __GFP_DIRECT_RECLAIM: gfp_t = 0x400;
+/// The memory is zeroed.
+pub const __GFP_ZERO: gfp_t = 0x100;
+/// Memory that the kernel does not map; of no meaning here.
+pub const __GFP_HIGHMEM: gfp_t = 0x2;
+/// Failing is no reason for a warning.
+pub const __GFP_NOWARN: gfp_t = 0x2000;
+/// Charged to the caller's memory group; of no meaning here.
+pub const __GFP_ACCOUNT: gfp_t = 0x40_0000;
+/// For process context: may sleep.
+pub const GFP_KERNEL: gfp_t = 0xcc0;
+/// As [`GFP_KERNEL`], charged to the caller.
+pub const GFP_KERNEL_ACCOUNT: gfp_t = GFP_KERNEL | __GFP_ACCOUNT;
+/// For atomic context: never sleeps, may use reserves.
+pub const GFP_ATOMIC: gfp_t = 0x820;
+/// Never sleeps, does not use reserves.
+pub const GFP_NOWAIT: gfp_t = 0x2800;
+
+/// No preference for a memory node.
+pub const NUMA_NO_NODE: c_int = -1;
+/// Nodes that a machine can have.
+pub const MAX_NUMNODES: u32 = 1024;
+
+/// Blocks that are allocated now; a leak check looks at it.
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+
+/// Enters a block into the books of the process, and of the baton that the task runs under.
+fn count(blocks: isize) {
+    LIVE.fetch_add(blocks, Relaxed);
+    if cfg!(feature = "debug") {
+        baton::with(|baton| baton.live.fetch_add(blocks, Relaxed));
+    }
+}
+
+/// How many blocks are allocated and not freed.
+pub fn slab_live() -> isize {
+    LIVE.load(Relaxed)
+}
+
+/// Gives memory of `size` bytes, or makes `p` that size; null if there is none.
+///
+/// May sleep if `flags` say so. `align` is a power of two.
+///
+/// # Safety
+///
+/// `p` is null or comes from this function; it is no longer valid if another block is returned.
+#[track_caller]
+pub unsafe fn krealloc_node_align(
+    p: *const c_void,
+    size: usize,
+    align: c_ulong,
+    flags: gfp_t,
+    _nid: c_int,
+) -> *mut c_void {
+    if flags & __GFP_DIRECT_RECLAIM != 0 {
+        // SAFETY: Nothing is asked for.
+        unsafe { might_sleep() };
+    }
+    if cpu::with(cpu::Cpu::count_allocation) {
+        return ptr::null_mut();
+    }
+    let new = heap::alloc(size, align);
+    if new.is_null() {
+        return new;
+    }
+    let old = if p.is_null() {
+        count(1);
+        0
+    } else {
+        // SAFETY: By the safety requirements.
+        unsafe { heap::usable_size(p.cast_mut()) }.min(size)
+    };
+    // SAFETY: `new` has `size` bytes, of which `old` come from `p`, which has at least as many. The
+    // usable bytes of `new` are at least `size`, and all are its own.
+    unsafe {
+        if old != 0 {
+            ptr::copy_nonoverlapping(p.cast::<u8>(), new.cast::<u8>(), old);
+        }
+        if flags & __GFP_ZERO != 0 {
+            // The slack as well: growing the block later takes it for what was in it.
+            let usable = heap::usable_size(new);
+            ptr::write_bytes(new.cast::<u8>().add(old), 0, usable - old);
+        }
+    }
+    debug_block_allocated(new.expose_provenance(), size);
+    if !p.is_null() {
+        debug_block_freed(p.addr());
+        // SAFETY: By the safety requirements; replaced by `new`.
+        unsafe { heap::free(p.cast_mut()) };
+    }
+    new
+}
+
+/// Gives zeroed memory for a `T`; null if there is none. May sleep if `flags` say so.
+///
+/// C: `kzalloc_obj()`.
+///
+/// # Safety
+///
+/// None; unsafe as every binding is.
+#[track_caller]
+pub unsafe fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
+    // SAFETY: No block to replace.
+    unsafe {
+        krealloc_node_align(
+            ptr::null(),
+            size_of::<T>().max(1),
+            align_of::<T>(),
+            flags | __GFP_ZERO,
+            NUMA_NO_NODE,
+        )
+    }
+    .cast()
+}
+
+/// Frees memory; null is allowed. May be called from any context.
+///
+/// # Safety
+///
+/// `p` is null or comes from [`krealloc_node_align`], and is not used any more.
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn kfree(p: *const c_void) {
+    if !p.is_null() {
+        debug_block_freed(p.addr());
+        count(-1);
+        // SAFETY: By the safety requirements.
+        unsafe { heap::free(p.cast_mut()) };
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Spinlocks.
+//!
+//! C header: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h)
+//!
+//! Four bytes, as in a production kernel. What a debug kernel wants to know of a lock it keeps
+//! elsewhere, by the lock's address, so that the layout is one.
+
+use super::{local_irq_restore, local_irq_save, lock_class_key, preempt_disable, preempt_enable};
+use crate::ffi::{c_char, c_int, c_ulong};
+use machine::task;
+use spin::{mutex::SpinMutex, RelaxStrategy};
+
+/// How a contended lock waits: under a baton the holder must get its turn.
+pub(super) struct Relax;
+
+impl RelaxStrategy for Relax {
+    #[inline]
+    fn relax() {
+        task::relax();
+    }
+}
+
+/// C: `spinlock_t`.
+#[repr(C, align(4))]
+pub struct spinlock {
+    raw: SpinMutex<(), Relax>,
+}
+
+/// C: `spinlock_t`.
+pub type spinlock_t = spinlock;
+
+static_assertions::assert_eq_size!(spinlock_t, u32);
+
+impl spinlock {
+    /// An unlocked lock.
+    ///
+    /// C: `__SPIN_LOCK_UNLOCKED()`.
+    pub const fn new() -> Self {
+        Self {
+            raw: SpinMutex::new(()),
+        }
+    }
+}
+
+impl Default for spinlock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Makes `lock` an unlocked lock.
+///
+/// # Safety
+///
+/// `lock` is valid for writes; `name` is NUL-terminated and lives as long as the lock; `key` is
+/// valid or null.
+pub unsafe fn __spin_lock_init(
+    lock: *mut spinlock_t,
+    _name: *const c_char,
+    _key: *mut lock_class_key,
+) {
+    // SAFETY: By the safety requirements.
+    unsafe { lock.write(spinlock::new()) };
+}
+
+/// # Safety
+///
+/// `lock` is valid.
+#[inline]
+unsafe fn raw<'a>(lock: *mut spinlock_t) -> &'a SpinMutex<(), Relax> {
+    // SAFETY: By the safety requirements.
+    unsafe { &(*lock).raw }
+}
+
+/// Takes the lock; no preemption until [`spin_unlock`].
+///
+/// # Safety
+///
+/// `lock` is initialised.
+#[inline]
+pub unsafe fn spin_lock(lock: *mut spinlock_t) {
+    task::point();
+    // SAFETY: Nothing is asked for.
+    unsafe { preempt_disable() };
+    // SAFETY: By the safety requirements.
+    core::mem::forget(unsafe { raw(lock) }.lock());
+}
+
+/// Takes the lock if it is free: 1 if it was.
+///
+/// # Safety
+///
+/// `lock` is initialised.
+#[inline]
+pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
+    // SAFETY: Nothing is asked for.
+    unsafe { preempt_disable() };
+    // SAFETY: By the safety requirements.
+    match unsafe { raw(lock) }.try_lock() {
+        Some(guard) => {
+            core::mem::forget(guard);
+            1
+        }
+        None => {
+            // SAFETY: Disabled above.
+            unsafe { preempt_enable() };
+            0
+        }
+    }
+}
+
+/// Lets go of the lock.
+///
+/// # Safety
+///
+/// The thread has taken the lock.
+#[inline]
+pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
+    // SAFETY: By the safety requirements.
+    unsafe { raw(lock).force_unlock() };
+    // SAFETY: Disabled when the lock was taken.
+    unsafe { preempt_enable() };
+    task::point();
+}
+
+/// Takes the lock with interrupts disabled; gives what [`spin_unlock_irqrestore`] needs.
+///
+/// # Safety
+///
+/// `lock` is initialised.
+#[inline]
+pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
+    // SAFETY: Nothing is asked for.
+    let flags = unsafe { local_irq_save() };
+    // SAFETY: By the safety requirements.
+    unsafe { spin_lock(lock) };
+    flags
+}
+
+/// Lets go of the lock and enables interrupts again if they were enabled before.
+///
+/// # Safety
+///
+/// The thread has taken the lock by [`spin_lock_irqsave`], which gave `flags`.
+#[inline]
+pub unsafe fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong) {
+    // SAFETY: By the safety requirements.
+    unsafe { spin_unlock(lock) };
+    // SAFETY: Saved when the lock was taken.
+    unsafe { local_irq_restore(flags) };
+}
+
+/// As [`spin_lock_irqsave`], with a count of the processor's in place of the flags.
+///
+/// # Safety
+///
+/// `lock` is initialised.
+#[inline]
+pub unsafe fn spin_lock_irq_disable(lock: *mut spinlock_t) {
+    // SAFETY: By the safety requirements.
+    let _ = unsafe { spin_lock_irqsave(lock) };
+}
+
+/// As [`spin_trylock`], with interrupts disabled if it succeeds.
+///
+/// # Safety
+///
+/// `lock` is initialised.
+#[inline]
+pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
+    // SAFETY: Nothing is asked for.
+    let flags = unsafe { local_irq_save() };
+    // SAFETY: By the safety requirements.
+    let taken = unsafe { spin_trylock(lock) };
+    if taken == 0 {
+        // SAFETY: Saved above.
+        unsafe { local_irq_restore(flags) };
+    }
+    taken
+}
+
+/// Ends what [`spin_lock_irq_disable`] began.
+///
+/// # Safety
+///
+/// The thread has taken the lock so.
+#[inline]
+pub unsafe fn spin_unlock_irq_enable(lock: *mut spinlock_t) {
+    // SAFETY: By the safety requirements.
+    unsafe { spin_unlock_irqrestore(lock, 0) }
+}
+
+/// 1 if somebody holds the lock.
+///
+/// # Safety
+///
+/// `lock` is initialised.
+#[inline]
+pub unsafe fn spin_is_locked(lock: *mut spinlock_t) -> c_int {
+    // SAFETY: By the safety requirements.
+    unsafe { raw(lock) }.is_locked().into()
+}
+
+/// Warns if nobody holds the lock; a debug kernel's check.
+///
+/// # Safety
+///
+/// `lock` is initialised.
+#[inline]
+pub unsafe fn spin_assert_is_held(lock: *mut spinlock_t) {
+    #[cfg(feature = "debug")]
+    // SAFETY: By the safety requirements.
+    crate::WARN_ON!(unsafe { spin_is_locked(lock) } == 0);
+    #[cfg(not(feature = "debug"))]
+    let _ = lock;
+}

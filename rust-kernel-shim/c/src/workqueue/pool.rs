@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Pools: what waits to be run on one machine, and who runs it.
+//!
+//! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
+
+use super::{
+    super::{
+        init_waitqueue_head, kthread_create, list_add_tail, list_del_init, list_empty, list_head,
+        spinlock_h::Relax, wait_queue_head, wake_up_all, wake_up_process, INIT_LIST_HEAD,
+    },
+    work_struct,
+    worker::{worker_thread, Worker},
+    workqueue_struct, WQ_BH, WQ_HIGHPRI, WQ_UNBOUND,
+};
+use crate::container_of;
+use core::{
+    cell::UnsafeCell,
+    ffi::CStr,
+    mem::MaybeUninit,
+    ptr::{addr_of, addr_of_mut},
+};
+use spin::mutex::{SpinMutex, SpinMutexGuard};
+
+/// The pools by number; the names are those of their workers.
+const NAMES: [&CStr; 4] = [c"kworker", c"kworker/H", c"kworker/u", c"kworker/bh"];
+pub(super) const BH: usize = 3;
+
+/// The number of the pool that serves a queue.
+fn pool_of(flags: u32) -> usize {
+    match flags {
+        f if f & WQ_BH != 0 => BH,
+        f if f & WQ_UNBOUND != 0 => 2,
+        f if f & WQ_HIGHPRI != 0 => 1,
+        _ => 0,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Pool {
+    /// Work, the oldest first.
+    worklist: list_head,
+    /// Workers that wait for work, the last to go idle first.
+    idle: list_head,
+    /// Workers that are neither idle nor blocked.
+    awake: usize,
+}
+
+/// What the lock protects.
+///
+/// # Invariants
+///
+/// All work on a worklist is valid. Workers on `busy` run the item that they name; those are on
+/// no worklist, unless they have been queued again.
+pub(super) struct Inner {
+    pools: [Pool; NAMES.len()],
+    busy: list_head,
+    seq: u64,
+    ready: bool,
+}
+
+// SAFETY: All that the pointers lead to is used under the lock.
+unsafe impl Send for Inner {}
+
+/// The pools of one machine.
+pub(in super::super) struct Pools {
+    inner: SpinMutex<Inner, Relax>,
+    /// Woken whenever an item is done, or goes without being run.
+    done: UnsafeCell<MaybeUninit<wait_queue_head>>,
+    processors: usize,
+    /// Idle workers wait for more work, instead of ending.
+    pub(super) workers_stay: bool,
+}
+
+// SAFETY: `done` has a lock of its own.
+unsafe impl Sync for Pools {}
+// SAFETY: It is sent only before it is first used.
+unsafe impl Send for Pools {}
+
+/// The first link of a list for which `f` holds.
+///
+/// # Safety
+///
+/// The list is initialised and does not change during the call.
+unsafe fn find(
+    head: *mut list_head,
+    mut f: impl FnMut(*mut list_head) -> bool,
+) -> Option<*mut list_head> {
+    // SAFETY: By the safety requirements.
+    let mut link = unsafe { (*head).next };
+    while link != head {
+        if f(link) {
+            return Some(link);
+        }
+        // SAFETY: By the safety requirements.
+        link = unsafe { (*link).next };
+    }
+    None
+}
+
+/// # Safety
+///
+/// `link` is on a worklist.
+unsafe fn work_of(link: *mut list_head) -> *mut work_struct {
+    // SAFETY: By the safety requirements.
+    unsafe { container_of!(link, work_struct, entry) }
+}
+
+impl Pools {
+    pub(in super::super) const fn new(processors: usize, workers_stay: bool) -> Self {
+        let pool = Pool {
+            worklist: list_head::new(),
+            idle: list_head::new(),
+            awake: 0,
+        };
+        Self {
+            inner: SpinMutex::new(Inner {
+                pools: [pool; NAMES.len()],
+                busy: list_head::new(),
+                seq: 0,
+                ready: false,
+            }),
+            done: UnsafeCell::new(MaybeUninit::uninit()),
+            processors,
+            workers_stay,
+        }
+    }
+
+    /// Takes the lock; from any context, and not for long. From the first call on the pools stay
+    /// where they are.
+    pub(super) fn lock(&self) -> SpinMutexGuard<'_, Inner> {
+        let mut inner = self.inner.lock();
+        if !inner.ready {
+            inner.ready = true;
+            // SAFETY: The lists are ours, and so is `done` while `ready` is not set.
+            unsafe {
+                for pool in &mut inner.pools {
+                    INIT_LIST_HEAD(addr_of_mut!(pool.worklist));
+                    INIT_LIST_HEAD(addr_of_mut!(pool.idle));
+                }
+                INIT_LIST_HEAD(addr_of_mut!(inner.busy));
+                init_waitqueue_head(self.done());
+            }
+        }
+        inner
+    }
+
+    /// The queue of those who wait for items to be done; initialised by the first [`Self::lock`].
+    pub(super) fn done(&self) -> *mut wait_queue_head {
+        self.done.get().cast()
+    }
+
+    /// Wakes those who wait for items to be done.
+    pub(super) fn wake_flushers(&self, _inner: &mut Inner) {
+        // SAFETY: Initialised, since somebody has the lock.
+        unsafe { wake_up_all(self.done()) };
+    }
+
+    /// Starts a worker for each pool in which work can be run and a processor is free.
+    pub(super) fn kick(&self, inner: &mut Inner) {
+        for (index, name) in NAMES.iter().enumerate() {
+            if inner.pools[index].awake < self.processors && inner.next(index).is_some() {
+                inner.pools[index].awake += 1;
+                inner.start_worker(index, name);
+            }
+        }
+    }
+
+    /// Takes the next item for an awake worker of the pool; none if too many are awake.
+    pub(super) fn take(&self, inner: &mut Inner, index: usize) -> Option<*mut work_struct> {
+        if inner.pools[index].awake > self.processors {
+            return None;
+        }
+        let work = inner.next(index)?;
+        // SAFETY: On a worklist, so it is valid.
+        unsafe { list_del_init(addr_of_mut!((*work).entry)) };
+        Some(work)
+    }
+}
+
+impl Inner {
+    /// Puts work at the end of its worklist; [`Pools::kick`] has it run.
+    ///
+    /// # Safety
+    ///
+    /// Both are valid; `work` is pending, on no list, and valid until it is run or removed.
+    pub(super) unsafe fn push(&mut self, wq: *mut workqueue_struct, work: *mut work_struct) {
+        // SAFETY: By the safety requirements.
+        unsafe {
+            (*work).wq = wq;
+            (*work).seq = self.seq;
+            let pool = &mut self.pools[pool_of((*wq).flags)];
+            list_add_tail(addr_of_mut!((*work).entry), addr_of_mut!(pool.worklist));
+        }
+        self.seq += 1;
+    }
+
+    /// Takes work off its worklist, if it is on one; it is no longer pending then.
+    ///
+    /// # Safety
+    ///
+    /// `work` is initialised.
+    pub(super) unsafe fn remove(&mut self, work: *mut work_struct) -> bool {
+        // SAFETY: By the safety requirements; the lists are ours.
+        unsafe {
+            let entry = addr_of_mut!((*work).entry);
+            if list_empty(entry) {
+                return false;
+            }
+            list_del_init(entry);
+            (*work).release();
+        }
+        true
+    }
+
+    /// The oldest work of a pool that may be run now: not while it is being run, nor beyond what
+    /// its queue allows.
+    fn next(&mut self, index: usize) -> Option<*mut work_struct> {
+        let busy = addr_of_mut!(self.busy);
+        let may_run = |link: *mut list_head| {
+            // SAFETY: On a worklist.
+            let work = unsafe { &*work_of(link) };
+            let mut active = 0;
+            // SAFETY: Workers are valid while they are on the list.
+            let clash = unsafe {
+                find(busy, |link| {
+                    let worker = &*link.cast::<Worker>();
+                    active += i32::from(core::ptr::eq(worker.wq, work.wq));
+                    worker.runs(work)
+                })
+            };
+            // SAFETY: A queue is there while work is on it.
+            clash.is_none() && active < unsafe { (*work.wq).max_active }
+        };
+        // SAFETY: The lists are ours.
+        let link = unsafe { find(addr_of_mut!(self.pools[index].worklist), may_run) }?;
+        // SAFETY: On a worklist.
+        Some(unsafe { work_of(link) })
+    }
+
+    /// The number of the item that a worker runs, if it is `work`.
+    pub(super) fn running(&mut self, work: &work_struct) -> Option<u64> {
+        // SAFETY: Workers are valid while they are on the list.
+        unsafe {
+            let link = find(addr_of_mut!(self.busy), |link| {
+                (*link.cast::<Worker>()).runs(work)
+            })?;
+            Some((*link.cast::<Worker>()).seq)
+        }
+    }
+
+    /// True if an item for whose queue and number `f` holds is waiting or being run.
+    pub(super) fn any(&mut self, f: impl Fn(*const workqueue_struct, u64) -> bool) -> bool {
+        // SAFETY: The lists are ours; what is on them is valid.
+        unsafe {
+            self.pools.iter_mut().any(|pool| {
+                let head = addr_of_mut!(pool.worklist);
+                find(head, |link| f((*work_of(link)).wq, (*work_of(link)).seq)).is_some()
+            }) || find(addr_of_mut!(self.busy), |link| {
+                let worker = &*link.cast::<Worker>();
+                f(worker.wq, worker.seq)
+            })
+            .is_some()
+        }
+    }
+
+    /// The number that the next item will have.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// How many workers of a pool are awake.
+    pub(super) fn awake(&mut self, index: usize) -> &mut usize {
+        &mut self.pools[index].awake
+    }
+
+    pub(super) fn busy(&mut self) -> *mut list_head {
+        addr_of_mut!(self.busy)
+    }
+
+    pub(super) fn idle(&mut self, index: usize) -> *mut list_head {
+        addr_of_mut!(self.pools[index].idle)
+    }
+
+    /// Wakes an idle worker, or creates one.
+    fn start_worker(&mut self, index: usize, name: &CStr) {
+        let idle = self.idle(index);
+        // SAFETY: The list is ours; idle workers are valid. A thread that was just created ends
+        // only after it was woken.
+        unsafe {
+            if !list_empty(addr_of!(*idle)) {
+                let worker = (*idle).next;
+                list_del_init(worker);
+                wake_up_process((*worker.cast::<Worker>()).task);
+                return;
+            }
+            let data = core::ptr::without_provenance_mut(index);
+            let task = kthread_create(worker_thread, data, crate::as_char_ptr(name));
+            // An error pointer is -ENOMEM.
+            crate::BUG_ON!(task.addr().cast_signed() == -(crate::ENOMEM as isize));
+            wake_up_process(task);
+        }
+    }
+}

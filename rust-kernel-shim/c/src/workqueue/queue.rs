@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Queues: where work is put, which pool serves it, and how much of it at once.
+//!
+//! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
+
+use super::{
+    super::{kfree, krealloc_node_align, GFP_KERNEL, NUMA_NO_NODE},
+    drain_workqueue,
+};
+use crate::ffi::{c_char, c_int, c_uint};
+use core::ptr::null;
+
+/// Runs work where sleeping is not allowed.
+pub const WQ_BH: c_uint = 1 << 0;
+/// Work may take long without blocking.
+pub const WQ_UNBOUND: c_uint = 1 << 1;
+/// Work stops while the system is suspended, which this one never is.
+pub const WQ_FREEZABLE: c_uint = 1 << 2;
+/// Work is needed to free memory.
+pub const WQ_MEM_RECLAIM: c_uint = 1 << 3;
+/// Work is urgent.
+pub const WQ_HIGHPRI: c_uint = 1 << 4;
+/// Work is run one item at a time, in the order in which it was queued.
+pub const __WQ_ORDERED: c_uint = 1 << 17;
+
+/// Items of a queue that run or sleep at the same time, unless it says otherwise.
+pub const WQ_DFL_ACTIVE: c_int = 1024;
+
+const WQ_NAME_LEN: usize = 32;
+
+/// A queue.
+///
+/// It does not change; what is queued is kept by the pools of each machine.
+#[repr(C)]
+pub struct workqueue_struct {
+    name: [c_char; WQ_NAME_LEN],
+    pub(super) flags: c_uint,
+    pub(super) max_active: c_int,
+}
+
+impl workqueue_struct {
+    const fn new(name: &[u8], flags: c_uint, max_active: c_int) -> Self {
+        let mut own = [0; WQ_NAME_LEN];
+        let mut i = 0;
+        while i < name.len() && i < WQ_NAME_LEN - 1 {
+            own[i] = name[i];
+            i += 1;
+        }
+        Self {
+            name: own,
+            flags,
+            max_active,
+        }
+    }
+}
+
+macro_rules! system_queues {
+    ($($(#[$doc:meta])* $name:ident = $flags:expr;)*) => {$(
+        $(#[$doc])*
+        pub static mut $name: *mut workqueue_struct = {
+            static mut QUEUE: workqueue_struct =
+                workqueue_struct::new(stringify!($name).as_bytes(), $flags, WQ_DFL_ACTIVE);
+            &raw mut QUEUE
+        };
+    )*};
+}
+
+system_queues! {
+    /// For work that does not take long.
+    system_wq = 0;
+    /// The newer name of `system_wq`.
+    system_percpu_wq = 0;
+    /// For urgent work.
+    system_highpri_wq = WQ_HIGHPRI;
+    /// For work that may take long.
+    system_long_wq = 0;
+    /// For work that any processor may run.
+    system_unbound_wq = WQ_UNBOUND;
+    /// The newer name of `system_unbound_wq`.
+    system_dfl_wq = WQ_UNBOUND;
+    /// For work that any processor may run and that may take long.
+    system_dfl_long_wq = WQ_UNBOUND;
+    /// For work that stops while the system is suspended.
+    system_freezable_wq = WQ_FREEZABLE;
+    /// For work that should not wake a processor.
+    system_power_efficient_wq = 0;
+    /// For work that should not wake a processor and stops while the system is suspended.
+    system_freezable_power_efficient_wq = WQ_FREEZABLE;
+    /// For work that does not sleep.
+    system_bh_wq = WQ_BH;
+    /// For urgent work that does not sleep.
+    system_bh_highpri_wq = WQ_BH | WQ_HIGHPRI;
+}
+
+/// Creates a queue, of which up to `max_active` items run or sleep at the same time, 0 for
+/// [`WQ_DFL_ACTIVE`]; null if there is no memory. Sleeps.
+///
+/// C's takes a format and its arguments; here `name` is the name as it is.
+///
+/// # Safety
+///
+/// `name` is NUL-terminated.
+pub unsafe fn alloc_workqueue(
+    name: *const c_char,
+    flags: c_uint,
+    max_active: c_int,
+) -> *mut workqueue_struct {
+    let max_active = match max_active {
+        0 => WQ_DFL_ACTIVE,
+        n => n.clamp(1, WQ_DFL_ACTIVE),
+    };
+    let (size, align) = (
+        size_of::<workqueue_struct>(),
+        align_of::<workqueue_struct>(),
+    );
+    // SAFETY: A fresh block.
+    let wq = unsafe { krealloc_node_align(null(), size, align, GFP_KERNEL, NUMA_NO_NODE) };
+    let wq: *mut workqueue_struct = wq.cast();
+    if !wq.is_null() {
+        // SAFETY: By the safety requirements.
+        let name = unsafe { crate::from_char_ptr(name) };
+        // SAFETY: The block is large enough, and ours.
+        unsafe { wq.write(workqueue_struct::new(name.to_bytes(), flags, max_active)) };
+    }
+    wq
+}
+
+/// Creates a queue that runs one item at a time, in the order in which they were queued; null if
+/// there is no memory. Sleeps.
+///
+/// # Safety
+///
+/// As [`alloc_workqueue`].
+pub unsafe fn alloc_ordered_workqueue(name: *const c_char, flags: c_uint) -> *mut workqueue_struct {
+    // SAFETY: By the safety requirements.
+    unsafe { alloc_workqueue(name, WQ_UNBOUND | __WQ_ORDERED | flags, 1) }
+}
+
+/// Waits until the queue is empty, and frees it. Sleeps.
+///
+/// Delayed work whose time has not come is not waited for: cancel it first.
+///
+/// # Safety
+///
+/// `wq` comes from [`alloc_workqueue`], and nobody else queues work on it any more.
+#[track_caller]
+pub unsafe fn destroy_workqueue(wq: *mut workqueue_struct) {
+    // SAFETY: By the safety requirements; after the first call nothing refers to the queue.
+    unsafe {
+        drain_workqueue(wq);
+        kfree(wq.cast());
+    }
+}

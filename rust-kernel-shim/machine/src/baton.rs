@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The baton: one virtual processor that is handed from task to task, and virtual time.
+//!
+//! Exactly one task of a baton runs at a time, the one that was given the turn. The [`Policy`]
+//! says whether it keeps the turn until it blocks or ends, or may lose it at any point at which
+//! another processor could interfere, and who is next. When nobody is runnable, these come to
+//! pass, each only if the ones before it do not apply:
+//!
+//! 1. the task that waits for everybody else ([`Baton::settle`]) goes on;
+//! 2. a grace period ends, if no task is inside a section that holds it up, and what waited
+//!    for it happens;
+//! 3. time jumps to the next timer;
+//! 4. the machine is stuck.
+
+mod policy;
+mod run;
+
+pub use policy::Policy;
+
+use super::task::{self, task_struct};
+use core::{
+    any::Any,
+    sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// What a layer above keeps for each baton, and does while it is idle.
+pub trait Idle: Any + Send + Sync {
+    /// Called with the turn, when no task is runnable and none is inside a section that holds
+    /// up a grace period; true if it did something.
+    fn idle(&self) -> bool;
+
+    /// Called with the turn, after virtual time has gone on.
+    fn time_passed(&self);
+
+    /// Called with the turn, when all tasks have ended or are blocked for good.
+    fn ended(&self);
+
+    /// The number under which its reports are held back, if they are.
+    fn held_reports(&self) -> Option<u64>;
+
+    /// For the layer above to find its own again.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// An [`Idle`] that a baton owns.
+pub struct Above(Box<dyn Idle>);
+
+impl Above {
+    /// Boxes it.
+    pub fn new(idle: impl Idle) -> Self {
+        Self(Box::new(idle))
+    }
+}
+
+/// Why a machine came to no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// Every task waits for another, and no timer is pending.
+    Deadlock,
+    /// More was done than there may be: somebody goes round in circles.
+    Endless,
+    /// The host has no thread for it.
+    NoThread,
+}
+
+/// A pointer to a task of the baton.
+#[derive(Clone, Copy, PartialEq)]
+struct TaskPtr(*const task_struct);
+
+// SAFETY: A task is `Sync`; the pointer is used only while the baton knows the task, which is as
+// long as it lives.
+unsafe impl Send for TaskPtr {}
+
+impl TaskPtr {
+    fn get<'a>(self) -> &'a task_struct {
+        // SAFETY: `forget` takes a task out of everything before it gives up its reference.
+        unsafe { &*self.0 }
+    }
+}
+
+struct Inner {
+    now: u128,
+    runnable: VecDeque<TaskPtr>,
+    /// Tasks that wait for all others.
+    settling: VecDeque<TaskPtr>,
+    timers: BTreeMap<(u128, u64), TaskPtr>,
+    next_timer: u64,
+    /// All tasks that have not ended.
+    tasks: Vec<TaskPtr>,
+    /// Tasks that wait for another's end.
+    joining: Vec<TaskPtr>,
+    /// Told how the machine has come to its end: by itself, or not at all.
+    done: mpsc::Sender<Option<Stuck>>,
+    /// Steps that spinning tasks have taken since anything else happened.
+    spins: u32,
+    /// Points that were passed, and times that the turn was handed on or nearly so.
+    points: usize,
+    /// Set for good once nobody can go on.
+    stuck: bool,
+    policy: Policy,
+}
+
+/// Steps after which tasks that do nothing but spin are held to be stuck.
+const SPIN_LIMIT: u32 = 100_000;
+
+impl Inner {
+    /// Counts a point, or what is none but can be repeated for ever all the same; true if there
+    /// were too many.
+    fn goes_round(&mut self) -> bool {
+        self.points = self.points.saturating_add(1);
+        self.points > self.policy.points()
+    }
+
+    /// Takes the next task to run out of the queue; the one that waits for all others last.
+    fn next(&mut self) -> Option<TaskPtr> {
+        match self.runnable.len() {
+            0 => self.settling.pop_front(),
+            len => {
+                let runnable = self.runnable.iter().map(|task| task.0.addr());
+                let at = self.policy.next_of(len, runnable);
+                self.runnable.remove(at)
+            }
+        }
+    }
+}
+
+/// One virtual processor and its clock.
+pub struct Baton {
+    inner: Mutex<Inner>,
+    above: Above,
+    /// What the schedule is drawn from, if it is drawn.
+    seed: Option<u64>,
+    /// True if a task may lose the turn at a point.
+    preempts: bool,
+    /// True while what belongs to no task runs, on the thread of one that waits or has ended.
+    idling: AtomicBool,
+    /// Blocks of memory that tasks of this machine have allocated and not freed.
+    pub live: AtomicIsize,
+}
+
+/// Calls `f` with the baton of this thread's task, if there is one.
+#[inline]
+pub fn with<R>(f: impl FnOnce(&Arc<Baton>) -> R) -> Option<R> {
+    // SAFETY: The thread holds a reference to its task, if it is one.
+    let task = super::cpu::with(|cpu| unsafe { cpu.task.get().as_ref() });
+    task.and_then(|task| task.baton()).map(f)
+}
+
+/// The baton of this thread's task, if there is one.
+#[inline]
+pub fn current() -> Option<Arc<Baton>> {
+    with(Arc::clone)
+}
+
+impl Baton {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the schedule is drawn from, if it is drawn.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed
+    }
+
+    /// The number under which reports are held back, if they are.
+    pub fn held_reports(&self) -> Option<u64> {
+        self.above.0.held_reports()
+    }
+
+    /// What the layer above keeps for this baton.
+    pub fn above(&self) -> &dyn Any {
+        self.above.0.as_any()
+    }
+
+    /// Virtual nanoseconds.
+    pub fn now(&self) -> u128 {
+        self.lock().now
+    }
+
+    pub(super) fn created(&self, task: &task_struct) {
+        self.lock().tasks.push(TaskPtr(task));
+    }
+
+    pub(super) fn started(&self, task: &task_struct) {
+        self.woken(task);
+    }
+
+    /// The task has become runnable.
+    pub(super) fn woken(&self, task: &task_struct) {
+        let mut inner = self.lock();
+        inner.spins = 0;
+        inner.timers.retain(|_, t| *t != TaskPtr(task));
+        // A task that is about to block but still has the turn finds its state changed instead.
+        if !inner.runnable.contains(&TaskPtr(task)) {
+            inner.runnable.push_back(TaskPtr(task));
+        }
+    }
+
+    /// Blocks the task, which has the turn, until it is runnable again or `ns` have passed.
+    pub(super) fn block(&self, task: &task_struct, ns: Option<u128>) {
+        let me = TaskPtr(task);
+        {
+            let mut inner = self.lock();
+            // A wake-up since the state was set has queued the task although it never blocked.
+            inner.runnable.retain(|&t| t != me);
+            inner.spins = 0;
+            if !task.is_blocked() {
+                let endless = inner.goes_round();
+                drop(inner);
+                task.set_running();
+                if endless {
+                    self.give_up(me, Stuck::Endless);
+                }
+                return;
+            }
+            if let Some(ns) = ns {
+                let key = (inner.now.saturating_add(ns), inner.next_timer);
+                inner.next_timer += 1;
+                inner.timers.insert(key, me);
+            }
+        }
+        self.pass_on(me, true);
+        task.set_running();
+    }
+
+    /// Lets all others run until each has ended or is blocked; time does not go on.
+    pub fn settle(&self, task: &task_struct) {
+        self.lock().settling.push_back(TaskPtr(task));
+        self.pass_on(TaskPtr(task), true);
+    }
+
+    /// The task waits for another in a loop: lets the others run.
+    pub(super) fn spin(&self, task: &task_struct) {
+        let me = TaskPtr(task);
+        if self.lock().runnable.is_empty() {
+            self.progress(true);
+        }
+        let mut inner = self.lock();
+        inner.spins += 1;
+        let endless = inner.spins > SPIN_LIMIT;
+        inner.policy.gives_way(task);
+        inner.runnable.push_back(me);
+        drop(inner);
+        if endless {
+            self.give_up(me, Stuck::Deadlock);
+        }
+        self.pass_on(me, true);
+    }
+
+    /// The task comes to a point at which another processor could interfere.
+    #[inline]
+    pub(super) fn point(&self, task: &task_struct) {
+        // What runs while the machine idles could not be told from its thread's task, which
+        // may have ended: it would be switched to as if that were runnable.
+        if self.preempts && !self.idling.load(Relaxed) {
+            self.maybe_preempt(task);
+        }
+    }
+
+    #[cold]
+    fn maybe_preempt(&self, task: &task_struct) {
+        let me = TaskPtr(task);
+        let mut inner = self.lock();
+        let points = inner.points;
+        let choice = inner.policy.at_point(points, task);
+        if let policy::Choice::GoOn = choice {
+            // Otherwise it is counted when the turn is handed on.
+            let endless = inner.goes_round();
+            drop(inner);
+            if endless {
+                self.give_up(me, Stuck::Endless);
+            }
+            return;
+        }
+        inner.runnable.push_back(me);
+        drop(inner);
+        if let policy::Choice::PassTime = choice {
+            // Callbacks take locks, which this thread must not hold below them.
+            let quiet = super::cpu::with(|cpu| !cpu.in_atomic() && cpu.rcu.get() == 0);
+            self.progress(quiet);
+        }
+        self.pass_on(me, true);
+    }
+
+    /// The task does not want to block after all.
+    pub(super) fn stays(&self, task: &task_struct) {
+        self.lock().runnable.retain(|&t| t != TaskPtr(task));
+    }
+
+    /// Has the layer above do what it does when no task can run.
+    fn idle(&self) -> bool {
+        self.tell(|above| above.idle())
+    }
+
+    /// Has the layer above do something that belongs to no task.
+    fn tell<R>(&self, f: impl FnOnce(&dyn Idle) -> R) -> R {
+        let idling = self.idling.swap(true, Relaxed);
+        let done = f(&*self.above.0);
+        self.idling.store(idling, Relaxed);
+        done
+    }
+
+    /// Ends a grace period if callbacks may be called here, or else lets time pass; false if
+    /// neither helps.
+    fn progress(&self, callbacks: bool) -> bool {
+        let quiescent = !self.lock().tasks.iter().any(|t| t.get().in_section());
+        if callbacks && quiescent && self.idle() {
+            return true;
+        }
+        let mut inner = self.lock();
+        let Some(((when, _), task)) = inner.timers.pop_first() else {
+            return false;
+        };
+        inner.now = inner.now.max(when);
+        inner.runnable.push_back(task);
+        drop(inner);
+        // Where a task that is only slow is overtaken by time, time says nothing about it.
+        if !self.preempts {
+            self.tell(|above| above.time_passed());
+        }
+        true
+    }
+
+    /// Waits until a task of the same baton has ended.
+    pub(super) fn join(&self, other: &task_struct) {
+        self.wait_for_ends(task::current(), || other.has_ended());
+    }
+
+    /// A thread's function has returned: its thread goes its own way from here.
+    pub(super) fn ended(&self, task: &task_struct) {
+        self.forget(task);
+        let joining = core::mem::take(&mut self.lock().joining);
+        for waiter in joining {
+            waiter.get().wake(task::TASK_UNINTERRUPTIBLE);
+        }
+        self.pass_on(TaskPtr(task), false);
+    }
+
+    pub(super) fn ended_unstarted(&self, task: &task_struct) {
+        self.forget(task);
+    }
+
+    /// The task ends: nothing must name it any more.
+    fn forget(&self, task: &task_struct) {
+        let me = TaskPtr(task);
+        let mut inner = self.lock();
+        inner.tasks.retain(|&t| t != me);
+        inner.policy.forget(task);
+        inner.joining.retain(|&t| t != me);
+        inner.runnable.retain(|&t| t != me);
+        inner.settling.retain(|&t| t != me);
+        inner.timers.retain(|_, t| *t != me);
+    }
+
+    /// Hands the turn to the next task; comes back with the turn, if `me` waits for it.
+    fn pass_on(&self, me: TaskPtr, wait: bool) {
+        loop {
+            let mut inner = self.lock();
+            if inner.stuck {
+                drop(inner);
+                return self.rest(me, wait);
+            }
+            // A task that does nothing but sleep passes no point, nor does time that jumps.
+            if inner.goes_round() {
+                drop(inner);
+                self.declare(Stuck::Endless);
+                continue;
+            }
+            let next = inner.next();
+            if let Some(next) = next {
+                drop(inner);
+                if next == me && wait {
+                    return;
+                }
+                next.get().give_turn();
+                if wait {
+                    me.get().wait_turn();
+                }
+                return;
+            }
+            drop(inner);
+            if !self.progress(true) && self.lock().runnable.is_empty() {
+                self.tell(|above| above.ended());
+                self.declare(Stuck::Deadlock);
+            }
+        }
+    }
+
+    /// Says that the machine comes to no end. None of its tasks runs again.
+    fn declare(&self, stuck: Stuck) {
+        self.abandon();
+        // Nobody listens if the machine was given up before.
+        let _ = self.lock().done.send(Some(stuck));
+    }
+
+    /// None of the tasks that have not ended runs again.
+    fn abandon(&self) {
+        let mut inner = self.lock();
+        inner.stuck = true;
+        for task in &inner.tasks {
+            // A section that never ends would hold up the grace periods of everybody else; and
+            // what never runs again uses nothing of it.
+            task.get().abandon_section();
+        }
+    }
+
+    /// Declares the machine stuck, and stays where it is.
+    fn give_up(&self, me: TaskPtr, stuck: Stuck) -> ! {
+        self.declare(stuck);
+        loop {
+            me.get().wait_turn();
+        }
+    }
+
+    /// What a task does once the machine is stuck: nothing, unless it has ended.
+    fn rest(&self, me: TaskPtr, wait: bool) {
+        if wait {
+            loop {
+                me.get().wait_turn();
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A machine from its first task to its end.
+
+use super::{
+    super::task::{self, task_struct},
+    Above, Baton, Inner, Policy, Stuck, TaskPtr,
+};
+use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    panic::{self, AssertUnwindSafe},
+    sync::{mpsc, Arc, Mutex, PoisonError},
+    thread::{self, Builder},
+};
+
+/// Virtual time starts late enough that nothing takes it for a small number of nanoseconds.
+const START: u128 = 10_000_000_000;
+
+impl Baton {
+    /// Runs `body` as the first task of a fresh machine, on a thread of its own with a stack of
+    /// `stack` bytes, until it and all its tasks have ended. Gives what it gives, and how many
+    /// blocks of memory the machine has left behind.
+    ///
+    /// If they cannot end, their threads stay where they are for good: what they have on their
+    /// stacks, others may be linked to, so they are not unwound.
+    pub fn run<R: Send>(
+        policy: Policy,
+        seed: Option<u64>,
+        above: Above,
+        stack: usize,
+        body: impl FnOnce() -> R + Send,
+    ) -> Result<(R, isize), Stuck> {
+        let (done, end) = mpsc::channel();
+        let baton = Arc::new(Self {
+            preempts: policy.preempts(),
+            seed,
+            idling: AtomicBool::new(false),
+            live: AtomicIsize::new(0),
+            inner: Mutex::new(Inner {
+                now: START,
+                runnable: VecDeque::new(),
+                settling: VecDeque::new(),
+                timers: BTreeMap::new(),
+                next_timer: 0,
+                tasks: Vec::new(),
+                joining: Vec::new(),
+                spins: 0,
+                points: 0,
+                done,
+                stuck: false,
+                policy,
+            }),
+            above,
+        });
+        let slot = Mutex::new(None);
+        let first = || {
+            let result = panic::catch_unwind(AssertUnwindSafe(|| baton.first_task(body)));
+            if result.is_err() {
+                baton.abandon();
+            }
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            // Nothing of the caller's is used from here on.
+            let _ = baton.lock().done.send(None);
+        };
+        let thread = Builder::new()
+            .name(thread::current().name().unwrap_or("init").into())
+            .stack_size(stack);
+        // SAFETY: What the thread borrows lives until `end` has received a message. The thread
+        // sends its own last; if it is somebody else's, the thread never runs again.
+        match unsafe { thread.spawn_unchecked(first) } {
+            Ok(thread) => match end.recv() {
+                Ok(Some(stuck)) => return Err(stuck),
+                // A thread that has sent has nothing left to do but to end.
+                _ => drop(thread.join()),
+            },
+            Err(_) => return Err(Stuck::NoThread),
+        }
+        let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let live = baton.live.load(Relaxed);
+        match result {
+            Some(Ok(result)) => Ok((result, live)),
+            Some(Err(payload)) => panic::resume_unwind(payload),
+            None => unreachable!("the thread has sent after it had filled the slot"),
+        }
+    }
+
+    /// The body, and after it everything that it has set off.
+    fn first_task<R>(self: &Arc<Self>, body: impl FnOnce() -> R) -> R {
+        task::with_task(self.clone(), |init| {
+            self.lock().tasks.push(TaskPtr(init));
+            // Also if the body panics: the task is gone after this.
+            let _ends = Ends { baton: self, init };
+            let result = body();
+            // What happens at the end of a grace period may start tasks again.
+            loop {
+                self.wait_for_ends(init, || self.alone(TaskPtr(init)));
+                if !self.idle() {
+                    break;
+                }
+                let endless = self.lock().goes_round();
+                if endless {
+                    self.give_up(TaskPtr(init), Stuck::Endless);
+                }
+            }
+            self.tell(|above| above.ended());
+            result
+        })
+    }
+
+    fn alone(&self, task: TaskPtr) -> bool {
+        self.lock().tasks.iter().all(|&t| t == task)
+    }
+
+    /// Blocks while tasks end, until `enough`.
+    pub(super) fn wait_for_ends(&self, me: &task_struct, enough: impl Fn() -> bool) {
+        while !enough() {
+            self.lock().joining.push(TaskPtr(me));
+            me.set_state(task::TASK_UNINTERRUPTIBLE);
+            self.block(me, None);
+        }
+    }
+}
+
+/// Takes the first task out of everything when it is dropped.
+struct Ends<'a> {
+    baton: &'a Baton,
+    init: &'a task_struct,
+}
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.baton.forget(self.init);
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The clocks: those of the host, or the virtual one of a baton.
+
+use super::baton;
+
+/// Nanoseconds of a host clock.
+fn host(id: libc::clockid_t) -> i64 {
+    let mut ts = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `ts` is valid for the write, and the identifiers passed below exist on Linux.
+    unsafe { libc::clock_gettime(id, &mut ts) };
+    ts.tv_sec * 1_000_000_000 + ts.tv_nsec
+}
+
+/// Nanoseconds since the machine started; never goes back.
+pub fn monotonic() -> i64 {
+    match baton::current() {
+        // Virtual time may run past what 63 bits hold (a wait of years is over in no time).
+        Some(baton) => i64::try_from(baton.now()).unwrap_or(i64::MAX),
+        None => host(libc::CLOCK_MONOTONIC),
+    }
+}
+
+/// Nanoseconds since 1970; under a baton the virtual time, so that a run repeats.
+pub fn real() -> i64 {
+    match baton::current() {
+        Some(_) => monotonic(),
+        None => host(libc::CLOCK_REALTIME),
+    }
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the kernel keeps per processor, here per thread: context counts and the RCU reader word.
+
+use core::ffi::c_void;
+use core::{
+    cell::Cell,
+    panic::Location,
+    ptr,
+    sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+use std::sync::{Mutex, PoisonError};
+
+/// What other threads may look at while they wait for a grace period.
+///
+/// `word` is 0 while the thread is in a quiescent state, else the number of the grace period
+/// that was current when its outermost section began.
+pub struct Reader {
+    /// What `rcu_read_lock()` and the updater share.
+    pub word: AtomicU64,
+    /// Where the last outermost `rcu_read_lock()` section began, if a debug kernel has noted it.
+    at: AtomicPtr<Location<'static>>,
+    taken: AtomicBool,
+}
+
+impl Reader {
+    /// Where its section began, as far as is known; maybe that of one that is over.
+    pub fn at(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: Null, or a location, which is static.
+        unsafe { self.at.load(Relaxed).as_ref() }
+    }
+}
+
+/// All readers that were ever needed; those of ended threads are used again.
+static READERS: Mutex<Vec<&'static Reader>> = Mutex::new(Vec::new());
+
+/// Calls `f` with every reader.
+pub fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
+    // A copy, so that waiting for a reader does not keep new threads from registering. A thread
+    // that registers after this point begins its sections after it, too.
+    let readers = READERS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    readers.into_iter().for_each(&mut f);
+}
+
+fn register() -> &'static Reader {
+    let mut readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(reader) = readers.iter().find(|r| !r.taken.swap(true, Acquire)) {
+        return reader;
+    }
+    let reader: &'static Reader = std::boxed::Box::leak(std::boxed::Box::new(Reader {
+        word: AtomicU64::new(0),
+        at: AtomicPtr::new(ptr::null_mut()),
+        taken: AtomicBool::new(true),
+    }));
+    readers.push(reader);
+    reader
+}
+
+/// The counts of one thread.
+///
+/// # Invariants
+///
+/// - `sections` is the sum of the other counts: how many sections that hold up a grace period
+///   are open.
+/// - The reader's word is not 0 exactly while `sections` is not 0.
+pub struct Cpu {
+    reader: Cell<Option<&'static Reader>>,
+    sections: Cell<u32>,
+    /// Open `rcu_read_lock()` sections.
+    pub rcu: Cell<u32>,
+    /// Open `preempt_disable()` sections, a spinlock being one.
+    pub preempt: Cell<u32>,
+    /// Open sections with interrupts disabled.
+    pub irqs_off: Cell<u32>,
+    /// Nested soft interrupt handlers.
+    pub softirq: Cell<u32>,
+    /// Nested hard interrupt handlers.
+    pub hardirq: Cell<u32>,
+    /// What is to run when interrupts are enabled again, the last come first.
+    pub irq_work: Cell<*mut c_void>,
+    /// Where the outermost `rcu_read_lock()` section began, the last one if none is open.
+    pub rcu_at: Cell<Option<&'static Location<'static>>>,
+    /// Outermost `rcu_read_lock()` sections that have begun.
+    pub rcu_sections: Cell<u64>,
+    /// The next stamp when the outermost section began.
+    pub rcu_stamp: Cell<u64>,
+    /// The number of the section in which sleeping was reported last.
+    #[cfg(feature = "debug")]
+    pub rcu_said: Cell<u64>,
+    /// While this is not 0 no rule is checked.
+    pub unchecked: Cell<u32>,
+    /// True while an RCU callback runs.
+    pub rcu_callback: Cell<bool>,
+    /// Allocations that were asked for.
+    pub allocations: Cell<usize>,
+    /// The allocation that is to fail, counted from 1 for the next; 0 for none.
+    pub fail_nth: Cell<usize>,
+    /// The task that this thread is, once it was asked for.
+    pub(super) task: Cell<*const super::task::task_struct>,
+}
+
+std::thread_local! {
+    static CPU: Cpu = const { Cpu {
+        reader: Cell::new(None),
+        sections: Cell::new(0),
+        rcu: Cell::new(0),
+        preempt: Cell::new(0),
+        irqs_off: Cell::new(0),
+        softirq: Cell::new(0),
+        hardirq: Cell::new(0),
+        irq_work: Cell::new(ptr::null_mut()),
+        rcu_at: Cell::new(None),
+        rcu_sections: Cell::new(0),
+        #[cfg(feature = "debug")]
+        rcu_said: Cell::new(0),
+        rcu_stamp: Cell::new(0),
+        unchecked: Cell::new(0),
+        rcu_callback: Cell::new(false),
+        allocations: Cell::new(0),
+        fail_nth: Cell::new(0),
+        task: Cell::new(ptr::null()),
+    } };
+    static LEAVE: Leave = const { Leave };
+}
+
+/// Gives back what the thread holds of the machine when it ends.
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        CPU.with(|cpu| {
+            // A thread that ends inside a section has leaked a guard: what that protects may be in
+            // use elsewhere, so the section stays open for good, and its reader is never used
+            // again.
+            if cpu.sections.get() == 0 {
+                if let Some(reader) = cpu.reader.take() {
+                    reader.taken.store(false, Release);
+                }
+            }
+            super::task::leave(cpu.task.replace(ptr::null()));
+        });
+    }
+}
+
+/// The counts of this thread.
+#[inline(always)]
+pub fn with<R>(f: impl FnOnce(&Cpu) -> R) -> R {
+    CPU.with(f)
+}
+
+/// Makes sure that [`Leave`] runs when this thread ends.
+pub(super) fn leave_at_exit() {
+    // A thread that is ending already has nothing to give back any more.
+    let _ = LEAVE.try_with(|_| ());
+}
+
+impl Cpu {
+    #[cold]
+    fn first_section(&self) -> &'static Reader {
+        let reader = register();
+        self.reader.set(Some(reader));
+        leave_at_exit();
+        reader
+    }
+
+    /// The word that others look at.
+    #[inline]
+    pub fn reader(&self) -> &'static Reader {
+        match self.reader.get() {
+            Some(reader) => reader,
+            None => self.first_section(),
+        }
+    }
+
+    /// Opens a section of the kind that `count` counts, that holds up grace periods from
+    /// `grace_period` on.
+    #[inline]
+    pub fn enter(&self, count: &Cell<u32>, grace_period: impl FnOnce() -> u64) {
+        count.set(count.get() + 1);
+        let sections = self.sections.get();
+        self.sections.set(sections + 1);
+        if sections == 0 {
+            // INVARIANT: `sections` is 1 now. If this store comes before the updater's heavy
+            // barrier, its scan sees it and waits; if it comes after, our reads come after the
+            // barrier as well and see what the updater unpublished. The partner is
+            // `rcu::gp::wait()`.
+            self.reader().word.store(grace_period(), Relaxed);
+            super::barrier::light();
+        }
+    }
+
+    /// Closes such a section; false if none was open.
+    #[inline]
+    pub fn exit(&self, count: &Cell<u32>) -> bool {
+        if count.get() == 0 {
+            return false;
+        }
+        count.set(count.get() - 1);
+        let sections = self.sections.get() - 1;
+        self.sections.set(sections);
+        if sections == 0 {
+            // INVARIANT: `sections` is 0 now. An updater that reads this 0 has everything of
+            // the section behind it, and passes its second heavy barrier.
+            super::barrier::light();
+            self.reader().word.store(0, Release);
+        }
+        true
+    }
+
+    /// Notes where a section of `rcu` has begun, if it is the outermost.
+    #[cfg(feature = "debug")]
+    pub fn section_begins(&self, at: &'static Location<'static>, stamp: fn() -> u64) {
+        if self.rcu.get() == 1 {
+            self.rcu_stamp.set(stamp());
+            self.rcu_at.set(Some(at));
+            let reader = self.reader();
+            reader.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
+            self.rcu_sections.set(self.rcu_sections.get() + 1);
+        }
+    }
+
+    /// Counts an allocation; true if it is the one that is to fail.
+    #[inline]
+    pub fn count_allocation(&self) -> bool {
+        self.allocations.set(self.allocations.get() + 1);
+        let nth = self.fail_nth.get();
+        self.fail_nth.set(nth.saturating_sub(1));
+        nth == 1
+    }
+
+    /// True where sleeping is not allowed: preemption or interrupts are off, or this is an
+    /// interrupt handler.
+    #[inline]
+    pub fn in_atomic(&self) -> bool {
+        let interrupt = self.softirq.get() + self.hardirq.get();
+        self.preempt.get() != 0 || self.irqs_off.get() != 0 || interrupt != 0
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What exploring needs of the host: panics, and the environment.
+
+use super::{baton, console, report};
+use std::{
+    env,
+    panic::{self, AssertUnwindSafe},
+    sync::Once,
+};
+
+/// What somebody said when he panicked.
+pub type Message = String;
+
+/// A number from the environment.
+pub fn variable(name: &str) -> Option<u64> {
+    let value = env::var(name).ok()?;
+    match value.parse() {
+        Ok(number) => Some(number),
+        Err(_) => panic!("{name} is `{value}`, but should be a number such as 1"),
+    }
+}
+
+/// From now on, a panic says under which schedule it came, and what was reported before it: a panic
+/// in a callback that C would call ends the process.
+pub fn hook_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(std::boxed::Box::new(move |info| {
+            if let Some(seed) = baton::with(|baton| baton.seed()).flatten() {
+                console::write_line(format_args!(
+                    "under a schedule that FENCE_SEED={seed} replays:"
+                ));
+            }
+            if let Some(held) = baton::with(|baton| baton.held_reports()).flatten() {
+                report::show(held);
+            }
+            before(info);
+        }));
+    });
+}
+
+/// Calls `f`; what was said if it panicked.
+pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Message> {
+    hook_panics();
+    panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        payload
+            .downcast_ref::<&str>()
+            .map(|message| message.to_string())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "(no message)".to_string())
+    })
+}

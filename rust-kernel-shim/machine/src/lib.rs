@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The machine that the userspace kernel runs on: processors, threads, clock, memory, console.
+//!
+//! This is the only crate below a driver that uses the standard library. What the kernel knows of
+//! the world it learns from here, so that another machine (a model checker's, say) can take this
+//! one's place.
+//!
+//! A thread of the machine plays both the task and the processor that runs it: [`cpu`] holds
+//! what the kernel keeps per processor, [`task`] what it keeps per task. Threads run freely,
+//! unless a [`baton`] has been chosen for them.
+
+pub mod barrier;
+pub mod baton;
+pub mod clock;
+pub mod console;
+pub mod cpu;
+pub mod explore;
+pub mod heap;
+mod per_thread;
+pub mod report;
+pub mod shadow;
+pub mod site;
+pub mod task;
+pub mod trace;
+pub mod worker;
+
+#[doc(hidden)]
+pub use per_thread::__thread_local;

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Memory for what a debug kernel knows of objects without a place for it in them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// Words of memory, copied.
+pub type Words = Vec<usize>;
+
+/// Values by key, outside of the kernel's own memory: what is kept here is in no book of blocks,
+/// no allocation of it is counted, and none is made to fail.
+///
+/// All functions may be called from any context. A function that is given to one of them must not
+/// use the same `Shadow`.
+pub struct Shadow<K, V>(Mutex<BTreeMap<K, V>>);
+
+impl<K: Ord + Copy, V> Shadow<K, V> {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the value of a key; gives the one before.
+    pub fn insert(&self, key: K, value: V) -> Option<V> {
+        self.lock().insert(key, value)
+    }
+
+    /// Takes a value out.
+    pub fn remove(&self, key: K) -> Option<V> {
+        self.lock().remove(&key)
+    }
+
+    /// Calls `f` with the value of a key, if it has one.
+    pub fn with<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> Option<R> {
+        self.lock().get_mut(&key).map(f)
+    }
+
+    /// The last key that is not after `key`, and a copy of its value.
+    pub fn at_or_before(&self, key: K) -> Option<(K, V)>
+    where
+        V: Clone,
+    {
+        let map = self.lock();
+        let (key, value) = map.range(..=key).next_back()?;
+        Some((*key, value.clone()))
+    }
+
+    /// Copies of those from the key `start` up to, but not including, the key `end`, in order, and
+    /// of `most` at most.
+    pub fn range(&self, start: K, end: K, most: usize) -> impl Iterator<Item = (K, V)>
+    where
+        V: Clone,
+    {
+        let map = self.lock();
+        let found: Vec<(K, V)> = if start < end {
+            map.range(start..end)
+                .take(most)
+                .map(|(key, value)| (*key, value.clone()))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        found.into_iter()
+    }
+
+    /// Copies of all, in order, for which `f` gives something: of what it gives.
+    pub fn filter_map<R>(
+        &self,
+        mut f: impl FnMut(K, &mut V) -> Option<R>,
+    ) -> impl Iterator<Item = R> {
+        let mut map = self.lock();
+        let found: Vec<R> = map
+            .iter_mut()
+            .filter_map(|(key, value)| f(*key, value))
+            .collect();
+        found.into_iter()
+    }
+}
+
+impl<K: Ord + Copy, V> Default for Shadow<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Where in the source something happens, when nobody has said so.
+
+use core::panic::Location;
+use std::{
+    env,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+/// Directories whose files belong to the kernel itself, not to who uses it.
+static CORE: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+
+/// The directory of this crate.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The directory around this crate, as the compiler names it.
+#[cfg(feature = "debug")]
+const SHIM: &str = own_directory(file!(), "machine/src/site.rs");
+
+/// A file's path without the end that it has below its crate's `src/`.
+pub const fn own_directory(file: &'static str, end: &str) -> &'static str {
+    match file.split_at_checked(file.len() - end.len()) {
+        Some((directory, _)) => directory,
+        None => panic!("a path is longer than its end"),
+    }
+}
+
+/// From now on, files below this directory belong to the kernel.
+pub fn add_core(directory: &'static str) {
+    let mut core = CORE.lock().unwrap_or_else(PoisonError::into_inner);
+    if !core.contains(&directory) {
+        core.push(directory);
+    }
+}
+
+/// A path without the directory in which this workspace was built, or the one in which the process
+/// runs, as Cargo runs tests in that of their crate.
+fn relative(file: &str) -> &str {
+    let below = |directory: &Path| {
+        let rest = file.strip_prefix(directory.to_str()?)?;
+        rest.strip_prefix('/')
+    };
+    let workspace = Path::new(ROOT).ancestors().nth(2).and_then(below);
+    workspace
+        .or_else(|| below(&env::current_dir().ok()?))
+        .unwrap_or(file)
+}
+
+/// True for files that belong to the kernel, to the compiler, or to a library.
+#[cfg(feature = "debug")]
+fn is_core(file: &str) -> bool {
+    let core = CORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let shim = ["c/", "machine/", "pin-init/", "src/"].map(|own| format!("{SHIM}{own}"));
+    let own = core.iter().copied().chain(shim.iter().map(String::as_str));
+    own.map(relative).any(|directory| relative(file).starts_with(directory) || file.contains(&format!("/{directory}")))
+        || ["/rustc/", "/lib/rustlib/src/", "/registry/src/"]
+            .iter()
+            .any(|library| file.contains(library))
+        // What the host's own libraries were made of.
+        || !file.ends_with(".rs")
+}
+
+fn shown(file: &str, line: u32) -> String {
+    format!("{}:{line}", relative(file))
+}
+
+/// A place that somebody has noted, as text.
+pub fn noted(at: &Location<'_>) -> String {
+    shown(at.file(), at.line())
+}
+
+/// The place at which the kernel was entered to get here: `at`, unless that is in the kernel; then
+/// it is looked for on the stack.
+#[cfg(feature = "debug")]
+pub fn here(at: &Location<'_>) -> String {
+    if !is_core(at.file()) {
+        return noted(at);
+    }
+    let mut found = None;
+    backtrace::trace(|frame| {
+        backtrace::resolve_frame(frame, |symbol| {
+            if let (None, Some(file), Some(line)) = (&found, symbol.filename(), symbol.lineno()) {
+                let file = format!("{}", file.display());
+                if !is_core(&file) {
+                    found = Some(shown(&file, line));
+                }
+            }
+        });
+        found.is_none()
+    });
+    found.unwrap_or_else(|| noted(at))
+}
+
+/// Nobody asks in a production kernel.
+#[cfg(not(feature = "debug"))]
+pub fn here(at: &Location<'_>) -> String {
+    noted(at)
+}

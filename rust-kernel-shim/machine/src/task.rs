@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Tasks: threads of the host that can block, be woken, and be sent signals.
+
+use super::{
+    baton::{self, Baton},
+    clock, cpu,
+};
+use core::ffi::{c_int, c_uint, c_void};
+use core::{
+    ptr,
+    sync::atomic::{
+        fence, AtomicBool, AtomicI32, AtomicPtr, AtomicU32,
+        Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
+    },
+};
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// C: `TASK_RUNNING`.
+pub const TASK_RUNNING: c_uint = 0;
+/// C: `TASK_INTERRUPTIBLE`.
+pub const TASK_INTERRUPTIBLE: c_uint = 1;
+/// C: `TASK_UNINTERRUPTIBLE`.
+pub const TASK_UNINTERRUPTIBLE: c_uint = 2;
+/// Added to another state: the task may be frozen meanwhile, which nobody does here.
+pub const TASK_FREEZABLE: c_uint = 0x2000;
+/// The states from which `wake_up_process()` wakes.
+pub const TASK_NORMAL: c_uint = TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE;
+
+/// Bytes of a task's name, the final NUL included.
+pub const TASK_COMM_LEN: usize = 16;
+
+/// What a thread started by [`spawn`] runs.
+pub type ThreadFn = unsafe extern "C" fn(data: *mut c_void) -> c_int;
+
+/// A task.
+///
+/// # Invariants
+///
+/// Others change `state` from a blocked state to [`TASK_RUNNING`] only under `turn`, under which a
+/// thread that is about to sleep looks at it; so no wake-up is lost.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct task_struct {
+    /// Number of the task.
+    pub pid: c_int,
+    /// Number of the process: there is but one.
+    pub tgid: c_int,
+    comm: [u8; TASK_COMM_LEN],
+    usage: AtomicU32,
+    state: AtomicU32,
+    signal: AtomicBool,
+    allowed: AtomicBool,
+    should_stop: AtomicBool,
+    exit_code: AtomicI32,
+    /// What a worker of a workqueue is working at; only the task itself looks.
+    pub worker_private: AtomicPtr<c_void>,
+    lifecycle: Mutex<Lifecycle>,
+    ended: Condvar,
+    turn: Mutex<bool>,
+    woken: Condvar,
+    baton: Option<Arc<Baton>>,
+    /// The reader word of the thread, for a baton that looks for quiescent states.
+    reader: AtomicPtr<cpu::Reader>,
+}
+
+/// Where a kernel thread stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Lifecycle {
+    /// Created, waits for its first wake-up.
+    New,
+    Started,
+    Ended,
+}
+
+static NEXT_PID: AtomicI32 = AtomicI32::new(1);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl task_struct {
+    fn new(name: &[u8], baton: Option<Arc<Baton>>, usage: u32, life: Lifecycle) -> *mut Self {
+        let mut comm = [0; TASK_COMM_LEN];
+        let len = name.len().min(TASK_COMM_LEN - 1);
+        comm[..len].copy_from_slice(&name[..len]);
+        Box::into_raw(Box::new(Self {
+            pid: NEXT_PID.fetch_add(1, Relaxed),
+            tgid: 1,
+            comm,
+            usage: AtomicU32::new(usage),
+            state: AtomicU32::new(TASK_RUNNING),
+            signal: AtomicBool::new(false),
+            allowed: AtomicBool::new(false),
+            should_stop: AtomicBool::new(false),
+            exit_code: AtomicI32::new(0),
+            worker_private: AtomicPtr::new(core::ptr::null_mut()),
+            lifecycle: Mutex::new(life),
+            ended: Condvar::new(),
+            turn: Mutex::new(false),
+            woken: Condvar::new(),
+            baton,
+            reader: AtomicPtr::new(ptr::null_mut()),
+        }))
+    }
+
+    /// The name, without the final NUL.
+    pub fn comm(&self) -> &[u8] {
+        let len = self.comm.iter().position(|&c| c == 0);
+        &self.comm[..len.unwrap_or(TASK_COMM_LEN)]
+    }
+
+    /// The baton that it belongs to, if it does not run freely.
+    #[inline]
+    pub fn baton(&self) -> Option<&Arc<Baton>> {
+        self.baton.as_ref()
+    }
+
+    /// True while the thread is in a section that holds up grace periods.
+    pub fn in_section(&self) -> bool {
+        self.reader()
+            .is_some_and(|reader| reader.word.load(Acquire) != 0)
+    }
+
+    fn reader(&self) -> Option<&'static cpu::Reader> {
+        // SAFETY: Null, or a reader, which are never freed.
+        unsafe { self.reader.load(Acquire).as_ref() }
+    }
+
+    /// The thread never runs again: a section that it is in does not count any more.
+    pub(super) fn abandon_section(&self) {
+        if let Some(reader) = self.reader() {
+            reader.word.store(0, Release);
+        }
+    }
+
+    /// Takes a reference.
+    pub fn get(&self) {
+        self.usage.fetch_add(1, Relaxed);
+    }
+
+    /// Gives up one reference.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the reference.
+    pub unsafe fn put(task: *const Self) {
+        // SAFETY: By the safety requirements the task is live.
+        if unsafe { &*task }.usage.fetch_sub(1, AcqRel) == 1 {
+            // SAFETY: That was the last reference; the block comes from `new`.
+            drop(unsafe { Box::from_raw(task.cast_mut()) });
+        }
+    }
+
+    /// Sets the state, before a condition is looked at: `set_current_state()`.
+    pub fn set_state(&self, state: c_uint) {
+        self.state.store(state, Relaxed);
+        if let (TASK_RUNNING, Some(baton)) = (state, &self.baton) {
+            baton.stays(self);
+        }
+        // Pairs with the fence in `wake`: either that one sees the new state, or what the waker
+        // did before is seen by what the caller reads next.
+        fence(SeqCst);
+    }
+
+    /// True if a signal is pending.
+    pub fn signal_pending(&self) -> bool {
+        self.signal.load(Acquire)
+    }
+
+    /// From now on signals are delivered: `allow_signal()`.
+    pub fn allow_signal(&self) {
+        self.allowed.store(true, Relaxed);
+    }
+
+    /// Delivers a signal, unless the task ignores them.
+    pub fn send_signal(&self) {
+        if self.allowed.load(Relaxed) {
+            self.signal.store(true, Release);
+            self.wake(TASK_INTERRUPTIBLE);
+        }
+    }
+
+    /// Makes the task runnable if it is in one of `states`, or not started yet.
+    pub fn wake(&self, states: c_uint) -> bool {
+        {
+            let mut life = lock(&self.lifecycle);
+            if *life == Lifecycle::New && states == TASK_NORMAL {
+                *life = Lifecycle::Started;
+                // From here on the thread may run, and end.
+                self.get();
+                drop(life);
+                match &self.baton {
+                    Some(baton) => baton.started(self),
+                    None => self.give_turn(),
+                }
+                // SAFETY: The reference just taken.
+                unsafe { Self::put(self) };
+                return true;
+            }
+        }
+        fence(SeqCst);
+        let mut turn = lock(&self.turn);
+        if self.state.load(Relaxed) & states == 0 {
+            return false;
+        }
+        self.state.store(TASK_RUNNING, Relaxed);
+        match &self.baton {
+            Some(baton) => {
+                drop(turn);
+                baton.woken(self);
+            }
+            None => {
+                *turn = true;
+                self.woken.notify_one();
+            }
+        }
+        true
+    }
+
+    /// Lets the thread go on; for a baton.
+    pub(super) fn give_turn(&self) {
+        let mut turn = lock(&self.turn);
+        *turn = true;
+        // Under the lock: once the thread has seen its turn it may end, and this with it.
+        self.woken.notify_one();
+    }
+
+    /// Blocks the host's thread until it is given the turn; for a baton.
+    pub(super) fn wait_turn(&self) {
+        let turn = lock(&self.turn);
+        let mut turn = self
+            .woken
+            .wait_while(turn, |turn| !*turn)
+            .unwrap_or_else(PoisonError::into_inner);
+        *turn = false;
+    }
+
+    /// True if the task waits for a wake-up.
+    pub fn is_blocked(&self) -> bool {
+        let interrupted =
+            self.state.load(Relaxed) & TASK_INTERRUPTIBLE != 0 && self.signal_pending();
+        self.state.load(Relaxed) != TASK_RUNNING && !interrupted
+    }
+
+    pub(super) fn set_running(&self) {
+        self.state.store(TASK_RUNNING, Relaxed);
+    }
+
+    /// Sleeps until woken, interrupted, or `ns` nanoseconds have passed; returns at once if the
+    /// state is [`TASK_RUNNING`], in which it is left in any case.
+    pub fn schedule(&self, ns: Option<u128>) {
+        if let Some(baton) = &self.baton {
+            baton.block(self, ns);
+            return;
+        }
+        let start = clock::monotonic();
+        let mut turn = lock(&self.turn);
+        while self.is_blocked() {
+            match ns {
+                None => {
+                    turn = self
+                        .woken
+                        .wait(turn)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                Some(ns) => {
+                    let slept = u128::from(clock::monotonic().abs_diff(start));
+                    if slept >= ns {
+                        break;
+                    }
+                    let rest = u64::try_from(ns - slept).unwrap_or(u64::MAX);
+                    // A host may not like waits of centuries; the loop makes up for it.
+                    let rest = Duration::from_nanos(rest).min(Duration::from_secs(3600));
+                    turn = self
+                        .woken
+                        .wait_timeout(turn, rest)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0;
+                }
+            }
+        }
+        *turn = false;
+        self.set_running();
+    }
+
+    /// True once `kthread_stop()` has asked it to end.
+    pub fn should_stop(&self) -> bool {
+        self.should_stop.load(Acquire)
+    }
+
+    /// Asks a kernel thread to end and waits until it has: `kthread_stop()`.
+    ///
+    /// A thread that was never woken does not run its function; it ends with -EINTR.
+    pub fn stop(&self) -> c_int {
+        self.should_stop.store(true, Release);
+        self.wake(TASK_NORMAL);
+        match &self.baton {
+            Some(baton) => baton.join(self),
+            None => {
+                let life = lock(&self.lifecycle);
+                drop(
+                    self.ended
+                        .wait_while(life, |life| *life != Lifecycle::Ended)
+                        .unwrap_or_else(PoisonError::into_inner),
+                );
+            }
+        }
+        self.exit_code.load(Relaxed)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        *lock(&self.lifecycle) == Lifecycle::Ended
+    }
+}
+
+/// The task that this thread is.
+pub fn current() -> &'static task_struct {
+    let task = cpu::with(|cpu| {
+        if cpu.task.get().is_null() {
+            let name = thread::current();
+            let name = name.name().unwrap_or("thread").as_bytes();
+            become_task(cpu, task_struct::new(name, None, 1, Lifecycle::Started));
+        }
+        cpu.task.get()
+    });
+    // SAFETY: The thread holds a reference to its task until it ends; what leaves the thread
+    // takes a reference of its own.
+    unsafe { &*task }
+}
+
+fn become_task(cpu: &cpu::Cpu, task: *mut task_struct) {
+    let reader = ptr::from_ref(cpu.reader()).cast_mut();
+    // SAFETY: The task is live.
+    unsafe { &*task }.reader.store(reader, Release);
+    cpu.task.set(task);
+    cpu::leave_at_exit();
+}
+
+/// Gives back the thread's own reference when it ends.
+pub(super) fn leave(task: *const task_struct) {
+    if !task.is_null() {
+        // SAFETY: The reference that `current` or `spawn` has left with the thread.
+        unsafe { task_struct::put(task) };
+    }
+}
+
+/// Runs `f` as a task of its own on this thread, under `baton`.
+pub(super) fn with_task<R>(baton: Arc<Baton>, f: impl FnOnce(&'static task_struct) -> R) -> R {
+    let outer = cpu::with(|cpu| cpu.task.replace(core::ptr::null()));
+    let task = task_struct::new(b"init", Some(baton), 1, Lifecycle::Started);
+    cpu::with(|cpu| become_task(cpu, task));
+    struct Restore(*const task_struct);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            leave(cpu::with(|cpu| cpu.task.replace(self.0)));
+        }
+    }
+    let _restore = Restore(outer);
+    // SAFETY: Live until `_restore` is dropped, after `f` has returned.
+    f(unsafe { &*task })
+}
+
+struct Start {
+    task: *mut task_struct,
+    function: ThreadFn,
+    data: *mut c_void,
+}
+
+// SAFETY: The function and its data were given to run on another thread.
+unsafe impl Send for Start {}
+
+impl Start {
+    fn run(self) {
+        // SAFETY: The reference that `spawn` took for the thread.
+        let task = unsafe { &*self.task };
+        cpu::with(|cpu| become_task(cpu, self.task));
+        task.wait_turn();
+        let code = if task.should_stop() {
+            -4 // -EINTR: stopped before it ran.
+        } else {
+            // SAFETY: Whoever created the thread vouches for the function and its data.
+            unsafe { (self.function)(self.data) }
+        };
+        task.exit_code.store(code, Relaxed);
+        *lock(&task.lifecycle) = Lifecycle::Ended;
+        task.ended.notify_all();
+        if let Some(baton) = &task.baton {
+            baton.ended(task);
+        }
+    }
+}
+
+/// Creates a kernel thread, which waits for its first wake-up; null if the host has no more.
+///
+/// The caller gets a reference of its own only if it takes one before the thread can end.
+pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_struct {
+    let baton = baton::current();
+    let task = task_struct::new(name, baton.clone(), 2, Lifecycle::New);
+    if let Some(baton) = &baton {
+        // SAFETY: Just created.
+        baton.created(unsafe { &*task });
+    }
+    let start = Start {
+        task,
+        function,
+        data,
+    };
+    // The first reference is the thread's, given back when it ends; the second is the creator's
+    // hold until the thread ends, so that a pointer to a thread that runs is never stale.
+    match thread::Builder::new().spawn(move || {
+        let task = start.task;
+        start.run();
+        // SAFETY: The second reference.
+        unsafe { task_struct::put(task) };
+    }) {
+        Ok(_) => task,
+        Err(_) => {
+            // SAFETY: The task is live, and the thread that was to own these does not exist.
+            unsafe {
+                if let Some(baton) = &baton {
+                    baton.ended_unstarted(&*task);
+                }
+                task_struct::put(task);
+                task_struct::put(task);
+            }
+            core::ptr::null_mut()
+        }
+    }
+}
+
+/// Comes to a point at which another processor could interfere.
+#[inline]
+pub fn point() {
+    if cfg!(feature = "debug") {
+        baton::with(|baton| baton.point(current()));
+    }
+}
+
+/// Waits a moment for another processor: `cpu_relax()`.
+#[inline]
+pub fn relax() {
+    match baton::current() {
+        Some(baton) => baton.spin(current()),
+        None => {
+            core::hint::spin_loop();
+            thread::yield_now();
+        }
+    }
+}

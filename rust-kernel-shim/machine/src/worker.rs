@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A thread that serves a queue, started when it is first needed.
+
+use super::console;
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+/// A thread that calls a function whenever it was kicked.
+pub struct Worker {
+    name: &'static str,
+    serve: fn(),
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+struct State {
+    started: bool,
+    kicked: bool,
+}
+
+impl Worker {
+    /// A thread called `name` that is not started yet.
+    pub const fn new(name: &'static str, serve: fn()) -> Self {
+        Self {
+            name,
+            serve,
+            state: Mutex::new(State {
+                started: false,
+                kicked: false,
+            }),
+            wake: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the thread if it does not run yet; false if the host has no thread for it.
+    pub fn start(&'static self) -> bool {
+        self.start_locked(&mut self.lock())
+    }
+
+    fn start_locked(&'static self, state: &mut State) -> bool {
+        if !state.started {
+            let thread = thread::Builder::new().name(self.name.into());
+            state.started = thread.spawn(|| self.run()).is_ok();
+        }
+        state.started
+    }
+
+    /// Has `serve` called at least once after this call. From any context.
+    pub fn kick(&'static self) {
+        let mut state = self.lock();
+        if !self.start_locked(&mut state) {
+            // Nothing would ever be freed: as fatal as in the kernel.
+            console::write_line(format_args!(
+                "Kernel panic: the host has no thread for `{}`",
+                self.name
+            ));
+            std::process::abort();
+        }
+        if !state.kicked {
+            state.kicked = true;
+            self.wake.notify_one();
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            let mut state = self
+                .wake
+                .wait_while(self.lock(), |state| !state.kicked)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.kicked = false;
+            drop(state);
+            (self.serve)();
+        }
+    }
+}
