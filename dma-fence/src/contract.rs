@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The rules of the contract: what is tracked of each fence, and what each report says.
 //!
-//! The C mirror calls the functions of this room where something happens; each is one statement
-//! there. They never call into a driver, and change nothing of what the core does. What they know
-//! of a fence stands beside it, by its address (`record`); a fence that was made while nothing
-//! was checked is unknown to them, and nothing is said of it.
-//!
-//! A production kernel has none of this (`off`); nor have builds that look for data races or weak
-//! orderings, since the shadow's lock would order everything.
+//! The C mirror tells this module what happens, one function of [`events`] for each event, and
+//! each call is a statement of its own there. None of them calls into a driver or changes what the
+//! core does. What is known of a fence is kept beside it, by its address (`record`); a fence that
+//! was made while nothing was checked is unknown, and nothing is reported of it.
 //!
 //! | file | rules |
 //! |---|---|
@@ -17,30 +14,23 @@
 //! | `state` | error-before-signal, compare-same-context, signaled-monotonic |
 //! | `pending` | signal-eventually, release-signalled |
 //! | `callback` | callback-once |
+//!
+//! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `freed`, `ops`, then
+//! `callback`, `names` and `state`, `memory`, `record`, `rules`.
 
 mod call;
+mod callback;
+mod events;
+mod freed;
+mod life;
+mod memory;
+mod names;
+mod ops;
+mod pending;
+mod reach;
+mod record;
 pub(crate) mod rules;
+mod state;
+mod watch;
 
-pub(crate) use self::call::Call;
-
-/// The modules of a kernel that checks the rules: those that the mirror calls, and what these need.
-macro_rules! checks {
-    (called [$($called:ident)*] own [$($own:ident)*]) => {
-        $(#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-        mod $called;
-        #[cfg(all(feature = "debug", not(any(loom, tsan))))]
-        pub(crate) use self::$called::*;)*
-        $(#[cfg(all(feature = "debug", not(any(loom, tsan))))]
-        mod $own;)*
-    };
-}
-
-checks! {
-    called [callback life names ops pending reach state]
-    own [freed record]
-}
-
-#[cfg(not(all(feature = "debug", not(any(loom, tsan)))))]
-mod off;
-#[cfg(not(all(feature = "debug", not(any(loom, tsan)))))]
-pub(crate) use self::off::*;
+pub(crate) use self::{call::Call, events::*};

@@ -31,7 +31,7 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
     // the signal.
     unsafe {
         dma_fence_assert_held(fence);
-        contract::published(fence);
+        contract::publish(&*fence);
         let was_set = (*fence).test_and_set(ENABLE_SIGNAL);
         if dma_fence_test_signaled_flag(fence) {
             return false;
@@ -40,9 +40,9 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
         let op = (*fence).ops().and_then(|ops| ops.as_ref().enable_signaling);
         if let (false, Some(enable_signaling)) = (was_set, op) {
             trace_dma_fence_enable_signal(fence);
-            contract::call_begins(fence, Call::EnableSignaling);
+            contract::call_begin(&*fence, Call::EnableSignaling);
             let enabled = enable_signaling(fence);
-            contract::call_ends();
+            contract::call_end();
             if !enabled {
                 rcu_read_unlock();
                 dma_fence_signal_locked(fence);
@@ -98,18 +98,18 @@ pub unsafe fn dma_fence_add_callback(
     unsafe {
         let node = addr_of_mut!((*cb).node);
         if dma_fence_test_signaled_flag(fence) {
-            contract::callback_added(fence, cb, false);
+            contract::add_callback(&*fence, cb, false);
             INIT_LIST_HEAD(node);
             return -(ENOENT as c_int);
         }
         let flags = dma_fence_lock_irqsave(fence);
         let pending = __dma_fence_enable_signaling(fence);
         if pending {
-            contract::callback_added(fence, cb, true);
+            contract::add_callback(&*fence, cb, true);
             (*cb).func = func;
             list_add_tail(node, cb_list(fence));
         } else {
-            contract::callback_added(fence, cb, false);
+            contract::add_callback(&*fence, cb, false);
             INIT_LIST_HEAD(node);
         }
         dma_fence_unlock_irqrestore(fence, flags);
@@ -133,11 +133,10 @@ pub unsafe fn dma_fence_remove_callback(fence: *mut dma_fence, cb: *mut dma_fenc
     // SAFETY: By the safety requirements; the list is changed under the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
-        contract::callback_once(fence, cb);
         let node = addr_of_mut!((*cb).node);
         let pending = !list_empty(node);
+        contract::remove_callback(&*fence, cb, pending);
         if pending {
-            contract::callback_done(fence, cb);
             list_del_init(node);
         }
         dma_fence_unlock_irqrestore(fence, flags);

@@ -22,9 +22,9 @@ pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
         rcu_read_lock();
         if let Some(set_deadline) = (*fence).ops().and_then(|ops| ops.as_ref().set_deadline) {
             if !dma_fence_is_signaled(fence) {
-                contract::call_begins(fence, Call::SetDeadline);
+                contract::call_begin(&*fence, Call::SetDeadline);
                 set_deadline(fence, deadline);
-                contract::call_ends();
+                contract::call_end();
             }
         }
         rcu_read_unlock();

@@ -3,7 +3,6 @@
 //!
 //! C header: [`include/linux/dma-fence.h`](srctree/include/linux/dma-fence.h)
 
-use super::super::contract;
 use core::{
     cell::UnsafeCell,
     ptr::{addr_of_mut, NonNull},
@@ -134,14 +133,14 @@ pub const dma_fence_flag_bits_DMA_FENCE_FLAG_USER_BITS: dma_fence_flag_bits = 6;
 pub(super) const INITIALIZED: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_INITIALIZED_BIT;
 pub(super) const INLINE_LOCK: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_INLINE_LOCK_BIT;
 pub(super) const SEQNO64: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SEQNO64_BIT;
-pub(super) const SIGNALED: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SIGNALED_BIT;
-pub(super) const TIMESTAMP: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT;
+pub(crate) const SIGNALED: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SIGNALED_BIT;
+pub(crate) const TIMESTAMP: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT;
 pub(super) const ENABLE_SIGNAL: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT;
 
 impl dma_fence {
     /// `test_bit()`: what happened before the bit was set is visible if it is.
     #[inline]
-    pub(super) fn test(&self, bit: usize) -> bool {
+    pub(crate) fn test(&self, bit: usize) -> bool {
         // SAFETY: Nothing is asked for.
         unsafe { __point() };
         self.flags.load(Acquire) & bit != 0
@@ -153,6 +152,21 @@ impl dma_fence {
         // SAFETY: Nothing is asked for.
         unsafe { __point() };
         self.flags.fetch_or(bit, SeqCst) & bit != 0
+    }
+
+    /// The lock: its own, or the one it was given.
+    #[inline]
+    pub(crate) fn spinlock(&self) -> *mut spinlock_t {
+        let lock = self.lock.get();
+        // SAFETY: The bit says which member of the union is valid; neither bit nor member changes
+        // after init.
+        unsafe {
+            if self.flags.load(Relaxed) & INLINE_LOCK != 0 {
+                addr_of_mut!((*lock).inline_lock).cast()
+            } else {
+                (*lock).extern_lock
+            }
+        }
     }
 
     /// `rcu_dereference(fence->ops)`.
@@ -209,32 +223,6 @@ pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
     unsafe { __point() };
     // SAFETY: By the safety requirements.
     unsafe { &*fence }.error.store(error, Relaxed);
-}
-
-/// The ops if they are attached, else null: `rcu_access_pointer(fence->ops)`.
-///
-/// Rules [no-ops-identity](../../../book/rules/no-ops-identity.html) and
-/// [no-driver-data-after-signal](../../../book/rules/no-driver-data-after-signal.html).
-///
-/// # Safety
-///
-/// `fence` is valid. What the result points to is not looked at outside of RCU.
-#[cfg_attr(feature = "debug", track_caller)]
-pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
-    // SAFETY: By the safety requirements.
-    let ops = unsafe { &*fence }.ops.load(Relaxed);
-    contract::ops_asked(fence, ops);
-    ops
-}
-
-/// True while the ops are attached.
-///
-/// # Safety
-///
-/// `fence` is valid.
-pub unsafe fn dma_fence_has_ops(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
-    !unsafe { &*fence }.ops.load(Relaxed).is_null()
 }
 
 /// The count of references.

@@ -102,7 +102,7 @@ unsafe fn init(
         addr_of_mut!((*fence).flags).write(AtomicUsize::new(flags | INITIALIZED));
         addr_of_mut!((*fence).lock).write(UnsafeCell::new(lock));
         addr_of_mut!((*fence).error).write(AtomicI32::new(0));
-        contract::initialised(fence, ops, shared);
+        contract::init(&*fence, &*ops, shared);
         trace_dma_fence_init(fence);
     }
 }

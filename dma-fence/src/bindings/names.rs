@@ -1,27 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The names, which belong to the driver.
+//! What belongs to the driver: the names, and the table of ops.
 
 use super::{
     super::contract::{self, Call},
-    dma_fence, dma_fence_ops, dma_fence_test_signaled_flag,
+    dma_fence, dma_fence_ops,
+    fence::SIGNALED,
 };
-use core::ptr::NonNull;
+use core::{ffi::CStr, sync::atomic::Ordering::Relaxed};
 use kernel::{ffi::c_char, str::CStrExt as _};
 
-/// The ops, as long as their names may be asked for.
-///
-/// The bit and the pointer may be read in any order: one of them is enough to keep off, and who
-/// finds both in time is inside the section that the driver waits for.
+/// The type of the ops that return a name.
+type NameOp = Option<unsafe extern "C" fn(fence: *mut dma_fence) -> *const c_char>;
+
+/// What `op` of the fence returns, or `detached` once the fence has signalled. The driver's name is
+/// number 0, the timeline's number 1.
 ///
 /// # Safety
 ///
 /// See the module [`bindings`](super). Inside a read-side section.
-unsafe fn live_ops(fence: *mut dma_fence) -> Option<NonNull<dma_fence_ops>> {
-    // SAFETY: By the safety requirements.
-    unsafe {
-        let ops = (*fence).ops();
-        ops.filter(|_| !dma_fence_test_signaled_flag(fence))
-    }
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+unsafe fn name(
+    fence: *mut dma_fence,
+    which: usize,
+    op: impl Fn(&dma_fence_ops) -> NameOp,
+    detached: &'static CStr,
+) -> *const c_char {
+    // SAFETY: The caller has a reference to the fence.
+    let f = unsafe { &*fence };
+    contract::name(f);
+    // The pointer and the bit may be read in any order: one of them is enough to keep off, and a
+    // reader that finds both in time is inside the section that the driver waits for.
+    let ops = f.ops().filter(|_| !f.test(SIGNALED));
+    // SAFETY: What was attached inside the caller's section lives until that ends.
+    let Some(op) = ops.and_then(|ops| op(unsafe { ops.as_ref() })) else {
+        return detached.as_char_ptr();
+    };
+    contract::call_begin(f, Call::NAMES[which]);
+    // SAFETY: The op is called on a fence that has it, inside a read-side section.
+    let name = unsafe { op(fence) };
+    contract::call_end();
+    contract::name_returned(f, which, name);
+    name
 }
 
 /// The name of the driver, or "detached-driver" once the fence has signalled.
@@ -34,46 +54,47 @@ unsafe fn live_ops(fence: *mut dma_fence) -> Option<NonNull<dma_fence_ops>> {
 /// See the module [`bindings`](super). Inside a read-side section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
-    contract::names_in_one_rcu_section(fence);
-    // SAFETY: By the safety requirements; the op is mandatory.
-    unsafe {
-        match live_ops(fence).and_then(|ops| ops.as_ref().get_driver_name) {
-            Some(get_driver_name) => {
-                contract::call_begins(fence, Call::GetDriverName);
-                let name = get_driver_name(fence);
-                contract::call_ends();
-                contract::name_given(fence, 0, name);
-                contract::name_lent(fence, name);
-                name
-            }
-            None => c"detached-driver".as_char_ptr(),
-        }
-    }
+    // SAFETY: The caller has a reference, and is inside a read-side section.
+    unsafe { name(fence, 0, |ops| ops.get_driver_name, c"detached-driver") }
 }
 
-/// The name of the timeline, or "signaled-timeline" once the fence has signalled.
-///
-/// C: `const char __rcu *`: the string is asked for and used inside one read-side section. Rule
-/// [names-in-one-rcu-section](../../../book/rules/names-in-one-rcu-section.html).
+/// The name of the timeline, or "signaled-timeline" once the fence has signalled; as
+/// [`dma_fence_driver_name`].
 ///
 /// # Safety
 ///
 /// See the module [`bindings`](super). Inside a read-side section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
-    contract::names_in_one_rcu_section(fence);
-    // SAFETY: By the safety requirements; the op is mandatory.
-    unsafe {
-        match live_ops(fence).and_then(|ops| ops.as_ref().get_timeline_name) {
-            Some(get_timeline_name) => {
-                contract::call_begins(fence, Call::GetTimelineName);
-                let name = get_timeline_name(fence);
-                contract::call_ends();
-                contract::name_given(fence, 1, name);
-                contract::name_lent(fence, name);
-                name
-            }
-            None => c"signaled-timeline".as_char_ptr(),
-        }
+    // SAFETY: The caller has a reference, and is inside a read-side section.
+    unsafe { name(fence, 1, |ops| ops.get_timeline_name, c"signaled-timeline") }
+}
+
+/// The ops if they are attached, else null: `rcu_access_pointer(fence->ops)`.
+///
+/// Rules [no-ops-identity](../../../book/rules/no-ops-identity.html) and
+/// [no-driver-data-after-signal](../../../book/rules/no-driver-data-after-signal.html).
+///
+/// # Safety
+///
+/// `fence` is valid. What the result points to is not looked at outside of RCU.
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
+    // SAFETY: `fence` is valid: the caller's guarantee.
+    let f = unsafe { &*fence };
+    let ops = f.ops.load(Relaxed);
+    if !ops.is_null() {
+        contract::ops_ptr(f);
     }
+    ops
+}
+
+/// True while the ops are attached.
+///
+/// # Safety
+///
+/// `fence` is valid.
+pub unsafe fn dma_fence_has_ops(fence: *mut dma_fence) -> bool {
+    // SAFETY: `fence` is valid: the caller's guarantee.
+    !unsafe { &*fence }.ops.load(Relaxed).is_null()
 }

@@ -32,9 +32,9 @@ pub unsafe fn __dma_fence_is_later(fence: *mut dma_fence, f1: u64, f2: u64) -> b
 /// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool {
-    contract::compare_same_context(f1, f2);
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has references to both fences.
     unsafe {
+        contract::is_later(&*f1, &*f2);
         if WARN_ON!((*f1).context != (*f2).context) {
             return false;
         }
@@ -61,9 +61,9 @@ pub unsafe fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence)
 /// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_later(f1: *mut dma_fence, f2: *mut dma_fence) -> *mut dma_fence {
-    contract::compare_same_context(f1, f2);
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has references to both fences.
     unsafe {
+        contract::is_later(&*f1, &*f2);
         if WARN_ON!((*f1).context != (*f2).context) {
             return null_mut();
         }

@@ -17,7 +17,7 @@ pub unsafe fn __dma_fence_reaches(
     names: [usize; 2],
     data: usize,
 ) {
-    contract::declares(fence, context, names, data);
+    contract::declare(fence, context, names, data);
 }
 
 /// What stands in this memory is about to be dropped, without being freed itself. From any context.
@@ -28,7 +28,7 @@ pub unsafe fn __dma_fence_reaches(
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn __dma_fence_drops(addr: usize, size: usize) {
-    contract::drops(addr, size);
+    contract::drop_in_place(addr, size);
 }
 
 /// The fence may be seen by others from now on. From any context.
@@ -39,7 +39,7 @@ pub unsafe fn __dma_fence_drops(addr: usize, size: usize) {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn __dma_fence_publishes(fence: *mut dma_fence) {
-    contract::published(fence);
+    contract::publish(fence);
 }
 
 /// Whoever wanted the callback that was just added did so there. From any context.
@@ -49,7 +49,7 @@ pub unsafe fn __dma_fence_publishes(fence: *mut dma_fence) {
 /// None; unsafe as every binding is. `cb` is compared only.
 #[inline]
 pub unsafe fn __dma_fence_added_at(cb: *mut dma_fence_cb, at: &'static Location<'static>) {
-    contract::callback_added_at(cb, at);
+    contract::add_callback_at(cb, at);
 }
 
 /// The issuer of the fence goes without having signalled it. From any context.
@@ -60,5 +60,5 @@ pub unsafe fn __dma_fence_added_at(cb: *mut dma_fence_cb, at: &'static Location<
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn __dma_fence_forgets(fence: *mut dma_fence) {
-    contract::signal_eventually(fence);
+    contract::forget(fence);
 }

@@ -37,8 +37,10 @@ use kernel::{
 pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
     if !fence.is_null() {
         // SAFETY: By the safety requirements.
-        unsafe { kref_get(dma_fence_kref(fence)) };
-        contract::published(fence);
+        unsafe {
+            kref_get(dma_fence_kref(fence));
+            contract::publish(&*fence);
+        }
     }
     fence
 }
@@ -53,7 +55,7 @@ pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
 pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
     // SAFETY: By the safety requirements the memory is still that of a fence.
     if unsafe { kref_get_unless_zero(dma_fence_kref(fence)) } != 0 {
-        contract::published(fence);
+        contract::publish(fence);
         fence
     } else {
         null_mut()
@@ -104,9 +106,11 @@ pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fe
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_put(fence: *mut dma_fence) {
     if !fence.is_null() {
-        contract::puts(fence);
-        // SAFETY: By the safety requirements; the release frees what is no longer referenced.
-        unsafe { kref_put(dma_fence_kref(fence), Some(dma_fence_release)) };
+        // SAFETY: The caller owns a reference; the release frees what is no longer referenced.
+        unsafe {
+            contract::put(&*fence);
+            kref_put(dma_fence_kref(fence), Some(dma_fence_release));
+        }
     }
 }
 
@@ -126,21 +130,18 @@ pub unsafe extern "C" fn dma_fence_release(kref: *mut kref) {
     unsafe {
         rcu_read_lock();
         trace_dma_fence_destroy(fence);
-        contract::callback_atomic_put(fence);
-        // Once it has signalled, no list stands there any more.
-        if !(*fence).test(SIGNALED) && !list_empty(cb_list(fence)) {
-            contract::release_signalled(fence, true);
+        // Once it has signalled, there is no list any more.
+        let pending = !(*fence).test(SIGNALED) && !list_empty(cb_list(fence));
+        contract::release(&*fence, pending);
+        if pending {
             signal_forgotten(fence);
-        } else {
-            contract::release_signalled(fence, false);
-            contract::released_unsignalled(fence);
         }
-        contract::released(fence);
+        contract::destroy(&*fence);
         match (*fence).ops().and_then(|ops| ops.as_ref().release) {
             Some(release) => {
-                contract::call_begins(fence, Call::Release);
+                contract::call_begin(&*fence, Call::Release);
                 release(fence);
-                contract::call_ends();
+                contract::call_end();
             }
             None => dma_fence_free(fence),
         }

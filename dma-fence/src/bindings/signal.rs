@@ -5,13 +5,12 @@ use super::{
     super::contract,
     dma_fence, dma_fence_begin_signalling, dma_fence_cb, dma_fence_end_signalling,
     dma_fence_test_signaled_flag,
-    fence::{cb_list, INLINE_LOCK, SIGNALED, TIMESTAMP},
+    fence::{cb_list, SIGNALED, TIMESTAMP},
     trace_dma_fence_signaled,
 };
 use core::{
-    cell::UnsafeCell,
     mem::MaybeUninit,
-    ptr::{addr_of_mut, null_mut},
+    ptr::null_mut,
     sync::atomic::Ordering::{Relaxed, Release},
 };
 use kernel::{
@@ -30,16 +29,8 @@ use kernel::{
 /// See the module [`bindings`](super).
 #[inline]
 pub unsafe fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t {
-    // SAFETY: By the safety requirements. The bit says which member of the union is valid; both
-    // bit and member never change after init.
-    unsafe {
-        let lock = UnsafeCell::raw_get(addr_of_mut!((*fence).lock));
-        if (*fence).flags.load(Relaxed) & INLINE_LOCK != 0 {
-            addr_of_mut!((*lock).inline_lock).cast()
-        } else {
-            (*lock).extern_lock
-        }
-    }
+    // SAFETY: The caller has a reference to the fence.
+    unsafe { &*fence }.spinlock()
 }
 
 /// Takes the lock with interrupts off; gives what [`dma_fence_unlock_irqrestore`] needs.
@@ -50,9 +41,11 @@ pub unsafe fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_lock_irqsave(fence: *mut dma_fence) -> c_ulong {
-    contract::callback_atomic(fence);
-    // SAFETY: By the safety requirements.
-    unsafe { spin_lock_irqsave(dma_fence_spinlock(fence)) }
+    // SAFETY: The caller has a reference to the fence, whose lock it is, and does not hold it.
+    unsafe {
+        contract::lock(&*fence);
+        spin_lock_irqsave(dma_fence_spinlock(fence))
+    }
 }
 
 /// Ends what [`dma_fence_lock_irqsave`] began.
@@ -92,11 +85,11 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
     unsafe { dma_fence_assert_held(fence) };
     // SAFETY: As above.
     let f = unsafe { &*fence };
-    contract::signals(fence);
+    contract::signal(f);
     if f.test_and_set(SIGNALED) {
         return;
     }
-    contract::signalled(fence);
+    contract::signaled(f);
     // SAFETY: The ops are attached until the line below, under the lock.
     unsafe { trace_dma_fence_signaled(fence) };
 
@@ -130,9 +123,9 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
             INIT_LIST_HEAD(node);
             let cb: *mut dma_fence_cb = node.cast();
             if let Some(func) = (*cb).func {
-                contract::callback_begins(fence, cb);
+                contract::callback_begin(f, cb);
                 func(fence, cb);
-                contract::call_ends();
+                contract::call_end();
             }
             node = next;
         }

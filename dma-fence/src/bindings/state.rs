@@ -54,10 +54,10 @@ unsafe fn poll(fence: *mut dma_fence) -> bool {
         let op = (*fence).ops().and_then(|ops| ops.as_ref().signaled);
         let mut answer = false;
         if let Some(signaled) = op {
-            contract::call_begins(fence, Call::Signaled);
+            contract::call_begin(&*fence, Call::Signaled);
             answer = signaled(fence);
-            contract::signaled_monotonic(fence, answer);
-            contract::call_ends();
+            contract::is_signaled(&*fence, answer);
+            contract::call_end();
         }
         rcu_read_unlock();
         answer
@@ -153,7 +153,7 @@ pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
 pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
     // SAFETY: By the safety requirements.
     let f = unsafe { &*fence };
-    contract::error_before_signal(fence, error);
+    contract::set_error(f, error);
     WARN_ON!(f.test(SIGNALED));
     WARN_ON!(!(-MAX_ERRNO..0).contains(&error));
     f.error.store(error, Relaxed);

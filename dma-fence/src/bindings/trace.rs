@@ -75,9 +75,9 @@ unsafe fn print_dma_fence(object: *mut c_void, out: &mut dyn fmt::Write) -> fmt:
 /// `object` is a valid fence whose ops are attached and stay so during the call.
 unsafe fn print_dma_fence_ops(object: *mut c_void, out: &mut dyn fmt::Write) -> fmt::Result {
     let fence: *mut dma_fence = object.cast();
-    contract::ops_traced(fence);
-    // SAFETY: By the safety requirements; both ops are mandatory.
+    // SAFETY: The fence is valid, with its ops attached, of which both are mandatory.
     unsafe {
+        contract::ops_ptr(&*fence);
         let Some(dma_fence_ops {
             get_driver_name: Some(driver),
             get_timeline_name: Some(timeline),

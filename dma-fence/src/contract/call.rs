@@ -10,12 +10,14 @@ pub(crate) enum Call {
     Signaled,
     SetDeadline,
     Release,
-    #[cfg(all(feature = "debug", not(any(loom, tsan))))]
     Callback,
 }
 
-#[cfg(all(feature = "debug", not(any(loom, tsan))))]
 impl Call {
+    /// The ops that return names, by the numbers of these.
+    pub(crate) const NAMES: [Self; 2] = [Self::GetDriverName, Self::GetTimelineName];
+
+    /// What it is called in reports.
     pub(super) fn what(self) -> &'static str {
         match self {
             Self::GetDriverName => "the op get_driver_name",

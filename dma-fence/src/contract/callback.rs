@@ -3,22 +3,24 @@
 
 use super::{
     super::bindings::{dma_fence, dma_fence_cb},
-    record::{self, report, At},
+    record::{self, report, At, Subject},
     rules::CALLBACK_ONCE,
 };
 use core::panic::Location;
-use kernel::bindings::{
-    rcu_stamp,
-    debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, Shadow},
-    report::{checking, this_machine, Place},
+use kernel::{
+    bindings::{
+        debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, Shadow},
+        rcu_stamp,
+        report::{checking, this_machine, Place},
+    },
+    ffi::c_int,
 };
-use kernel::ffi::c_int;
 
 /// A callback that was added to a fence.
 #[derive(Clone, Copy)]
 pub(super) struct Callback {
     pub(super) fence: usize,
-    pub(super) whom: (u64, u64),
+    pub(super) subject: Subject,
     pub(super) created: At,
     pub(super) machine: u64,
     /// A stamp of RCU's from when it was added.
@@ -36,30 +38,26 @@ static CALLBACK: debug_obj_descr = debug_obj_descr {
     freed,
 };
 
-/// A callback is about to be added; or, if it is not `pending`, it was too late for its fence, and
-/// it is as if it had been called.
+/// A callback is about to be added; or, if it is not `pending`, it was too late for its fence.
 #[track_caller]
-pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pending: bool) {
+pub(super) fn added(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: bool) {
     let Some(record) = record::of(fence) else {
         CALLBACKS.remove(cb.addr());
         return;
     };
     let checking = CALLBACK_ONCE.look();
     let added = Location::caller();
-    let whom = (record.context, record.seqno);
-    let before = CALLBACKS.insert(
-        cb.addr(),
-        Callback {
-            fence: fence.addr(),
-            whom,
-            created: record.created,
-            machine: this_machine(),
-            made: rcu_stamp(),
-            task: record::this_task(),
-            added,
-            pending,
-        },
-    );
+    let callback = Callback {
+        fence: fence.addr(),
+        subject: record.subject(),
+        created: record.created,
+        machine: this_machine(),
+        made: rcu_stamp(),
+        task: record::this_task(),
+        added,
+        pending,
+    };
+    let before = CALLBACKS.insert(cb.addr(), callback);
     debug_object_activate(debug_obj {
         addr: cb.addr(),
         descr: &CALLBACK,
@@ -67,13 +65,11 @@ pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pendi
         note: 0,
     });
     if let Some(before) = before.filter(|before| before.pending && checking) {
-        let (context, seqno) = before.whom;
-        report(
+        let (context, seqno) = before.subject;
+        record.report(
             &CALLBACK_ONCE,
             format_args!("callback added that is pending on fence {context}:{seqno}"),
-            whom,
-            &[
-                record.created(),
+            [
                 ("callback added", Place::At(before.added)),
                 ("callback added again", Place::Here(added)),
             ],
@@ -81,47 +77,37 @@ pub(crate) fn callback_added(fence: *mut dma_fence, cb: *mut dma_fence_cb, pendi
     }
 }
 
-/// The callback that was just added, if it was, is wanted by code that stands there.
-pub(crate) fn callback_added_at(cb: *mut dma_fence_cb, at: At) {
+/// The callback that was just added, if it was, is wanted by code that is there.
+pub(super) fn added_at(cb: *mut dma_fence_cb, at: At) {
     CALLBACKS.with(cb.addr(), |callback| callback.added = at);
 }
 
-/// A callback was taken back.
-pub(crate) fn callback_done(_fence: *mut dma_fence, cb: *mut dma_fence_cb) {
-    CALLBACKS.with(cb.addr(), |callback| callback.pending = false);
-}
-
-/// A callback is about to be taken back.
+/// A callback is about to be taken back, if it is `pending`.
 #[track_caller]
-pub(crate) fn callback_once(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
-    let Some(record) = record::of(fence) else {
-        return;
-    };
-    let checking = CALLBACK_ONCE.look();
-    let here = ("callback removed", Place::Here(Location::caller()));
-    let whom = (record.context, record.seqno);
-    match CALLBACKS.with(cb.addr(), |callback| *callback) {
-        _ if !checking => {}
-        None => report(
-            &CALLBACK_ONCE,
-            format_args!("callback removed that was never added"),
-            whom,
-            &[record.created(), here],
-        ),
-        Some(callback) if callback.pending && callback.fence != fence.addr() => {
-            let (context, seqno) = callback.whom;
-            report(
+pub(super) fn removed(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: bool) {
+    if let Some(record) = record::of(fence) {
+        let checking = CALLBACK_ONCE.look();
+        let here = ("callback removed", Place::Here(Location::caller()));
+        match CALLBACKS.with(cb.addr(), |callback| *callback) {
+            _ if !checking => {}
+            None => record.report(
                 &CALLBACK_ONCE,
-                format_args!("callback removed here, but pending on fence {context}:{seqno}"),
-                whom,
-                &[
-                    record.created(),
-                    ("callback added", Place::At(callback.added)),
-                    here,
-                ],
-            );
+                format_args!("callback removed that was never added"),
+                [here],
+            ),
+            Some(callback) if callback.pending && callback.fence != fence.addr() => {
+                let (context, seqno) = callback.subject;
+                record.report(
+                    &CALLBACK_ONCE,
+                    format_args!("callback removed here, but pending on fence {context}:{seqno}"),
+                    [("callback added", Place::At(callback.added)), here],
+                );
+            }
+            Some(_) => {}
         }
-        Some(_) => {}
+    }
+    if pending {
+        CALLBACKS.with(cb.addr(), |callback| callback.pending = false);
     }
 }
 
@@ -132,11 +118,11 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
     };
     if callback.pending && checking() && !freeing.said.replace(true) {
         report(
+            callback.subject,
+            Place::At(callback.created),
             &CALLBACK_ONCE,
             format_args!("callback freed while it is pending"),
-            callback.whom,
-            &[
-                ("fence created", Place::At(callback.created)),
+            [
                 ("callback added", Place::At(callback.added)),
                 ("freed", Place::Here(freeing.at)),
             ],

@@ -2,29 +2,48 @@
 //! Whether what the ops of a fence reach may be freed.
 
 use super::{
-    life,
-    reach::{for_each_string, for_each_target, Block, FENCE, NAME, NO_WORD, OPS},
-    record::{report, Record, PENDING, RECORDS},
+    memory::{for_each_string, for_each_target, Block},
+    record::{self, Record, PENDING, RECORDS},
     rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
 };
-use core::{
-    cell::Cell,
-    ptr,
-};
+use core::{cell::Cell, ptr};
 use kernel::bindings::{
-    debugobjects::{debug_block_of, debug_obj, Freeing},
+    debugobjects::{debug_block_of, debug_obj, debug_obj_descr, Freeing},
     rcu_callback_request, rcu_stamp_passed,
     report::{checking, this_machine, Place},
 };
 
+macro_rules! reached {
+    ($($descr:ident = $name:literal: $freed:ident;)*) => {
+        $(pub(super) static $descr: debug_obj_descr = debug_obj_descr {
+            name: $name,
+            freed: $freed,
+        };)*
+    };
+}
+
+reached! {
+    FENCE = "memory of the fence": grace_period_before_free;
+    DATA = "private data": grace_period_before_free;
+    STRING = "string of the private data": grace_period_before_free;
+    NAME = "name": grace_period_before_free;
+    OPS = "table of ops": grace_period_before_free;
+    CONTEXT = "context": grace_period_before_free;
+    FENCE_DATA = "fence data": grace_period_before_free;
+    LOCK = "lock": extern_lock_outlives;
+}
+
+/// No word of the fence's memory leads there.
+pub(super) const NO_WORD: usize = 0;
+
 /// Something that the ops of a fence reach is about to be freed.
-pub(super) fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
+fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
     let Some(record) = RECORDS.with(obj.owner, |record| *record) else {
         return;
     };
     let checking = GRACE_PERIOD_BEFORE_FREE.look();
     if ptr::eq(obj.descr, &FENCE) {
-        life::memory_goes(obj.owner);
+        record::memory_goes(obj.owner);
     }
     let reachable = match record.signalled {
         Some((stamp, _)) => !rcu_stamp_passed(stamp),
@@ -41,12 +60,12 @@ fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
         return false;
     }
     if ptr::eq(obj.descr, &NAME) && !record.declared {
-        // The driver may have given it another name; then it goes a grace period after it was
-        // last given.
+        // The op may return another name by now; then the old one goes a grace period after it
+        // was last returned.
         let mut last = record.names.iter().map(|&(_, stamp)| stamp);
         return last.any(|stamp| stamp != 0 && !rcu_stamp_passed(stamp));
     }
-    // The table stays until the signal, whoever knows of the fence.
+    // The table stays until the signal, published or not.
     record.published.is_some() || ptr::eq(obj.descr, &OPS)
 }
 
@@ -91,8 +110,8 @@ pub(super) fn freeing(freeing: &Freeing) {
     }
 }
 
-/// Something goes to which the memory of a pending fence points. If nobody else can know of the
-/// fence, that is wrong only if it still points there when it signals.
+/// Something goes to which the memory of a pending fence points. If only the issuer can know of
+/// the fence, that is wrong only if it still points there when it signals.
 fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freeing) {
     let Some(record) = RECORDS.with(number, |record| *record) else {
         return;
@@ -119,22 +138,16 @@ pub(super) fn dangling(number: u64, fence: usize) {
         return;
     };
     let word = Block::of(fence).and_then(|block| block.word(fence.wrapping_add(offset)));
-    let dangles = word.is_some_and(|word| {
-        (addr..addr + size).contains(&word) && debug_block_of(word).is_none()
-    });
+    let dangles = word
+        .is_some_and(|word| (addr..addr + size).contains(&word) && debug_block_of(word).is_none());
     if dangles && checking() {
         let offset = offset.cast_signed();
-        report(
+        record.report(
             &GRACE_PERIOD_BEFORE_FREE,
             format_args!(
                 "private data (by the pointer at {offset:+}) freed although the fence had not signalled"
             ),
-            (record.context, record.seqno),
-            &[
-                record.created(),
-                ("freed", Place::At(at)),
-                record.signalled(),
-            ],
+            [("freed", Place::At(at)), record.signalled()],
         );
     }
 }
@@ -145,7 +158,6 @@ fn say(name: &str, offset: usize, record: &Record, freeing: &Freeing) {
         None => "although the fence has not signalled",
     };
     let evidence = [
-        record.created(),
         record.signalled(),
         match rcu_callback_request() {
             Some(request) => ("freeing was asked of RCU", Place::At(request.at)),
@@ -154,21 +166,20 @@ fn say(name: &str, offset: usize, record: &Record, freeing: &Freeing) {
         },
         ("freed", Place::Here(freeing.at)),
     ];
-    let whom = (record.context, record.seqno);
     let rule = &GRACE_PERIOD_BEFORE_FREE;
     match offset {
-        NO_WORD => report(rule, format_args!("{name} freed {when}"), whom, &evidence),
+        NO_WORD => record.report(rule, format_args!("{name} freed {when}"), evidence),
         // In front of the fence, if that is not the first in its memory.
         _ => {
             let offset = offset.cast_signed();
             let what = format_args!("{name} (by the pointer at {offset:+}) freed {when}");
-            report(rule, what, whom, &evidence);
+            record.report(rule, what, evidence);
         }
     }
 }
 
 /// A lock is about to be freed that a fence names.
-pub(super) fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
+fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
     let Some(record) = RECORDS.with(obj.owner, |record| *record) else {
         return;
     };
@@ -176,15 +187,9 @@ pub(super) fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
     if record.released || with_the_fence || !checking() || freeing.said.replace(true) {
         return;
     }
-    let evidence = [
-        record.created(),
-        record.signalled(),
-        ("lock freed", Place::Here(freeing.at)),
-    ];
-    report(
+    record.report(
         &EXTERN_LOCK_OUTLIVES,
         format_args!("lock freed while a fence still has it"),
-        (record.context, record.seqno),
-        &evidence,
+        [record.signalled(), ("lock freed", Place::Here(freeing.at))],
     );
 }

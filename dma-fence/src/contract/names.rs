@@ -3,45 +3,42 @@
 
 use super::{
     super::bindings::dma_fence,
-    record::{self, report},
+    record::{self, report_on},
     rules::NAMES_IN_ONE_RCU_SECTION,
 };
 use core::panic::Location;
 use kernel::{
-    bindings::{debug_loan, rcu_read_lock_held, report::Place, Loan},
+    bindings::{rcu_read_lock_held, report::Place},
     ffi::c_char,
 };
 
-/// A name is asked for.
-#[track_caller]
-pub(crate) fn names_in_one_rcu_section(fence: *mut dma_fence) {
-    let checking = NAMES_IN_ONE_RCU_SECTION.look();
-    // SAFETY: Nothing is asked for.
-    if !checking || unsafe { rcu_read_lock_held() } != 0 {
-        return;
-    }
-    // SAFETY: The caller's fence is valid; these never change.
-    let whom = unsafe { ((*fence).context, (*fence).seqno) };
-    report(
-        &NAMES_IN_ONE_RCU_SECTION,
-        format_args!("suspicious RCU usage: a name asked for outside of a read-side section"),
-        whom,
-        &[
-            record::created(fence),
-            ("name asked for", Place::Here(Location::caller())),
-        ],
-    );
+fn in_a_section() -> bool {
+    // SAFETY: It looks at this thread alone, and has no preconditions.
+    unsafe { rcu_read_lock_held() != 0 }
 }
 
-/// An op has given a name, which may be used until the section ends.
+/// A name is asked for.
 #[track_caller]
-pub(crate) fn name_lent(fence: *mut dma_fence, name: *const c_char) {
-    // SAFETY: Nothing is asked for.
-    let inside = unsafe { rcu_read_lock_held() } != 0;
-    if let (true, Some(record)) = (inside, record::of(fence)) {
-        debug_loan(Loan {
+pub(super) fn names_in_one_rcu_section(fence: &dma_fence) {
+    if NAMES_IN_ONE_RCU_SECTION.look() && !in_a_section() {
+        report_on(
+            fence,
+            &NAMES_IN_ONE_RCU_SECTION,
+            format_args!("suspicious RCU usage: a name asked for outside of a read-side section"),
+            [("name asked for", Place::Here(Location::caller()))],
+        );
+    }
+}
+
+/// An op has returned a name, which may be used until the section ends.
+#[track_caller]
+#[cfg_attr(not(feature = "debug"), allow(unused_variables))]
+pub(super) fn escapes(fence: *const dma_fence, name: *const c_char) {
+    if let (true, Some(record)) = (in_a_section(), record::of(fence)) {
+        #[cfg(feature = "debug")]
+        kernel::bindings::debug_loan(kernel::bindings::Loan {
             addr: name.addr(),
-            whom: (record.context, record.seqno),
+            whom: record.subject(),
             created: Some(record.created),
             asked: Location::caller(),
             rule: &NAMES_IN_ONE_RCU_SECTION,

@@ -2,10 +2,7 @@
 //! The kernel calls into a driver: when it may, and what that may not do meanwhile.
 
 use super::{
-    super::bindings::{
-        dma_fence, dma_fence_cb, dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT, dma_fence_flags,
-        dma_fence_ops,
-    },
+    super::bindings::{dma_fence, dma_fence_cb, TIMESTAMP},
     call::Call,
     callback::CALLBACKS,
     record::{self, report, At, Record, RECORDS},
@@ -16,40 +13,35 @@ use kernel::bindings::{
     debug_frame, debug_frame_begins, debug_frame_ends,
     debugobjects::ModuleText,
     rcu_section,
-    report::{checking, this_machine, Place},
+    report::{checking, this_machine, Evidence, Place},
     Frame,
 };
 
-/// An op or a callback is about to be called.
-#[track_caller]
-pub(crate) fn call_begins(fence: *mut dma_fence, call: Call) {
-    begins(fence, call, None);
-}
-
 /// A callback is about to be called.
 #[track_caller]
-pub(crate) fn callback_begins(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+pub(super) fn callback_begins(fence: *const dma_fence, cb: *mut dma_fence_cb) {
     let added = CALLBACKS.with(cb.addr(), |callback| {
         callback.pending = false;
         ("callback added", callback.added)
     });
-    begins(fence, Call::Callback, added);
+    call_begins(fence, Call::Callback, added);
 }
 
+/// An op or a callback is about to be called, to which this step has led.
 #[track_caller]
-fn begins(fence: *mut dma_fence, call: Call, step: Option<(&'static str, At)>) {
+pub(super) fn call_begins(fence: *const dma_fence, call: Call, step: Option<(&'static str, At)>) {
     let at = Location::caller();
     CALLBACK_ATOMIC.look();
     let record = record::of(fence);
     debug_frame_begins(Frame {
         what: call.what(),
-        whom: record.map_or((0, 0), |record| (record.context, record.seqno)),
+        whom: record.map_or((0, 0), |record| record.subject()),
         note: record.is_some_and(|record| record.said_true.is_some()),
         lock: record.map_or(0, |record| if call.locked() { record.lock } else { 0 }),
         rule: &CALLBACK_ATOMIC,
         created: record.map(|record| record.created),
         step,
-        // Of a fence that nobody knows nothing is said.
+        // Nothing is reported of a fence that is not tracked.
         said: record.is_none(),
         surely_locked: call.surely_locked(),
     });
@@ -60,12 +52,12 @@ fn begins(fence: *mut dma_fence, call: Call, step: Option<(&'static str, At)>) {
 }
 
 /// It has returned.
-pub(crate) fn call_ends() {
+pub(super) fn call_ends() {
     debug_frame_ends();
 }
 
 /// An op is called in a section that began after the signal: nothing keeps what it reaches.
-fn no_driver_data_after_signal(record: &Record, call: Call, at: &'static Location<'static>) {
+fn no_driver_data_after_signal(record: &Record, call: Call, at: At) {
     let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
     if record.signalled.is_none() {
         return;
@@ -76,46 +68,27 @@ fn no_driver_data_after_signal(record: &Record, call: Call, at: &'static Locatio
     }
 }
 
-fn touched(record: &Record, what: &str, at: &'static Location<'static>) {
-    report(
+fn touched(record: &Record, what: &str, at: At) {
+    record.report(
         &NO_DRIVER_DATA_AFTER_SIGNAL,
         format_args!("{what} is used after the signal"),
-        (record.context, record.seqno),
-        &[
-            record.created(),
-            record.signalled(),
-            ("used", Place::Here(at)),
-        ],
+        [record.signalled(), ("used", Place::Here(at))],
     );
 }
 
-/// True once a fence has signalled, and the core is through with its ops.
-fn is_detached(fence: *mut dma_fence) -> bool {
-    // SAFETY: The caller's fence is valid.
-    let flags = unsafe { dma_fence_flags(fence) };
-    flags & (1 << dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT) != 0
-}
-
-/// Somebody asks the ops of a fence themselves, where the core would have looked at the bit.
+/// The table of ops is used itself, where the core would have looked at the bit. Once the
+/// timestamp is there, the core does not need the ops any more.
 #[track_caller]
-pub(crate) fn ops_asked(fence: *mut dma_fence, ops: *const dma_fence_ops) {
-    if !ops.is_null() {
-        ops_traced(fence);
-    }
-}
-
-/// As [`ops_asked`], by an event that is for fences which are pending.
-#[track_caller]
-pub(crate) fn ops_traced(fence: *mut dma_fence) {
+pub(super) fn table_used(fence: &dma_fence) {
     let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
-    if let (true, true, Some(record)) = (checking, is_detached(fence), record::of(fence)) {
+    if let (true, true, Some(record)) = (checking, fence.test(TIMESTAMP), record::of(fence)) {
         touched(&record, "the table of ops", Location::caller());
     }
 }
 
 /// The lock of a fence is about to be taken: not by what is called under it.
 #[track_caller]
-pub(crate) fn callback_atomic(fence: *mut dma_fence) {
+pub(super) fn lock_taken(fence: *const dma_fence) {
     let Some(record) = record::of(fence) else {
         return;
     };
@@ -139,39 +112,29 @@ pub(crate) fn callback_atomic(fence: *mut dma_fence) {
 }
 
 /// The last reference to a fence is gone: not in what is called under its lock.
-pub(crate) fn callback_atomic_put(fence: *mut dma_fence) {
+pub(super) fn last_put(fence: *const dma_fence) {
     let Some(record) = record::of(fence) else {
         return;
     };
     let same = |frame: &Frame| frame.surely_locked && frame.lock == record.lock && !frame.said;
     if let (Some(frame), true) = (debug_frame(same), checking()) {
         let (what, (context, seqno)) = (frame.what, frame.whom);
-        report(
+        record.report(
             &CALLBACK_ATOMIC,
-            format_args!("{what} of fence {context}:{seqno} drops the last reference to one of its lock"),
-            (record.context, record.seqno),
-            &[
-                record.created(),
-                (
-                    "reference dropped",
-                    record.put.map_or(Place::Unknown, Place::Here),
-                ),
-            ],
+            format_args!(
+                "{what} of fence {context}:{seqno} drops the last reference to one of its lock"
+            ),
+            [record.put("reference dropped")],
         );
     }
 }
 
-fn gone(record: &Record, what: core::fmt::Arguments<'_>, at: (&str, Place)) {
-    report(
-        &UNLOAD_AFTER_DETACH,
-        what,
-        (record.context, record.seqno),
-        &[record.created(), record.signalled(), at],
-    );
+fn gone(record: &Record, what: core::fmt::Arguments<'_>, at: Evidence<'_>) {
+    record.report(&UNLOAD_AFTER_DETACH, what, [record.signalled(), at]);
 }
 
 /// An op of a module that is gone is called.
-fn unload_after_detach(record: &Record, call: Call, at: &'static Location<'static>) {
+fn unload_after_detach(record: &Record, call: Call, at: At) {
     if UNLOAD_AFTER_DETACH.look() && record.module_gone {
         let what = call.what();
         let called = ("called", Place::Here(at));
@@ -232,11 +195,11 @@ fn callback_left(module: &ModuleText) {
     if let (Some(callback), true) = (left.into_iter().next(), checking()) {
         let name = module.name.to_str().unwrap_or("?");
         report(
+            callback.subject,
+            Place::At(callback.created),
             &UNLOAD_AFTER_DETACH,
             format_args!("the module {name} is unloaded while its callback is pending"),
-            callback.whom,
-            &[
-                ("fence created", Place::At(callback.created)),
+            [
                 ("callback added", Place::At(callback.added)),
                 ("module unloaded", Place::Here(Location::caller())),
             ],

@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is known of a fence.
 
-use super::{
-    super::bindings::{dma_fence, dma_fence_ops},
-    life,
-};
+use super::super::bindings::{dma_fence, dma_fence_ops};
 use core::{
+    fmt,
     panic::Location,
+    ptr,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use kernel::bindings::{
-    debugobjects::{debug_obj_descr, Shadow},
-    get_current, rcu_stamp,
-    report::{core_files, this_machine, Place, Rule},
-    spinlock_t,
+use kernel::{
+    bindings::{
+        debugobjects::{debug_obj_descr, debug_object_deactivate, Shadow},
+        get_current, rcu_stamp, rcu_stamp_passed,
+        report::{core_files, this_machine, Evidence, Place, Rule},
+    },
+    ffi::c_int,
 };
-use kernel::ffi::c_int;
 
 pub(super) type At = &'static Location<'static>;
 
-/// Blocks that the ops of one fence reach, and of which it is known.
+/// The context and the number of a fence, by which reports name it.
+pub(super) type Subject = (u64, u64);
+
+/// Blocks that the ops of one fence reach and that are tracked.
 const REACHED: usize = 16;
+
+/// Records that are looked at for whether they are needed any more, whenever there is a new one.
+const SWEPT: usize = 4;
 
 /// What is known of a fence.
 #[derive(Clone, Copy)]
@@ -37,20 +43,20 @@ pub(super) struct Record {
     pub(super) created_ns: i64,
     /// Its ops have `wait` or `release`, so they stay attached.
     pub(super) keeps_ops: bool,
-    /// Its driver has said what its ops reach.
+    /// Its driver has declared what its ops reach.
     pub(super) declared: bool,
     /// What they reach, and what that is.
     pub(super) reached: [Option<(usize, &'static debug_obj_descr)>; REACHED],
     /// The address of its lock.
     pub(super) lock: usize,
-    /// Where somebody else first got hold of it.
+    /// Where a task that is not its issuer first got hold of it.
     pub(super) published: Option<At>,
     /// A stamp of RCU's from when it was signalled, and where that was.
     pub(super) signalled: Option<(u64, At)>,
     /// The same of the last call that may have signalled it.
     pub(super) signals: Option<(u64, At)>,
-    /// Something that was freed while nobody else knew of the fence: by which word of the fence's
-    /// memory it was pointed to, its address and size, and where it was freed.
+    /// Something that was freed while only the issuer knew of the fence: by which word of the
+    /// fence's memory it was pointed to, its address and size, and where it was freed.
     pub(super) dangling: Option<(usize, usize, usize, At)>,
     /// A stamp from after its bit was set.
     pub(super) bit_set: u64,
@@ -60,9 +66,9 @@ pub(super) struct Record {
     pub(super) put: Option<At>,
     /// The last reference is gone.
     pub(super) released: bool,
-    /// Its `signaled` op has said yes.
+    /// Where its `signaled` op first returned true.
     pub(super) said_true: Option<At>,
-    /// What its names were last, and a stamp of RCU's from when they were given.
+    /// What its names were last, and a stamp of RCU's from when they were returned.
     pub(super) names: [(usize, u64); 2],
     /// The module whose code made it is gone.
     pub(super) module_gone: bool,
@@ -87,18 +93,15 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Record {
     pub(super) fn new(
-        fence: *mut dma_fence,
+        fence: &dma_fence,
         ops: &dma_fence_ops,
-        lock: *mut spinlock_t,
         created_ns: i64,
         created: At,
     ) -> Self {
-        // SAFETY: The fence was just initialised.
-        let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
         Self {
-            addr: fence.addr(),
-            context,
-            seqno,
+            addr: ptr::from_ref(fence).addr(),
+            context: fence.context,
+            seqno: fence.seqno,
             machine: this_machine(),
             task: this_task(),
             created,
@@ -106,7 +109,7 @@ impl Record {
             keeps_ops: ops.wait.is_some() || ops.release.is_some(),
             declared: false,
             reached: [None; REACHED],
-            lock: lock.addr(),
+            lock: fence.spinlock().addr(),
             published: None,
             signalled: None,
             signals: None,
@@ -122,33 +125,55 @@ impl Record {
         }
     }
 
-    /// Makes it known; gives its number.
+    /// Makes it known; returns its number.
     pub(super) fn add(self) -> u64 {
         let number = NEXT.fetch_add(1, Relaxed);
         RECORDS.insert(number, self);
         if let Some(before) = LIVE.insert(self.addr, number) {
-            // Its memory went without a word, as that of a stack does.
-            life::forget(before);
+            // Its memory went without being freed, as that of a stack does.
+            forget(before);
         }
         number
     }
 
-    /// The evidence that every report begins with.
-    pub(super) fn created(&self) -> (&'static str, Place) {
-        ("fence created", Place::At(self.created))
+    /// How reports name the fence.
+    pub(super) fn subject(&self) -> Subject {
+        (self.context, self.seqno)
     }
 
     /// The evidence of the signal.
-    pub(super) fn signalled(&self) -> (&'static str, Place) {
+    pub(super) fn signalled(&self) -> Evidence<'static> {
         match self.signalled {
             Some((_, at)) => ("fence signalled", Place::At(at)),
             None => ("fence has not signalled", Place::Unknown),
         }
     }
 
-    /// Somebody else may know of it, and it has to signal.
+    /// The evidence of the reference that was dropped last.
+    pub(super) fn put<'a>(&self, step: &'a str) -> Evidence<'a> {
+        (step, self.put.map_or(Place::Unknown, Place::Here))
+    }
+
+    /// A task that is not its issuer may know of it, and it has to signal.
     pub(super) fn is_pending(&self) -> bool {
         self.published.is_some() && self.signalled.is_none() && !self.released
+    }
+
+    /// Reports that `rule` is broken: `what`, on this fence.
+    #[track_caller]
+    pub(super) fn report<'a>(
+        &self,
+        rule: &Rule,
+        what: fmt::Arguments<'_>,
+        evidence: impl IntoIterator<Item = Evidence<'a>>,
+    ) {
+        report(
+            self.subject(),
+            Place::At(self.created),
+            rule,
+            what,
+            evidence,
+        );
     }
 }
 
@@ -158,34 +183,114 @@ pub(super) fn this_task() -> c_int {
     unsafe { (*get_current()).pid }
 }
 
+/// The number of a fence that is tracked.
+pub(super) fn number(fence: *const dma_fence) -> Option<u64> {
+    LIVE.with(fence.addr(), |number| *number)
+}
+
 /// Calls `f` with what is known of a fence.
-pub(super) fn with<R>(fence: *mut dma_fence, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
-    let number = LIVE.with(fence.addr(), |number| *number)?;
-    RECORDS.with(number, f)
+pub(super) fn with<R>(fence: *const dma_fence, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
+    RECORDS.with(number(fence)?, f)
 }
 
 /// A copy of what is known of a fence.
-pub(super) fn of(fence: *mut dma_fence) -> Option<Record> {
+pub(super) fn of(fence: *const dma_fence) -> Option<Record> {
     with(fence, |record| *record)
 }
 
-/// What is said of a fence of which nothing is known.
-pub(super) fn created(fence: *mut dma_fence) -> (&'static str, Place) {
-    of(fence).map_or(("fence created", Place::Unknown), |record| record.created())
+/// Where a fence was created.
+pub(super) fn created(fence: *const dma_fence) -> Place {
+    of(fence).map_or(Place::Unknown, |record| Place::At(record.created))
 }
 
-/// Reports that `rule` is broken: `what`, on this fence.
+/// Reports that `rule` is broken: `what`, on this fence, of which maybe nothing is known.
 #[track_caller]
-pub(super) fn report(
+pub(super) fn report_on<'a>(
+    fence: &dma_fence,
     rule: &Rule,
-    what: core::fmt::Arguments<'_>,
-    (context, seqno): (u64, u64),
-    evidence: &[(&str, Place)],
+    what: fmt::Arguments<'_>,
+    evidence: impl IntoIterator<Item = Evidence<'a>>,
 ) {
+    let subject = (fence.context, fence.seqno);
+    report(subject, created(fence), rule, what, evidence);
+}
+
+/// Reports that `rule` is broken: `what`, on a fence, which was created there, and up to four steps
+/// that led to it.
+#[track_caller]
+pub(super) fn report<'a>(
+    (context, seqno): Subject,
+    created: Place,
+    rule: &Rule,
+    what: fmt::Arguments<'_>,
+    evidence: impl IntoIterator<Item = Evidence<'a>>,
+) {
+    let mut steps = [("fence created", created); 5];
+    let mut count = 1;
+    for (slot, step) in steps[1..].iter_mut().zip(evidence) {
+        *slot = step;
+        count += 1;
+    }
     rule.report(
         format_args!("dma-fence: {what}, fence {context}:{seqno}"),
-        evidence,
+        &steps[..count],
     );
+}
+
+/// Fences of this machine of which something is known.
+pub(super) fn known() -> usize {
+    let machine = this_machine();
+    RECORDS
+        .filter_map(|_, record| (record.machine == machine).then_some(()))
+        .count()
+}
+
+/// Forgets some of those of which a grace period has passed since they signalled.
+pub(super) fn sweep() {
+    // What a machine knows of grace periods is known in it alone.
+    let machine = this_machine();
+    for ((_, number), ()) in SETTLING.range((machine, 0), (machine + 1, 0), SWEPT) {
+        let signalled = RECORDS.with(number, |record| record.signalled).flatten();
+        if signalled.is_none_or(|(stamp, _)| rcu_stamp_passed(stamp)) {
+            forget(number);
+        }
+    }
+}
+
+/// Forgets a fence.
+pub(super) fn forget(number: u64) {
+    PENDING.remove(number);
+    let Some(record) = RECORDS.remove(number) else {
+        return;
+    };
+    SETTLING.remove((record.machine, number));
+    leaves(record.addr, number);
+    for (addr, descr) in record.reached.into_iter().flatten() {
+        debug_object_deactivate(addr, number, descr);
+    }
+}
+
+/// The memory of a fence is about to be freed.
+pub(super) fn memory_goes(number: u64) {
+    PENDING.remove(number);
+    let Some((addr, machine, settles)) = RECORDS.with(number, |record| {
+        record.released = true;
+        (record.addr, record.machine, record.signalled.is_some())
+    }) else {
+        return;
+    };
+    if !settles {
+        return forget(number);
+    }
+    SETTLING.insert((machine, number), ());
+    leaves(addr, number);
+}
+
+/// What is at this address is not this fence any more.
+fn leaves(addr: usize, number: u64) {
+    if LIVE.with(addr, |live| *live == number) == Some(true) {
+        LIVE.remove(addr);
+    }
 }
 
 /// Has reports not name what happens in this crate, but where it was entered.

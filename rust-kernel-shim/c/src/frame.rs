@@ -2,9 +2,7 @@
 //! Callbacks that run, as far as a debug kernel has to know: code of others, called by the kernel
 //! where they may not do as they like; and sleeping in them, or in an RCU read-side section.
 
-#[cfg(feature = "debug")]
-use super::report::Place;
-use super::report::Rule;
+use super::report::{Place, Rule};
 use core::{cell::Cell, panic::Location};
 #[cfg(feature = "debug")]
 use machine::cpu;
@@ -38,7 +36,6 @@ pub struct Frame {
     pub said: bool,
 }
 
-#[cfg(feature = "debug")]
 impl Frame {
     /// Reports that it breaks its rule: `what`, by something that happens now.
     pub fn report(&self, what: core::fmt::Arguments<'_>, now: (&str, Place)) {

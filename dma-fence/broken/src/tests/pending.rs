@@ -73,8 +73,8 @@ fn released_without_a_signal() {
 }
 
 #[test]
-fn nobody_is_left_who_could_signal() {
-    broken(RULE, "nobody is left", || {
+fn no_task_is_left_to_signal() {
+    broken(RULE, "no task is left", || {
         with_job(|_timeline, fence| {
             // SAFETY: The reference is ours.
             unsafe { dma_fence_get(fence) };
@@ -83,8 +83,8 @@ fn nobody_is_left_who_could_signal() {
 }
 
 #[test]
-fn whoever_waits_for_ever_is_told_for_whom() {
-    broken(RULE, "nobody is left", || {
+fn a_waiter_that_waits_forever_is_told_for_what() {
+    broken(RULE, "no task is left", || {
         with_job(|_timeline, fence| {
             // SAFETY: The references are ours.
             unsafe { ::dma_fence::bindings::dma_fence_wait(fence, false) };

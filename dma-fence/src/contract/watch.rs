@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What happens to a machine, its memory and its modules, as the shim tells it to the checks.
+
+use super::{freed, ops, pending};
+use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use kernel::bindings::{
+    debugobjects::{debug_watch, debug_watch_register},
+    ktime_get,
+    report::this_machine,
+};
+
+static WATCH: debug_watch = debug_watch {
+    time_passed: pending::time_passed,
+    module_gone: ops::module_gone,
+    freeing: freed::freeing,
+    ended: pending::ended,
+};
+
+/// When a task that runs freely looked last (ns).
+static LOOKED: AtomicI64 = AtomicI64::new(0);
+
+/// There is a fence.
+pub(super) fn begins() {
+    debug_watch_register(&WATCH);
+    look_at_the_clock();
+}
+
+/// Looks at the clock every second: in a machine that runs freely the shim does not say that time
+/// has gone on.
+pub(super) fn look_at_the_clock() {
+    if this_machine() != 0 {
+        return;
+    }
+    // SAFETY: Reading the clock has no preconditions.
+    let now = unsafe { ktime_get() };
+    let before = LOOKED.load(Relaxed);
+    let due = now - before >= 1_000_000_000;
+    if due
+        && LOOKED
+            .compare_exchange(before, now, Relaxed, Relaxed)
+            .is_ok()
+    {
+        pending::time_passed();
+    }
+}
