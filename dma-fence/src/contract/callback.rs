@@ -11,7 +11,7 @@ use kernel::{
     bindings::{
         debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, Shadow},
         rcu_stamp,
-        report::{checking, this_machine, Place},
+        rule::{checking, this_machine, Place},
     },
     ffi::c_int,
 };

@@ -10,7 +10,7 @@ use core::{cell::Cell, ptr};
 use kernel::bindings::{
     debugobjects::{debug_block_of, debug_obj, debug_obj_descr, Freeing},
     rcu_callback_request, rcu_stamp_passed,
-    report::{checking, this_machine, Place},
+    rule::{checking, this_machine, Place},
 };
 
 macro_rules! reached {

@@ -7,7 +7,7 @@ use super::{
     record::{self, Record, PENDING, RECORDS, SETTLING},
 };
 use core::panic::Location;
-use kernel::bindings::{ktime_get, rcu_stamp, report::checking, spinlock_t};
+use kernel::bindings::{ktime_get, rcu_stamp, rule::checking, spinlock_t};
 
 /// A fence was initialised, with a lock of its own if `lock` is null; false if it is not tracked.
 #[track_caller]

@@ -8,7 +8,7 @@ use super::{
 };
 use core::panic::Location;
 use kernel::{
-    bindings::{rcu_read_lock_held, report::Place},
+    bindings::{rcu_read_lock_held, rule::Place},
     ffi::c_char,
 };
 

@@ -13,7 +13,7 @@ use kernel::bindings::{
     debug_frame, debug_frame_begins, debug_frame_ends,
     debugobjects::ModuleText,
     rcu_section,
-    report::{checking, this_machine, Evidence, Place},
+    rule::{checking, this_machine, Evidence, Place},
     Frame,
 };
 

@@ -10,7 +10,7 @@ use super::{
 use core::{fmt, panic::Location};
 use kernel::bindings::{
     ktime_get,
-    report::{checking, this_machine, Evidence, Place},
+    rule::{checking, this_machine, Evidence, Place},
 };
 
 /// How long a fence may be pending (ns): as long as a task may hang, by default, in Linux.

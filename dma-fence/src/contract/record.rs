@@ -12,7 +12,7 @@ use kernel::{
     bindings::{
         debugobjects::{debug_obj_descr, debug_object_deactivate, Shadow},
         get_current, rcu_stamp, rcu_stamp_passed,
-        report::{core_files, this_machine, Evidence, Place, Rule},
+        rule::{core_files, this_machine, Evidence, Place, Rule},
     },
     ffi::c_int,
 };

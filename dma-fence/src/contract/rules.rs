@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The rules, by their names.
 
-use kernel::bindings::report::Rule;
+use kernel::bindings::rule::Rule;
 
 /// How a rule is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::{
 };
 use core::panic::Location;
 use kernel::{
-    bindings::{debug_innermost_frame, report::Place},
+    bindings::{debug_innermost_frame, rule::Place},
     ffi::c_int,
 };
 

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use kernel::bindings::{
     debugobjects::{debug_watch, debug_watch_register},
     ktime_get,
-    report::this_machine,
+    rule::this_machine,
 };
 
 static WATCH: debug_watch = debug_watch {

@@ -3,9 +3,9 @@
 
 use super::{
     debugobjects::{debug_machine_ended, debug_time_passed},
-    hrtimer_h::HrTimers,
     rcu::BatonGrace,
-    timer::Timers,
+    time::hrtimer::HrTimers,
+    time::timer::Timers,
     workqueue::Pools,
 };
 use core::{

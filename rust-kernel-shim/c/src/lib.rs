@@ -13,58 +13,80 @@
 #![no_std]
 #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
-mod bug;
-mod container_of;
-pub mod debugobjects;
-mod errno;
-pub mod ffi;
-mod frame;
+/// What knows of nothing else.
+mod base {
+    pub(crate) mod bug;
+    pub(crate) mod container_of;
+    pub(crate) mod errno;
+    pub mod ffi;
+    pub(crate) mod kref;
+    pub(crate) mod list;
+    pub(crate) mod module;
+    pub(crate) mod printk;
+    pub(crate) mod refcount;
+    pub(crate) mod seq_file;
+    pub(crate) mod string;
+}
+
+/// What a debug kernel knows of objects and rules; it knows no subsystem's words.
+mod debug {
+    pub(crate) mod call;
+    pub mod debugobjects;
+    #[cfg(feature = "debug")]
+    pub(crate) mod rcu_escape;
+    pub mod rule;
+}
+
+/// Interrupts.
+mod irq {
+    pub(crate) mod irq_work;
+    pub(crate) mod irqflags;
+}
+
+/// Events, and the buffer in which they are kept.
+mod trace {
+    pub(crate) mod buffer;
+    pub(crate) mod tracepoint;
+}
+
+/// Tasks, and what they wait with.
+mod sched {
+    pub(crate) mod completion;
+    pub(crate) mod core;
+    pub(crate) mod mutex;
+    pub(crate) mod spinlock;
+    pub(crate) mod wait;
+}
+
+/// Clocks and timers.
+mod time {
+    pub(crate) mod hrtimer;
+    pub(crate) mod timekeeping;
+    pub(crate) mod timer;
+}
+
 mod globals;
-mod irqflags;
-mod list;
-#[cfg(feature = "debug")]
-mod loan;
 mod lockdep;
-mod printk;
 mod rcu;
-mod refcount;
-pub mod report;
-mod sched;
 mod slab;
-mod string;
-mod time;
-mod timer;
-mod trace;
-mod wait;
 mod workqueue;
 
-// Where C has a type of the file's name, the module is called after the header.
-#[path = "completion.rs"]
-mod completion_h;
-#[path = "hrtimer.rs"]
-mod hrtimer_h;
-#[path = "irq_work.rs"]
-mod irq_work_h;
-#[path = "kref.rs"]
-mod kref_h;
-#[path = "module.rs"]
-mod module_h;
-#[path = "mutex.rs"]
-mod mutex_h;
-#[path = "seq_file.rs"]
-mod seq_file_h;
-#[path = "spinlock.rs"]
-mod spinlock_h;
-#[path = "tracepoint.rs"]
-mod tracepoint_h;
-
+#[cfg(feature = "debug")]
+pub use self::debug::rcu_escape::*;
 #[doc(hidden)]
 pub use self::globals::{with as with_globals, Globals};
-#[cfg(feature = "debug")]
-pub use self::loan::*;
 pub use self::{
-    bug::*, completion_h::*, container_of::assert_same_type, errno::*, frame::*, hrtimer_h::*,
-    irq_work_h::*, irqflags::*, kref_h::*, list::*, lockdep::*, module_h::*, mutex_h::*, printk::*,
-    rcu::*, refcount::*, sched::*, seq_file_h::*, slab::*, spinlock_h::*, string::*, time::*,
-    timer::*, trace::*, tracepoint_h::*, wait::*, workqueue::*,
+    base::{
+        bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*, module::*,
+        printk::*, refcount::*, seq_file::*, string::*,
+    },
+    debug::{call::*, debugobjects, rule},
+    irq::{irq_work::*, irqflags::*},
+    lockdep::*,
+    rcu::*,
+    sched::{completion::*, core::*, mutex::*, spinlock::*, wait::*},
+    slab::*,
+    time::{hrtimer::*, timekeeping::*, timer::*},
+    trace::{buffer::*, tracepoint::*},
+    workqueue::*,
 };

@@ -6,11 +6,11 @@
 //! from threads that run freely is printed, and makes the whole process end with status 1.
 
 use super::baton::{self, Stuck, STACK};
-use crate::bindings::{report::this_machine, Globals};
+use crate::bindings::{rule::this_machine, Globals};
 use core::sync::atomic::Ordering::Relaxed;
 use machine::{cpu, explore, report};
 
-pub use crate::bindings::report::Rule;
+pub use crate::bindings::rule::Rule;
 pub use machine::report::{Report, Reports};
 
 /// Runs `body` in a machine of its own, as [`fifo`](super::baton::fifo) does, and expects it to

@@ -6,7 +6,7 @@
 use super::{
     super::{
         init_waitqueue_head, kthread_create, list_add_tail, list_del_init, list_empty, list_head,
-        spinlock_h::Relax, wait_queue_head, wake_up_all, wake_up_process, INIT_LIST_HEAD,
+        sched::spinlock::Relax, wait_queue_head, wake_up_all, wake_up_process, INIT_LIST_HEAD,
     },
     work_struct,
     worker::{worker_thread, Worker},

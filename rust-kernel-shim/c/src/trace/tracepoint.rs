@@ -6,11 +6,11 @@
 //! A tracepoint that nobody listens to costs one load, as the kernel's static key costs one
 //! instruction; its arguments are not looked at.
 
-use super::{
+use crate::ffi::{c_int, c_void};
+use crate::{
     kfree, krealloc_node_align, rcu_read_lock, rcu_read_unlock, synchronize_rcu, EBUSY, EEXIST,
     ENOENT, ENOMEM, GFP_KERNEL, NUMA_NO_NODE,
 };
-use crate::ffi::{c_int, c_void};
 use core::{
     ffi::CStr,
     fmt, ptr,

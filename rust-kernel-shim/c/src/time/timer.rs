@@ -8,12 +8,12 @@
 //! that a machine without timers has nothing to wait for. Time is virtual under a baton, and
 //! real otherwise; the grain is a jiffy.
 
-use super::{
+use crate::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
+use crate::{
     globals, jiffies, kthread_create, list_add_tail, list_del_init, list_empty, list_head,
-    lock_class_key, schedule_timeout, serve_softirq, set_current_state, spinlock_h::Relax,
+    lock_class_key, sched::spinlock::Relax, schedule_timeout, serve_softirq, set_current_state,
     task_struct, wake_up_process, INIT_LIST_HEAD, TASK_UNINTERRUPTIBLE,
 };
-use crate::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use core::ptr::{addr_of, addr_of_mut, null_mut};
 use machine::task;
 use spin::mutex::{SpinMutex, SpinMutexGuard};
@@ -33,7 +33,7 @@ pub struct timer_list {
 }
 
 /// The timers of one machine.
-pub(super) struct Timers(SpinMutex<Inner, Relax>);
+pub(crate) struct Timers(SpinMutex<Inner, Relax>);
 
 /// # Invariants
 ///
@@ -52,7 +52,7 @@ struct Inner {
 unsafe impl Send for Inner {}
 
 impl Timers {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(SpinMutex::new(Inner {
             list: list_head::new(),
             alive: false,
@@ -115,7 +115,7 @@ impl Inner {
                 let name = crate::as_char_ptr(c"timers");
                 let task = kthread_create(timer_thread, null_mut(), name);
                 // An error pointer is -ENOMEM.
-                crate::BUG_ON!(task.addr().cast_signed() == -(super::ENOMEM as isize));
+                crate::BUG_ON!(task.addr().cast_signed() == -(crate::ENOMEM as isize));
                 wake_up_process(task);
             } else if !self.task.is_null() {
                 wake_up_process(self.task);
@@ -264,7 +264,7 @@ pub unsafe fn timer_delete_sync(timer: *mut timer_list) -> c_int {
     let pending = unsafe { timer_delete(timer) };
     while globals::with(|globals| core::ptr::eq(globals.timers.lock().running, timer)) {
         // SAFETY: Nothing is asked for.
-        unsafe { super::cpu_relax() };
+        unsafe { crate::cpu_relax() };
     }
     pending
 }

@@ -7,7 +7,7 @@
 //! stretch of memory that somebody (its owner) still needs; every path that frees memory asks
 //! [`debug_check_no_obj_freed`] first, which asks those who need what stands there.
 
-use super::report::checking;
+use crate::rule::checking;
 use core::{
     cell::Cell,
     ffi::CStr,
@@ -117,7 +117,7 @@ static BLOCKS: Shadow<usize, (usize, u64)> = Shadow::new();
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
 /// A block was allocated.
-pub(super) fn debug_block_allocated(addr: usize, size: usize) {
+pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
     if cfg!(feature = "debug") {
         BLOCKS.insert(addr, (size, NEXT_BLOCK.fetch_add(1, Relaxed)));
     }
@@ -125,7 +125,7 @@ pub(super) fn debug_block_allocated(addr: usize, size: usize) {
 
 /// A block is about to be freed.
 #[track_caller]
-pub(super) fn debug_block_freed(addr: usize) {
+pub(crate) fn debug_block_freed(addr: usize) {
     if cfg!(feature = "debug") {
         if let Some((size, _)) = BLOCKS.with(addr, |block| *block) {
             debug_check_no_obj_freed(addr, size);
@@ -142,7 +142,7 @@ pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
 
 /// The number of the allocated block in which `addr` lies. From any context.
 #[cfg(feature = "debug")]
-pub(super) fn debug_block_number(addr: usize) -> Option<u64> {
+pub(crate) fn debug_block_number(addr: usize) -> Option<u64> {
     let (start, (size, number)) = BLOCKS.at_or_before(addr)?;
     (addr - start < size).then_some(number)
 }
@@ -220,14 +220,14 @@ pub fn debug_module_gone(name: &'static CStr, file: &'static str, loaded: u64) {
 }
 
 /// Virtual time has gone on.
-pub(super) fn debug_time_passed() {
+pub(crate) fn debug_time_passed() {
     for watch in watching().iter().flatten() {
         (watch.time_passed)();
     }
 }
 
 /// The machine is about to end.
-pub(super) fn debug_machine_ended() {
+pub(crate) fn debug_machine_ended() {
     for watch in watching().iter().flatten() {
         (watch.ended)();
     }

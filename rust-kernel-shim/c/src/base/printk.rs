@@ -3,8 +3,8 @@
 //!
 //! C header: [`include/linux/printk.h`](srctree/include/linux/printk.h)
 
-use super::tracepoint;
 use crate::ffi::c_void;
+use crate::tracepoint;
 use core::{ffi::CStr, fmt};
 use machine::console;
 

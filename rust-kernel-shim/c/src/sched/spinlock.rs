@@ -6,13 +6,13 @@
 //! Four bytes, as in a production kernel. What a debug kernel wants to know of a lock it keeps
 //! elsewhere, by the lock's address, so that the layout is one.
 
-use super::{local_irq_restore, local_irq_save, lock_class_key, preempt_disable, preempt_enable};
 use crate::ffi::{c_char, c_int, c_ulong};
+use crate::{local_irq_restore, local_irq_save, lock_class_key, preempt_disable, preempt_enable};
 use machine::task;
 use spin::{mutex::SpinMutex, RelaxStrategy};
 
 /// How a contended lock waits: under a baton the holder must get its turn.
-pub(super) struct Relax;
+pub(crate) struct Relax;
 
 impl RelaxStrategy for Relax {
     #[inline]

@@ -3,7 +3,7 @@
 //!
 //! C header: [`include/asm-generic/bug.h`](srctree/include/asm-generic/bug.h)
 
-use super::{printk, KERN_WARNING};
+use crate::{printk, KERN_WARNING};
 use core::fmt;
 use machine::task;
 

@@ -2,7 +2,7 @@
 //! Callbacks that run, as far as a debug kernel has to know: code of others, called by the kernel
 //! where they may not do as they like; and sleeping in them, or in an RCU read-side section.
 
-use super::report::{Place, Rule};
+use crate::rule::{Place, Rule};
 use core::{cell::Cell, panic::Location};
 #[cfg(feature = "debug")]
 use machine::cpu;
@@ -62,7 +62,7 @@ machine::per_thread! {
 
 /// True while a callback runs here.
 #[cfg(feature = "debug")]
-pub(super) fn in_frame() -> bool {
+pub(crate) fn in_frame() -> bool {
     OPEN.get() != 0
 }
 
@@ -121,7 +121,7 @@ fn say_once() -> bool {
 
 /// Somebody is about to sleep.
 #[cfg(feature = "debug")]
-pub(super) fn rcu_no_sleep(at: &'static Location<'static>) {
+pub(crate) fn rcu_no_sleep(at: &'static Location<'static>) {
     if let Some(frame) = debug_innermost_frame() {
         if frame.rule.look() && say_once() {
             let (context, seqno) = frame.whom;

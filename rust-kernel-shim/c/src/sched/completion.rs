@@ -3,12 +3,12 @@
 //!
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
 
-use super::{
-    finish_wait, init_wait, init_waitqueue_head, might_sleep, prepare_to_wait_exclusive,
-    schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, wait::wake_locked,
-    wait_queue_entry, wait_queue_head, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
-};
 use crate::ffi::{c_long, c_uint, c_ulong};
+use crate::{
+    finish_wait, init_wait, init_waitqueue_head, might_sleep, prepare_to_wait_exclusive,
+    schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, wait_queue_entry, wait_queue_head,
+    wake_locked, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
+};
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
 
 /// Something to wait for.

@@ -8,7 +8,7 @@
 //! the whole list, and calls what came last first; what is queued meanwhile is for the next
 //! interrupt, which comes when this one is over.
 
-use super::{
+use crate::{
     cpu_relax, irqs_disabled, local_irq_restore, local_irq_save, might_sleep,
     rcu::current_grace_period,
 };
@@ -87,7 +87,7 @@ pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
 
 /// Takes the interrupts that this processor has sent to itself. Interrupts are enabled.
 #[cold]
-pub(super) fn run_irq_work() {
+pub(crate) fn run_irq_work() {
     loop {
         let first = cpu::with(|cpu| cpu.irq_work.replace(null_mut()));
         if first.is_null() {

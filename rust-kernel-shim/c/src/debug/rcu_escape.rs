@@ -6,11 +6,11 @@
 //! looked at: it was asked for in the section that this thread has left last, and the thread is in
 //! none.
 
-use super::{
+use crate::{
+    debug::call::in_frame,
     debugobjects::debug_block_number,
-    frame::in_frame,
     rcu::rcu_last_section,
-    report::{Evidence, Place, Rule},
+    rule::{Evidence, Place, Rule},
 };
 use core::{cell::Cell, panic::Location};
 use machine::cpu;

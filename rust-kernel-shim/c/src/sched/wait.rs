@@ -3,18 +3,18 @@
 //!
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
-use super::{
+use crate::ffi::{c_char, c_int, c_uint, c_void};
+use crate::{
     __spin_lock_init, get_current, list_add, list_add_tail, list_del_init, list_empty, list_head,
     lock_class_key, set_current_state, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t,
     task_struct, wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING,
 };
-use crate::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr::{addr_of, addr_of_mut, null, null_mut};
 
 /// Tasks that wait for something.
 #[repr(C)]
 pub struct wait_queue_head {
-    pub(super) lock: spinlock_t,
+    pub(crate) lock: spinlock_t,
     head: list_head,
 }
 
@@ -147,7 +147,7 @@ pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry
 /// # Safety
 ///
 /// `wq` is initialised, and the caller holds its lock.
-pub(super) unsafe fn wake_locked(wq: *mut wait_queue_head, state: c_uint, nr: c_int) {
+pub(crate) unsafe fn wake_locked(wq: *mut wait_queue_head, state: c_uint, nr: c_int) {
     // SAFETY: By the safety requirements.
     let head = unsafe { addr_of_mut!((*wq).head) };
     let mut woken = 0;

@@ -9,9 +9,9 @@
 //! in Linux since 5.0.
 
 #[cfg(feature = "debug")]
-use super::frame::rcu_no_sleep;
-use super::{irq_work_h::run_irq_work, rcu::current_grace_period};
+use crate::debug::call::rcu_no_sleep;
 use crate::ffi::c_ulong;
+use crate::{irq::irq_work::run_irq_work, rcu::current_grace_period};
 use machine::cpu;
 
 /// Forbids preemption, until [`preempt_enable`].
@@ -96,7 +96,7 @@ pub unsafe fn in_serving_softirq() -> bool {
 
 /// Runs `handler` as a hard interrupt handler: with interrupts disabled. Those that come
 /// meanwhile are taken before this returns, unless this one itself came with them disabled.
-pub(super) fn serve_hardirq<R>(handler: impl FnOnce() -> R) -> R {
+pub(crate) fn serve_hardirq<R>(handler: impl FnOnce() -> R) -> R {
     // SAFETY: There is nothing to promise.
     let flags = unsafe { local_irq_save() };
     cpu::with(|cpu| cpu.enter(&cpu.hardirq, current_grace_period));
@@ -109,7 +109,7 @@ pub(super) fn serve_hardirq<R>(handler: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `handler` as a soft interrupt handler.
-pub(super) fn serve_softirq<R>(handler: impl FnOnce() -> R) -> R {
+pub(crate) fn serve_softirq<R>(handler: impl FnOnce() -> R) -> R {
     cpu::with(|cpu| cpu.enter(&cpu.softirq, current_grace_period));
     let result = handler();
     cpu::with(|cpu| cpu.exit(&cpu.softirq));
@@ -151,7 +151,7 @@ fn check_sleep(at: &'static core::panic::Location<'static>) {
 #[cfg(feature = "debug")]
 #[cold]
 fn report_sleep(file: &str, line: u32, atomic: bool) {
-    use super::{printk, KERN_ERR};
+    use crate::{printk, KERN_ERR};
     use core::format_args as f;
 
     // SAFETY: `printk` asks for nothing.
@@ -168,7 +168,7 @@ fn report_sleep(file: &str, line: u32, atomic: bool) {
                 "in_atomic(): {}, irqs_disabled(): {}, rcu_read_lock_held(): {}\n",
                 u8::from(atomic),
                 u8::from(irqs_disabled()),
-                super::rcu_read_lock_held()
+                crate::rcu_read_lock_held()
             ),
         );
     }

@@ -2,11 +2,11 @@
 //! Reports of rules that somebody has broken.
 //!
 //! What C itself would say (`WARN_ON()`, "BUG: sleeping function ...") it says here too, by
-//! [`printk`](super::printk). A report is something else: a debug kernel's own word, that Linux
+//! [`printk`](crate::printk). A report is something else: a debug kernel's own word, that Linux
 //! would not say, on a channel of its own. It names the rule and its page, and where what led to it
 //! has happened.
 
-use super::globals;
+use crate::globals;
 use core::{
     fmt::{self, Write as _},
     panic::Location,
@@ -69,7 +69,7 @@ impl Rule {
     }
 
     /// Reports that the rule is broken: `what`, on whom, and what led to it. From any context, but
-    /// without a [`shadow`](super::debugobjects::Shadow) in use.
+    /// without a [`shadow`](crate::debugobjects::Shadow) in use.
     #[cold]
     pub fn report(&self, what: fmt::Arguments<'_>, evidence: &[Evidence<'_>]) {
         self.broken.fetch_add(1, Relaxed);

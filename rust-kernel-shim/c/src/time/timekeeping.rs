@@ -5,8 +5,8 @@
 //! [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h),
 //! [`include/linux/delay.h`](srctree/include/linux/delay.h)
 
-use super::{might_sleep, schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE};
 use crate::ffi::{c_int, c_long, c_uint, c_ulong};
+use crate::{might_sleep, schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE};
 use machine::clock;
 
 /// Nanoseconds.

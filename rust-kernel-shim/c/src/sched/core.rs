@@ -4,12 +4,12 @@
 //! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
 //! [`include/linux/kthread.h`](srctree/include/linux/kthread.h)
 
-use super::{
+use crate::ffi::{c_char, c_int, c_long, c_uint, c_void};
+use crate::{
     in_atomic, jiffies,
     workqueue::{wq_worker_running, wq_worker_sleeping},
     TICK_NSEC,
 };
-use crate::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use core::sync::atomic::Ordering::Relaxed;
 use machine::task;
 
@@ -135,8 +135,8 @@ fn schedule_debug() {
         let t = task::current();
         // SAFETY: `printk` asks for nothing.
         unsafe {
-            super::printk(
-                super::KERN_ERR,
+            crate::printk(
+                crate::KERN_ERR,
                 b"\0",
                 format_args!("BUG: scheduling while atomic: {}\n", t.pid),
             )
@@ -211,7 +211,7 @@ pub unsafe fn kthread_create(
     let t = task::spawn(threadfn, data, name.to_bytes());
     if t.is_null() {
         // C: `ERR_PTR()`.
-        return core::ptr::without_provenance_mut((super::ENOMEM as usize).wrapping_neg());
+        return core::ptr::without_provenance_mut((crate::ENOMEM as usize).wrapping_neg());
     }
     t
 }

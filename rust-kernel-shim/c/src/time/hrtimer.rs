@@ -7,14 +7,14 @@
 //! interrupt for each that is. It is created for the first timer and ends with the last. Time is
 //! virtual under a baton, and real otherwise; the grain is a nanosecond.
 
-use super::{
-    globals, kthread_create, ktime_t, serve_hardirq, serve_softirq, set_current_state,
-    spinlock_h::Relax, task_struct, wake_up_process, CLOCK_BOOTTIME, CLOCK_MONOTONIC,
-    CLOCK_REALTIME, CLOCK_TAI, TASK_UNINTERRUPTIBLE,
-};
 use crate::{
     ffi::{c_int, c_uint, c_void},
     WARN_ON,
+};
+use crate::{
+    globals, kthread_create, ktime_t, sched::spinlock::Relax, serve_hardirq, serve_softirq,
+    set_current_state, task_struct, wake_up_process, CLOCK_BOOTTIME, CLOCK_MONOTONIC,
+    CLOCK_REALTIME, CLOCK_TAI, TASK_UNINTERRUPTIBLE,
 };
 use core::{
     ptr::null_mut,
@@ -100,7 +100,7 @@ impl hrtimer {
 }
 
 /// The timers of one machine.
-pub(super) struct HrTimers(SpinMutex<Inner, Relax>);
+pub(crate) struct HrTimers(SpinMutex<Inner, Relax>);
 
 /// # Invariants
 ///
@@ -119,7 +119,7 @@ struct Inner {
 unsafe impl Send for Inner {}
 
 impl HrTimers {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(SpinMutex::new(Inner {
             first: null_mut(),
             alive: false,
@@ -370,7 +370,7 @@ pub unsafe fn hrtimer_cancel(timer: *mut hrtimer) -> c_int {
             return result;
         }
         // SAFETY: There is nothing to promise.
-        unsafe { super::cpu_relax() };
+        unsafe { crate::cpu_relax() };
     }
 }
 

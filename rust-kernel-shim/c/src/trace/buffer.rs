@@ -3,8 +3,8 @@
 //!
 //! In the kernel: `kernel/trace/`, read through `trace_pipe`.
 
-use super::{tracepoint, tracepoint_probe_register, tracepoint_probe_unregister};
 use crate::ffi::{c_int, c_void};
+use crate::{tracepoint, tracepoint_probe_register, tracepoint_probe_unregister};
 use machine::trace;
 
 /// # Safety

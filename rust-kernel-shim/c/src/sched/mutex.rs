@@ -3,12 +3,12 @@
 //!
 //! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h)
 
-use super::{
+use crate::ffi::{c_char, c_int};
+use crate::{
     __wake_up, finish_wait, init_wait, init_waitqueue_head, lock_class_key, might_sleep,
     prepare_to_wait_exclusive, schedule, wait_queue_entry, wait_queue_head, TASK_NORMAL,
     TASK_UNINTERRUPTIBLE,
 };
-use crate::ffi::{c_char, c_int};
 use core::{
     mem::MaybeUninit,
     ptr::{addr_of_mut, null_mut},

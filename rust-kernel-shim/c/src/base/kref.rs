@@ -3,11 +3,11 @@
 //!
 //! C header: [`include/linux/kref.h`](srctree/include/linux/kref.h)
 
-use super::{
+use crate::ffi::{c_int, c_uint};
+use crate::{
     refcount_dec_and_test, refcount_inc, refcount_inc_not_zero, refcount_read, refcount_t,
     REFCOUNT_INIT,
 };
-use crate::ffi::{c_int, c_uint};
 use core::ptr::addr_of_mut;
 
 /// A reference count inside the object that it counts.
