@@ -4,10 +4,7 @@
 use super::{
     bindings,
     context::FenceContext,
-    ops::{
-        FenceContextOps,
-        OpsFence, //
-    },
+    ops::FenceContextOps, //
 };
 use core::{
     mem::{
@@ -18,7 +15,6 @@ use core::{
         addr_of,
         addr_of_mut,
         drop_in_place,
-        null_mut,
         NonNull, //
     },
 };
@@ -42,7 +38,8 @@ const UNDECIDED: c_int = 1;
 ///
 /// # Invariants
 ///
-/// `context` is valid until a grace period after the fence has signalled.
+/// - `context` is valid until a grace period after the fence has signalled.
+/// - `data` is dropped no sooner.
 #[repr(C)]
 pub(super) struct Block<T: FenceContextOps> {
     base: Opaque<bindings::dma_fence>,
@@ -58,34 +55,12 @@ impl<T: FenceContextOps> Block<T> {
         let block = Self {
             base: Opaque::zeroed(),
             rcu: Opaque::zeroed(),
-            // INVARIANT: Whoever makes a fence of the block keeps the context as long.
+            // INVARIANT: The issuer's side keeps the context as long.
             context,
             decided: Atomic::new(UNDECIDED),
             data,
         };
         Ok(KBox::new(block, GFP_KERNEL)?)
-    }
-
-    /// Makes a fence of the block, with one reference, which is the caller's.
-    #[track_caller]
-    pub(super) fn into_fence(block: KBox<Self>, seqno: u64) -> NonNull<Self> {
-        // SAFETY: By the invariant.
-        let context = unsafe { &*block.context };
-        let number = context.number();
-        let block = NonNull::from(KBox::leak(block));
-        let (fence, ops) = (Self::fence(block), &OpsFence::<T>::OPS);
-        // SAFETY: The memory is fresh; a null lock selects the fence's own; the ops are promoted
-        // to a static, and what they reach lives as the invariant says.
-        unsafe {
-            if T::SEQNO64 {
-                bindings::dma_fence_init64(fence, ops, null_mut(), number, seqno);
-            } else {
-                bindings::dma_fence_init(fence, ops, null_mut(), number, seqno);
-            }
-            let data = addr_of!((*block.as_ptr()).data).addr();
-            bindings::__dma_fence_reaches(fence, context.addr(), context.names(), data);
-        }
-        block
     }
 
     /// The fence of a block.
@@ -94,50 +69,42 @@ impl<T: FenceContextOps> Block<T> {
         block.as_ptr().cast()
     }
 
-    /// The context of a fence.
+    /// The block of a fence.
     ///
     /// # Safety
     ///
-    /// `fence` is the fence of a `Block<T>`, and was not signalled before the read-side section
-    /// that lasts for `'a` began.
-    pub(super) unsafe fn context<'a>(fence: *mut bindings::dma_fence) -> &'a FenceContext<T> {
+    /// `fence` is that of a `Block<T>`. It was not signalled before the read-side section that lasts
+    /// for `'a` began; or its issuer does not hand it over during `'a`.
+    pub(super) unsafe fn of<'a>(fence: *mut bindings::dma_fence) -> &'a Self {
         // CAST: `base` is the first member.
-        let block = fence.cast::<Self>();
-        // SAFETY: By the safety requirements and the invariant.
-        unsafe { &*(*block).context }
+        // SAFETY: The block is freed, and what is in it dropped, a grace period after it was handed
+        // over, which happens after the signal.
+        unsafe { &*fence.cast::<Self>() }
     }
 
-    /// The driver's data of a fence.
-    ///
-    /// # Safety
-    ///
-    /// As [`context`](Self::context), or the issuer has not handed the block over.
-    pub(super) unsafe fn data<'a>(fence: *mut bindings::dma_fence) -> &'a T::FenceDataType {
-        // CAST: `base` is the first member.
-        let block = fence.cast::<Self>();
-        // SAFETY: By the safety requirements; dropped no sooner than a grace period after the
-        // signal.
-        unsafe { &(*block).data }
+    /// The timeline.
+    pub(super) fn context(&self) -> &FenceContext<T> {
+        // SAFETY: By the invariant, since a reference to a block lasts no longer than that.
+        unsafe { &*self.context }
     }
 
-    /// Decides what the fence signals with, unless somebody has before; gives what was decided.
+    /// The driver's data.
+    pub(super) fn data(&self) -> &T::FenceDataType {
+        &self.data
+    }
+
+    /// Decides what the fence signals with, unless that is decided; returns what was decided.
     ///
-    /// Its driver signals a fence, and whoever polls it may find that it is over: the first of
-    /// them all has the last word, and the others say the same. A poll sets the error without
-    /// the lock, so without this it might change that of a fence that has just signalled.
-    ///
-    /// # Safety
-    ///
-    /// As [`data`](Self::data).
-    pub(super) unsafe fn decide(fence: *mut bindings::dma_fence, result: Result) -> c_int {
-        // CAST: `base` is the first member.
-        let block = fence.cast::<Self>();
+    /// The driver signals a fence, and any poll may find that it is over: the first of them all
+    /// decides, and the others say the same. A poll sets the error without the lock, so without
+    /// this it might change that of a fence that has just signalled.
+    pub(super) fn decide(&self, result: Result) -> c_int {
         let error = match result {
             Ok(()) => 0,
             Err(error) => error.to_errno(),
         };
-        // SAFETY: By the safety requirements.
-        match unsafe { &(*block).decided }.cmpxchg(UNDECIDED, error, Full) {
+        // Pairs with the load in `decided()`, and with itself on other CPUs.
+        match self.decided.cmpxchg(UNDECIDED, error, Full) {
             Ok(_) => error,
             Err(decided) => decided,
         }
@@ -145,15 +112,9 @@ impl<T: FenceContextOps> Block<T> {
 
     /// What was decided that the fence signals with, if that is decided: then it is over, whatever
     /// its driver says from now on.
-    ///
-    /// # Safety
-    ///
-    /// As [`data`](Self::data).
-    pub(super) unsafe fn decided(fence: *mut bindings::dma_fence) -> Option<c_int> {
-        // CAST: `base` is the first member.
-        let block = fence.cast::<Self>();
-        // SAFETY: By the safety requirements.
-        let decided = unsafe { &(*block).decided }.load(Acquire);
+    pub(super) fn decided(&self) -> Option<c_int> {
+        // Pairs with the exchange in `decide()`.
+        let decided = self.decided.load(Acquire);
         (decided != UNDECIDED).then_some(decided)
     }
 
@@ -165,7 +126,7 @@ impl<T: FenceContextOps> Block<T> {
     /// The fence has signalled; the caller gives up its reference, and does not use the data
     /// any more.
     pub(super) unsafe fn hand_over(block: NonNull<Self>) {
-        // SAFETY: By the safety requirements the block is valid, and its head unused.
+        // SAFETY: The caller's reference keeps the block, whose head is unused until here.
         unsafe {
             if needs_drop::<T::FenceDataType>() {
                 let head = Opaque::cast_into(addr_of!((*block.as_ptr()).rcu));
@@ -176,13 +137,13 @@ impl<T: FenceContextOps> Block<T> {
         }
     }
 
-    /// Ends a fence that nobody but its issuer has ever seen, without a signal.
+    /// Ends a fence that was never published, without a signal.
     ///
     /// # Safety
     ///
-    /// It is so, and the caller gives up its reference.
+    /// It was never published, and the caller gives up its reference.
     pub(super) unsafe fn discard(block: NonNull<Self>) {
-        // SAFETY: By the safety requirements there are no readers to wait for.
+        // SAFETY: Only the issuer, which is the caller, can have found the data.
         unsafe {
             Self::drop_data(block.as_ptr());
             bindings::dma_fence_put(Self::fence(block));
@@ -195,7 +156,8 @@ impl<T: FenceContextOps> Block<T> {
     ///
     /// `head` is the member of a block that was handed over a grace period ago.
     unsafe extern "C" fn free(head: *mut bindings::callback_head) {
-        // SAFETY: By the safety requirements nobody can reach the data any more.
+        // SAFETY: Readers that could reach the data are gone since the grace period is over, and the
+        // reference is the one that the issuer handed over.
         unsafe {
             let head = head.cast::<Opaque<bindings::callback_head>>();
             let block = container_of!(head, Self, rcu);
@@ -208,9 +170,9 @@ impl<T: FenceContextOps> Block<T> {
     ///
     /// # Safety
     ///
-    /// Nobody can reach it any more.
+    /// No reference to it exists, and none is made any more.
     unsafe fn drop_data(block: *mut Self) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: The data is dropped once, and not reachable: the caller's guarantee.
         unsafe {
             let data = addr_of_mut!((*block).data);
             bindings::__dma_fence_drops(data.addr(), size_of::<T::FenceDataType>());

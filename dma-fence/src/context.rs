@@ -3,12 +3,7 @@
 
 use super::{
     bindings,
-    block::Block,
-    driver_fence::{
-        ArcDriverFenceAllocation,
-        DriverFenceAllocation, //
-    },
-    ops::FenceContextOps,
+    ops::FenceContextOps, //
 };
 use core::{
     marker::PhantomPinned,
@@ -22,8 +17,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        rcu,
-        Arc, //
+        rcu, //
     },
 };
 
@@ -36,15 +30,14 @@ use kernel::{
 /// # Panics
 ///
 /// Dropping it panics if a fence was forgotten (`mem::forget`, say): it can never be signalled,
-/// and whoever holds it would find names that are gone. As in the kernel this is the end, also
-/// where panics unwind otherwise.
+/// and its users would find names that are gone. As in the kernel this is the end, also where
+/// panics unwind otherwise.
 ///
 /// # Invariants
 ///
 /// `unsignalled` is no less than the number of fences whose issuer's side has neither signalled nor
-/// been dropped: each is counted before the fence is made, and until it has signalled or is known
-/// to nobody else. What is
-/// counted and forgotten stays so.
+/// been dropped: each is counted before the fence is made, and until it has signalled or is
+/// discarded, unpublished. What is counted and forgotten stays so.
 #[pin_data(PinnedDrop)]
 pub struct FenceContext<T: FenceContextOps> {
     number: u64,
@@ -82,38 +75,13 @@ impl<T: FenceContextOps> FenceContext<T> {
         try_pin_init!(Self {
             driver_name: driver?,
             timeline_name: timeline?,
-            // SAFETY: No requirements.
+            // SAFETY: It takes a number, and has no preconditions.
             number: unsafe { bindings::dma_fence_context_alloc(1) },
             next_seqno: Atomic::new(initial_seqno),
             unsignalled: Atomic::new(0),
             data <- data,
             _pin: PhantomPinned,
         })
-    }
-
-    /// Allocates the memory of a fence, so that creating it later cannot fail. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM.
-    pub fn new_fence_allocation(
-        &self,
-        data: T::FenceDataType,
-    ) -> Result<DriverFenceAllocation<'_, T>> {
-        DriverFenceAllocation::new(self, data)
-    }
-
-    /// As [`new_fence_allocation`](Self::new_fence_allocation), for a fence that keeps its
-    /// timeline alive.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM.
-    pub fn new_arc_fence_allocation(
-        this: &Arc<Self>,
-        data: T::FenceDataType,
-    ) -> Result<ArcDriverFenceAllocation<T>> {
-        ArcDriverFenceAllocation::new(this.clone(), data)
     }
 
     /// The context number, which no other timeline has.
@@ -126,14 +94,9 @@ impl<T: FenceContextOps> FenceContext<T> {
         &self.data
     }
 
-    /// Where it stands.
-    pub(super) fn addr(&self) -> usize {
-        core::ptr::from_ref(self).addr()
-    }
-
-    /// Where the two names stand.
-    pub(super) fn names(&self) -> [usize; 2] {
-        [&self.driver_name, &self.timeline_name].map(|name| name.as_char_ptr().addr())
+    /// The names of the driver and of the timeline.
+    pub(super) fn names(&self) -> [&CStr; 2] {
+        [&self.driver_name, &self.timeline_name]
     }
 
     /// Takes the next sequence number.
@@ -150,43 +113,17 @@ impl<T: FenceContextOps> FenceContext<T> {
     pub(super) fn finished(&self) {
         self.unsignalled.add(-1i64, Relaxed);
     }
-
-    /// # Safety
-    ///
-    /// `fence` is of such a timeline, and this is a read-side section that began before it had
-    /// signalled.
-    pub(super) unsafe extern "C" fn get_driver_name(
-        fence: *mut bindings::dma_fence,
-    ) -> *const c_char {
-        // SAFETY: By the safety requirements; our drop waits for the end of such sections.
-        unsafe { Block::<T>::context(fence) }
-            .driver_name
-            .as_char_ptr()
-    }
-
-    /// # Safety
-    ///
-    /// `fence` is of such a timeline, and this is a read-side section that began before it had
-    /// signalled.
-    pub(super) unsafe extern "C" fn get_timeline_name(
-        fence: *mut bindings::dma_fence,
-    ) -> *const c_char {
-        // SAFETY: By the safety requirements; our drop waits for the end of such sections.
-        unsafe { Block::<T>::context(fence) }
-            .timeline_name
-            .as_char_ptr()
-    }
 }
 
 #[pinned_drop]
 impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
     fn drop(self: Pin<&mut Self>) {
-        // Whoever found the ops before a fence had signalled may be inside our names. That is
+        // A reader that found the ops before a fence had signalled may be inside our names. That is
         // so even if nothing waits to be freed, and then `rcu_barrier()` alone would not wait.
         rcu::synchronize_rcu();
-        // SAFETY: No requirements.
-        unsafe { bindings::__dma_fence_drops(self.addr(), size_of::<Self>()) };
-        // Only now is nobody inside an op any more, where fences can be made as well.
+        let addr = core::ptr::from_ref(&*self).addr();
+        // SAFETY: It compares addresses, and has no preconditions.
+        unsafe { bindings::__dma_fence_drops(addr, size_of::<Self>()) };
         let unsignalled = self.unsignalled.load(Relaxed);
         if unsignalled != 0 {
             forgotten(self.number, unsignalled);

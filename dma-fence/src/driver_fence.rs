@@ -10,7 +10,6 @@ use super::{
     context::FenceContext,
     fence::Fence,
     ops::FenceContextOps,
-    private::PrivateFence,
     signalling::Signalling, //
 };
 use core::{
@@ -51,8 +50,35 @@ pub type DriverFenceAllocation<'a, T> = FenceAllocation<T, &'a FenceContext<T>>;
 /// Memory for an [`ArcDriverFence`].
 pub type ArcDriverFenceAllocation<T> = FenceAllocation<T, Arc<FenceContext<T>>>;
 
+impl<T: FenceContextOps> FenceContext<T> {
+    /// Allocates the memory of a fence, so that creating it later cannot fail. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub fn new_fence_allocation(
+        &self,
+        data: T::FenceDataType,
+    ) -> Result<DriverFenceAllocation<'_, T>> {
+        DriverFenceAllocation::new(self, data)
+    }
+
+    /// As [`new_fence_allocation`](Self::new_fence_allocation), for a fence that keeps its
+    /// timeline alive.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub fn new_arc_fence_allocation(
+        this: &Arc<Self>,
+        data: T::FenceDataType,
+    ) -> Result<ArcDriverFenceAllocation<T>> {
+        ArcDriverFenceAllocation::new(this.clone(), data)
+    }
+}
+
 impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
-    pub(super) fn new(context: C, data: T::FenceDataType) -> Result<Self> {
+    fn new(context: C, data: T::FenceDataType) -> Result<Self> {
         Ok(Self {
             block: Block::new(&context, data)?,
             context,
@@ -63,27 +89,20 @@ impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
     #[doc(alias = "dma_fence_init64")]
     #[track_caller]
     pub fn new_fence(self) -> IssuedFence<T, C> {
-        let seqno = self.context.take_seqno();
-        self.new_fence_at(seqno)
-    }
-
-    /// Creates the fence with the timeline's next number, but keeps it private until it is
-    /// published. From any context.
-    #[track_caller]
-    pub fn new_private_fence(self) -> PrivateFence<T, C> {
-        let seqno = self.context.take_seqno();
-        PrivateFence::new(self.issue(seqno))
+        self.issue(None).published()
     }
 
     /// Creates the fence with a number of the caller's choice, for timelines whose values mean
     /// something; the timeline's next number stays. From any context.
     #[track_caller]
     pub fn new_fence_at(self, seqno: u64) -> IssuedFence<T, C> {
-        self.issue(seqno).published()
+        self.issue(Some(seqno)).published()
     }
 
+    /// Creates the fence with that number, or the timeline's next, and does not publish it.
     #[track_caller]
-    fn issue(self, seqno: u64) -> IssuedFence<T, C> {
+    pub(super) fn issue(self, seqno: Option<u64>) -> IssuedFence<T, C> {
+        let seqno = seqno.unwrap_or_else(|| self.context.take_seqno());
         self.context.issued();
         IssuedFence {
             block: Block::into_fence(self.block, seqno),
@@ -92,9 +111,9 @@ impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
     }
 }
 
-// SAFETY: The block is memory that nobody else knows, with the data, and the rest is `context`.
+// SAFETY: The block is memory of our own, with the data, and the rest is `context`.
 unsafe impl<T: FenceContextOps, C: ContextRef<T> + Send> Send for FenceAllocation<T, C> {}
-// SAFETY: As above.
+// SAFETY: `&self` gives access to nothing but the `Sync` context and data.
 unsafe impl<T: FenceContextOps, C: ContextRef<T> + Sync> Sync for FenceAllocation<T, C> {}
 
 /// The issuer's side of a fence: the only thing that can signal it.
@@ -129,16 +148,16 @@ pub type ArcDriverFence<T> = IssuedFence<T, Arc<FenceContext<T>>>;
 
 // SAFETY: The data is `Send + Sync`, the C fence is thread-safe, and the rest is `context`.
 unsafe impl<T: FenceContextOps, C: ContextRef<T> + Send> Send for IssuedFence<T, C> {}
-// SAFETY: As above.
+// SAFETY: The data is `Sync`, the C fence is thread-safe, and so is `context`.
 unsafe impl<T: FenceContextOps, C: ContextRef<T> + Sync> Sync for IssuedFence<T, C> {}
 
 // What is pinned is the block and the timeline, not this handle.
 impl<T: FenceContextOps, C: ContextRef<T>> Unpin for IssuedFence<T, C> {}
 
 impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
-    /// What everybody else sees.
+    /// The side that all others see.
     pub fn as_fence(&self) -> &Fence {
-        // SAFETY: By the invariant there is a reference.
+        // SAFETY: By the invariant we have a reference, which is not given up before `self` goes.
         unsafe { Fence::from_raw(Block::fence(self.block)) }
     }
 
@@ -153,7 +172,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     /// Signals, with an error if `result` is one. From any context, unless it is the last user of
     /// its timeline; callbacks run here.
     ///
-    /// If somebody's poll was faster, the result of that stays. Rules
+    /// If a poll was faster, the result of that stays. Rules
     /// [signal-once](../../book/rules/signal-once.html) and
     /// [error-before-signal](../../book/rules/error-before-signal.html).
     #[doc(alias("dma_fence_signal", "dma_fence_set_error"))]
@@ -170,7 +189,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
         unsafe {
             let flags = bindings::dma_fence_lock_irqsave(fence);
             if !bindings::dma_fence_test_signaled_flag(fence) {
-                let error = Block::<T>::decide(fence, result);
+                let error = self.block.as_ref().decide(result);
                 if error != 0 {
                     bindings::dma_fence_set_error(fence, error);
                 }
@@ -184,11 +203,12 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     ///
     /// # Safety
     ///
-    /// Nobody else has ever seen it.
+    /// It was never published.
     pub(super) unsafe fn discard(self) {
         let (block, context) = self.into_parts();
         context.finished();
-        // SAFETY: By the safety requirements; the reference is that of the invariant.
+        // SAFETY: It was never published: the caller's guarantee. The reference is that of the
+        // invariant.
         unsafe { Block::discard(block) };
     }
 
@@ -205,7 +225,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> Deref for IssuedFence<T, C> {
 
     fn deref(&self) -> &Self::Target {
         // SAFETY: By the invariant the block was not handed over.
-        unsafe { Block::<T>::data(Block::fence(self.block)) }
+        unsafe { self.block.as_ref() }.data()
     }
 }
 
@@ -235,7 +255,8 @@ impl<T: FenceContextOps> DriverFenceBorrow<'_, T> {
     ///
     /// `ptr` comes from `DriverFence::into_foreign`, and is not taken back while this exists.
     unsafe fn new(ptr: *mut c_void) -> Self {
-        // SAFETY: By the safety requirements; what is borrowed is not dropped.
+        // SAFETY: The pointer is of `into_foreign`: the caller's guarantee. What is borrowed is not
+        // dropped.
         let fence = ManuallyDrop::new(unsafe { DriverFence::from_foreign(ptr) });
         Self { fence }
     }
@@ -271,18 +292,19 @@ unsafe impl<T: FenceContextOps> ForeignOwnable for IssuedFence<T, &FenceContext<
         unsafe {
             Self {
                 block: NonNull::new_unchecked(ptr.cast()),
-                context: Block::context(ptr.cast()),
+                context: Block::of(ptr.cast()).context(),
             }
         }
     }
 
     unsafe fn borrow<'a>(ptr: *mut c_void) -> DriverFenceBorrow<'a, T> {
-        // SAFETY: As required.
+        // SAFETY: The pointer is of `into_foreign`, and not taken back during `'a`.
         unsafe { DriverFenceBorrow::new(ptr) }
     }
 
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> DriverFenceBorrow<'a, T> {
-        // SAFETY: As required; there is nothing to borrow mutably.
+        // SAFETY: The pointer is of `into_foreign`, and not taken back during `'a`; there is nothing
+        // to borrow mutably.
         unsafe { DriverFenceBorrow::new(ptr) }
     }
 }

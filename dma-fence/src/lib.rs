@@ -11,7 +11,7 @@
 //!   they are known.
 //! - A [`DriverFence`] is the issuer's side: the only thing that can signal. Its
 //!   [`ArcDriverFence`] variant keeps its context alive by itself.
-//! - A [`Fence`] is what everybody else sees, counted by [`ARef`](kernel::sync::aref::ARef).
+//! - A [`Fence`] is what all others see, counted by [`ARef`](kernel::sync::aref::ARef).
 //!
 //! # The contract
 //!
@@ -70,6 +70,7 @@ mod private;
 mod signalling;
 #[cfg(not(CONFIG_RUST))]
 pub mod testing;
+mod vtable;
 mod wait_any;
 
 /// What the lines that this crate prints start with; in Linux they start with the module's name.
@@ -102,6 +103,7 @@ pub use self::{
     ops::{
         DeadlineOp,
         FenceContextOps,
+        OpsContext,
         OpsFence,
         PollOp, //
     },

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Fences that nobody has seen yet.
+//! Fences that are not published yet.
 
 use super::{
     context::FenceContext,
     driver_fence::{
         ContextRef,
+        FenceAllocation,
         IssuedFence, //
     },
     ops::FenceContextOps,
@@ -15,10 +16,10 @@ use core::{
 };
 use kernel::sync::Arc;
 
-/// A fence that exists but that nobody else has seen, since there is no way to it from here.
+/// A fence that exists but that only its issuer knows, since there is no way to it from here.
 ///
-/// Having one tells you that nobody waits for the fence: it may be dropped, and then it never
-/// was. Once it is [`publish`](Self::publish)ed, it must be signalled: dropping what that gives
+/// Having one tells you that no task waits for the fence: it may be dropped, and then it never
+/// was. Once it is [`publish`](Self::publish)ed, it must be signalled: dropping what that returns
 /// is an error. So whatever can fail goes between the two.
 ///
 /// # Examples
@@ -49,11 +50,16 @@ pub type PrivateDriverFence<'a, T> = PrivateFence<T, &'a FenceContext<T>>;
 /// A private [`ArcDriverFence`](super::ArcDriverFence).
 pub type PrivateArcDriverFence<T> = PrivateFence<T, Arc<FenceContext<T>>>;
 
-impl<T: FenceContextOps, C: ContextRef<T>> PrivateFence<T, C> {
-    pub(super) fn new(fence: IssuedFence<T, C>) -> Self {
-        Self(ManuallyDrop::new(fence))
+impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
+    /// Creates the fence with the timeline's next number, but keeps it private until it is
+    /// published. From any context.
+    #[track_caller]
+    pub fn new_private_fence(self) -> PrivateFence<T, C> {
+        PrivateFence(ManuallyDrop::new(self.issue(None)))
     }
+}
 
+impl<T: FenceContextOps, C: ContextRef<T>> PrivateFence<T, C> {
     /// Makes it a fence that others may see, and that must be signalled.
     #[track_caller]
     pub fn publish(self) -> IssuedFence<T, C> {

@@ -4,7 +4,6 @@
 use super::{
     super::contract,
     dma_fence, dma_fence_begin_signalling, dma_fence_cb, dma_fence_end_signalling,
-    dma_fence_test_signaled_flag,
     fence::{cb_list, SIGNALED, TIMESTAMP},
     trace_dma_fence_signaled,
 };
@@ -190,7 +189,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
 pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
     // SAFETY: By the safety requirements.
     unsafe {
-        let signaled = dma_fence_test_signaled_flag(fence);
+        let signaled = (*fence).test(SIGNALED);
         dma_fence_signal_locked(fence);
         signaled
     }
