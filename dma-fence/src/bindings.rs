@@ -17,6 +17,7 @@
 
 #![allow(non_camel_case_types, non_upper_case_globals)]
 
+mod annotate;
 mod callback;
 mod container;
 mod context;
@@ -26,7 +27,6 @@ mod fence;
 mod init;
 mod names;
 mod order;
-mod reach;
 mod refs;
 mod signal;
 mod signalling;
@@ -37,9 +37,9 @@ mod wait;
 mod wait_any;
 
 pub use self::{
-    callback::*, container::*, context::*, deadline::*, describe::*, fence::*, init::*, names::*,
-    order::*, reach::*, refs::*, signal::*, signalling::*, state::*, stub::*, trace::*, wait::*,
-    wait_any::*,
+    annotate::*, callback::*, container::*, context::*, deadline::*, describe::*, fence::*,
+    init::*, names::*, order::*, refs::*, signal::*, signalling::*, state::*, stub::*, trace::*,
+    wait::*, wait_any::*,
 };
 pub use kernel::bindings::{
     call_rcu, callback_head, ktime_get, ktime_t, list_head, seq_file, spinlock_t,

@@ -123,7 +123,7 @@ impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
         rcu::synchronize_rcu();
         let addr = core::ptr::from_ref(&*self).addr();
         // SAFETY: It compares addresses, and has no preconditions.
-        unsafe { bindings::__dma_fence_drops(addr, size_of::<Self>()) };
+        unsafe { bindings::__dma_fence_debug_drops(addr, size_of::<Self>()) };
         let unsignalled = self.unsignalled.load(Relaxed);
         if unsignalled != 0 {
             forgotten(self.number, unsignalled);

@@ -236,7 +236,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> Drop for IssuedFence<T, C> {
             let seqno = self.as_fence().seqno();
             pr_err!("fence {} was dropped unsignalled: canceled\n", seqno);
             // SAFETY: By the invariant the fence is live.
-            unsafe { bindings::__dma_fence_forgets(Block::fence(self.block)) };
+            unsafe { bindings::__dma_fence_debug_forgets(Block::fence(self.block)) };
             self.finish(Err(ECANCELED));
         }
         self.context.finished();

@@ -26,7 +26,7 @@ pub use kernel::bindings::*;
 ///
 /// None.
 #[inline(always)]
-pub unsafe fn __dma_fence_reaches(
+pub unsafe fn __dma_fence_debug_reaches(
     _fence: *mut dma_fence,
     _context: usize,
     _names: [usize; 2],
@@ -40,7 +40,7 @@ pub unsafe fn __dma_fence_reaches(
 ///
 /// None.
 #[inline(always)]
-pub unsafe fn __dma_fence_drops(_addr: usize, _size: usize) {}
+pub unsafe fn __dma_fence_debug_drops(_addr: usize, _size: usize) {}
 
 /// For the contract room, which Linux does not have.
 ///
@@ -68,7 +68,7 @@ pub unsafe fn __dma_fence_added_at(
 ///
 /// None.
 #[inline(always)]
-pub unsafe fn __dma_fence_forgets(_fence: *mut dma_fence) {}
+pub unsafe fn __dma_fence_debug_forgets(_fence: *mut dma_fence) {}
 
 // # Safety
 //

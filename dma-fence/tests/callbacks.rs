@@ -14,7 +14,7 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         rcu, Arc, Completion,
     },
-    testing::{baton, expect_report},
+    testing::{expect_report, vcpu},
     time::Delta,
     workqueue::{self, impl_has_work, new_work, Work, WorkItem},
 };
@@ -103,7 +103,7 @@ fn too_late_gives_the_callback_back() -> Result {
 
 #[test]
 fn a_completion_is_completed_and_a_task_woken() {
-    let done = baton::fifo(|| -> Result {
+    let done = vcpu::fifo(|| -> Result {
         let context = context(Plain)?;
         let issued = context.new_fence_allocation(())?.new_fence();
         let completion = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
@@ -279,7 +279,7 @@ fn a_signal_has_a_time() -> Result {
 
 #[test]
 fn waiting_for_any() {
-    let done = baton::fifo(|| -> Result {
+    let done = vcpu::fifo(|| -> Result {
         let context = context(Plain)?;
         let (a, b) = (
             context.new_fence_allocation(())?.new_fence(),
@@ -354,7 +354,7 @@ impl WorkItem for Item {
 
 #[test]
 fn a_work_item_is_queued() {
-    let done = baton::fifo(|| -> Result {
+    let done = vcpu::fifo(|| -> Result {
         let context = context(Plain)?;
         let issued = context.new_fence_allocation(())?.new_fence();
         let init = try_pin_init!(Item {
@@ -374,7 +374,7 @@ fn a_work_item_is_queued() {
 #[test]
 fn a_signal_is_forwarded_with_its_error() {
     for result in [Ok(()), Err(EIO)] {
-        let done = baton::fifo(|| -> Result {
+        let done = vcpu::fifo(|| -> Result {
             let (from, to) = (context(Plain)?, context(Plain)?);
             let theirs = from.new_fence_allocation(())?.new_fence();
             let ours = FenceContext::new_arc_fence_allocation(&to, ())?.new_fence();
@@ -429,14 +429,14 @@ fn take_a_forward_back() -> Result {
 
 #[test]
 fn a_forward_that_is_called_too_early_does_nothing() {
-    let done = baton::fifo(|| -> Result {
+    let done = vcpu::fifo(|| -> Result {
         let (from, to) = (context(Plain)?, context(Plain)?);
         let theirs = from.new_fence_allocation(())?.new_fence();
         let ours = FenceContext::new_arc_fence_allocation(&to, ())?.new_fence();
         let shared: ARef<Fence> = ours.as_fence().into();
         let mut forward = Forward::new(theirs.as_fence(), ours)?;
         forward.on_signal();
-        baton::settle();
+        vcpu::settle();
         assert_eq!(shared.status(), None);
         let registration = register(theirs.as_fence(), forward)?;
         theirs.signal(Ok(()));

@@ -11,9 +11,8 @@ use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc, Completion},
     testing::{
-        baton,
         memory::{allocations, fail_nth, live_blocks, rcu_barrier},
-        without_checks,
+        vcpu, without_checks,
     },
     time::{delay::fsleep, Delta},
     workqueue,
@@ -65,7 +64,7 @@ fn costs(context: &Context) -> Result {
 
 /// Waits that sleep: what they allocate is counted on the thread that waits.
 fn waiting_costs() -> Result {
-    baton::fifo(|| -> Result {
+    vcpu::fifo(|| -> Result {
         let context = context()?;
         let mut fences = KVec::new();
         for _ in 0..2 {

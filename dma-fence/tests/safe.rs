@@ -14,7 +14,7 @@ use kernel::{
     str::CString,
     sync::{aref::ARef, rcu, Arc},
     task::Task,
-    testing::{self, baton},
+    testing::{self, vcpu},
     time::{delay::fsleep, Delta},
     types::ForeignOwnable,
 };
@@ -172,7 +172,7 @@ fn drop_it_unsignalled() -> Result {
 #[test]
 fn data_lives_for_a_grace_period_after_the_signal() {
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
-    let done = baton::fifo(|| -> Result {
+    let done = vcpu::fifo(|| -> Result {
         let context = context(Counting)?;
         let issued = context.new_fence_allocation(Counted(&DROPPED))?.new_fence();
         assert_eq!(issued.0.load(SeqCst), 0);
@@ -308,7 +308,7 @@ impl Waiter {
 
 #[test]
 fn waits_end_with_the_signal_a_timeout_or_an_interrupt() {
-    let done = baton::fifo(|| -> Result {
+    let done = vcpu::fifo(|| -> Result {
         let context = context(Plain)?;
         let issued = context.new_fence_allocation(())?.new_fence();
         let fence: ARef<Fence> = issued.as_fence().into();
@@ -329,10 +329,10 @@ fn waits_end_with_the_signal_a_timeout_or_an_interrupt() {
         let task = interrupted.start();
         timed.start();
         both.start();
-        baton::settle();
+        vcpu::settle();
         // SAFETY: `task` is a reference.
         unsafe { c::send_sig(c::SIGUSR1, task.as_ptr(), 1) };
-        baton::settle();
+        vcpu::settle();
         assert_eq!(interrupted.found().as_deref(), Some("Err(ERESTARTSYS)"));
         fsleep(Delta::from_millis(10));
         assert_eq!(
@@ -341,7 +341,7 @@ fn waits_end_with_the_signal_a_timeout_or_an_interrupt() {
         );
 
         issued.signal(Ok(()));
-        baton::settle();
+        vcpu::settle();
         assert_eq!(plain.found().as_deref(), Some("done"));
         assert_eq!(timed.found().as_deref(), Some("Some(47)"));
         assert_eq!(both.found().as_deref(), Some("Ok(Some(997))"));
@@ -375,7 +375,7 @@ fn reader(fence: &Fence) {
 
 #[test]
 fn the_names_outlive_every_reader() {
-    let done = baton::fifo(|| -> Result {
+    let done = vcpu::fifo(|| -> Result {
         let context = context(Plain)?;
         let issued = context.new_fence_allocation(())?.new_fence();
         let fence: ARef<Fence> = issued.as_fence().into();

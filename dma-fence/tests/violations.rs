@@ -23,7 +23,7 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         new_mutex, new_spinlock, rcu, Arc, Mutex, SpinLock,
     },
-    testing::{baton, expect_report, insmod, trace},
+    testing::{expect_report, insmod, trace, vcpu},
     time::{delay::fsleep, msecs_to_jiffies, Delta},
     workqueue,
 };
@@ -31,7 +31,7 @@ use kernel::{
 /// Runs the driver without its mistake, which nobody may report, and with it, which breaks `rule`.
 #[track_caller]
 fn judge(rule: &str, driver: impl Fn(bool) + Sync) {
-    assert_eq!(baton::fifo(|| driver(false)), Ok(()));
+    assert_eq!(vcpu::fifo(|| driver(false)), Ok(()));
     expect_report(rule, || driver(true));
 }
 
@@ -527,7 +527,7 @@ fn polls_a_register_that_is_cleared_by_reading() {
             cpu_relax();
             dma_fence_is_signaled_locked(fence);
             dma_fence_unlock_irqrestore(fence, flags);
-            baton::settle();
+            vcpu::settle();
             dma_fence_signal(fence);
             dma_fence_put(fence);
             synchronize_rcu();

@@ -124,7 +124,7 @@ impl fmt::Display for CStr {
     #[cfg_attr(feature = "debug", track_caller)]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         #[cfg(feature = "debug")]
-        crate::bindings::debug_loan_used(self.as_char_ptr().addr());
+        crate::bindings::debug_rcu_string_used(self.as_char_ptr().addr());
         for &byte in self.to_bytes() {
             match byte {
                 b' '..=b'~' => f.write_char(byte.into())?,

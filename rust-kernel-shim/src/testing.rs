@@ -3,7 +3,6 @@
 //!
 //! Nothing in here compiles in Linux; drivers do not use it, their tests do.
 
-pub mod baton;
 mod boot;
 pub mod console;
 mod context;
@@ -12,6 +11,7 @@ pub mod memory;
 mod module;
 pub mod report;
 pub mod trace;
+pub mod vcpu;
 
 pub use boot::boot;
 pub use context::{in_hardirq, in_serving_softirq};

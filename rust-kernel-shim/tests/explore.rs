@@ -198,7 +198,7 @@ fn one_that_sleeps_while_the_first_task_has_ended_is_found() {
 #[test]
 fn one_that_only_settles_is_found() {
     has_no_end(|| loop {
-        kernel::testing::baton::settle();
+        kernel::testing::vcpu::settle();
     });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Timers of each kind of pointer, on free threads, under a baton, and in any
+//! Timers of each kind of pointer, on free threads, on a virtual CPU, and in any
 //! order.
 
 use kernel::{
@@ -10,7 +10,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         Arc, ArcBorrow, Completion,
     },
-    testing::{baton, explore, in_hardirq, in_serving_softirq},
+    testing::{explore, in_hardirq, in_serving_softirq, vcpu},
     time::{
         delay::fsleep,
         hrtimer::{
@@ -24,10 +24,10 @@ use kernel::{
 
 const TICK: Delta = Delta::from_micros(200);
 
-/// Runs `body` on this thread as it is, under a baton, and in many orders.
+/// Runs `body` on this thread as it is, on a virtual CPU, and in many orders.
 fn everywhere(body: impl Fn() + Sync) {
     body();
-    assert_eq!(baton::fifo(&body), Ok(()));
+    assert_eq!(vcpu::fifo(&body), Ok(()));
     explore(body);
 }
 
@@ -284,7 +284,7 @@ fn timers_come_in_the_order_of_their_times() {
         }
     }
 
-    let order = baton::fifo(|| {
+    let order = vcpu::fifo(|| {
         let last = shared();
         let start = |number, nanos| {
             let last = last.clone();

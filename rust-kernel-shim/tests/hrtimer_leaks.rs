@@ -9,7 +9,7 @@ use kernel::{
     impl_has_hr_timer,
     prelude::*,
     sync::{Arc, ArcBorrow, Completion},
-    testing::{baton, memory},
+    testing::{memory, vcpu},
     time::{
         hrtimer::{
             HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer, HrTimerRestart,
@@ -58,7 +58,7 @@ fn ring() -> Result {
 fn machines_leave_no_memory_behind() {
     let before = memory::live_blocks();
     for _ in 0..1000 {
-        assert_eq!(baton::fifo(ring), Ok(Ok(())));
+        assert_eq!(vcpu::fifo(ring), Ok(Ok(())));
     }
     assert_eq!(memory::live_blocks(), before);
 }

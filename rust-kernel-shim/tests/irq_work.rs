@@ -8,7 +8,7 @@ use kernel::{
         local_irq_save, spin_lock_irqsave, spin_unlock_irqrestore, spinlock,
     },
     sync::rcu,
-    testing::{baton, explore, in_hardirq, in_serving_softirq},
+    testing::{explore, in_hardirq, in_serving_softirq, vcpu},
     types::Opaque,
 };
 use std::{
@@ -20,10 +20,10 @@ use std::{
     },
 };
 
-/// Runs `body` on this thread as it is, under a baton, and in many orders.
+/// Runs `body` on this thread as it is, on a virtual CPU, and in many orders.
 fn everywhere(body: impl Fn() + Sync) {
     body();
-    assert_eq!(baton::fifo(&body), Ok(()));
+    assert_eq!(vcpu::fifo(&body), Ok(()));
     explore(body);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! RCU as a user sees it, with free threads and under a baton.
+//! RCU as a user sees it, with free threads and on a virtual CPU.
 
 use kernel::{
     bindings::{
@@ -10,7 +10,7 @@ use kernel::{
     ffi::c_void,
     str::CStrExt as _,
     sync::rcu,
-    testing::baton,
+    testing::vcpu,
 };
 use std::{
     sync::{
@@ -138,8 +138,8 @@ unsafe extern "C" fn reader(_data: *mut c_void) -> i32 {
 }
 
 #[test]
-fn under_a_baton_a_grace_period_ends_when_nobody_can_run() {
-    let done = baton::fifo(|| {
+fn on_a_virtual_cpu_a_grace_period_ends_when_nobody_can_run() {
+    let done = vcpu::fifo(|| {
         // SAFETY: `reader` asks for nothing.
         let task =
             unsafe { kthread_create(reader, core::ptr::null_mut(), c"reader".as_char_ptr()) };
@@ -180,11 +180,11 @@ struct Waits {
 #[test]
 #[ignore = "run by the test below"]
 fn callback_that_waits() {
-    let (under_a_baton, function) = match std::env::var("CALLBACK_WAITS").as_deref() {
+    let (on_a_virtual_cpu, function) = match std::env::var("CALLBACK_WAITS").as_deref() {
         Ok("barrier") => (false, rcu::rcu_barrier as fn()),
-        Ok("barrier-baton") => (true, rcu::rcu_barrier as fn()),
+        Ok("barrier-vcpu") => (true, rcu::rcu_barrier as fn()),
         Ok("grace-period") => (false, rcu::synchronize_rcu as fn()),
-        Ok("grace-period-baton") => (true, rcu::synchronize_rcu as fn()),
+        Ok("grace-period-vcpu") => (true, rcu::synchronize_rcu as fn()),
         other => panic!("{other:?}"),
     };
     let queue = move || {
@@ -197,8 +197,8 @@ fn callback_that_waits() {
         unsafe { call_rcu(std::ptr::from_mut(waits_too).cast(), Some(waits)) };
         rcu::rcu_barrier();
     };
-    if under_a_baton {
-        let _ = baton::fifo(queue);
+    if on_a_virtual_cpu {
+        let _ = vcpu::fifo(queue);
     } else {
         queue();
     }
@@ -208,9 +208,9 @@ fn callback_that_waits() {
 fn a_callback_that_waits_for_itself_is_a_bug() {
     for (case, function) in [
         ("barrier", "rcu_barrier"),
-        ("barrier-baton", "rcu_barrier"),
+        ("barrier-vcpu", "rcu_barrier"),
         ("grace-period", "synchronize_rcu"),
-        ("grace-period-baton", "synchronize_rcu"),
+        ("grace-period-vcpu", "synchronize_rcu"),
     ] {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "callback_that_waits", "--ignored", "--nocapture"])

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Workqueues and timers, as C sees them, on free threads and under a baton.
+//! Workqueues and timers, as C sees them, on free threads and on a virtual CPU.
 
 use kernel::{
     bindings::*,
     error::from_err_ptr,
     ffi::c_void,
     str::CStrExt as _,
-    testing::{baton, memory},
+    testing::{memory, vcpu},
     types::Opaque,
 };
 use std::{
@@ -21,15 +21,15 @@ use std::{
 /// Tests that count blocks, or need the processors for themselves, run alone.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Runs `body` on this thread as it is, and under a baton.
+/// Runs `body` on this thread as it is, and on a virtual CPU.
 fn both(body: impl Fn() + Sync) {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     body();
-    assert_eq!(baton::fifo(&body), Ok(()));
+    assert_eq!(vcpu::fifo(&body), Ok(()));
 }
 
-/// Runs `body`, which reaches C's structures by their addresses, under a baton.
-fn under_a_baton(body: impl FnOnce()) -> Result<(), baton::Stuck> {
+/// Runs `body`, which reaches C's structures by their addresses, on a virtual CPU.
+fn on_a_virtual_cpu(body: impl FnOnce()) -> Result<(), vcpu::Stuck> {
     struct Mine<T>(T);
     // SAFETY: The caller waits meanwhile.
     unsafe impl<T> Send for Mine<T> {}
@@ -39,7 +39,7 @@ fn under_a_baton(body: impl FnOnce()) -> Result<(), baton::Stuck> {
         }
     }
     let body = Mine(body);
-    baton::fifo(move || body.run())
+    vcpu::fifo(move || body.run())
 }
 
 /// A queue, until it is destroyed.
@@ -152,11 +152,11 @@ fn an_ordered_queue_keeps_the_order_also_while_work_sleeps() {
 }
 
 #[test]
-fn under_a_baton_work_runs_in_order_and_a_sleeper_makes_room() {
+fn on_a_virtual_cpu_work_runs_in_order_and_a_sleeper_makes_room() {
     let log = Mutex::new(Vec::new());
     let say = |what: &'static str| log.lock().unwrap().push(what);
     // SAFETY: The items are there until the queue is flushed, which waits for them.
-    let done = baton::fifo(|| unsafe {
+    let done = vcpu::fifo(|| unsafe {
         let a = |_| {
             say("a");
             msleep(10);
@@ -169,7 +169,7 @@ fn under_a_baton_work_runs_in_order_and_a_sleeper_makes_room() {
             queue_work(system_wq, item.ptr());
         }
         say("queued");
-        baton::settle();
+        vcpu::settle();
         say("settled");
         flush_workqueue(system_wq);
         say("flushed");
@@ -415,7 +415,7 @@ fn cancelling_lets_those_go_on_who_wait() {
         let task = kthread_create(flusher, data, c"flusher".as_char_ptr());
         wake_up_process(from_err_ptr(task).unwrap());
         own.waits.wait();
-        baton::settle();
+        vcpu::settle();
         assert!(cancel_work_sync(never.ptr()));
         own.done.wait();
         hold.complete();
@@ -497,7 +497,8 @@ fn work_queued_by_the_last_grace_period_runs() {
         item: item(&work),
     };
     // SAFETY: It is queued once, and there until the machine has ended, and with it all work.
-    let done = under_a_baton(|| unsafe { call_rcu(addr_of_mut!(by_rcu).cast(), Some(queue_it)) });
+    let done =
+        on_a_virtual_cpu(|| unsafe { call_rcu(addr_of_mut!(by_rcu).cast(), Some(queue_it)) });
     assert_eq!(done, Ok(()));
     assert!(ran.load(SeqCst));
 }
@@ -557,7 +558,7 @@ fn delayed_work_runs_when_its_time_has_come() {
         log.lock().unwrap().push((what, at));
     };
     // SAFETY: The items are there until the time of the last one has come.
-    let done = baton::fifo(|| unsafe {
+    let done = vcpu::fifo(|| unsafe {
         start.store(jiffies() as u32, SeqCst);
         let (late, early, at_once) = (|| say("late"), || say("early"), || say("at once"));
         let (late, early, at_once) = (delayed(&late), delayed(&early), delayed(&at_once));
@@ -605,14 +606,14 @@ fn delayed_work_can_be_cancelled_and_flushed() {
 #[test]
 fn a_cancelled_timer_does_not_keep_the_machine_waiting() {
     // SAFETY: The item is there until it was cancelled.
-    let end = baton::fifo(|| unsafe {
+    let end = vcpu::fifo(|| unsafe {
         let start = jiffies();
         let never = || panic!("was cancelled");
         let never = delayed(&never);
         queue_delayed_work_on(0, system_wq, never.ptr(), 1_000_000);
-        baton::settle();
+        vcpu::settle();
         cancel_delayed_work_sync(never.ptr());
-        baton::settle();
+        vcpu::settle();
         jiffies() - start
     });
     assert_eq!(end, Ok(0));
@@ -633,7 +634,7 @@ fn timers_can_be_changed() {
     }
 
     // SAFETY: The timer is there until it was deleted.
-    let done = baton::fifo(|| unsafe {
+    let done = vcpu::fifo(|| unsafe {
         let timer = Opaque::<timer_list>::uninit();
         let timer = timer.get();
         timer_init_key(timer, Some(fire), 0, c"".as_char_ptr(), null_mut());
@@ -667,7 +668,7 @@ fn a_thousand_machines_leave_nothing_behind() {
         let late = delayed(&late);
         // SAFETY: The items are there until the machine has ended, and with it all work; nobody uses
         // the queue once it is destroyed.
-        let done = under_a_baton(|| unsafe {
+        let done = on_a_virtual_cpu(|| unsafe {
             let wq = queue(c"one of many", 0, 0);
             for item in &items {
                 queue_work(wq, item.ptr());

@@ -8,7 +8,7 @@ use kernel::{
     new_condvar, new_delayed_work, new_mutex, new_spinlock_irq, new_work,
     prelude::*,
     sync::{Arc, CondVar, CondVarTimeoutResult, LockedBy, Mutex, SpinLockIrq},
-    testing::baton,
+    testing::vcpu,
     time::{delay::fsleep, Delta, Instant, Jiffies, Monotonic},
     workqueue::{self, impl_has_delayed_work, impl_has_work, DelayedWork, Work, WorkItem},
 };
@@ -100,10 +100,10 @@ impl WorkItem<1> for Device {
     }
 }
 
-/// Runs `body` on this thread as it is, and under a baton.
+/// Runs `body` on this thread as it is, and on a virtual CPU.
 fn both(body: impl Fn() -> Result + Sync) -> Result {
     body()?;
-    baton::fifo(&body).map_err(|_| EDEADLK)?
+    vcpu::fifo(&body).map_err(|_| EDEADLK)?
 }
 
 #[test]
@@ -121,12 +121,12 @@ fn a_device_finishes_its_jobs_in_order() -> Result {
 
 #[test]
 fn what_is_queued_already_comes_back() -> Result {
-    let done = baton::fifo(|| {
+    let done = vcpu::fifo(|| {
         let device = Device::new()?;
         assert!(Device::submit(&device, 1)?);
         // Nothing has run yet.
         assert!(!Device::submit(&device, 2)?);
-        baton::settle();
+        vcpu::settle();
         device.wait_for(2);
         Ok(())
     });
@@ -135,7 +135,7 @@ fn what_is_queued_already_comes_back() -> Result {
 
 #[test]
 fn delayed_work_waits_for_virtual_time() -> Result {
-    let done = baton::fifo(|| {
+    let done = vcpu::fifo(|| {
         let device = Device::new()?;
         let start = Instant::<Monotonic>::now();
         let hour: Jiffies = 3600 * 250;
@@ -168,7 +168,7 @@ fn waiting_ends_with_the_time() -> Result {
 
 #[test]
 fn a_notification_wakes_one_and_all() -> Result {
-    let done = baton::fifo(|| {
+    let done = vcpu::fifo(|| {
         let device = Device::new()?;
         let start = |name| {
             let device = device.clone();
@@ -181,20 +181,20 @@ fn a_notification_wakes_one_and_all() -> Result {
         for name in 0..5 {
             start(name)?;
         }
-        baton::settle();
+        vcpu::settle();
         device.changed.notify_one();
-        baton::settle();
+        vcpu::settle();
         assert_eq!(**device.finished.lock(), [0]);
         device.changed.notify_sync();
-        baton::settle();
+        vcpu::settle();
         assert_eq!(**device.finished.lock(), [0, 1]);
         device.changed.notify_all();
-        baton::settle();
+        vcpu::settle();
         assert_eq!(**device.finished.lock(), [0, 1, 2, 3, 4]);
         // A notification that nobody waits for is lost.
         device.changed.notify_all();
         start(5)?;
-        baton::settle();
+        vcpu::settle();
         assert_eq!(device.finished.lock().len(), 5);
         device.changed.notify_one();
         Ok(())
@@ -207,7 +207,7 @@ fn closures_run_and_go() -> Result {
     let value = Arc::new(1, GFP_KERNEL)?;
     let own = value.clone();
     let done =
-        baton::fifo(|| workqueue::system_bh().try_spawn(GFP_ATOMIC, move || assert_eq!(*own, 1)));
+        vcpu::fifo(|| workqueue::system_bh().try_spawn(GFP_ATOMIC, move || assert_eq!(*own, 1)));
     assert!(matches!(done, Ok(Ok(()))));
     assert!(Arc::into_unique_or_drop(value).is_some());
     Ok(())

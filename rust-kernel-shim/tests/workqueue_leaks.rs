@@ -9,7 +9,7 @@ use kernel::{
     new_condvar, new_mutex, new_work,
     prelude::*,
     sync::{Arc, CondVar, Mutex},
-    testing::{baton, memory},
+    testing::{memory, vcpu},
     workqueue::{self, impl_has_work, Work, WorkItem},
 };
 
@@ -61,7 +61,7 @@ fn count() -> Result {
 fn machines_leave_no_memory_behind() {
     let before = memory::live_blocks();
     for _ in 0..1000 {
-        assert_eq!(baton::fifo(count), Ok(Ok(())));
+        assert_eq!(vcpu::fifo(count), Ok(Ok(())));
     }
     assert_eq!(memory::live_blocks(), before);
 }

@@ -13,7 +13,7 @@ use ::dma_fence::bindings as c;
 use kernel::{
     bindings::rcu_barrier,
     testing::{
-        baton::{self, Stuck},
+        vcpu::{self, Stuck},
         without_checks,
     },
 };
@@ -44,7 +44,7 @@ const STACK: usize = 64 << 20;
 pub fn replay(source: &[u8]) -> Replay {
     let session = Arc::new(Session::default());
     let probes = Probes::register();
-    let finished = baton::fifo_with_stack(STACK, || {
+    let finished = vcpu::fifo_with_stack(STACK, || {
         // Scenarios break rules on purpose.
         without_checks(|| {
             prepare();
@@ -98,7 +98,7 @@ fn play(session: &Arc<Session>, source: &[u8]) {
     for statement in statements(source) {
         session.state().recorder.command(statement.text());
         let outcome = command::run(session, &statement, Place::Top);
-        baton::settle();
+        vcpu::settle();
         session.state().recorder.outcome("", &outcome);
     }
 }
@@ -119,7 +119,7 @@ fn tear_down(session: &Arc<Session>) {
         }
     }
     // Threads that were blocked on one of them come to an end.
-    baton::settle();
+    vcpu::settle();
     for index in 0..fences {
         while let Some((fence, true)) = left(session, index) {
             if let Some(object) = session.state().fences.get_mut(index) {
@@ -129,7 +129,7 @@ fn tear_down(session: &Arc<Session>) {
             unsafe { c::dma_fence_put(fence) };
         }
     }
-    baton::settle();
+    vcpu::settle();
 }
 
 /// The fence with this place in the table unless it is gone, and whether the

@@ -9,8 +9,8 @@ use super::{
 use core::panic::Location;
 use kernel::{
     bindings::{
-        debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, Shadow},
-        rcu_stamp,
+        debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, SideTable},
+        rcu_order,
         rule::{checking, this_machine, Place},
     },
     ffi::c_int,
@@ -31,7 +31,7 @@ pub(super) struct Callback {
 }
 
 /// By their addresses.
-pub(super) static CALLBACKS: Shadow<usize, Callback> = Shadow::new();
+pub(super) static CALLBACKS: SideTable<usize, Callback> = SideTable::new();
 
 static CALLBACK: debug_obj_descr = debug_obj_descr {
     name: "callback",
@@ -52,7 +52,7 @@ pub(super) fn added(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: boo
         subject: record.subject(),
         created: record.created,
         machine: this_machine(),
-        made: rcu_stamp(),
+        made: rcu_order(),
         task: record::this_task(),
         added,
         pending,

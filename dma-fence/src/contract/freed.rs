@@ -9,7 +9,7 @@ use super::{
 use core::{cell::Cell, ptr};
 use kernel::bindings::{
     debugobjects::{debug_block_of, debug_obj, debug_obj_descr, Freeing},
-    rcu_callback_request, rcu_stamp_passed,
+    rcu_callback_request, rcu_order_passed,
     rule::{checking, this_machine, Place},
 };
 
@@ -46,7 +46,7 @@ fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
         record::memory_goes(obj.owner);
     }
     let reachable = match record.signalled {
-        Some((stamp, _)) => !rcu_stamp_passed(stamp),
+        Some((stamp, _)) => !rcu_order_passed(stamp),
         None => is_reachable_while_pending(obj, &record),
     };
     if reachable && checking && !freeing.said.replace(true) {
@@ -63,7 +63,7 @@ fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
         // The op may return another name by now; then the old one goes a grace period after it
         // was last returned.
         let mut last = record.names.iter().map(|&(_, stamp)| stamp);
-        return last.any(|stamp| stamp != 0 && !rcu_stamp_passed(stamp));
+        return last.any(|stamp| stamp != 0 && !rcu_order_passed(stamp));
     }
     // The table stays until the signal, published or not.
     record.published.is_some() || ptr::eq(obj.descr, &OPS)

@@ -7,7 +7,7 @@ use super::{
     record::{self, Record, PENDING, RECORDS, SETTLING},
 };
 use core::panic::Location;
-use kernel::bindings::{ktime_get, rcu_stamp, rule::checking, spinlock_t};
+use kernel::bindings::{ktime_get, rcu_order, rule::checking, spinlock_t};
 
 /// A fence was initialised, with a lock of its own if `lock` is null; false if it is not tracked.
 #[track_caller]
@@ -41,14 +41,14 @@ pub(super) fn published(fence: *const dma_fence) {
 #[track_caller]
 pub(super) fn signals(fence: *const dma_fence) {
     let at = Location::caller();
-    record::with(fence, |record| record.signals = Some((rcu_stamp(), at)));
+    record::with(fence, |record| record.signals = Some((rcu_order(), at)));
 }
 
 /// A fence signals at this moment; its ops are still attached.
 pub(super) fn signalled(fence: *const dma_fence) {
     let known = record::with(fence, |record| {
         record.signalled = record.signals;
-        record.bit_set = rcu_stamp();
+        record.bit_set = rcu_order();
     });
     if known.is_some() {
         reach::scan(fence);

@@ -36,9 +36,9 @@ pub(super) fn names_in_one_rcu_section(fence: &dma_fence) {
 pub(super) fn escapes(fence: *const dma_fence, name: *const c_char) {
     if let (true, Some(record)) = (in_a_section(), record::of(fence)) {
         #[cfg(feature = "debug")]
-        kernel::bindings::debug_loan(kernel::bindings::Loan {
+        kernel::bindings::debug_rcu_string(kernel::bindings::RcuString {
             addr: name.addr(),
-            whom: record.subject(),
+            subject: record.subject(),
             created: Some(record.created),
             asked: Location::caller(),
             rule: &NAMES_IN_ONE_RCU_SECTION,

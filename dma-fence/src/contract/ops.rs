@@ -10,11 +10,11 @@ use super::{
 };
 use core::panic::Location;
 use kernel::bindings::{
-    debug_frame, debug_frame_begins, debug_frame_ends,
+    debug_call, debug_call_begins, debug_call_ends,
     debugobjects::ModuleText,
     rcu_section,
     rule::{checking, this_machine, Evidence, Place},
-    Frame,
+    DriverCall,
 };
 
 /// A callback is about to be called.
@@ -33,16 +33,16 @@ pub(super) fn call_begins(fence: *const dma_fence, call: Call, step: Option<(&'s
     let at = Location::caller();
     CALLBACK_ATOMIC.look();
     let record = record::of(fence);
-    debug_frame_begins(Frame {
+    debug_call_begins(DriverCall {
         what: call.what(),
-        whom: record.map_or((0, 0), |record| record.subject()),
-        note: record.is_some_and(|record| record.said_true.is_some()),
+        subject: record.map_or((0, 0), |record| record.subject()),
+        said_true: record.is_some_and(|record| record.said_true.is_some()),
         lock: record.map_or(0, |record| if call.locked() { record.lock } else { 0 }),
         rule: &CALLBACK_ATOMIC,
         created: record.map(|record| record.created),
         step,
         // Nothing is reported of a fence that is not tracked.
-        said: record.is_none(),
+        reported: record.is_none(),
         surely_locked: call.surely_locked(),
     });
     if let (Some(record), false) = (record, call == Call::Callback) {
@@ -53,7 +53,7 @@ pub(super) fn call_begins(fence: *const dma_fence, call: Call, step: Option<(&'s
 
 /// It has returned.
 pub(super) fn call_ends() {
-    debug_frame_ends();
+    debug_call_ends();
 }
 
 /// An op is called in a section that began after the signal: nothing keeps what it reaches.
@@ -92,13 +92,13 @@ pub(super) fn lock_taken(fence: *const dma_fence) {
     let Some(record) = record::of(fence) else {
         return;
     };
-    let Some(frame) = debug_frame(|frame| frame.lock == record.lock) else {
+    let Some(call) = debug_call(|call| call.lock == record.lock) else {
         return;
     };
-    if checking() && !frame.said {
-        let (context, seqno) = frame.whom;
-        let what = frame.what;
-        frame.report(
+    if checking() && !call.reported {
+        let (context, seqno) = call.subject;
+        let what = call.what;
+        call.report(
             format_args!(
                 "dma-fence: {what} takes the lock that it is called under, fence {context}:{seqno}"
             ),
@@ -106,8 +106,8 @@ pub(super) fn lock_taken(fence: *const dma_fence) {
         );
     }
     // Where others can find the task that turns in circles, they do.
-    if frame.surely_locked && this_machine() == 0 {
-        panic!("{} waits for a lock that it is called under", frame.what);
+    if call.surely_locked && this_machine() == 0 {
+        panic!("{} waits for a lock that it is called under", call.what);
     }
 }
 
@@ -116,9 +116,9 @@ pub(super) fn last_put(fence: *const dma_fence) {
     let Some(record) = record::of(fence) else {
         return;
     };
-    let same = |frame: &Frame| frame.surely_locked && frame.lock == record.lock && !frame.said;
-    if let (Some(frame), true) = (debug_frame(same), checking()) {
-        let (what, (context, seqno)) = (frame.what, frame.whom);
+    let same = |call: &DriverCall| call.surely_locked && call.lock == record.lock && !call.reported;
+    if let (Some(call), true) = (debug_call(same), checking()) {
+        let (what, (context, seqno)) = (call.what, call.subject);
         record.report(
             &CALLBACK_ATOMIC,
             format_args!(
@@ -149,8 +149,8 @@ fn unload_after_detach(record: &Record, call: Call, at: At) {
 /// A module goes, a grace period after its exit: no fence of its code may call into it any more.
 ///
 /// Among threads that run freely those of other tests use the same code, whether it is loaded or
-/// not; so there it goes for the fences that this task has made, and in a machine with a baton for
-/// all.
+/// not; so there it goes for the fences that this task has made, and in a machine with a
+/// virtual CPU for all.
 #[track_caller]
 pub(super) fn module_gone(module: &ModuleText) {
     let (machine, task) = (this_machine(), record::this_task());

@@ -20,7 +20,7 @@ use kernel::{
             debug_block_of, debug_obj, debug_obj_descr, debug_object_activate,
             debug_object_deactivate,
         },
-        rcu_stamp, spinlock_t,
+        rcu_order, spinlock_t,
     },
     ffi::c_char,
 };
@@ -87,7 +87,7 @@ pub(super) fn name_returned(fence: *const dma_fence, which: usize, name: *const 
         return;
     };
     let before = RECORDS.with(number, |record| {
-        core::mem::replace(&mut record.names[which], (name.addr(), rcu_stamp()))
+        core::mem::replace(&mut record.names[which], (name.addr(), rcu_order()))
     });
     if before.is_some_and(|(before, _)| before != name.addr()) {
         reaches_block(name.addr(), number, &NAME);

@@ -10,8 +10,8 @@ use core::{
 };
 use kernel::{
     bindings::{
-        debugobjects::{debug_obj_descr, debug_object_deactivate, Shadow},
-        get_current, rcu_stamp, rcu_stamp_passed,
+        debugobjects::{debug_obj_descr, debug_object_deactivate, SideTable},
+        get_current, rcu_order, rcu_order_passed,
         rule::{core_files, this_machine, Evidence, Place, Rule},
     },
     ffi::c_int,
@@ -77,17 +77,17 @@ pub(super) struct Record {
 }
 
 /// By numbers that are never used again.
-pub(super) static RECORDS: Shadow<u64, Record> = Shadow::new();
+pub(super) static RECORDS: SideTable<u64, Record> = SideTable::new();
 
 /// The addresses of fences that have not signalled, and whose drivers have declared nothing.
-pub(super) static PENDING: Shadow<u64, usize> = Shadow::new();
+pub(super) static PENDING: SideTable<u64, usize> = SideTable::new();
 
 /// Those whose last reference is gone, and that may have signalled less than a grace period ago; by
 /// their machines and numbers.
-pub(super) static SETTLING: Shadow<(u64, u64), ()> = Shadow::new();
+pub(super) static SETTLING: SideTable<(u64, u64), ()> = SideTable::new();
 
 /// The numbers of fences whose memory is theirs, by their addresses.
-pub(super) static LIVE: Shadow<usize, u64> = Shadow::new();
+pub(super) static LIVE: SideTable<usize, u64> = SideTable::new();
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -115,7 +115,7 @@ impl Record {
             signals: None,
             dangling: None,
             bit_set: 0,
-            made: rcu_stamp(),
+            made: rcu_order(),
             put: None,
             released: false,
             said_true: None,
@@ -251,7 +251,7 @@ pub(super) fn sweep() {
     let machine = this_machine();
     for ((_, number), ()) in SETTLING.range((machine, 0), (machine + 1, 0), SWEPT) {
         let signalled = RECORDS.with(number, |record| record.signalled).flatten();
-        if signalled.is_none_or(|(stamp, _)| rcu_stamp_passed(stamp)) {
+        if signalled.is_none_or(|(stamp, _)| rcu_order_passed(stamp)) {
             forget(number);
         }
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use core::panic::Location;
 use kernel::{
-    bindings::{debug_innermost_frame, rule::Place},
+    bindings::{debug_innermost_call, rule::Place},
     ffi::c_int,
 };
 
@@ -70,7 +70,7 @@ pub(super) fn signaled_monotonic(fence: &dma_fence, answer: bool) {
         return;
     }
     // Only an op that began after another had returned true takes that back.
-    let taken_back = debug_innermost_frame().is_some_and(|frame| frame.note);
+    let taken_back = debug_innermost_call().is_some_and(|call| call.said_true);
     if !checking || !taken_back || fence.test(SIGNALED) {
         return;
     }

@@ -20,7 +20,7 @@ use kernel::{
         __spin_lock_init, kref_read, ktime_get, lock_class_key, rcu_read_lock, rcu_read_unlock,
     },
     str::CStrExt as _,
-    testing::{baton, without_checks},
+    testing::{vcpu, without_checks},
 };
 use std::{
     cell::RefCell,
@@ -91,8 +91,8 @@ impl Drop for Mirror {
 }
 
 /// Runs the commands, and gives what has happened.
-pub(crate) fn run(calls: &[Call]) -> Result<String, baton::Stuck> {
-    baton::fifo(|| {
+pub(crate) fn run(calls: &[Call]) -> Result<String, vcpu::Stuck> {
+    vcpu::fifo(|| {
         let user = Arc::new(User::new(Mirror::new()));
         USER.set(Some(Arc::clone(&user)));
         // The calls are random, and break rules.
@@ -349,6 +349,6 @@ impl Core for Mirror {
     }
 
     fn settle(&self, _user: &Owner) {
-        baton::settle();
+        vcpu::settle();
     }
 }

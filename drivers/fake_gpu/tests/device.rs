@@ -14,7 +14,7 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         Arc,
     },
-    testing::{self, baton},
+    testing::{self, vcpu},
     time::{delay::fsleep, Delta},
 };
 
@@ -81,7 +81,7 @@ fn jiffies(n: i64) {
 
 /// Runs `body` on a machine of its own.
 fn bench(faults: Faults, body: impl FnOnce(&mut Bench) + Send) -> Result {
-    let done = baton::fifo(|| {
+    let done = vcpu::fifo(|| {
         let mut bench = Bench::new(faults)?;
         body(&mut bench);
         bench.device.disconnect();
@@ -239,7 +239,7 @@ fn where_there_is_nothing_nobody_answers() -> Result {
 #[test]
 fn a_tail_that_cannot_be_is_a_fault() -> Result {
     for tail in [1, 130, u32::MAX] {
-        baton::fifo(|| -> Result {
+        vcpu::fifo(|| -> Result {
             let bench = Bench::new(Faults::NONE)?;
             bench.device.write32(reg::of(0, reg::TAIL), tail);
             bench.device.write32(reg::of(0, reg::DOORBELL), 1);

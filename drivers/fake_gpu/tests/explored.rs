@@ -11,7 +11,7 @@ use fake_gpu::{Config, Context, FakeGpu, Faults, Job};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc, Completion},
-    testing::{baton, memory::fail_nth, Explorer},
+    testing::{memory::fail_nth, vcpu, Explorer},
     time::{delay::fsleep, Delta, Instant, Monotonic},
     workqueue,
 };
@@ -63,7 +63,7 @@ impl Task {
 fn check(gpu: Arc<FakeGpu>, fences: &[ARef<Fence>]) {
     gpu.remove();
     let stats = gpu.stats();
-    baton::settle();
+    vcpu::settle();
     assert_eq!(gpu.stats(), stats, "something of the driver still runs");
     let count = |wanted: bool| {
         let ended =

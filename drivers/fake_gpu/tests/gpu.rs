@@ -8,7 +8,7 @@ use fake_gpu::{Config, FakeGpu, Fault, Faults, Job, Stats};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, rcu, Arc},
-    testing::{baton, memory::fail_nth},
+    testing::{memory::fail_nth, vcpu},
     time::{delay::fsleep, Delta, Instant, Monotonic},
 };
 use std::vec::Vec;
@@ -29,13 +29,13 @@ fn with_books<R: Send>(
     config: Config,
     body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send,
 ) -> Result<(R, Stats)> {
-    baton::fifo(|| {
+    vcpu::fifo(|| {
         let gpu = FakeGpu::new(config)?;
         let result = body(&gpu)?;
         gpu.remove();
         let stats = gpu.stats();
         assert_eq!(stats.jobs, stats.completed + stats.errored, "{stats:?}");
-        baton::settle();
+        vcpu::settle();
         assert_eq!(gpu.stats(), stats, "somebody is still at it");
         Ok((result, stats))
     })
@@ -202,7 +202,7 @@ fn a_seed_decides_about_faults() -> Result {
 
 #[test]
 fn fences_outlive_the_gpu() -> Result {
-    baton::fifo(|| {
+    vcpu::fifo(|| {
         let gpu = FakeGpu::new(Config::default())?;
         let other = FakeGpu::new(Config::default())?;
         let context = gpu.context(0, c"client")?;
@@ -222,7 +222,7 @@ fn fences_outlive_the_gpu() -> Result {
         assert_eq!((stats.jobs, stats.completed, stats.errored), (3, 1, 2));
         assert_eq!(context.submit(Job::Work(1), &[]).err(), Some(ENODEV));
         drop((context, gpu));
-        baton::settle();
+        vcpu::settle();
         for fence in &fences {
             assert_eq!(fence.driver_name(&rcu::read_lock()), c"detached-driver");
         }
@@ -236,7 +236,7 @@ fn suspended_rings_start_nothing() -> Result {
     with_gpu(Config::default(), |gpu| {
         let context = gpu.context(0, c"client")?;
         let before = context.submit(Job::Work(5), &[])?;
-        baton::settle();
+        vcpu::settle();
         gpu.suspend();
         assert_eq!(before.status(), OK, "the ring has run empty");
         let after = context.submit(Job::Work(1), &[])?;

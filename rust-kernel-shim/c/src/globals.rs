@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! C's global variables: one set for all threads that run freely, and one for each baton.
+//! C's global variables: one set for all threads that run freely, and one for each virtual CPU.
 
 use super::{
     debugobjects::{debug_machine_ended, debug_time_passed},
-    rcu::BatonGrace,
+    rcu::VcpuGrace,
     time::hrtimer::HrTimers,
     time::timer::Timers,
     workqueue::Pools,
@@ -12,7 +12,7 @@ use core::{
     any::Any,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
-use machine::baton;
+use machine::vcpu;
 
 /// The processors that threads which run freely are taken to have.
 const FREE_PROCESSORS: usize = 4;
@@ -30,7 +30,7 @@ pub struct Globals {
     /// True while the machine ends.
     ending: AtomicBool,
     /// RCU callbacks; those of threads that run freely are kept elsewhere.
-    pub(super) grace: BatonGrace,
+    pub(super) grace: VcpuGrace,
     pub(super) pools: Pools,
     pub(super) timers: Timers,
     pub(super) hrtimers: HrTimers,
@@ -49,28 +49,23 @@ impl Globals {
             unchecked: AtomicBool::new(false),
             expects: AtomicBool::new(false),
             ending: AtomicBool::new(false),
-            grace: BatonGrace::new(),
+            grace: VcpuGrace::new(),
             pools: Pools::new(processors, workers_stay),
             timers: Timers::new(),
             hrtimers: HrTimers::new(),
         }
     }
 
-    /// A fresh set, as a baton wants it: for one processor, and with workers that end when they
-    /// have nothing to do, since a machine ends with its last task.
+    /// A fresh set for a virtual CPU: for one processor, and with workers that end when they have
+    /// nothing to do, since a machine ends with its last task.
     pub fn machine() -> Self {
         Self::new(NEXT.fetch_add(1, Relaxed), 1, false)
     }
 
-    /// As [`machine`](Self::machine), where whoever has the turn stands for the other processors:
-    /// items of work are run beside each other.
+    /// As [`machine`](Self::machine), where the task with the run token stands for the other
+    /// processors: items of work are run beside each other.
     pub fn explored() -> Self {
         Self::new(NEXT.fetch_add(1, Relaxed), FREE_PROCESSORS, false)
-    }
-
-    /// For a baton to own.
-    pub fn boxed(self) -> baton::Above {
-        baton::Above::new(self)
     }
 
     /// The number of the machine.
@@ -100,7 +95,7 @@ impl Globals {
     }
 }
 
-impl baton::Idle for Globals {
+impl vcpu::Hooks for Globals {
     fn idle(&self) -> bool {
         self.grace.idle()
     }
@@ -123,16 +118,14 @@ impl baton::Idle for Globals {
     }
 }
 
-/// Calls `f` with the variables of the baton that this task belongs to, if it does to one.
-pub(super) fn with_baton<R>(f: impl FnOnce(&Globals) -> R) -> Option<R> {
-    baton::current()?.above().downcast_ref().map(f)
+/// Calls `f` with the variables of the virtual CPU that this task belongs to, if it does to one.
+pub(super) fn with_vcpu<R>(f: impl FnOnce(&Globals) -> R) -> Option<R> {
+    vcpu::current()?.hooks().downcast_ref().map(f)
 }
 
 /// Calls `f` with the variables of the machine that this task belongs to.
 pub fn with<R>(f: impl FnOnce(&Globals) -> R) -> R {
-    let baton = baton::current();
-    let own = baton
-        .as_ref()
-        .and_then(|baton| baton.above().downcast_ref());
+    let vcpu = vcpu::current();
+    let own = vcpu.as_ref().and_then(|vcpu| vcpu.hooks().downcast_ref());
     f(own.unwrap_or(&FREE))
 }

@@ -6,13 +6,12 @@
 //! Readers pay next to nothing: a store to a word of their own thread and a barrier for the
 //! compiler. Whoever waits for a grace period pays with a system call that is a barrier for all
 //! ([`gp`]). Callbacks run on a thread of their own, a batch to a grace period ([`callbacks`]).
-//! Under a baton there is but one processor, and a grace period ends when nobody can run
-//! ([`baton`]).
+//! On a virtual CPU a grace period ends when no task can run ([`vcpu`]).
 
-mod baton;
 mod callbacks;
 mod gp;
 mod request;
+mod vcpu;
 
 use super::{complete, completion, init_completion, might_sleep, wait_for_completion};
 use crate::{
@@ -22,11 +21,11 @@ use crate::{
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
 use machine::{cpu, task};
 
-pub(super) use baton::BatonGrace;
 pub use callbacks::{pending as rcu_callbacks_pending, start as rcu_start};
 pub(super) use gp::current as current_grace_period;
 pub use gp::set_stall_timeout as rcu_set_stall_timeout;
-pub use request::{rcu_callback_request, rcu_stamp, rcu_stamp_passed, Request};
+pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
+pub(super) use vcpu::VcpuGrace;
 
 /// What [`call_rcu`] is given, inside the object that is to be freed.
 ///
@@ -88,7 +87,7 @@ pub unsafe fn rcu_read_lock_held() -> c_int {
 pub fn rcu_section() -> Option<Section> {
     cpu::with(|cpu| {
         (cpu.rcu.get() != 0).then(|| Section {
-            stamp: cpu.rcu_stamp.get(),
+            stamp: cpu.rcu_order.get(),
             number: cpu.rcu_sections.get(),
         })
     })
@@ -131,8 +130,8 @@ pub unsafe fn synchronize_rcu() {
     not_from_a_callback("synchronize_rcu");
     // SAFETY: Nothing is asked for.
     unsafe { might_sleep() };
-    let stamp = request::rcu_stamp();
-    if baton::with_current(|_| ()).is_some() {
+    let stamp = request::rcu_order();
+    if vcpu::with_current(|_| ()).is_some() {
         wait_for_callback()
     } else {
         gp::wait()
@@ -173,7 +172,7 @@ unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
         (*head).func = func;
     }
     // SAFETY: By the safety requirements the head is ours until it is called.
-    if baton::with_current(|grace| unsafe { grace.queue(head) }).is_none() {
+    if vcpu::with_current(|grace| unsafe { grace.queue(head) }).is_none() {
         callbacks::queue(head);
     }
 }
@@ -191,7 +190,7 @@ pub unsafe fn rcu_barrier() {
     not_from_a_callback("rcu_barrier");
     // SAFETY: Nothing is asked for.
     unsafe { might_sleep() };
-    if baton::with_current(BatonGrace::pending).unwrap_or_else(callbacks::pending) {
+    if vcpu::with_current(VcpuGrace::pending).unwrap_or_else(callbacks::pending) {
         // Callbacks are called in the order in which they were queued.
         wait_for_callback();
     }

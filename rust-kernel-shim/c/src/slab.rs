@@ -12,7 +12,7 @@ use core::{
     ptr,
     sync::atomic::{AtomicIsize, Ordering::Relaxed},
 };
-use machine::{baton, cpu, heap};
+use machine::{cpu, heap, vcpu};
 
 /// How memory is to be found.
 pub type gfp_t = u32;
@@ -44,11 +44,11 @@ pub const MAX_NUMNODES: u32 = 1024;
 /// Blocks that are allocated now; a leak check looks at it.
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
-/// Enters a block into the books of the process, and of the baton that the task runs under.
+/// Enters a block into the books of the process, and of the virtual CPU that the task runs on.
 fn count(blocks: isize) {
     LIVE.fetch_add(blocks, Relaxed);
     if cfg!(feature = "debug") {
-        baton::with(|baton| baton.live.fetch_add(blocks, Relaxed));
+        vcpu::with(|vcpu| vcpu.live.fetch_add(blocks, Relaxed));
     }
 }
 

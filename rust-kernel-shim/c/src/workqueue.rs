@@ -6,7 +6,7 @@
 //! Each machine has a few pools of workers ([`pool`]), and a queue is little more than a name
 //! for one of them. A pool keeps as many workers awake as the machine has processors: a worker
 //! that blocks in a work function lets another one start, and one that finds nothing to do goes
-//! idle, or ends under a baton ([`worker`]). So on a machine with a baton, which has one
+//! idle, or ends on a virtual CPU ([`worker`]). So on a machine with a virtual CPU, which has one
 //! processor, work runs in the order in which it was queued, up to where it blocks.
 //!
 //! What differs from Linux: threads that run freely share one list for each pool, where Linux

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The clocks: those of the host, or the virtual one of a baton.
+//! The clocks: those of the host, or that of a virtual CPU.
 
-use super::baton;
+use super::vcpu;
 
 /// Nanoseconds of a host clock.
 fn host(id: libc::clockid_t) -> i64 {
@@ -16,16 +16,16 @@ fn host(id: libc::clockid_t) -> i64 {
 
 /// Nanoseconds since the machine started; never goes back.
 pub fn monotonic() -> i64 {
-    match baton::current() {
+    match vcpu::current() {
         // Virtual time may run past what 63 bits hold (a wait of years is over in no time).
-        Some(baton) => i64::try_from(baton.now()).unwrap_or(i64::MAX),
+        Some(vcpu) => i64::try_from(vcpu.now()).unwrap_or(i64::MAX),
         None => host(libc::CLOCK_MONOTONIC),
     }
 }
 
-/// Nanoseconds since 1970; under a baton the virtual time, so that a run repeats.
+/// Nanoseconds since 1970; on a virtual CPU the virtual time, so that a run repeats.
 pub fn real() -> i64 {
-    match baton::current() {
+    match vcpu::current() {
         Some(_) => monotonic(),
         None => host(libc::CLOCK_REALTIME),
     }

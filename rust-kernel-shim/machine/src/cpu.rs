@@ -88,7 +88,7 @@ pub struct Cpu {
     /// Outermost `rcu_read_lock()` sections that have begun.
     pub rcu_sections: Cell<u64>,
     /// The next stamp when the outermost section began.
-    pub rcu_stamp: Cell<u64>,
+    pub rcu_order: Cell<u64>,
     /// The number of the section in which sleeping was reported last.
     #[cfg(feature = "debug")]
     pub rcu_said: Cell<u64>,
@@ -118,7 +118,7 @@ std::thread_local! {
         rcu_sections: Cell::new(0),
         #[cfg(feature = "debug")]
         rcu_said: Cell::new(0),
-        rcu_stamp: Cell::new(0),
+        rcu_order: Cell::new(0),
         unchecked: Cell::new(0),
         rcu_callback: Cell::new(false),
         allocations: Cell::new(0),
@@ -216,7 +216,7 @@ impl Cpu {
     #[cfg(feature = "debug")]
     pub fn section_begins(&self, at: &'static Location<'static>, stamp: fn() -> u64) {
         if self.rcu.get() == 1 {
-            self.rcu_stamp.set(stamp());
+            self.rcu_order.set(stamp());
             self.rcu_at.set(Some(at));
             let reader = self.reader();
             reader.at.store(ptr::from_ref(at).cast_mut(), Relaxed);

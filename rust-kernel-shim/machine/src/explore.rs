@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What exploring needs of the host: panics, and the environment.
 
-use super::{baton, console, report};
+use super::{console, report_log, vcpu};
 use std::{
     env,
     panic::{self, AssertUnwindSafe},
@@ -27,13 +27,13 @@ pub fn hook_panics() {
     HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(std::boxed::Box::new(move |info| {
-            if let Some(seed) = baton::with(|baton| baton.seed()).flatten() {
+            if let Some(seed) = vcpu::with(|vcpu| vcpu.seed()).flatten() {
                 console::write_line(format_args!(
                     "under a schedule that FENCE_SEED={seed} replays:"
                 ));
             }
-            if let Some(held) = baton::with(|baton| baton.held_reports()).flatten() {
-                report::show(held);
+            if let Some(held) = vcpu::with(|vcpu| vcpu.held_reports()).flatten() {
+                report_log::show(held);
             }
             before(info);
         }));

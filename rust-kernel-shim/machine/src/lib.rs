@@ -7,21 +7,21 @@
 //!
 //! A thread of the machine plays both the task and the processor that runs it: [`cpu`] holds
 //! what the kernel keeps per processor, [`task`] what it keeps per task. Threads run freely,
-//! unless a [`baton`] has been chosen for them.
+//! unless a [`vcpu`] has been chosen for them.
 
 pub mod barrier;
-pub mod baton;
 pub mod clock;
 pub mod console;
 pub mod cpu;
 pub mod explore;
 pub mod heap;
+pub mod location;
 mod per_thread;
-pub mod report;
-pub mod shadow;
-pub mod site;
+pub mod report_log;
+pub mod side_table;
 pub mod task;
 pub mod trace;
+pub mod vcpu;
 pub mod worker;
 
 #[doc(hidden)]

@@ -2,8 +2,8 @@
 //! Tasks: threads of the host that can block, be woken, and be sent signals.
 
 use super::{
-    baton::{self, Baton},
     clock, cpu,
+    vcpu::{self, Vcpu},
 };
 use core::ffi::{c_int, c_uint, c_void};
 use core::{
@@ -40,7 +40,7 @@ pub type ThreadFn = unsafe extern "C" fn(data: *mut c_void) -> c_int;
 ///
 /// # Invariants
 ///
-/// Others change `state` from a blocked state to [`TASK_RUNNING`] only under `turn`, under which a
+/// Others change `state` from a blocked state to [`TASK_RUNNING`] only under `token`, under which a
 /// thread that is about to sleep looks at it; so no wake-up is lost.
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -60,10 +60,10 @@ pub struct task_struct {
     pub worker_private: AtomicPtr<c_void>,
     lifecycle: Mutex<Lifecycle>,
     ended: Condvar,
-    turn: Mutex<bool>,
+    token: Mutex<bool>,
     woken: Condvar,
-    baton: Option<Arc<Baton>>,
-    /// The reader word of the thread, for a baton that looks for quiescent states.
+    vcpu: Option<Arc<Vcpu>>,
+    /// The reader word of the thread, for a virtual CPU that looks for quiescent states.
     reader: AtomicPtr<cpu::Reader>,
 }
 
@@ -83,7 +83,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl task_struct {
-    fn new(name: &[u8], baton: Option<Arc<Baton>>, usage: u32, life: Lifecycle) -> *mut Self {
+    fn new(name: &[u8], vcpu: Option<Arc<Vcpu>>, usage: u32, life: Lifecycle) -> *mut Self {
         let mut comm = [0; TASK_COMM_LEN];
         let len = name.len().min(TASK_COMM_LEN - 1);
         comm[..len].copy_from_slice(&name[..len]);
@@ -100,9 +100,9 @@ impl task_struct {
             worker_private: AtomicPtr::new(core::ptr::null_mut()),
             lifecycle: Mutex::new(life),
             ended: Condvar::new(),
-            turn: Mutex::new(false),
+            token: Mutex::new(false),
             woken: Condvar::new(),
-            baton,
+            vcpu,
             reader: AtomicPtr::new(ptr::null_mut()),
         }))
     }
@@ -113,10 +113,10 @@ impl task_struct {
         &self.comm[..len.unwrap_or(TASK_COMM_LEN)]
     }
 
-    /// The baton that it belongs to, if it does not run freely.
+    /// The virtual CPU that it belongs to, if it does not run freely.
     #[inline]
-    pub fn baton(&self) -> Option<&Arc<Baton>> {
-        self.baton.as_ref()
+    pub fn vcpu(&self) -> Option<&Arc<Vcpu>> {
+        self.vcpu.as_ref()
     }
 
     /// True while the thread is in a section that holds up grace periods.
@@ -158,8 +158,8 @@ impl task_struct {
     /// Sets the state, before a condition is looked at: `set_current_state()`.
     pub fn set_state(&self, state: c_uint) {
         self.state.store(state, Relaxed);
-        if let (TASK_RUNNING, Some(baton)) = (state, &self.baton) {
-            baton.stays(self);
+        if let (TASK_RUNNING, Some(vcpu)) = (state, &self.vcpu) {
+            vcpu.cancel_block(self);
         }
         // Pairs with the fence in `wake`: either that one sees the new state, or what the waker
         // did before is seen by what the caller reads next.
@@ -193,9 +193,9 @@ impl task_struct {
                 // From here on the thread may run, and end.
                 self.get();
                 drop(life);
-                match &self.baton {
-                    Some(baton) => baton.started(self),
-                    None => self.give_turn(),
+                match &self.vcpu {
+                    Some(vcpu) => vcpu.started(self),
+                    None => self.give_token(),
                 }
                 // SAFETY: The reference just taken.
                 unsafe { Self::put(self) };
@@ -203,40 +203,40 @@ impl task_struct {
             }
         }
         fence(SeqCst);
-        let mut turn = lock(&self.turn);
+        let mut token = lock(&self.token);
         if self.state.load(Relaxed) & states == 0 {
             return false;
         }
         self.state.store(TASK_RUNNING, Relaxed);
-        match &self.baton {
-            Some(baton) => {
-                drop(turn);
-                baton.woken(self);
+        match &self.vcpu {
+            Some(vcpu) => {
+                drop(token);
+                vcpu.woken(self);
             }
             None => {
-                *turn = true;
+                *token = true;
                 self.woken.notify_one();
             }
         }
         true
     }
 
-    /// Lets the thread go on; for a baton.
-    pub(super) fn give_turn(&self) {
-        let mut turn = lock(&self.turn);
-        *turn = true;
-        // Under the lock: once the thread has seen its turn it may end, and this with it.
+    /// Lets the thread go on; for a virtual CPU.
+    pub(super) fn give_token(&self) {
+        let mut token = lock(&self.token);
+        *token = true;
+        // Under the lock: once the thread has seen its run token it may end, and this with it.
         self.woken.notify_one();
     }
 
-    /// Blocks the host's thread until it is given the turn; for a baton.
-    pub(super) fn wait_turn(&self) {
-        let turn = lock(&self.turn);
-        let mut turn = self
+    /// Blocks the host's thread until it is given the run token; for a virtual CPU.
+    pub(super) fn wait_token(&self) {
+        let token = lock(&self.token);
+        let mut token = self
             .woken
-            .wait_while(turn, |turn| !*turn)
+            .wait_while(token, |token| !*token)
             .unwrap_or_else(PoisonError::into_inner);
-        *turn = false;
+        *token = false;
     }
 
     /// True if the task waits for a wake-up.
@@ -253,18 +253,18 @@ impl task_struct {
     /// Sleeps until woken, interrupted, or `ns` nanoseconds have passed; returns at once if the
     /// state is [`TASK_RUNNING`], in which it is left in any case.
     pub fn schedule(&self, ns: Option<u128>) {
-        if let Some(baton) = &self.baton {
-            baton.block(self, ns);
+        if let Some(vcpu) = &self.vcpu {
+            vcpu.block(self, ns);
             return;
         }
         let start = clock::monotonic();
-        let mut turn = lock(&self.turn);
+        let mut token = lock(&self.token);
         while self.is_blocked() {
             match ns {
                 None => {
-                    turn = self
+                    token = self
                         .woken
-                        .wait(turn)
+                        .wait(token)
                         .unwrap_or_else(PoisonError::into_inner);
                 }
                 Some(ns) => {
@@ -275,15 +275,15 @@ impl task_struct {
                     let rest = u64::try_from(ns - slept).unwrap_or(u64::MAX);
                     // A host may not like waits of centuries; the loop makes up for it.
                     let rest = Duration::from_nanos(rest).min(Duration::from_secs(3600));
-                    turn = self
+                    token = self
                         .woken
-                        .wait_timeout(turn, rest)
+                        .wait_timeout(token, rest)
                         .unwrap_or_else(PoisonError::into_inner)
                         .0;
                 }
             }
         }
-        *turn = false;
+        *token = false;
         self.set_running();
     }
 
@@ -298,8 +298,8 @@ impl task_struct {
     pub fn stop(&self) -> c_int {
         self.should_stop.store(true, Release);
         self.wake(TASK_NORMAL);
-        match &self.baton {
-            Some(baton) => baton.join(self),
+        match &self.vcpu {
+            Some(vcpu) => vcpu.join(self),
             None => {
                 let life = lock(&self.lifecycle);
                 drop(
@@ -348,10 +348,10 @@ pub(super) fn leave(task: *const task_struct) {
     }
 }
 
-/// Runs `f` as a task of its own on this thread, under `baton`.
-pub(super) fn with_task<R>(baton: Arc<Baton>, f: impl FnOnce(&'static task_struct) -> R) -> R {
+/// Runs `f` as a task of its own on this thread, on the virtual CPU `vcpu`.
+pub(super) fn with_task<R>(vcpu: Arc<Vcpu>, f: impl FnOnce(&'static task_struct) -> R) -> R {
     let outer = cpu::with(|cpu| cpu.task.replace(core::ptr::null()));
-    let task = task_struct::new(b"init", Some(baton), 1, Lifecycle::Started);
+    let task = task_struct::new(b"init", Some(vcpu), 1, Lifecycle::Started);
     cpu::with(|cpu| become_task(cpu, task));
     struct Restore(*const task_struct);
     impl Drop for Restore {
@@ -378,7 +378,7 @@ impl Start {
         // SAFETY: The reference that `spawn` took for the thread.
         let task = unsafe { &*self.task };
         cpu::with(|cpu| become_task(cpu, self.task));
-        task.wait_turn();
+        task.wait_token();
         let code = if task.should_stop() {
             -4 // -EINTR: stopped before it ran.
         } else {
@@ -388,8 +388,8 @@ impl Start {
         task.exit_code.store(code, Relaxed);
         *lock(&task.lifecycle) = Lifecycle::Ended;
         task.ended.notify_all();
-        if let Some(baton) = &task.baton {
-            baton.ended(task);
+        if let Some(vcpu) = &task.vcpu {
+            vcpu.ended(task);
         }
     }
 }
@@ -398,11 +398,11 @@ impl Start {
 ///
 /// The caller gets a reference of its own only if it takes one before the thread can end.
 pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_struct {
-    let baton = baton::current();
-    let task = task_struct::new(name, baton.clone(), 2, Lifecycle::New);
-    if let Some(baton) = &baton {
+    let vcpu = vcpu::current();
+    let task = task_struct::new(name, vcpu.clone(), 2, Lifecycle::New);
+    if let Some(vcpu) = &vcpu {
         // SAFETY: Just created.
-        baton.created(unsafe { &*task });
+        vcpu.created(unsafe { &*task });
     }
     let start = Start {
         task,
@@ -421,8 +421,8 @@ pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_st
         Err(_) => {
             // SAFETY: The task is live, and the thread that was to own these does not exist.
             unsafe {
-                if let Some(baton) = &baton {
-                    baton.ended_unstarted(&*task);
+                if let Some(vcpu) = &vcpu {
+                    vcpu.ended_unstarted(&*task);
                 }
                 task_struct::put(task);
                 task_struct::put(task);
@@ -436,15 +436,15 @@ pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_st
 #[inline]
 pub fn point() {
     if cfg!(feature = "debug") {
-        baton::with(|baton| baton.point(current()));
+        vcpu::with(|vcpu| vcpu.point(current()));
     }
 }
 
 /// Waits a moment for another processor: `cpu_relax()`.
 #[inline]
 pub fn relax() {
-    match baton::current() {
-        Some(baton) => baton.spin(current()),
+    match vcpu::current() {
+        Some(vcpu) => vcpu.spin(current()),
         None => {
             core::hint::spin_loop();
             thread::yield_now();

@@ -78,7 +78,7 @@ impl<'a> TryFrom<&'a CStr> for CString {
     #[cfg_attr(feature = "debug", track_caller)]
     fn try_from(cstr: &'a CStr) -> Result<CString, AllocError> {
         #[cfg(feature = "debug")]
-        crate::bindings::debug_loan_used(cstr.as_char_ptr().addr());
+        crate::bindings::debug_rcu_string_used(cstr.as_char_ptr().addr());
         let mut bytes = KVec::new();
         bytes.extend_from_slice(cstr.to_bytes_with_nul(), GFP_KERNEL)?;
         // INVARIANT: As in `cstr`.

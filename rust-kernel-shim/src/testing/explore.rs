@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A test body under many schedules.
 
-use super::baton::STACK;
+use super::vcpu::STACK;
 use crate::bindings::Globals;
 use ::machine::{
-    baton::{Baton, Policy, Stuck},
-    explore as machine, report,
+    explore as machine, report_log,
+    vcpu::{Policy, Stuck, Vcpu},
 };
 use core::fmt;
 
@@ -18,8 +18,8 @@ const SCHEDULES: usize = 500;
 const POINTS: usize = 2_000_000;
 
 /// Runs `body` under many random schedules: a machine with one processor and virtual time, on
-/// which a task may lose its turn at any point at which another processor could interfere. Half of
-/// them switch often; the other half at a few points only, after which the task that lost its turn
+/// which a task may be stopped at any point at which another processor could interfere. Half of
+/// them switch often; the other half at a few points only, after which the task that was stopped
 /// waits until all others are blocked.
 ///
 /// Time may jump to the next timer even while other tasks could run, as if they were slow. So
@@ -137,9 +137,9 @@ fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
     let number = globals.number();
     let run = machine::catch(move || {
         let policy = Policy::explore(seed, points);
-        Baton::run(policy, Some(seed), globals.boxed(), STACK, body)
+        Vcpu::run(policy, Some(seed), globals, STACK, body)
     });
-    let reports = report::take(number);
+    let reports = report_log::take(number);
     // What is reported while somebody panics, or nobody goes on, comes of that.
     let well = matches!(run, Ok(Ok(_)));
     if let Some(report) = reports.iter().find(|report| well || !report.late) {

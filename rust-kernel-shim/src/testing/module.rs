@@ -50,7 +50,7 @@ impl Text {
         }
         let place = loaded.iter().position(Option::is_none).ok_or(ENOMEM)?;
         loaded[place] = Some(name);
-        let loaded = bindings::rcu_stamp();
+        let loaded = bindings::rcu_order();
         Ok(Self {
             place,
             name,

@@ -2,18 +2,18 @@
 //! Reports of broken rules, for tests to expect.
 //!
 //! A report that no test expects makes the test in which it appears fail. If that ran under
-//! [`explore`](super::explore()) or [`fifo`](super::baton::fifo), it panics at its end; a report
+//! [`explore`](super::explore()) or [`fifo`](super::vcpu::fifo), it panics at its end; a report
 //! from threads that run freely is printed, and makes the whole process end with status 1.
 
-use super::baton::{self, Stuck, STACK};
+use super::vcpu::{self, Stuck, STACK};
 use crate::bindings::{rule::this_machine, Globals};
 use core::sync::atomic::Ordering::Relaxed;
-use machine::{cpu, explore, report};
+use machine::{cpu, explore, report_log};
 
 pub use crate::bindings::rule::Rule;
-pub use machine::report::{Report, Reports};
+pub use machine::report_log::{Report, Reports};
 
-/// Runs `body` in a machine of its own, as [`fifo`](super::baton::fifo) does, and expects it to
+/// Runs `body` in a machine of its own, as [`fifo`](super::vcpu::fifo) does, and expects it to
 /// break `rule`, and no other. A production kernel, which checks nothing, runs `body` and no more.
 ///
 /// What the rules are is in [the book](../../../../book/rules/index.html).
@@ -55,7 +55,7 @@ pub fn expect_report(rule: &str, body: impl FnOnce() + Send) {
     );
 }
 
-/// Runs `body` in a machine of its own, as [`fifo`](super::baton::fifo) does; gives what was
+/// Runs `body` in a machine of its own, as [`fifo`](super::vcpu::fifo) does; gives what was
 /// reported, the oldest first, and how the machine ended: what breaks a rule may well get stuck.
 pub fn reports_of(body: impl FnOnce() + Send) -> (Reports, Result<(), Stuck>) {
     let globals = Globals::machine().expecting();
@@ -63,9 +63,9 @@ pub fn reports_of(body: impl FnOnce() + Send) -> (Reports, Result<(), Stuck>) {
     // If the body panics, what was reported may be why.
     let show = ShowOnPanic(number);
     explore::hook_panics();
-    let end = baton::run(globals, STACK, body);
+    let end = vcpu::run(globals, STACK, body);
     core::mem::forget(show);
-    (report::take(number), end)
+    (report_log::take(number), end)
 }
 
 /// Prints the reports of a machine, and takes them.
@@ -73,8 +73,8 @@ struct ShowOnPanic(u64);
 
 impl Drop for ShowOnPanic {
     fn drop(&mut self) {
-        report::show(self.0);
-        report::take(self.0);
+        report_log::show(self.0);
+        report_log::take(self.0);
     }
 }
 
@@ -82,13 +82,13 @@ impl Drop for ShowOnPanic {
 /// then. All threads that run freely are in one machine, those of other tests as well; so this is
 /// for programs, and tests use [`expect_report`].
 pub fn take_reports() -> Reports {
-    report::take(this_machine())
+    report_log::take(this_machine())
 }
 
 /// Has no rule checked while `body` runs: for what breaks them on purpose and wants to see the
 /// rest.
 ///
-/// In a machine with a baton that goes for all its tasks; else for this thread.
+/// In a machine with a virtual CPU that goes for all its tasks; else for this thread.
 pub fn without_checks<R>(body: impl FnOnce() -> R) -> R {
     struct Restore(Option<bool>);
 

@@ -18,7 +18,7 @@
 //!     impl_has_hr_timer,
 //!     prelude::*,
 //!     sync::{Arc, ArcBorrow, Completion},
-//!     testing::baton,
+//!     testing::vcpu,
 //!     time::{
 //!         hrtimer::{
 //!             HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer, HrTimerRestart,
@@ -49,7 +49,7 @@
 //!     }
 //! }
 //!
-//! let slept = baton::fifo(|| -> Result<Delta> {
+//! let slept = vcpu::fifo(|| -> Result<Delta> {
 //!     let alarm = Arc::pin_init(
 //!         pin_init!(Alarm { timer <- HrTimer::new(), rung <- Completion::new() }),
 //!         GFP_KERNEL,

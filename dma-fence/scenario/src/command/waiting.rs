@@ -11,7 +11,7 @@ use crate::{
     thread::{self, MAX_THREADS},
 };
 use ::dma_fence::bindings as c;
-use kernel::{bindings::MAX_SCHEDULE_TIMEOUT, ffi::c_long, testing::baton};
+use kernel::{bindings::MAX_SCHEDULE_TIMEOUT, ffi::c_long, testing::vcpu};
 
 pub(super) const COMMANDS: &[Command] = &[
     threaded("wait", (1, 2), "FENCE [intr]", wait),
@@ -194,7 +194,7 @@ fn thread(call: &Call<'_>) -> Outcome {
         state.names.add(Kind::Thread, name, number as u64);
     }
     thread::wake(&task);
-    baton::settle();
+    vcpu::settle();
     let state = call.session.state();
     let finished = state.threads.get(number).is_some_and(|t| t.finished);
     Answer::text(if finished { "finished" } else { "blocked" })

@@ -17,7 +17,7 @@ use core::ffi::CStr;
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a CStr {
     #[cfg(feature = "debug")]
-    crate::debug_loan_used(ptr.addr());
+    crate::debug_rcu_string_used(ptr.addr());
     // SAFETY: `ptr` points to a string that stays: the caller's guarantee.
     unsafe { CStr::from_ptr(ptr.cast()) }
 }

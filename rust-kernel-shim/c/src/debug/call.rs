@@ -15,13 +15,13 @@ pub static RCU_NO_SLEEP: Rule = Rule::new("rcu-no-sleep");
 /// A callback that runs on this thread.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
-pub struct Frame {
+pub struct DriverCall {
     /// What runs, for reports.
     pub what: &'static str,
     /// Whose it is: a context and a number in it.
-    pub whom: (u64, u64),
-    /// What whoever began it wants to know when it ends.
-    pub note: bool,
+    pub subject: (u64, u64),
+    /// The op had returned true before it was called.
+    pub said_true: bool,
     /// The address of the lock that is held meanwhile, or 0.
     pub lock: usize,
     /// True if that lock is held for sure, and not only maybe.
@@ -33,10 +33,10 @@ pub struct Frame {
     /// What led here: what happened, and where.
     pub step: Option<(&'static str, &'static Location<'static>)>,
     /// True once it was reported.
-    pub said: bool,
+    pub reported: bool,
 }
 
-impl Frame {
+impl DriverCall {
     /// Reports that it breaks its rule: `what`, by something that happens now.
     pub fn report(&self, what: core::fmt::Arguments<'_>, now: (&str, Place)) {
         let created = self.created.map_or(Place::Unknown, Place::At);
@@ -51,29 +51,29 @@ impl Frame {
 }
 
 /// Callbacks in callbacks of which a debug kernel knows.
-const FRAMES: usize = 16;
+const CALLS: usize = 16;
 
 machine::per_thread! {
     /// Callbacks that run, the innermost last.
-    static FRAME: [Cell<Option<Frame>>; FRAMES] = [const { Cell::new(None) }; FRAMES];
+    static CALL: [Cell<Option<DriverCall>>; CALLS] = [const { Cell::new(None) }; CALLS];
     /// How many run.
     static OPEN: Cell<usize> = Cell::new(0);
 }
 
 /// True while a callback runs here.
 #[cfg(feature = "debug")]
-pub(crate) fn in_frame() -> bool {
+pub(crate) fn in_call() -> bool {
     OPEN.get() != 0
 }
 
 /// A callback begins. From any context.
 #[inline]
-pub fn debug_frame_begins(frame: Frame) {
+pub fn debug_call_begins(call: DriverCall) {
     let open = OPEN.get();
     // Deeper ones are only counted.
-    FRAME.with(|frames| {
-        if let Some(slot) = frames.get(open) {
-            slot.set(Some(frame));
+    CALL.with(|calls| {
+        if let Some(slot) = calls.get(open) {
+            slot.set(Some(call));
         }
     });
     OPEN.set(open + 1);
@@ -81,10 +81,10 @@ pub fn debug_frame_begins(frame: Frame) {
 
 /// The innermost callback ends. From any context.
 #[inline]
-pub fn debug_frame_ends() {
+pub fn debug_call_ends() {
     let open = OPEN.get().saturating_sub(1);
-    FRAME.with(|frames| {
-        if let Some(slot) = frames.get(open) {
+    CALL.with(|calls| {
+        if let Some(slot) = calls.get(open) {
             slot.set(None);
         }
     });
@@ -92,41 +92,41 @@ pub fn debug_frame_ends() {
 }
 
 /// The innermost callback for which `f` says so. From any context.
-pub fn debug_frame(f: impl Fn(&Frame) -> bool) -> Option<Frame> {
-    FRAME.with(|frames| {
-        let mut known = frames.iter().rev().filter_map(Cell::get);
-        known.find(|frame| f(frame))
+pub fn debug_call(f: impl Fn(&DriverCall) -> bool) -> Option<DriverCall> {
+    CALL.with(|calls| {
+        let mut known = calls.iter().rev().filter_map(Cell::get);
+        known.find(|call| f(call))
     })
 }
 
 /// The innermost callback; `None` also if too many are open to know of it. From any context.
-pub fn debug_innermost_frame() -> Option<Frame> {
+pub fn debug_innermost_call() -> Option<DriverCall> {
     let innermost = OPEN.get().checked_sub(1)?;
-    FRAME.with(|frames| frames.get(innermost)?.get())
+    CALL.with(|calls| calls.get(innermost)?.get())
 }
 
 /// Marks the innermost callback as reported; false if it was, or if there is none.
 #[cfg(feature = "debug")]
-fn say_once() -> bool {
-    let Some(frame) = debug_innermost_frame() else {
+fn report_once() -> bool {
+    let Some(call) = debug_innermost_call() else {
         return false;
     };
-    let said = Frame {
-        said: true,
-        ..frame
+    let reported = DriverCall {
+        reported: true,
+        ..call
     };
-    FRAME.with(|frames| frames[OPEN.get() - 1].set(Some(said)));
-    !frame.said
+    CALL.with(|calls| calls[OPEN.get() - 1].set(Some(reported)));
+    !call.reported
 }
 
 /// Somebody is about to sleep.
 #[cfg(feature = "debug")]
 pub(crate) fn rcu_no_sleep(at: &'static Location<'static>) {
-    if let Some(frame) = debug_innermost_frame() {
-        if frame.rule.look() && say_once() {
-            let (context, seqno) = frame.whom;
-            frame.report(
-                format_args!("dma-fence: {} sleeps, fence {context}:{seqno}", frame.what),
+    if let Some(call) = debug_innermost_call() {
+        if call.rule.look() && report_once() {
+            let (context, seqno) = call.subject;
+            call.report(
+                format_args!("dma-fence: {} sleeps, fence {context}:{seqno}", call.what),
                 ("it sleeps", Place::Here(at)),
             );
         }

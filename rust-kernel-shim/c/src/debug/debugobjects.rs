@@ -16,7 +16,7 @@ use core::{
 };
 use spin::mutex::SpinMutex;
 
-pub use machine::shadow::{Shadow, Words};
+pub use machine::side_table::{SideTable, Words};
 
 /// A kind of objects.
 #[allow(missing_debug_implementations)]
@@ -56,7 +56,7 @@ pub struct Freeing {
 }
 
 /// By address, owner, and the address of the kind.
-static OBJECTS: Shadow<(usize, u64, usize), debug_obj> = Shadow::new();
+static OBJECTS: SideTable<(usize, u64, usize), debug_obj> = SideTable::new();
 
 /// True once there was an object.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -112,7 +112,7 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
 }
 
 /// The allocated blocks by where they begin: their sizes, and numbers that are never used again.
-static BLOCKS: Shadow<usize, (usize, u64)> = Shadow::new();
+static BLOCKS: SideTable<usize, (usize, u64)> = SideTable::new();
 
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 

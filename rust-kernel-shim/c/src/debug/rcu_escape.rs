@@ -7,7 +7,7 @@
 //! none.
 
 use crate::{
-    debug::call::in_frame,
+    debug::call::in_call,
     debugobjects::debug_block_number,
     rcu::rcu_last_section,
     rule::{Evidence, Place, Rule},
@@ -18,11 +18,11 @@ use machine::cpu;
 /// A string that was asked for.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
-pub struct Loan {
+pub struct RcuString {
     /// Where it stands.
     pub addr: usize,
     /// Whose it is: a context and a number in it.
-    pub whom: (u64, u64),
+    pub subject: (u64, u64),
     /// Where that was made.
     pub created: Option<&'static Location<'static>>,
     /// Where it was asked for.
@@ -33,62 +33,62 @@ pub struct Loan {
 
 /// A string that was asked for, as a thread remembers it.
 #[derive(Clone, Copy)]
-struct Lent {
+struct Asked {
     /// The number of the read-side section.
     section: u64,
     /// The number of the block in which it stands, if it is in one.
     block: Option<u64>,
-    loan: Loan,
+    string: RcuString,
 }
 
 machine::per_thread! {
     /// The strings that were asked for last.
-    static LOANS: [Cell<Option<Lent>>; 2] = [const { Cell::new(None) }; 2];
+    static ASKED: [Cell<Option<Asked>>; 2] = [const { Cell::new(None) }; 2];
 }
 
 /// A string was asked for inside the section that is open. From any context.
-pub fn debug_loan(loan: Loan) {
+pub fn debug_rcu_string(string: RcuString) {
     let (section, _) = rcu_last_section();
-    let lent = Lent {
+    let asked = Asked {
         section,
-        block: debug_block_number(loan.addr),
-        loan,
+        block: debug_block_number(string.addr),
+        string,
     };
     // Two names belong together.
-    LOANS.with(|loans| loans[1].set(loans[0].replace(Some(lent))));
+    ASKED.with(|slots| slots[1].set(slots[0].replace(Some(asked))));
 }
 
 /// A string is about to be made of a pointer, printed or copied.
 #[track_caller]
-pub fn debug_loan_used(addr: usize) {
+pub fn debug_rcu_string_used(addr: usize) {
     let used = Location::caller();
     let (section, _) = rcu_last_section();
-    let late = LOANS.with(|loans| {
-        let slot = loans.iter().find(|slot| {
+    let late = ASKED.with(|slots| {
+        let slot = slots.iter().find(|slot| {
             slot.get()
-                .is_some_and(|lent| lent.loan.addr == addr && lent.section == section)
+                .is_some_and(|asked| asked.string.addr == addr && asked.section == section)
         })?;
-        if cpu::with(|cpu| cpu.rcu.get() != 0) || in_frame() {
+        if cpu::with(|cpu| cpu.rcu.get() != 0) || in_call() {
             return None;
         }
         slot.take()
     });
-    let Some(Lent { block, loan, .. }) = late else {
+    let Some(Asked { block, string, .. }) = late else {
         return;
     };
     if block.is_some() && debug_block_number(addr).is_some_and(|now| Some(now) != block) {
         // The memory has become another string.
         return;
     }
-    let created = loan.created.map_or(Place::Unknown, Place::At);
+    let created = string.created.map_or(Place::Unknown, Place::At);
     let evidence: [Evidence<'_>; 3] = [
         ("fence created", created),
-        ("name asked for", Place::At(loan.asked)),
+        ("name asked for", Place::At(string.asked)),
         ("name used", Place::Here(used)),
     ];
-    if loan.rule.look() {
-        let (context, seqno) = loan.whom;
-        loan.rule.report(
+    if string.rule.look() {
+        let (context, seqno) = string.subject;
+        string.rule.report(
             format_args!(
                 "dma-fence: a name used after its read-side section, fence {context}:{seqno}"
             ),

@@ -12,7 +12,7 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
-use machine::{cpu, report, site, task};
+use machine::{cpu, location, report_log, task};
 
 /// A rule that is checked at run time.
 pub struct Rule {
@@ -69,27 +69,27 @@ impl Rule {
     }
 
     /// Reports that the rule is broken: `what`, on whom, and what led to it. From any context, but
-    /// without a [`shadow`](crate::debugobjects::Shadow) in use.
+    /// without a [`SideTable`](crate::debugobjects::SideTable) in use.
     #[cold]
     pub fn report(&self, what: fmt::Arguments<'_>, evidence: &[Evidence<'_>]) {
         self.broken.fetch_add(1, Relaxed);
-        let mut text = report::Text::new();
+        let mut text = report_log::Text::new();
         // Writing to a string does not fail.
         let _ = self.write(&mut text, what, evidence);
         let (machine, expected, ending) =
             globals::with(|globals| (globals.number, globals.expects(), globals.is_ending()));
-        let report = report::Report {
+        let report = report_log::Report {
             machine,
             rule: self.name,
             text,
-            late: ending || report::panicking(),
+            late: ending || report_log::panicking(),
         };
-        report::add(report, expected);
+        report_log::add(report, expected);
     }
 
     fn write(
         &self,
-        out: &mut report::Text,
+        out: &mut report_log::Text,
         what: fmt::Arguments<'_>,
         evidence: &[Evidence<'_>],
     ) -> fmt::Result {
@@ -98,8 +98,8 @@ impl Rule {
         writeln!(out, "  rule {rule}, see Documentation/rules/{rule}.rst")?;
         for (step, place) in evidence {
             match place {
-                Place::At(at) => writeln!(out, "  {step} at {}", site::noted(at))?,
-                Place::Here(at) => writeln!(out, "  {step} at {}", site::here(at))?,
+                Place::At(at) => writeln!(out, "  {step} at {}", location::at(at))?,
+                Place::Here(at) => writeln!(out, "  {step} at {}", location::entry(at))?,
                 Place::Unknown => writeln!(out, "  {step}")?,
             }
         }
@@ -112,7 +112,7 @@ impl Rule {
 }
 
 /// The context that the caller runs in.
-fn write_context(out: &mut report::Text) -> fmt::Result {
+fn write_context(out: &mut report_log::Text) -> fmt::Result {
     cpu::with(|cpu| {
         let context = if cpu.hardirq.get() != 0 {
             "hard interrupt"
@@ -143,5 +143,5 @@ pub fn checking() -> bool {
 /// From now on, files whose path begins as `file` does without its `end` belong to the kernel, and
 /// no report says that something has happened there if it knows better.
 pub fn core_files(file: &'static str, end: &str) {
-    site::add_core(site::own_directory(file, end));
+    location::add_core(location::own_directory(file, end));
 }

@@ -7,7 +7,7 @@
 //! a request that was made after a stamp was taken, and has come to its end, covers it.
 
 use super::callback_head;
-use crate::{debugobjects::Shadow, globals};
+use crate::{debugobjects::SideTable, globals};
 use core::{
     cell::Cell,
     panic::Location,
@@ -25,7 +25,7 @@ pub struct Request {
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// Callbacks that are queued, by the addresses of their heads.
-static QUEUED: Shadow<usize, Request> = Shadow::new();
+static QUEUED: SideTable<usize, Request> = SideTable::new();
 
 machine::per_thread! {
     /// What the RCU callback that runs has waited for.
@@ -33,11 +33,11 @@ machine::per_thread! {
 }
 
 /// A number that is greater than all before. From any context.
-pub fn rcu_stamp() -> u64 {
+pub fn rcu_order() -> u64 {
     NEXT.fetch_add(1, Relaxed)
 }
 
-/// The number that [`rcu_stamp`] would give.
+/// The number that [`rcu_order`] would give.
 #[cfg(feature = "debug")]
 pub(super) fn next_stamp() -> u64 {
     NEXT.load(Relaxed)
@@ -45,7 +45,7 @@ pub(super) fn next_stamp() -> u64 {
 
 /// True if a grace period that was asked for after `stamp` is over, as far as who asks can know:
 /// an RCU callback knows of the one that it has waited for. From any context.
-pub fn rcu_stamp_passed(stamp: u64) -> bool {
+pub fn rcu_order_passed(stamp: u64) -> bool {
     let own = REQUEST.get().is_some_and(|request| request.stamp > stamp);
     own || globals::with(|globals| globals.covered.load(Relaxed)) > stamp
 }
@@ -58,7 +58,7 @@ pub fn rcu_callback_request() -> Option<Request> {
 /// A callback is about to be queued.
 pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>) {
     if cfg!(feature = "debug") {
-        let stamp = rcu_stamp();
+        let stamp = rcu_order();
         QUEUED.insert(head.addr(), Request { stamp, at });
     }
 }

@@ -242,7 +242,7 @@ pub unsafe fn kthread_should_stop() -> bool {
 }
 
 /// A point at which another processor could interfere, for code that shares memory without the
-/// locks of this crate; under a baton another task may get the turn here.
+/// locks of this crate; on a virtual CPU another task may get the run token here.
 ///
 /// # Safety
 ///

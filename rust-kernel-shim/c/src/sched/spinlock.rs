@@ -11,7 +11,7 @@ use crate::{local_irq_restore, local_irq_save, lock_class_key, preempt_disable, 
 use machine::task;
 use spin::{mutex::SpinMutex, RelaxStrategy};
 
-/// How a contended lock waits: under a baton the holder must get its turn.
+/// How a contended lock waits: on a virtual CPU the holder must get the run token.
 pub(crate) struct Relax;
 
 impl RelaxStrategy for Relax {

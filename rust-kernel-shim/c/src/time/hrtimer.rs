@@ -5,7 +5,7 @@
 //!
 //! A kernel thread plays the clock: it sleeps until the next timer is due, and serves one
 //! interrupt for each that is. It is created for the first timer and ends with the last. Time is
-//! virtual under a baton, and real otherwise; the grain is a nanosecond.
+//! virtual on a virtual CPU, and real otherwise; the grain is a nanosecond.
 
 use crate::{
     ffi::{c_int, c_uint, c_void},

@@ -5,7 +5,7 @@
 //!
 //! A kernel thread sleeps until the next timer is due, and calls the functions as an interrupt
 //! would: they must not sleep. It is created for the first timer and ends with the last, so
-//! that a machine without timers has nothing to wait for. Time is virtual under a baton, and
+//! that a machine without timers has nothing to wait for. Time is virtual on a virtual CPU, and
 //! real otherwise; the grain is a jiffy.
 
 use crate::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};

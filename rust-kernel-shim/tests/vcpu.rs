@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The baton: who runs when, and what time it is.
+//! The virtual CPU: who runs when, and what time it is.
 
 use kernel::{
     bindings::{
@@ -14,7 +14,7 @@ use kernel::{
     sync::{aref::ARef, rcu},
     task::Task,
     testing::{
-        baton::{self, Stuck},
+        vcpu::{self, Stuck},
         without_checks,
     },
     types::Opaque,
@@ -78,11 +78,11 @@ fn sleeper(name: &'static str, ms: u32, log: &Log) -> impl FnOnce() -> i32 + Sen
 #[test]
 fn tasks_run_in_the_order_in_which_they_became_runnable() {
     let log = Log::default();
-    let done = baton::fifo(|| {
+    let done = vcpu::fifo(|| {
         spawn(sleeper("a", 2000, &log));
         spawn(sleeper("b", 1000, &log));
         log.push("init settles");
-        baton::settle();
+        vcpu::settle();
         log.push("init goes on");
         sleep(3000);
         log.push("init ends");
@@ -150,7 +150,7 @@ fn completer(done: &Arc<Done>) -> ARef<Task> {
 
 #[test]
 fn completions_hand_over() {
-    let done = baton::fifo(|| {
+    let done = vcpu::fifo(|| {
         let x = Done::new();
         completer(&x);
         x.wait();
@@ -161,7 +161,7 @@ fn completions_hand_over() {
 
 #[test]
 fn a_machine_in_which_nobody_can_run_is_stuck() {
-    let done = baton::fifo(|| Done::new().wait());
+    let done = vcpu::fifo(|| Done::new().wait());
     assert_eq!(done, Err(Stuck::Deadlock));
 }
 
@@ -169,7 +169,7 @@ fn a_machine_in_which_nobody_can_run_is_stuck() {
 fn a_signal_ends_an_interruptible_sleep() {
     let result = Arc::new(Mutex::new((0, 0)));
     let found = result.clone();
-    let done = baton::fifo(|| {
+    let done = vcpu::fifo(|| {
         let task = spawn(move || {
             // SAFETY: Nothing is asked for, but that the task is there, which is this one.
             let (left, pending) = unsafe {
@@ -181,7 +181,7 @@ fn a_signal_ends_an_interruptible_sleep() {
             *found.lock().unwrap() = (left, pending);
             0
         });
-        baton::settle();
+        vcpu::settle();
         // SAFETY: `task` is a reference.
         unsafe { send_sig(SIGUSR1, task.as_ptr(), 1) };
         stop(&task)
@@ -192,9 +192,9 @@ fn a_signal_ends_an_interruptible_sleep() {
 
 #[test]
 fn kthread_stop_gives_what_the_function_returned() {
-    let done = baton::fifo(|| {
+    let done = vcpu::fifo(|| {
         let task = completer(&Done::new());
-        baton::settle();
+        vcpu::settle();
         stop(&task)
     });
     assert_eq!(done, Ok(7));
@@ -203,7 +203,7 @@ fn kthread_stop_gives_what_the_function_returned() {
 #[test]
 fn a_body_that_panics_holds_up_nobody() {
     let failed = std::panic::catch_unwind(|| {
-        baton::fifo(|| {
+        vcpu::fifo(|| {
             // Whoever sleeps there for good is reported otherwise.
             without_checks(|| {
                 let sleeper = spawn(|| {
@@ -211,7 +211,7 @@ fn a_body_that_panics_holds_up_nobody() {
                     sleep(u32::MAX);
                     0
                 });
-                baton::settle();
+                vcpu::settle();
                 drop(sleeper);
                 panic!("on purpose");
             })

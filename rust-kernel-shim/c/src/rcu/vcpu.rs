@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Grace periods under a baton: deterministic, with a queue for each machine.
+//! Grace periods on a virtual CPU: deterministic, with a queue for each machine.
 //!
 //! With one processor a grace period could end at any switch of tasks. It ends when no task can
 //! run, so that a schedule alone decides what happens when.
@@ -9,14 +9,14 @@ use crate::globals;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use spin::mutex::SpinMutex;
 
-/// The callbacks of one baton's machine.
-pub(crate) struct BatonGrace {
+/// The callbacks of one virtual CPU's machine.
+pub(crate) struct VcpuGrace {
     queue: SpinMutex<Queue>,
     /// True while callbacks of an earlier batch are being called.
     calling: AtomicBool,
 }
 
-impl BatonGrace {
+impl VcpuGrace {
     pub(crate) const fn new() -> Self {
         Self {
             queue: SpinMutex::new(Queue::new()),
@@ -26,7 +26,7 @@ impl BatonGrace {
 
     /// Ends a grace period: calls what is queued; false if there was nothing.
     ///
-    /// The caller has the turn, and no task is inside a section that holds up a grace period.
+    /// The caller has the run token, and no task is inside a section that holds up a grace period.
     pub(crate) fn idle(&self) -> bool {
         let batch = core::mem::replace(&mut *self.queue.lock(), Queue::new());
         if batch.is_empty() {
@@ -56,7 +56,7 @@ impl BatonGrace {
     }
 }
 
-/// Calls `f` with the callbacks of the machine that this task belongs to, if that has a baton.
-pub(super) fn with_current<R>(f: impl FnOnce(&BatonGrace) -> R) -> Option<R> {
-    globals::with_baton(|globals| f(&globals.grace))
+/// Calls `f` with the callbacks of this task's machine, if that has a virtual CPU.
+pub(super) fn with_current<R>(f: impl FnOnce(&VcpuGrace) -> R) -> Option<R> {
+    globals::with_vcpu(|globals| f(&globals.grace))
 }

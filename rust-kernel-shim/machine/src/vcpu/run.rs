@@ -3,7 +3,7 @@
 
 use super::{
     super::task::{self, task_struct},
-    Above, Baton, Inner, Policy, Stuck, TaskPtr,
+    Hooks, Inner, Policy, Stuck, TaskPtr, Vcpu,
 };
 use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
 use std::{
@@ -16,7 +16,7 @@ use std::{
 /// Virtual time starts late enough that nothing takes it for a small number of nanoseconds.
 const START: u128 = 10_000_000_000;
 
-impl Baton {
+impl Vcpu {
     /// Runs `body` as the first task of a fresh machine, on a thread of its own with a stack of
     /// `stack` bytes, until it and all its tasks have ended. Gives what it gives, and how many
     /// blocks of memory the machine has left behind.
@@ -26,12 +26,12 @@ impl Baton {
     pub fn run<R: Send>(
         policy: Policy,
         seed: Option<u64>,
-        above: Above,
+        hooks: impl Hooks,
         stack: usize,
         body: impl FnOnce() -> R + Send,
     ) -> Result<(R, isize), Stuck> {
         let (done, end) = mpsc::channel();
-        let baton = Arc::new(Self {
+        let vcpu = Arc::new(Self {
             preempts: policy.preempts(),
             seed,
             idling: AtomicBool::new(false),
@@ -50,17 +50,17 @@ impl Baton {
                 stuck: false,
                 policy,
             }),
-            above,
+            hooks: Box::new(hooks),
         });
         let slot = Mutex::new(None);
         let first = || {
-            let result = panic::catch_unwind(AssertUnwindSafe(|| baton.first_task(body)));
+            let result = panic::catch_unwind(AssertUnwindSafe(|| vcpu.first_task(body)));
             if result.is_err() {
-                baton.abandon();
+                vcpu.abandon();
             }
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             // Nothing of the caller's is used from here on.
-            let _ = baton.lock().done.send(None);
+            let _ = vcpu.lock().done.send(None);
         };
         let thread = Builder::new()
             .name(thread::current().name().unwrap_or("init").into())
@@ -76,7 +76,7 @@ impl Baton {
             Err(_) => return Err(Stuck::NoThread),
         }
         let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let live = baton.live.load(Relaxed);
+        let live = vcpu.live.load(Relaxed);
         match result {
             Some(Ok(result)) => Ok((result, live)),
             Some(Err(payload)) => panic::resume_unwind(payload),
@@ -89,7 +89,7 @@ impl Baton {
         task::with_task(self.clone(), |init| {
             self.lock().tasks.push(TaskPtr(init));
             // Also if the body panics: the task is gone after this.
-            let _ends = Ends { baton: self, init };
+            let _ends = Ends { vcpu: self, init };
             let result = body();
             // What happens at the end of a grace period may start tasks again.
             loop {
@@ -97,12 +97,12 @@ impl Baton {
                 if !self.idle() {
                     break;
                 }
-                let endless = self.lock().goes_round();
+                let endless = self.lock().over_budget();
                 if endless {
                     self.give_up(TaskPtr(init), Stuck::Endless);
                 }
             }
-            self.tell(|above| above.ended());
+            self.tell(|hooks| hooks.ended());
             result
         })
     }
@@ -123,12 +123,12 @@ impl Baton {
 
 /// Takes the first task out of everything when it is dropped.
 struct Ends<'a> {
-    baton: &'a Baton,
+    vcpu: &'a Vcpu,
     init: &'a task_struct,
 }
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        self.baton.forget(self.init);
+        self.vcpu.forget(self.init);
     }
 }

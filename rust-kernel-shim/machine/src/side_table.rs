@@ -13,10 +13,10 @@ pub type Words = Vec<usize>;
 /// no allocation of it is counted, and none is made to fail.
 ///
 /// All functions may be called from any context. A function that is given to one of them must not
-/// use the same `Shadow`.
-pub struct Shadow<K, V>(Mutex<BTreeMap<K, V>>);
+/// use the same `SideTable`.
+pub struct SideTable<K, V>(Mutex<BTreeMap<K, V>>);
 
-impl<K: Ord + Copy, V> Shadow<K, V> {
+impl<K: Ord + Copy, V> SideTable<K, V> {
     /// Nothing.
     pub const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
@@ -83,7 +83,7 @@ impl<K: Ord + Copy, V> Shadow<K, V> {
     }
 }
 
-impl<K: Ord + Copy, V> Default for Shadow<K, V> {
+impl<K: Ord + Copy, V> Default for SideTable<K, V> {
     fn default() -> Self {
         Self::new()
     }

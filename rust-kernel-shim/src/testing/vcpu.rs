@@ -4,8 +4,8 @@
 use crate::bindings::Globals;
 use core::fmt;
 use machine::{
-    baton::{self, Baton, Policy},
-    report, task,
+    report_log, task,
+    vcpu::{self, Policy, Vcpu},
 };
 
 /// Why a machine came to no end, or did not begin.
@@ -51,11 +51,11 @@ pub(super) const STACK: usize = 8 << 20;
 ///
 /// ```
 /// use kernel::{
-///     testing::baton,
+///     testing::vcpu,
 ///     time::{delay::fsleep, Delta, Instant, Monotonic},
 /// };
 ///
-/// let slept = baton::fifo(|| {
+/// let slept = vcpu::fifo(|| {
 ///     let start = Instant::<Monotonic>::now();
 ///     fsleep(Delta::from_secs(60));
 ///     start.elapsed()
@@ -82,7 +82,7 @@ pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -
     let taken = Taken(number);
     let end = run(globals, stack, body);
     core::mem::forget(taken);
-    if let Some(report) = report::take(number).first() {
+    if let Some(report) = report_log::take(number).first() {
         panic!("the rule `{}` was broken, see above", report.rule);
     }
     end
@@ -93,7 +93,7 @@ struct Taken(u64);
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        report::take(self.0);
+        report_log::take(self.0);
     }
 }
 
@@ -103,19 +103,19 @@ pub(super) fn run<R: Send>(
     stack: usize,
     body: impl FnOnce() -> R + Send,
 ) -> Result<R, Stuck> {
-    Baton::run(Policy::Fifo, None, globals.boxed(), stack, body)
+    Vcpu::run(Policy::Fifo, None, globals, stack, body)
         .map(|(result, _live)| result)
         .map_err(|stuck| match stuck {
-            baton::Stuck::NoThread => Stuck::NoThread,
-            baton::Stuck::Deadlock | baton::Stuck::Endless => Stuck::Deadlock,
+            vcpu::Stuck::NoThread => Stuck::NoThread,
+            vcpu::Stuck::Deadlock | vcpu::Stuck::Endless => Stuck::Deadlock,
         })
 }
 
 /// Lets every other task of this machine run until it is blocked or has ended. Time does not go
-/// on. Nothing happens outside of a machine with a baton.
+/// on. Nothing happens outside of a machine with a virtual CPU.
 pub fn settle() {
     let me = task::current();
-    if let Some(baton) = me.baton() {
-        baton.settle(me);
+    if let Some(vcpu) = me.vcpu() {
+        vcpu.settle(me);
     }
 }

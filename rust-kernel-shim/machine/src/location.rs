@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Where in the source something happens, when nobody has said so.
+//! Where in the source something happens, if the caller has not said so.
 
 use core::panic::Location;
 use std::{
@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Directories whose files belong to the kernel itself, not to who uses it.
+/// Directories whose files belong to the kernel itself, not to its users.
 static CORE: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 
 /// The directory of this crate.
@@ -16,7 +16,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The directory around this crate, as the compiler names it.
 #[cfg(feature = "debug")]
-const SHIM: &str = own_directory(file!(), "machine/src/site.rs");
+const SHIM: &str = own_directory(file!(), "machine/src/location.rs");
 
 /// A file's path without the end that it has below its crate's `src/`.
 pub const fn own_directory(file: &'static str, end: &str) -> &'static str {
@@ -53,7 +53,10 @@ fn is_core(file: &str) -> bool {
     let core = CORE.lock().unwrap_or_else(PoisonError::into_inner);
     let shim = ["c/", "machine/", "pin-init/", "src/"].map(|own| format!("{SHIM}{own}"));
     let own = core.iter().copied().chain(shim.iter().map(String::as_str));
-    own.map(relative).any(|directory| relative(file).starts_with(directory) || file.contains(&format!("/{directory}")))
+    let below = |directory: &str| {
+        relative(file).starts_with(directory) || file.contains(&format!("/{directory}"))
+    };
+    own.map(relative).any(below)
         || ["/rustc/", "/lib/rustlib/src/", "/registry/src/"]
             .iter()
             .any(|library| file.contains(library))
@@ -65,17 +68,17 @@ fn shown(file: &str, line: u32) -> String {
     format!("{}:{line}", relative(file))
 }
 
-/// A place that somebody has noted, as text.
-pub fn noted(at: &Location<'_>) -> String {
-    shown(at.file(), at.line())
+/// A location as text.
+pub fn at(location: &Location<'_>) -> String {
+    shown(location.file(), location.line())
 }
 
-/// The place at which the kernel was entered to get here: `at`, unless that is in the kernel; then
-/// it is looked for on the stack.
+/// Where the kernel was entered to get here: `location`, unless that is in the kernel; then it is
+/// looked for on the stack.
 #[cfg(feature = "debug")]
-pub fn here(at: &Location<'_>) -> String {
-    if !is_core(at.file()) {
-        return noted(at);
+pub fn entry(location: &Location<'_>) -> String {
+    if !is_core(location.file()) {
+        return at(location);
     }
     let mut found = None;
     backtrace::trace(|frame| {
@@ -89,11 +92,11 @@ pub fn here(at: &Location<'_>) -> String {
         });
         found.is_none()
     });
-    found.unwrap_or_else(|| noted(at))
+    found.unwrap_or_else(|| at(location))
 }
 
-/// Nobody asks in a production kernel.
+/// A production kernel does not look on the stack.
 #[cfg(not(feature = "debug"))]
-pub fn here(at: &Location<'_>) -> String {
-    noted(at)
+pub fn entry(location: &Location<'_>) -> String {
+    at(location)
 }

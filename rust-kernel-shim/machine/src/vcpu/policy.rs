@@ -4,12 +4,12 @@
 use crate::task::task_struct;
 use fastrand::Rng;
 
-/// How the turn is handed on.
+/// How the run token is handed on.
 pub enum Policy {
-    /// A task keeps the turn until it blocks or ends; the next is the one that became runnable
+    /// A task keeps the run token until it blocks or ends; the next is the one that became runnable
     /// first.
     Fifo,
-    /// A task may lose the turn at any point; the next is drawn by lot, and so is whether time
+    /// A task may lose the run token at any point; the next is drawn by lot, and so is whether time
     /// passes.
     Random {
         /// What is drawn from.
@@ -17,19 +17,19 @@ pub enum Policy {
         /// Points after which the machine counts as going round in circles.
         points: usize,
     },
-    /// A task keeps the turn until it blocks, but for a few points that are drawn beforehand: who
-    /// is there then does not go on before all others are blocked. It finds what takes a few
-    /// switches at the right points and then a long time without one, as the random order
-    /// hardly ever does. (PCT, probabilistic concurrency testing.)
-    Starve {
+    /// Probabilistic concurrency testing: a task keeps the run token until it blocks, but for a few
+    /// change points that are drawn beforehand; the task that comes to one gets the lowest
+    /// priority. It finds what takes a few switches at the right points and then a long time
+    /// without one, as the random order hardly ever does.
+    Pct {
         /// What is drawn from.
         rng: Rng,
         /// As for `Random`.
         points: usize,
-        /// The points at which somebody loses the turn.
+        /// The change points that are left.
         changes: Vec<usize>,
-        /// The addresses of the tasks that wait for all others, the least first.
-        starving: Vec<usize>,
+        /// The addresses of the tasks whose priority was lowered, the lowest last.
+        lowered: Vec<usize>,
     },
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Choice {
     PassTime,
 }
 
-/// Switches in a schedule that starves.
+/// Change points of a PCT schedule, at most.
 const CHANGES: usize = 3;
 
 fn address(task: &task_struct) -> usize {
@@ -51,7 +51,7 @@ fn address(task: &task_struct) -> usize {
 }
 
 impl Policy {
-    /// A schedule that `seed` decides; every other one starves somebody.
+    /// A schedule that `seed` decides; every other one is PCT.
     pub fn explore(seed: u64, points: usize) -> Self {
         let mut rng = Rng::with_seed(seed);
         if seed % 2 == 1 {
@@ -63,12 +63,12 @@ impl Policy {
             rng.usize(1..longest)
         });
         let changes = changes.collect();
-        let starving = Vec::new();
-        Self::Starve {
+        let lowered = Vec::new();
+        Self::Pct {
             rng,
             points,
             changes,
-            starving,
+            lowered,
         }
     }
 
@@ -79,7 +79,7 @@ impl Policy {
     pub(super) fn points(&self) -> usize {
         match self {
             Self::Fifo => usize::MAX,
-            Self::Random { points, .. } | Self::Starve { points, .. } => *points,
+            Self::Random { points, .. } | Self::Pct { points, .. } => *points,
         }
     }
 
@@ -92,22 +92,22 @@ impl Policy {
         match self {
             Self::Fifo => 0,
             Self::Random { rng, .. } => rng.usize(..len),
-            Self::Starve { rng, starving, .. } => {
-                let place = |task| starving.iter().position(|&other| other == task);
-                let fed = runnable
+            Self::Pct { rng, lowered, .. } => {
+                let place = |task| lowered.iter().position(|&other| other == task);
+                let others = runnable
                     .clone()
                     .filter(|&task| place(task).is_none())
                     .count();
-                if fed == 0 {
-                    // The one that has starved longest.
+                if others == 0 {
+                    // The one that was lowered first has the highest priority.
                     let longest = runnable.enumerate().min_by_key(|&(_, task)| place(task));
                     return longest.map_or(0, |(at, _)| at);
                 }
-                let nth = rng.usize(..fed);
-                let mut fed = runnable
+                let nth = rng.usize(..others);
+                let mut others = runnable
                     .enumerate()
                     .filter(|&(_, task)| place(task).is_none());
-                fed.nth(nth).map_or(0, |(at, _)| at)
+                others.nth(nth).map_or(0, |(at, _)| at)
             }
         }
     }
@@ -123,32 +123,32 @@ impl Policy {
                 1..=16 => Choice::Preempt,
                 _ => Choice::GoOn,
             },
-            Self::Starve { changes, .. } => {
+            Self::Pct { changes, .. } => {
                 // Not every number is that of a point.
                 match changes.iter().position(|&change| change <= point) {
                     Some(due) => changes.swap_remove(due),
                     None => return Choice::GoOn,
                 };
-                self.gives_way(task);
+                self.yield_to_all(task);
                 Choice::Preempt
             }
         }
     }
 
-    /// The task lets all others go first.
-    pub(super) fn gives_way(&mut self, task: &task_struct) {
-        if let Self::Starve { starving, .. } = self {
+    /// The task gets the lowest priority.
+    pub(super) fn yield_to_all(&mut self, task: &task_struct) {
+        if let Self::Pct { lowered, .. } = self {
             let task = address(task);
-            starving.retain(|&other| other != task);
-            starving.push(task);
+            lowered.retain(|&other| other != task);
+            lowered.push(task);
         }
     }
 
     /// The task ends.
     pub(super) fn forget(&mut self, task: &task_struct) {
-        if let Self::Starve { starving, .. } = self {
+        if let Self::Pct { lowered, .. } = self {
             let task = address(task);
-            starving.retain(|&other| other != task);
+            lowered.retain(|&other| other != task);
         }
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The baton: one virtual processor that is handed from task to task, and virtual time.
+//! A virtual CPU, which is handed from task to task, and virtual time.
 //!
-//! Exactly one task of a baton runs at a time, the one that was given the turn. The [`Policy`]
-//! says whether it keeps the turn until it blocks or ends, or may lose it at any point at which
-//! another processor could interfere, and who is next. When nobody is runnable, these come to
-//! pass, each only if the ones before it do not apply:
+//! Exactly one task of a virtual CPU runs at a time: the one that has the run token. The [`Policy`]
+//! says whether it keeps that until it blocks or ends, or may lose it at any point at which another
+//! CPU could interfere, and which task is next. When no task is runnable, the first of these that
+//! applies happens:
 //!
-//! 1. the task that waits for everybody else ([`Baton::settle`]) goes on;
+//! 1. the task that waits for all others ([`Vcpu::settle`]) goes on;
 //! 2. a grace period ends, if no task is inside a section that holds it up, and what waited
 //!    for it happens;
 //! 3. time jumps to the next timer;
@@ -27,16 +27,16 @@ use std::{
     sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What a layer above keeps for each baton, and does while it is idle.
-pub trait Idle: Any + Send + Sync {
-    /// Called with the turn, when no task is runnable and none is inside a section that holds
+/// What the layer above keeps for each virtual CPU, and what it is called for.
+pub trait Hooks: Any + Send + Sync {
+    /// Called with the run token, when no task is runnable and none is inside a section that holds
     /// up a grace period; true if it did something.
     fn idle(&self) -> bool;
 
-    /// Called with the turn, after virtual time has gone on.
+    /// Called with the run token, after virtual time has gone on.
     fn time_passed(&self);
 
-    /// Called with the turn, when all tasks have ended or are blocked for good.
+    /// Called with the run token, when all tasks have ended or are blocked for good.
     fn ended(&self);
 
     /// The number under which its reports are held back, if they are.
@@ -44,16 +44,6 @@ pub trait Idle: Any + Send + Sync {
 
     /// For the layer above to find its own again.
     fn as_any(&self) -> &dyn Any;
-}
-
-/// An [`Idle`] that a baton owns.
-pub struct Above(Box<dyn Idle>);
-
-impl Above {
-    /// Boxes it.
-    pub fn new(idle: impl Idle) -> Self {
-        Self(Box::new(idle))
-    }
 }
 
 /// Why a machine came to no end.
@@ -67,12 +57,12 @@ pub enum Stuck {
     NoThread,
 }
 
-/// A pointer to a task of the baton.
+/// A pointer to a task of the virtual CPU.
 #[derive(Clone, Copy, PartialEq)]
 struct TaskPtr(*const task_struct);
 
-// SAFETY: A task is `Sync`; the pointer is used only while the baton knows the task, which is as
-// long as it lives.
+// SAFETY: A task is `Sync`; the pointer is used only while the virtual CPU knows the task, which
+// is as long as it lives.
 unsafe impl Send for TaskPtr {}
 
 impl TaskPtr {
@@ -97,7 +87,7 @@ struct Inner {
     done: mpsc::Sender<Option<Stuck>>,
     /// Steps that spinning tasks have taken since anything else happened.
     spins: u32,
-    /// Points that were passed, and times that the turn was handed on or nearly so.
+    /// Points that were passed, and times that the run token was handed on or nearly so.
     points: usize,
     /// Set for good once nobody can go on.
     stuck: bool,
@@ -110,7 +100,7 @@ const SPIN_LIMIT: u32 = 100_000;
 impl Inner {
     /// Counts a point, or what is none but can be repeated for ever all the same; true if there
     /// were too many.
-    fn goes_round(&mut self) -> bool {
+    fn over_budget(&mut self) -> bool {
         self.points = self.points.saturating_add(1);
         self.points > self.policy.points()
     }
@@ -129,12 +119,12 @@ impl Inner {
 }
 
 /// One virtual processor and its clock.
-pub struct Baton {
+pub struct Vcpu {
     inner: Mutex<Inner>,
-    above: Above,
+    hooks: Box<dyn Hooks>,
     /// What the schedule is drawn from, if it is drawn.
     seed: Option<u64>,
-    /// True if a task may lose the turn at a point.
+    /// True if a task may lose the run token at a point.
     preempts: bool,
     /// True while what belongs to no task runs, on the thread of one that waits or has ended.
     idling: AtomicBool,
@@ -142,21 +132,21 @@ pub struct Baton {
     pub live: AtomicIsize,
 }
 
-/// Calls `f` with the baton of this thread's task, if there is one.
+/// Calls `f` with the virtual CPU of this thread's task, if there is one.
 #[inline]
-pub fn with<R>(f: impl FnOnce(&Arc<Baton>) -> R) -> Option<R> {
+pub fn with<R>(f: impl FnOnce(&Arc<Vcpu>) -> R) -> Option<R> {
     // SAFETY: The thread holds a reference to its task, if it is one.
     let task = super::cpu::with(|cpu| unsafe { cpu.task.get().as_ref() });
-    task.and_then(|task| task.baton()).map(f)
+    task.and_then(|task| task.vcpu()).map(f)
 }
 
-/// The baton of this thread's task, if there is one.
+/// The virtual CPU of this thread's task, if there is one.
 #[inline]
-pub fn current() -> Option<Arc<Baton>> {
+pub fn current() -> Option<Arc<Vcpu>> {
     with(Arc::clone)
 }
 
-impl Baton {
+impl Vcpu {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,12 +158,12 @@ impl Baton {
 
     /// The number under which reports are held back, if they are.
     pub fn held_reports(&self) -> Option<u64> {
-        self.above.0.held_reports()
+        self.hooks.held_reports()
     }
 
-    /// What the layer above keeps for this baton.
-    pub fn above(&self) -> &dyn Any {
-        self.above.0.as_any()
+    /// What the layer above keeps for this virtual CPU.
+    pub fn hooks(&self) -> &dyn Any {
+        self.hooks.as_any()
     }
 
     /// Virtual nanoseconds.
@@ -194,13 +184,13 @@ impl Baton {
         let mut inner = self.lock();
         inner.spins = 0;
         inner.timers.retain(|_, t| *t != TaskPtr(task));
-        // A task that is about to block but still has the turn finds its state changed instead.
+        // A task that is about to block but still has the token finds its state changed instead.
         if !inner.runnable.contains(&TaskPtr(task)) {
             inner.runnable.push_back(TaskPtr(task));
         }
     }
 
-    /// Blocks the task, which has the turn, until it is runnable again or `ns` have passed.
+    /// Blocks the task, which has the run token, until it is runnable again or `ns` have passed.
     pub(super) fn block(&self, task: &task_struct, ns: Option<u128>) {
         let me = TaskPtr(task);
         {
@@ -209,7 +199,7 @@ impl Baton {
             inner.runnable.retain(|&t| t != me);
             inner.spins = 0;
             if !task.is_blocked() {
-                let endless = inner.goes_round();
+                let endless = inner.over_budget();
                 drop(inner);
                 task.set_running();
                 if endless {
@@ -242,7 +232,7 @@ impl Baton {
         let mut inner = self.lock();
         inner.spins += 1;
         let endless = inner.spins > SPIN_LIMIT;
-        inner.policy.gives_way(task);
+        inner.policy.yield_to_all(task);
         inner.runnable.push_back(me);
         drop(inner);
         if endless {
@@ -268,8 +258,8 @@ impl Baton {
         let points = inner.points;
         let choice = inner.policy.at_point(points, task);
         if let policy::Choice::GoOn = choice {
-            // Otherwise it is counted when the turn is handed on.
-            let endless = inner.goes_round();
+            // Otherwise it is counted when the run token is handed on.
+            let endless = inner.over_budget();
             drop(inner);
             if endless {
                 self.give_up(me, Stuck::Endless);
@@ -287,19 +277,19 @@ impl Baton {
     }
 
     /// The task does not want to block after all.
-    pub(super) fn stays(&self, task: &task_struct) {
+    pub(super) fn cancel_block(&self, task: &task_struct) {
         self.lock().runnable.retain(|&t| t != TaskPtr(task));
     }
 
     /// Has the layer above do what it does when no task can run.
     fn idle(&self) -> bool {
-        self.tell(|above| above.idle())
+        self.tell(|hooks| hooks.idle())
     }
 
     /// Has the layer above do something that belongs to no task.
-    fn tell<R>(&self, f: impl FnOnce(&dyn Idle) -> R) -> R {
+    fn tell<R>(&self, f: impl FnOnce(&dyn Hooks) -> R) -> R {
         let idling = self.idling.swap(true, Relaxed);
-        let done = f(&*self.above.0);
+        let done = f(&*self.hooks);
         self.idling.store(idling, Relaxed);
         done
     }
@@ -320,12 +310,12 @@ impl Baton {
         drop(inner);
         // Where a task that is only slow is overtaken by time, time says nothing about it.
         if !self.preempts {
-            self.tell(|above| above.time_passed());
+            self.tell(|hooks| hooks.time_passed());
         }
         true
     }
 
-    /// Waits until a task of the same baton has ended.
+    /// Waits until a task of the same virtual CPU has ended.
     pub(super) fn join(&self, other: &task_struct) {
         self.wait_for_ends(task::current(), || other.has_ended());
     }
@@ -356,7 +346,7 @@ impl Baton {
         inner.timers.retain(|_, t| *t != me);
     }
 
-    /// Hands the turn to the next task; comes back with the turn, if `me` waits for it.
+    /// Hands the run token to the next task; comes back with the run token, if `me` waits for it.
     fn pass_on(&self, me: TaskPtr, wait: bool) {
         loop {
             let mut inner = self.lock();
@@ -365,7 +355,7 @@ impl Baton {
                 return self.rest(me, wait);
             }
             // A task that does nothing but sleep passes no point, nor does time that jumps.
-            if inner.goes_round() {
+            if inner.over_budget() {
                 drop(inner);
                 self.declare(Stuck::Endless);
                 continue;
@@ -376,15 +366,15 @@ impl Baton {
                 if next == me && wait {
                     return;
                 }
-                next.get().give_turn();
+                next.get().give_token();
                 if wait {
-                    me.get().wait_turn();
+                    me.get().wait_token();
                 }
                 return;
             }
             drop(inner);
             if !self.progress(true) && self.lock().runnable.is_empty() {
-                self.tell(|above| above.ended());
+                self.tell(|hooks| hooks.ended());
                 self.declare(Stuck::Deadlock);
             }
         }
@@ -412,7 +402,7 @@ impl Baton {
     fn give_up(&self, me: TaskPtr, stuck: Stuck) -> ! {
         self.declare(stuck);
         loop {
-            me.get().wait_turn();
+            me.get().wait_token();
         }
     }
 
@@ -420,7 +410,7 @@ impl Baton {
     fn rest(&self, me: TaskPtr, wait: bool) {
         if wait {
             loop {
-                me.get().wait_turn();
+                me.get().wait_token();
             }
         }
     }

@@ -11,7 +11,7 @@ use core::panic::Location;
 ///
 /// `fence` was just initialised.
 #[inline]
-pub unsafe fn __dma_fence_reaches(
+pub unsafe fn __dma_fence_debug_reaches(
     fence: *mut dma_fence,
     context: usize,
     names: [usize; 2],
@@ -27,7 +27,7 @@ pub unsafe fn __dma_fence_reaches(
 /// None; unsafe as every binding is.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
-pub unsafe fn __dma_fence_drops(addr: usize, size: usize) {
+pub unsafe fn __dma_fence_debug_drops(addr: usize, size: usize) {
     contract::drop_in_place(addr, size);
 }
 
@@ -59,6 +59,6 @@ pub unsafe fn __dma_fence_added_at(cb: *mut dma_fence_cb, at: &'static Location<
 /// See the module [`bindings`](super).
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
-pub unsafe fn __dma_fence_forgets(fence: *mut dma_fence) {
+pub unsafe fn __dma_fence_debug_forgets(fence: *mut dma_fence) {
     contract::forget(fence);
 }
