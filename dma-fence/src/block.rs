@@ -175,7 +175,7 @@ impl<T: FenceContextOps> Block<T> {
         // SAFETY: The data is dropped once, and not reachable: the caller's guarantee.
         unsafe {
             let data = addr_of_mut!((*block).data);
-            bindings::__dma_fence_debug_drops(data.addr(), size_of::<T::FenceDataType>());
+            bindings::__dma_fence_debug_drop(data.addr(), size_of::<T::FenceDataType>());
             drop_in_place(data);
         }
     }

@@ -134,7 +134,7 @@ impl<T: FenceCallback> FenceCallbackRegistration<T> {
                 addr_of_mut!((*slot).callback).write(UnsafeCell::new(callback));
                 let cb = Opaque::cast_into(addr_of!((*slot).cb));
                 let ret = bindings::dma_fence_add_callback(fence.as_raw(), cb, Some(Self::run));
-                bindings::__dma_fence_added_at(cb, at);
+                bindings::__dma_fence_debug_added_at(cb, at);
                 ret
             };
             if ret == 0 {

@@ -122,8 +122,7 @@ impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
         // so even if nothing waits to be freed, and then `rcu_barrier()` alone would not wait.
         rcu::synchronize_rcu();
         let addr = core::ptr::from_ref(&*self).addr();
-        // SAFETY: It compares addresses, and has no preconditions.
-        unsafe { bindings::__dma_fence_debug_drops(addr, size_of::<Self>()) };
+        bindings::__dma_fence_debug_drop(addr, size_of::<Self>());
         let unsignalled = self.unsignalled.load(Relaxed);
         if unsignalled != 0 {
             forgotten(self.number, unsignalled);

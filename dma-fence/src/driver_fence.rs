@@ -164,8 +164,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     /// From here on it must be signalled.
     #[track_caller]
     pub(super) fn published(self) -> Self {
-        // SAFETY: By the invariant the fence is live.
-        unsafe { bindings::__dma_fence_publishes(Block::fence(self.block)) };
+        bindings::__dma_fence_debug_publish(Block::fence(self.block));
         self
     }
 
@@ -235,8 +234,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> Drop for IssuedFence<T, C> {
         if !unsafe { bindings::dma_fence_test_signaled_flag(Block::fence(self.block)) } {
             let seqno = self.as_fence().seqno();
             pr_err!("fence {} was dropped unsignalled: canceled\n", seqno);
-            // SAFETY: By the invariant the fence is live.
-            unsafe { bindings::__dma_fence_debug_forgets(Block::fence(self.block)) };
+            bindings::__dma_fence_debug_forget(Block::fence(self.block));
             self.finish(Err(ECANCELED));
         }
         self.context.finished();

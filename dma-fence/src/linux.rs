@@ -20,55 +20,21 @@ use kernel::ffi::{
 
 pub use kernel::bindings::*;
 
-/// For the contract room, which Linux does not have.
-///
-/// # Safety
-///
-/// None.
-#[inline(always)]
-pub unsafe fn __dma_fence_debug_reaches(
-    _fence: *mut dma_fence,
-    _context: usize,
-    _names: [usize; 2],
-    _fence_data: usize,
-) {
+macro_rules! annotations {
+    ($($name:ident($($type:ty),*);)*) => {
+        $(/// For the checks of the contract, which Linux does not have.
+        #[inline(always)]
+        pub fn $name($(_: $type),*) {})*
+    };
 }
 
-/// For the contract room, which Linux does not have.
-///
-/// # Safety
-///
-/// None.
-#[inline(always)]
-pub unsafe fn __dma_fence_debug_drops(_addr: usize, _size: usize) {}
-
-/// For the contract room, which Linux does not have.
-///
-/// # Safety
-///
-/// None.
-#[inline(always)]
-pub unsafe fn __dma_fence_publishes(_fence: *mut dma_fence) {}
-
-/// For the contract room, which Linux does not have.
-///
-/// # Safety
-///
-/// None.
-#[inline(always)]
-pub unsafe fn __dma_fence_added_at(
-    _cb: *mut dma_fence_cb,
-    _at: &'static core::panic::Location<'static>,
-) {
+annotations! {
+    __dma_fence_debug_declare(*mut dma_fence, usize, [usize; 2], usize);
+    __dma_fence_debug_drop(usize, usize);
+    __dma_fence_debug_publish(*mut dma_fence);
+    __dma_fence_debug_added_at(*mut dma_fence_cb, &'static core::panic::Location<'static>);
+    __dma_fence_debug_forget(*mut dma_fence);
 }
-
-/// For the contract room, which Linux does not have.
-///
-/// # Safety
-///
-/// None.
-#[inline(always)]
-pub unsafe fn __dma_fence_debug_forgets(_fence: *mut dma_fence) {}
 
 // # Safety
 //
@@ -79,7 +45,7 @@ unsafe extern "C" {
     #[link_name = "rust_helper_dma_fence_get"]
     pub fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence;
 
-    /// Gives a reference back; null is allowed. The last one releases the fence.
+    /// Drops a reference; null is allowed. The last one releases the fence.
     #[link_name = "rust_helper_dma_fence_put"]
     pub fn dma_fence_put(fence: *mut dma_fence);
 
@@ -100,7 +66,7 @@ unsafe extern "C" {
     #[link_name = "rust_helper_dma_fence_was_initialized"]
     pub fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool;
 
-    /// Whether the signalled bit is set; asks nobody, signals nothing.
+    /// Whether the signalled bit is set; asks no driver, signals nothing.
     #[link_name = "rust_helper_dma_fence_test_signaled_flag"]
     pub fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool;
 
@@ -194,7 +160,7 @@ unsafe extern "C" {
 /// `fence` points to an initialised fence that the caller holds a reference to.
 #[inline]
 pub unsafe fn dma_fence_context(fence: *mut dma_fence) -> u64 {
-    // SAFETY: The fence is alive by the requirement, and nobody writes the field after its
+    // SAFETY: The fence is alive by the requirement, and the field is not written after its
     // initialisation.
     unsafe { (*fence).context }
 }
@@ -206,7 +172,7 @@ pub unsafe fn dma_fence_context(fence: *mut dma_fence) -> u64 {
 /// `fence` points to an initialised fence that the caller holds a reference to.
 #[inline]
 pub unsafe fn dma_fence_seqno(fence: *mut dma_fence) -> u64 {
-    // SAFETY: The fence is alive by the requirement, and nobody writes the field after its
+    // SAFETY: The fence is alive by the requirement, and the field is not written after its
     // initialisation.
     unsafe { (*fence).seqno }
 }

@@ -56,7 +56,7 @@ impl<T: FenceContextOps> Block<T> {
             }
             let names = (*context).names().map(|name| name.as_char_ptr().addr());
             let data = from_ref(block.as_ref().data()).addr();
-            bindings::__dma_fence_debug_reaches(fence, context.addr(), names, data);
+            bindings::__dma_fence_debug_declare(fence, context.addr(), names, data);
         }
         block
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Callbacks, and the wish to be told.
+//! Callbacks, and enabling what makes a fence signal.
 
 use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_assert_held, dma_fence_cb, dma_fence_func_t, dma_fence_lock_irqsave,
-    dma_fence_signal_locked, dma_fence_test_signaled_flag, dma_fence_unlock_irqrestore,
-    fence::{cb_list, ENABLE_SIGNAL},
+    dma_fence_signal_locked, dma_fence_unlock_irqrestore,
+    fence::{cb_list, ENABLE_SIGNAL, SIGNALED},
     trace_dma_fence_enable_signal,
 };
 use core::ptr::addr_of_mut;
@@ -25,33 +25,33 @@ use kernel::{
 /// See the module [`bindings`](super). The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements. Signals come under the lock, so the ops stay attached
-    // while the op is looked up. But the op has the lock as well, and may signal: from then on
-    // only the read-side section keeps what it runs in, which its owner frees a grace period after
-    // the signal.
+    // SAFETY: The caller has a reference, and holds the lock under which signals come, so the ops
+    // stay attached while the op is looked up. But the op has the lock as well, and may signal:
+    // from then on only the read-side section keeps what it runs in, which its owner frees a grace
+    // period after the signal.
     unsafe {
+        let f = &*fence;
         dma_fence_assert_held(fence);
-        contract::publish(&*fence);
-        let was_set = (*fence).test_and_set(ENABLE_SIGNAL);
-        if dma_fence_test_signaled_flag(fence) {
+        contract::publish(f);
+        let was_set = f.test_and_set(ENABLE_SIGNAL);
+        if f.test(SIGNALED) {
             return false;
         }
         rcu_read_lock();
-        let op = (*fence).ops().and_then(|ops| ops.as_ref().enable_signaling);
+        let mut enabled = true;
+        let op = f.ops().and_then(|ops| ops.as_ref().enable_signaling);
         if let (false, Some(enable_signaling)) = (was_set, op) {
             trace_dma_fence_enable_signal(fence);
-            contract::call_begin(&*fence, Call::EnableSignaling);
-            let enabled = enable_signaling(fence);
+            contract::call_begin(f, Call::EnableSignaling);
+            enabled = enable_signaling(fence);
             contract::call_end();
-            if !enabled {
-                rcu_read_unlock();
-                dma_fence_signal_locked(fence);
-                return false;
-            }
         }
         rcu_read_unlock();
+        if !enabled {
+            dma_fence_signal_locked(fence);
+        }
+        enabled
     }
-    true
 }
 
 /// Makes sure that the fence will signal by itself; takes the lock. From any context.
@@ -65,7 +65,7 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
 #[doc(alias = "dma_fence_enable_sw_signaling")]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
         __dma_fence_enable_signaling(fence);
@@ -94,22 +94,22 @@ pub unsafe fn dma_fence_add_callback(
     if WARN_ON!(fence.is_null() || func.is_none()) {
         return -(EINVAL as c_int);
     }
-    // SAFETY: By the safety requirements; the list is changed under the lock.
+    // SAFETY: The caller has a reference, and the callback is not in use; the list is changed under
+    // the lock.
     unsafe {
-        let node = addr_of_mut!((*cb).node);
-        if dma_fence_test_signaled_flag(fence) {
-            contract::add_callback(&*fence, cb, false);
+        let (f, node) = (&*fence, addr_of_mut!((*cb).node));
+        if f.test(SIGNALED) {
+            contract::add_callback(f, cb, false);
             INIT_LIST_HEAD(node);
             return -(ENOENT as c_int);
         }
         let flags = dma_fence_lock_irqsave(fence);
         let pending = __dma_fence_enable_signaling(fence);
+        contract::add_callback(f, cb, pending);
         if pending {
-            contract::add_callback(&*fence, cb, true);
             (*cb).func = func;
             list_add_tail(node, cb_list(fence));
         } else {
-            contract::add_callback(&*fence, cb, false);
             INIT_LIST_HEAD(node);
         }
         dma_fence_unlock_irqrestore(fence, flags);
@@ -130,7 +130,8 @@ pub unsafe fn dma_fence_add_callback(
 /// fence. The caller does not hold the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_remove_callback(fence: *mut dma_fence, cb: *mut dma_fence_cb) -> bool {
-    // SAFETY: By the safety requirements; the list is changed under the lock.
+    // SAFETY: The caller has a reference and does not hold the lock, under which the list, on which
+    // the callback is or was, is changed.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
         let node = addr_of_mut!((*cb).node);

@@ -10,48 +10,39 @@ use super::{dma_fence, dma_fence_ops};
 use core::{ptr, sync::atomic::Ordering::Relaxed};
 use kernel::{ffi::c_char, str::CStrExt as _};
 
-macro_rules! name {
-    ($function:ident, $name:literal) => {
-        /// # Safety
-        ///
-        /// None; the type of an op asks for it.
-        unsafe extern "C" fn $function(_fence: *mut dma_fence) -> *const c_char {
-            $name.as_char_ptr()
-        }
+macro_rules! ops {
+    ($(#[$doc:meta])* $ops:ident, $driver_name:literal) => {
+        $(#[$doc])*
+        pub static $ops: dma_fence_ops = {
+            extern "C" fn driver_name(_fence: *mut dma_fence) -> *const c_char {
+                $driver_name.as_char_ptr()
+            }
+            extern "C" fn timeline_name(_fence: *mut dma_fence) -> *const c_char {
+                c"unbound".as_char_ptr()
+            }
+            dma_fence_ops {
+                get_driver_name: Some(driver_name),
+                get_timeline_name: Some(timeline_name),
+                ..pin_init::zeroed()
+            }
+        };
     };
 }
 
-name!(dma_fence_array_get_driver_name, c"dma_fence_array");
-name!(dma_fence_chain_get_driver_name, c"dma_fence_chain");
-name!(get_timeline_name, c"unbound");
-
-/// The ops of arrays.
-pub static dma_fence_array_ops: dma_fence_ops = dma_fence_ops {
-    get_driver_name: Some(dma_fence_array_get_driver_name),
-    get_timeline_name: Some(get_timeline_name),
-    enable_signaling: None,
-    signaled: None,
-    wait: None,
-    release: None,
-    set_deadline: None,
-};
-
-/// The ops of links of chains.
-pub static dma_fence_chain_ops: dma_fence_ops = dma_fence_ops {
-    get_driver_name: Some(dma_fence_chain_get_driver_name),
-    get_timeline_name: Some(get_timeline_name),
-    enable_signaling: None,
-    signaled: None,
-    wait: None,
-    release: None,
-    set_deadline: None,
-};
+ops!(
+    /// The ops of arrays.
+    dma_fence_array_ops, c"dma_fence_array"
+);
+ops!(
+    /// The ops of links of chains.
+    dma_fence_chain_ops, c"dma_fence_chain"
+);
 
 /// # Safety
 ///
 /// See the module [`bindings`](super).
 unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     ptr::eq(unsafe { &*fence }.ops.load(Relaxed), ops)
 }
 
@@ -61,7 +52,7 @@ unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
 ///
 /// See the module [`bindings`](super).
 pub unsafe fn dma_fence_is_array(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     unsafe { has_ops(fence, &dma_fence_array_ops) }
 }
 
@@ -71,7 +62,7 @@ pub unsafe fn dma_fence_is_array(fence: *mut dma_fence) -> bool {
 ///
 /// See the module [`bindings`](super).
 pub unsafe fn dma_fence_is_chain(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     unsafe { has_ops(fence, &dma_fence_chain_ops) }
 }
 
@@ -81,6 +72,6 @@ pub unsafe fn dma_fence_is_chain(fence: *mut dma_fence) -> bool {
 ///
 /// See the module [`bindings`](super).
 pub unsafe fn dma_fence_is_container(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     unsafe { dma_fence_is_array(fence) || dma_fence_is_chain(fence) }
 }

@@ -7,22 +7,23 @@ use super::{
 };
 use kernel::bindings::{ktime_t, rcu_read_lock, rcu_read_unlock};
 
-/// Tells the driver that somebody hopes for the fence by `deadline` (ns, `CLOCK_MONOTONIC`), if
-/// it has the op and the fence has not signalled. Polls then; the op is called without the lock.
-/// From any context.
+/// Tells the driver that a waiter hopes for the fence by `deadline` (ns, `CLOCK_MONOTONIC`), if it
+/// has the op and the fence has not signalled. Polls then; the op is called without the lock. From
+/// any context.
 ///
 /// # Safety
 ///
 /// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
-    // SAFETY: By the safety requirements; inside the section the ops live, even if the fence is
+    // SAFETY: The caller has a reference; inside the section the ops live, even if the fence is
     // signalled meanwhile.
     unsafe {
+        let f = &*fence;
         rcu_read_lock();
-        if let Some(set_deadline) = (*fence).ops().and_then(|ops| ops.as_ref().set_deadline) {
+        if let Some(set_deadline) = f.ops().and_then(|ops| ops.as_ref().set_deadline) {
             if !dma_fence_is_signaled(fence) {
-                contract::call_begin(&*fence, Call::SetDeadline);
+                contract::call_begin(f, Call::SetDeadline);
                 set_deadline(fence, deadline);
                 contract::call_end();
             }

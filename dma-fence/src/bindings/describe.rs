@@ -15,8 +15,8 @@ use kernel::{
 /// See the module [`bindings`](super). `seq` is a valid file.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_describe(fence: *mut dma_fence, seq: *mut seq_file) {
-    // SAFETY: By the safety requirements; the names are used inside the section in which they
-    // were asked for.
+    // SAFETY: The caller has a reference, and `seq` is valid; the names are used inside the section
+    // in which they were asked for.
     unsafe {
         rcu_read_lock();
         let (timeline, driver, un) = if dma_fence_is_signaled(fence) {

@@ -5,10 +5,10 @@
 
 use core::{
     cell::UnsafeCell,
-    ptr::{addr_of_mut, NonNull},
+    ptr::{addr_of_mut, null_mut, NonNull},
     sync::atomic::{
         AtomicI32, AtomicPtr, AtomicUsize,
-        Ordering::{Acquire, Relaxed, SeqCst},
+        Ordering::{Acquire, Relaxed, Release, SeqCst},
     },
 };
 use kernel::{
@@ -23,7 +23,7 @@ pub(super) union fence_lock {
     pub(super) inline_lock: core::mem::ManuallyDrop<spinlock_t>,
 }
 
-/// What a fence is waiting for decides what stands here.
+/// What is here depends on how far a fence has got.
 #[repr(C)]
 pub(super) union fence_list {
     /// Until it signals: the callbacks, under the lock.
@@ -43,7 +43,7 @@ pub(super) union fence_list {
 /// | 2 | `SEQNO64` | by init64: `seqno` compares with all its bits |
 /// | 3 | `SIGNALED` | once, under the lock |
 /// | 4 | `TIMESTAMP` | when the timestamp is there, under the lock |
-/// | 5 | `ENABLE_SIGNAL` | once somebody wants to be told, under the lock |
+/// | 5 | `ENABLE_SIGNAL` | once the signal is wanted, under the lock |
 /// | 6.. | `USER` | by the driver |
 ///
 /// # Invariants
@@ -68,7 +68,7 @@ pub struct dma_fence {
 
 // SAFETY: What changes is atomic, under the lock, or handed over as the invariants say.
 unsafe impl Send for dma_fence {}
-// SAFETY: As above.
+// SAFETY: What changes is atomic, under the lock, or handed over as the invariants say.
 unsafe impl Sync for dma_fence {}
 
 /// Called when a fence signals, with its lock held and interrupts off; may free the callback.
@@ -96,8 +96,8 @@ pub struct dma_fence_ops {
     pub get_driver_name: Option<unsafe extern "C" fn(fence: *mut dma_fence) -> *const c_char>,
     /// The name of the timeline; likewise.
     pub get_timeline_name: Option<unsafe extern "C" fn(fence: *mut dma_fence) -> *const c_char>,
-    /// Somebody wants to be told: called once, under the lock. False says that the fence has
-    /// passed already, or never will; only then may an error be set here.
+    /// The signal is wanted: called once, under the lock. False says that the fence has passed
+    /// already, or never will; only then may an error be set here.
     pub enable_signaling: Option<unsafe extern "C" fn(fence: *mut dma_fence) -> bool>,
     /// Has it happened? Once true it stays true; may set an error if it says so.
     pub signaled: Option<unsafe extern "C" fn(fence: *mut dma_fence) -> bool>,
@@ -106,7 +106,7 @@ pub struct dma_fence_ops {
         Option<unsafe extern "C" fn(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long>,
     /// The last reference is gone: frees the fence after a grace period; keeps the ops attached.
     pub release: Option<unsafe extern "C" fn(fence: *mut dma_fence)>,
-    /// Somebody hopes that it signals by then. From any context, without the lock, often.
+    /// A waiter hopes that it signals by then. From any context, without the lock, often.
     pub set_deadline: Option<unsafe extern "C" fn(fence: *mut dma_fence, deadline: ktime_t)>,
 }
 
@@ -141,17 +141,61 @@ impl dma_fence {
     /// `test_bit()`: what happened before the bit was set is visible if it is.
     #[inline]
     pub(crate) fn test(&self, bit: usize) -> bool {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: A preemption point has no preconditions.
         unsafe { __point() };
+        // Pairs with the release in `set()` and the full barrier in `test_and_set()`.
         self.flags.load(Acquire) & bit != 0
     }
 
     /// `test_and_set_bit()`: a full barrier, as in the kernel.
     #[inline]
     pub(super) fn test_and_set(&self, bit: usize) -> bool {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: A preemption point has no preconditions.
         unsafe { __point() };
+        // Pairs with the load in `test()`.
         self.flags.fetch_or(bit, SeqCst) & bit != 0
+    }
+
+    /// `smp_mb__before_atomic()` and `set_bit()`, as far as `test()` needs it.
+    #[inline]
+    pub(super) fn set(&self, bit: usize) {
+        // SAFETY: A preemption point has no preconditions.
+        unsafe { __point() };
+        // Pairs with the load in `test()`: what `TIMESTAMP` says is there can be read.
+        self.flags.fetch_or(bit, Release);
+    }
+
+    /// `rcu_dereference(fence->ops)`.
+    #[inline]
+    pub(super) fn ops(&self) -> Option<NonNull<dma_fence_ops>> {
+        // SAFETY: A preemption point has no preconditions.
+        unsafe { __point() };
+        // Pairs with whatever published the fence; a null needs no order.
+        NonNull::new(self.ops.load(Acquire))
+    }
+
+    /// `RCU_INIT_POINTER(fence->ops, NULL)`.
+    #[inline]
+    pub(super) fn detach(&self) {
+        // SAFETY: A preemption point has no preconditions.
+        unsafe { __point() };
+        self.ops.store(null_mut(), Relaxed);
+    }
+
+    /// `READ_ONCE(fence->error)`.
+    #[inline]
+    pub(super) fn error(&self) -> c_int {
+        // SAFETY: A preemption point has no preconditions.
+        unsafe { __point() };
+        self.error.load(Relaxed)
+    }
+
+    /// `WRITE_ONCE(fence->error, error)`.
+    #[inline]
+    pub(super) fn set_error(&self, error: c_int) {
+        // SAFETY: A preemption point has no preconditions.
+        unsafe { __point() };
+        self.error.store(error, Relaxed);
     }
 
     /// The lock: its own, or the one it was given.
@@ -168,15 +212,6 @@ impl dma_fence {
             }
         }
     }
-
-    /// `rcu_dereference(fence->ops)`.
-    #[inline]
-    pub(super) fn ops(&self) -> Option<NonNull<dma_fence_ops>> {
-        // SAFETY: Nothing is asked for.
-        unsafe { __point() };
-        // Pairs with the publication of the fence; a null needs no order.
-        NonNull::new(self.ops.load(Acquire))
-    }
 }
 
 /// The link that heads the fence's callbacks.
@@ -186,7 +221,7 @@ impl dma_fence {
 /// `fence` is valid; what is done with the result is done under the lock.
 #[inline]
 pub(super) unsafe fn cb_list(fence: *mut dma_fence) -> *mut list_head {
-    // SAFETY: By the safety requirements; no reference to the cell's content is made.
+    // SAFETY: `fence` is valid: the caller's guarantee; no reference to the cell's content is made.
     unsafe { addr_of_mut!((*UnsafeCell::raw_get(addr_of_mut!((*fence).list))).cb_list) }
 }
 
@@ -196,7 +231,8 @@ pub(super) unsafe fn cb_list(fence: *mut dma_fence) -> *mut list_head {
 ///
 /// `fence` is valid.
 pub unsafe fn dma_fence_flags(fence: *mut dma_fence) -> c_ulong {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `fence` is valid: the caller's guarantee.
+    // Pairs as in `test()`.
     unsafe { &*fence }.flags.load(Acquire)
 }
 
@@ -206,10 +242,8 @@ pub unsafe fn dma_fence_flags(fence: *mut dma_fence) -> c_ulong {
 ///
 /// `fence` is valid.
 pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
-    // SAFETY: Nothing is asked for.
-    unsafe { __point() };
-    // SAFETY: By the safety requirements.
-    unsafe { &*fence }.error.load(Relaxed)
+    // SAFETY: `fence` is valid: the caller's guarantee.
+    unsafe { &*fence }.error()
 }
 
 /// Sets the error and looks at nothing else, where `dma_fence_set_error()` would warn about a
@@ -219,10 +253,8 @@ pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
 ///
 /// `fence` is valid.
 pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
-    // SAFETY: Nothing is asked for.
-    unsafe { __point() };
-    // SAFETY: By the safety requirements.
-    unsafe { &*fence }.error.store(error, Relaxed);
+    // SAFETY: `fence` is valid: the caller's guarantee.
+    unsafe { &*fence }.set_error(error);
 }
 
 /// The count of references.
@@ -231,7 +263,7 @@ pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
 ///
 /// `fence` is valid.
 pub unsafe fn dma_fence_kref(fence: *mut dma_fence) -> *mut kref {
-    // SAFETY: By the safety requirements; no reference is made.
+    // SAFETY: `fence` is valid: the caller's guarantee; no reference is made.
     UnsafeCell::raw_get(unsafe { addr_of_mut!((*fence).refcount) })
 }
 
@@ -242,7 +274,7 @@ pub unsafe fn dma_fence_kref(fence: *mut dma_fence) -> *mut kref {
 /// `fence` is valid.
 #[inline]
 pub unsafe fn dma_fence_seqno(fence: *mut dma_fence) -> u64 {
-    // SAFETY: By the safety requirements; never written after init.
+    // SAFETY: `fence` is valid: the caller's guarantee; the field is never written after init.
     unsafe { (*fence).seqno }
 }
 
@@ -253,7 +285,7 @@ pub unsafe fn dma_fence_seqno(fence: *mut dma_fence) -> u64 {
 /// `fence` is valid.
 #[inline]
 pub unsafe fn dma_fence_context(fence: *mut dma_fence) -> u64 {
-    // SAFETY: By the safety requirements; never written after init.
+    // SAFETY: `fence` is valid: the caller's guarantee; the field is never written after init.
     unsafe { (*fence).context }
 }
 

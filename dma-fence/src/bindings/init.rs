@@ -31,7 +31,7 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// `fence` is valid for writes and nobody else knows it. The ops, and whatever they reach, live
+/// `fence` is valid for writes and known to the caller alone. The ops, and whatever they reach, live
 /// until a grace period after the fence has signalled; with a `wait` or `release` op as long as the
 /// fence. Rules [grace-period-before-free](../../../book/rules/grace-period-before-free.html) and
 /// [unload-after-detach](../../../book/rules/unload-after-detach.html).
@@ -43,7 +43,7 @@ pub unsafe fn dma_fence_init(
     context: u64,
     seqno: u64,
 ) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller's guarantees are the same.
     unsafe { init(fence, ops, lock, context, seqno, 0) }
 }
 
@@ -64,7 +64,7 @@ pub unsafe fn dma_fence_init64(
     context: u64,
     seqno: u64,
 ) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller's guarantees are the same.
     unsafe { init(fence, ops, lock, context, seqno, SEQNO64) }
 }
 
@@ -80,7 +80,7 @@ unsafe fn init(
     seqno: u64,
     flags: usize,
 ) {
-    // SAFETY: By the safety requirements the ops are valid if they are not null.
+    // SAFETY: The ops are valid if they are not null: the caller's guarantee.
     BUG_ON!(unsafe { ops.as_ref() }
         .is_none_or(|ops| ops.get_driver_name.is_none() || ops.get_timeline_name.is_none()));
 
@@ -91,8 +91,8 @@ unsafe fn init(
     } else {
         (fence_lock { extern_lock: lock }, flags)
     };
-    // SAFETY: By the safety requirements all fields may be written. Whether a padding byte of a
-    // union is written does not matter.
+    // SAFETY: All fields may be written: the caller's guarantee. Whether a padding byte of a union
+    // is written does not matter.
     unsafe {
         kref_init(dma_fence_kref(fence));
         addr_of_mut!((*fence).ops).write(AtomicPtr::new(ops.cast_mut()));

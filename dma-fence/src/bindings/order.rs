@@ -13,7 +13,7 @@ use kernel::WARN_ON;
 /// See the module [`bindings`](super).
 #[inline]
 pub unsafe fn __dma_fence_is_later(fence: *mut dma_fence, f1: u64, f2: u64) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     if unsafe { &*fence }.test(SEQNO64) {
         f1 > f2
     } else {
@@ -49,7 +49,7 @@ pub unsafe fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool
 /// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has references to both fences.
     f1 == f2 || unsafe { dma_fence_is_later(f1, f2) }
 }
 

@@ -27,7 +27,7 @@ use kernel::{
     WARN,
 };
 
-/// Takes another reference, and gives the fence; null stays null. From any context.
+/// Takes another reference, and returns the fence; null stays null. From any context.
 ///
 /// # Safety
 ///
@@ -36,7 +36,7 @@ use kernel::{
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
     if !fence.is_null() {
-        // SAFETY: By the safety requirements.
+        // SAFETY: The caller has a reference.
         unsafe {
             kref_get(dma_fence_kref(fence));
             contract::publish(&*fence);
@@ -45,7 +45,7 @@ pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
     fence
 }
 
-/// Takes a reference unless the last one is gone, in which case it gives null. From any context.
+/// Takes a reference unless the last one is gone, in which case it returns null. From any context.
 ///
 /// # Safety
 ///
@@ -53,7 +53,7 @@ pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
-    // SAFETY: By the safety requirements the memory is still that of a fence.
+    // SAFETY: The memory is that of a fence as long as the caller's section lasts.
     if unsafe { kref_get_unless_zero(dma_fence_kref(fence)) } != 0 {
         contract::publish(fence);
         fence
@@ -73,9 +73,10 @@ pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
 /// section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fence {
-    // SAFETY: By the safety requirements; an `AtomicPtr` is like a pointer in memory.
+    // SAFETY: `fencep` is valid: the caller's guarantee; an `AtomicPtr` is like a pointer in memory.
     let slot = unsafe { AtomicPtr::from_ptr(fencep) };
     loop {
+        // Pairs with whatever published the fence in the slot.
         let fence = slot.load(Acquire);
         if fence.is_null() {
             return fence;
@@ -117,29 +118,30 @@ pub unsafe fn dma_fence_put(fence: *mut dma_fence) {
 /// What happens when the last reference is gone: emits `dma_fence_destroy`, and frees the fence
 /// through its `release` op or by [`dma_fence_free`].
 ///
-/// Callbacks that are pending then are somebody's bug: warns, signals with -EDEADLK.
+/// Callbacks that are pending then are a bug of their owner: warns, signals with -EDEADLK.
 ///
 /// # Safety
 ///
 /// `kref` is that of a fence, and its count is 0.
 pub unsafe extern "C" fn dma_fence_release(kref: *mut kref) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The count is a member of a fence: the caller's guarantee.
     let fence: *mut dma_fence = unsafe { kref.byte_sub(offset_of!(dma_fence, refcount)).cast() };
-    // SAFETY: The memory is ours until it is freed below. The read-side section is closed
-    // below, and keeps what the ops reach from going while it is open.
+    // SAFETY: The memory is ours until it is freed below. The read-side section keeps what the ops
+    // reach from going while it is open.
     unsafe {
+        let f = &*fence;
         rcu_read_lock();
         trace_dma_fence_destroy(fence);
         // Once it has signalled, there is no list any more.
-        let pending = !(*fence).test(SIGNALED) && !list_empty(cb_list(fence));
-        contract::release(&*fence, pending);
+        let pending = !f.test(SIGNALED) && !list_empty(cb_list(fence));
+        contract::release(f, pending);
         if pending {
             signal_forgotten(fence);
         }
-        contract::destroy(&*fence);
-        match (*fence).ops().and_then(|ops| ops.as_ref().release) {
+        contract::destroy(f);
+        match f.ops().and_then(|ops| ops.as_ref().release) {
             Some(release) => {
-                contract::call_begin(&*fence, Call::Release);
+                contract::call_begin(f, Call::Release);
                 release(fence);
                 contract::call_end();
             }
@@ -158,7 +160,7 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
         // SAFETY: A name lives as long as the read-side section that it was asked for in.
         unsafe { CStr::from_char_ptr(name) }.to_str().unwrap_or("?")
     };
-    // SAFETY: By the safety requirements.
+    // SAFETY: The memory is the caller's, and the names are used inside its read-side section.
     unsafe {
         let driver = str(dma_fence_driver_name(fence));
         let timeline = str(dma_fence_timeline_name(fence));
@@ -168,7 +170,7 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
             "Fence {driver}:{timeline}:{context:x}:{seqno:x} released with pending signals!"
         );
         let flags = dma_fence_lock_irqsave(fence);
-        (*fence).error.store(-(EDEADLK as i32), Relaxed);
+        (*fence).set_error(-(EDEADLK as i32));
         dma_fence_signal_locked(fence);
         dma_fence_unlock_irqrestore(fence, flags);
     }
@@ -182,7 +184,8 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_free(fence: *mut dma_fence) {
     const RCU: usize = offset_of!(dma_fence, list);
-    // SAFETY: By the safety requirements. RCU's part of the union is at its beginning.
+    // SAFETY: The list is not used any more, since the last reference is gone; RCU's part of the
+    // union is at its beginning.
     unsafe {
         let head: *mut callback_head = addr_of_mut!((*fence).list).cast();
         call_rcu(head, Some(kfree_rcu_cb::<RCU>));

@@ -7,11 +7,7 @@ use super::{
     fence::{cb_list, SIGNALED, TIMESTAMP},
     trace_dma_fence_signaled,
 };
-use core::{
-    mem::MaybeUninit,
-    ptr::null_mut,
-    sync::atomic::Ordering::{Relaxed, Release},
-};
+use core::mem::MaybeUninit;
 use kernel::{
     bindings::{
         ktime_get, ktime_t, list_head, list_replace, spin_assert_is_held, spin_lock_irqsave,
@@ -32,7 +28,7 @@ pub unsafe fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t {
     unsafe { &*fence }.spinlock()
 }
 
-/// Takes the lock with interrupts off; gives what [`dma_fence_unlock_irqrestore`] needs.
+/// Takes the lock with interrupts off; returns what [`dma_fence_unlock_irqrestore`] needs.
 ///
 /// # Safety
 ///
@@ -54,18 +50,18 @@ pub unsafe fn dma_fence_lock_irqsave(fence: *mut dma_fence) -> c_ulong {
 /// See the module [`bindings`](super). The caller holds the lock.
 #[inline]
 pub unsafe fn dma_fence_unlock_irqrestore(fence: *mut dma_fence, flags: c_ulong) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence, and holds its lock.
     unsafe { spin_unlock_irqrestore(dma_fence_spinlock(fence), flags) }
 }
 
-/// Warns, in a debug kernel, if nobody holds the lock.
+/// Warns, in a debug kernel, if the lock is not held.
 ///
 /// # Safety
 ///
 /// See the module [`bindings`](super).
 #[inline]
 pub unsafe fn dma_fence_assert_held(fence: *mut dma_fence) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     unsafe { spin_assert_is_held(dma_fence_spinlock(fence)) }
 }
 
@@ -80,38 +76,36 @@ pub unsafe fn dma_fence_assert_held(fence: *mut dma_fence) {
 /// See the module [`bindings`](super). The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp: ktime_t) {
-    // SAFETY: By the safety requirements, here and for all of `fence` below.
-    unsafe { dma_fence_assert_held(fence) };
-    // SAFETY: As above.
+    // SAFETY: The caller has a reference to the fence.
     let f = unsafe { &*fence };
+    // SAFETY: The caller has a reference to the fence.
+    unsafe { dma_fence_assert_held(fence) };
     contract::signal(f);
     if f.test_and_set(SIGNALED) {
         return;
     }
     contract::signaled(f);
-    // SAFETY: The ops are attached until the line below, under the lock.
+    // SAFETY: The ops are attached until the lines below, under the lock.
     unsafe { trace_dma_fence_signaled(fence) };
 
-    // SAFETY: As above: they live at least a grace period longer than this attachment.
-    if f.ops().is_some_and(|ops| unsafe {
-        let ops = ops.as_ref();
-        ops.release.is_none() && ops.wait.is_none()
-    }) {
-        // The fence becomes independent of who issued it. A reader that still finds the ops is
-        // inside a section that the issuer has to wait for.
-        f.ops.store(null_mut(), Relaxed);
+    // SAFETY: The ops live at least a grace period longer than they are attached.
+    let ops = f.ops().map(|ops| unsafe { ops.as_ref() });
+    if ops.is_some_and(|ops| ops.release.is_none() && ops.wait.is_none()) {
+        // The fence becomes independent of its issuer. A reader that still finds the ops is inside
+        // a section that the issuer has to wait for.
+        f.detach();
     }
 
     let mut stack = MaybeUninit::<list_head>::uninit();
     let callbacks = stack.as_mut_ptr();
-    // SAFETY: The list is ours: its fence is locked, and nobody adds to it any more. It moves to
-    // the stack before the timestamp takes its place.
+    // SAFETY: The list is ours: its fence is locked, and nothing is added to it any more. It moves
+    // to the stack before the timestamp takes its place.
     unsafe {
         list_replace(cb_list(fence), callbacks);
         (*f.list.get()).timestamp = timestamp;
     }
     // Publishes the timestamp to `dma_fence_timestamp()`.
-    f.flags.fetch_or(TIMESTAMP, Release);
+    f.set(TIMESTAMP);
 
     // SAFETY: A callback is valid until it was called, so its successor is read before that.
     // The first member of a callback is its link.
@@ -141,7 +135,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
     if WARN_ON!(fence.is_null()) {
         return;
     }
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
         dma_fence_signal_timestamp_locked(fence, timestamp);
@@ -156,7 +150,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
 /// As [`dma_fence_signal_timestamp_locked`].
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_locked(fence: *mut dma_fence) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference, and holds the lock.
     unsafe { dma_fence_signal_timestamp_locked(fence, ktime_get()) }
 }
 
@@ -170,7 +164,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
     if WARN_ON!(fence.is_null()) {
         return;
     }
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let cookie = dma_fence_begin_signalling();
         let flags = dma_fence_lock_irqsave(fence);
@@ -187,7 +181,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
 /// As [`dma_fence_signal_timestamp_locked`].
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference, and holds the lock.
     unsafe {
         let signaled = (*fence).test(SIGNALED);
         dma_fence_signal_locked(fence);
@@ -195,14 +189,14 @@ pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
     }
 }
 
-/// Signals, and says whether it had signalled before; takes the lock. From any context.
+/// Signals, and returns whether it had signalled before; takes the lock. From any context.
 ///
 /// # Safety
 ///
 /// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
         let signaled = dma_fence_check_and_signal_locked(fence);

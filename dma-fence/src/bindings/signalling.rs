@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The annotation of code that is needed for fences to signal.
 //!
-//! For lockdep alone, which this machine does not have yet: as in a kernel without it, the calls
-//! do nothing.
+//! It is for lockdep alone, which this machine does not have yet: as in a kernel without it, the
+//! calls do nothing.
 
-/// Begins a section without which some fence would not signal; gives what
+/// Begins a section without which some fence would not signal; returns what
 /// [`dma_fence_end_signalling`] needs. They nest. From any context.
 ///
 /// # Safety
 ///
-/// None; unsafe as every binding is.
+/// None; unsafe as bindgen makes it.
 #[inline]
 pub unsafe fn dma_fence_begin_signalling() -> bool {
     true
@@ -19,7 +19,7 @@ pub unsafe fn dma_fence_begin_signalling() -> bool {
 ///
 /// # Safety
 ///
-/// None; unsafe as every binding is.
+/// None; unsafe as bindgen makes it.
 #[inline]
 pub unsafe fn dma_fence_end_signalling(_cookie: bool) {}
 
@@ -27,6 +27,6 @@ pub unsafe fn dma_fence_end_signalling(_cookie: bool) {}
 ///
 /// # Safety
 ///
-/// None; unsafe as every binding is.
+/// None; unsafe as bindgen makes it.
 #[inline]
 pub unsafe fn __dma_fence_might_wait() {}

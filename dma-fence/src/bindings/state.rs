@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a fence says of itself: signalled or not, with which error, when.
+//! The state of a fence: signalled or not, with which error, when.
 
 use super::{
     super::contract::{self, Call},
@@ -7,7 +7,6 @@ use super::{
     dma_fence_unlock_irqrestore,
     fence::{INITIALIZED, SIGNALED, TIMESTAMP},
 };
-use core::sync::atomic::Ordering::Relaxed;
 use kernel::{
     bindings::{cpu_relax, ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock},
     ffi::c_int,
@@ -22,7 +21,7 @@ const MAX_ERRNO: c_int = 4095;
 ///
 /// `fence` is null or points to memory that is zeroed or a fence.
 pub unsafe fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements; zeroes are valid for all fields.
+    // SAFETY: It is zeroed or a fence: the caller's guarantee. Zeroes are valid for all fields.
     !fence.is_null() && unsafe { &*fence }.test(INITIALIZED)
 }
 
@@ -35,31 +34,39 @@ pub unsafe fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool {
 /// See the module [`bindings`](super).
 #[inline]
 pub unsafe fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     unsafe { &*fence }.test(SIGNALED)
 }
 
-/// Asks the `signaled` op, if it is attached.
+/// True if the fence has signalled, or its `signaled` op says so, in which case it is signalled.
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super).
+/// See the module [`bindings`](super). The caller holds the lock if it is `locked`.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
-unsafe fn poll(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements. Inside the section the ops live, even if the fence is
+unsafe fn is_signaled(fence: *mut dma_fence, locked: bool) -> bool {
+    // SAFETY: The caller has a reference. Inside the section the ops live, even if the fence is
     // signalled meanwhile.
     unsafe {
+        let f = &*fence;
+        if f.test(SIGNALED) {
+            return true;
+        }
         rcu_read_lock();
-        let op = (*fence).ops().and_then(|ops| ops.as_ref().signaled);
         let mut answer = false;
-        if let Some(signaled) = op {
-            contract::call_begin(&*fence, Call::Signaled);
+        if let Some(signaled) = f.ops().and_then(|ops| ops.as_ref().signaled) {
+            contract::call_begin(f, Call::Signaled);
             answer = signaled(fence);
-            contract::is_signaled(&*fence, answer);
+            contract::is_signaled(f, answer);
             contract::call_end();
         }
         rcu_read_unlock();
+        match (answer, locked) {
+            (true, true) => dma_fence_signal_locked(fence),
+            (true, false) => dma_fence_signal(fence),
+            (false, _) => {}
+        }
         answer
     }
 }
@@ -72,17 +79,8 @@ unsafe fn poll(fence: *mut dma_fence) -> bool {
 /// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
-    unsafe {
-        if dma_fence_test_signaled_flag(fence) {
-            return true;
-        }
-        let signaled = poll(fence);
-        if signaled {
-            dma_fence_signal(fence);
-        }
-        signaled
-    }
+    // SAFETY: The caller has a reference.
+    unsafe { is_signaled(fence, false) }
 }
 
 /// As [`dma_fence_is_signaled`], under the lock that the caller holds.
@@ -92,17 +90,8 @@ pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
 /// See the module [`bindings`](super). The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
-    unsafe {
-        if dma_fence_test_signaled_flag(fence) {
-            return true;
-        }
-        let signaled = poll(fence);
-        if signaled {
-            dma_fence_signal_locked(fence);
-        }
-        signaled
-    }
+    // SAFETY: The caller has a reference, and holds the lock.
+    unsafe { is_signaled(fence, true) }
 }
 
 /// 0 while pending; 1 if signalled; the error, below 0, if signalled with one. Polls as
@@ -113,12 +102,12 @@ pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
 /// See the module [`bindings`](super). The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference, and holds the lock.
     unsafe {
         if !dma_fence_is_signaled_locked(fence) {
             return 0;
         }
-        match (*fence).error.load(Relaxed) {
+        match (*fence).error() {
             0 => 1,
             error => error,
         }
@@ -132,7 +121,7 @@ pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
 /// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
         let status = dma_fence_get_status_locked(fence);
@@ -151,29 +140,29 @@ pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
 /// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     let f = unsafe { &*fence };
     contract::set_error(f, error);
     WARN_ON!(f.test(SIGNALED));
     WARN_ON!(!(-MAX_ERRNO..0).contains(&error));
-    f.error.store(error, Relaxed);
+    f.set_error(error);
 }
 
 /// When the fence signalled (ns, `CLOCK_MONOTONIC`); waits the moment between the bit and the
-/// timestamp. Warns, and gives the time, if it has not signalled. From any context.
+/// timestamp. Warns, and returns the time, if it has not signalled. From any context.
 ///
 /// # Safety
 ///
 /// See the module [`bindings`](super).
 pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference to the fence.
     let f = unsafe { &*fence };
     if WARN_ON!(!f.test(SIGNALED)) {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: Reading the clock has no preconditions.
         return unsafe { ktime_get() };
     }
     while !f.test(TIMESTAMP) {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: A pause has no preconditions.
         unsafe { cpu_relax() };
     }
     // SAFETY: Written before the bit was set, and not again while there is a reference.

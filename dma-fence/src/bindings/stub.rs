@@ -10,7 +10,7 @@ use core::{
     cell::UnsafeCell,
     mem::ManuallyDrop,
     ptr::{self, null_mut},
-    sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering::Release},
+    sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize},
 };
 use kernel::{
     bindings::{kref, ktime_get, ktime_t, kzalloc_obj, spinlock, GFP_KERNEL},
@@ -18,21 +18,14 @@ use kernel::{
     str::CStrExt as _,
 };
 
-/// # Safety
-///
-/// None; the type of an op asks for it.
-unsafe extern "C" fn dma_fence_stub_get_name(_fence: *mut dma_fence) -> *const c_char {
+extern "C" fn dma_fence_stub_get_name(_fence: *mut dma_fence) -> *const c_char {
     c"stub".as_char_ptr()
 }
 
 static dma_fence_stub_ops: dma_fence_ops = dma_fence_ops {
     get_driver_name: Some(dma_fence_stub_get_name),
     get_timeline_name: Some(dma_fence_stub_get_name),
-    enable_signaling: None,
-    signaled: None,
-    wait: None,
-    release: None,
-    set_deadline: None,
+    ..pin_init::zeroed()
 };
 
 /// As the kernel's initcall leaves it, but for the time.
@@ -49,22 +42,22 @@ static dma_fence_stub: dma_fence = dma_fence {
     error: AtomicI32::new(0),
 };
 
-/// Gives a reference to the fence that has always been signalled: context 0, number 0. Its
+/// Returns a reference to the fence that has always been signalled: context 0, number 0. Its
 /// timestamp is the time of the first call. From any context.
 ///
 /// # Safety
 ///
-/// None; unsafe as every binding is.
+/// None; unsafe as bindgen makes it.
 pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
     let stub = ptr::from_ref(&dma_fence_stub).cast_mut();
     if !dma_fence_stub.test(TIMESTAMP) {
-        // SAFETY: The stub is initialised and never freed. Whoever finds the bit clear under
-        // the lock is the first, and nobody reads the timestamp before the bit is set.
+        // SAFETY: The stub is initialised and never freed. A task that finds the bit clear under the
+        // lock is the first, and the timestamp is not read before the bit is set.
         unsafe {
             let flags = dma_fence_lock_irqsave(stub);
             if !dma_fence_stub.test(TIMESTAMP) {
                 (*dma_fence_stub.list.get()).timestamp = ktime_get();
-                dma_fence_stub.flags.fetch_or(TIMESTAMP, Release);
+                dma_fence_stub.set(TIMESTAMP);
             }
             dma_fence_unlock_irqrestore(stub, flags);
         }
@@ -73,20 +66,20 @@ pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
     unsafe { dma_fence_get(stub) }
 }
 
-/// Gives a new fence that has signalled at `timestamp` (ns, `CLOCK_MONOTONIC`); null without
+/// Returns a new fence that has signalled at `timestamp` (ns, `CLOCK_MONOTONIC`); null without
 /// memory. May sleep.
 ///
 /// # Safety
 ///
-/// None; unsafe as every binding is.
+/// None; unsafe as bindgen makes it.
 #[track_caller]
 pub unsafe fn dma_fence_allocate_private_stub(timestamp: ktime_t) -> *mut dma_fence {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: Allocating has no preconditions, and zeroes are valid for all fields.
     let fence: *mut dma_fence = unsafe { kzalloc_obj(GFP_KERNEL) };
     if fence.is_null() {
         return fence;
     }
-    // SAFETY: Fresh memory that nobody else knows; the ops are static.
+    // SAFETY: Fresh memory of our own; the ops are static.
     unsafe {
         dma_fence_init(fence, &dma_fence_stub_ops, null_mut(), 0, 0);
         (*fence).test_and_set(ENABLE_SIGNAL);

@@ -3,10 +3,10 @@
 //!
 //! C header: [`include/trace/events/dma_fence.h`](srctree/include/trace/events/dma_fence.h)
 //!
-//! The class `dma_fence` asks for the names as anybody else does. The class `dma_fence_ops`
-//! (`dma_fence_unsignaled` in the patch) asks the ops themselves: it is for places in which
-//! nobody else can signal the fence, and where its names are those of the driver although the
-//! bit may be set already.
+//! The class `dma_fence` asks for the names as all users of a fence do. The class `dma_fence_ops`
+//! (`dma_fence_unsignaled` in the patch) asks the ops themselves: it is for places in which no other
+//! task can signal the fence, and where its names are those of the driver although the bit may be
+//! set already.
 
 use super::{
     super::contract, dma_fence, dma_fence_driver_name, dma_fence_ops, dma_fence_timeline_name,
@@ -38,16 +38,21 @@ unsafe fn print(
     timeline: *const c_char,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
+    // SAFETY: `fence` is valid, and the names live until the call is over: the caller's guarantee.
+    let (f, driver, timeline) = unsafe {
+        (
+            &*fence,
+            CStr::from_char_ptr(driver),
+            CStr::from_char_ptr(timeline),
+        )
+    };
     out.write_str("driver=")?;
-    // SAFETY: By the safety requirements.
-    write_name(out, unsafe { CStr::from_char_ptr(driver) })?;
+    write_name(out, driver)?;
     out.write_str(" timeline=")?;
-    // SAFETY: By the safety requirements.
-    write_name(out, unsafe { CStr::from_char_ptr(timeline) })?;
-    // SAFETY: By the safety requirements.
-    let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
+    write_name(out, timeline)?;
     // CAST: The events have 32 bits for each.
-    write!(out, " context={} seqno={}", context as u32, seqno as u32)
+    let (context, seqno) = (f.context as u32, f.seqno as u32);
+    write!(out, " context={context} seqno={seqno}")
 }
 
 /// The class `dma_fence`.
@@ -57,14 +62,10 @@ unsafe fn print(
 /// `object` is a valid fence, and this is a read-side section.
 unsafe fn print_dma_fence(object: *mut c_void, out: &mut dyn fmt::Write) -> fmt::Result {
     let fence = object.cast();
-    // SAFETY: By the safety requirements.
+    // SAFETY: `object` is a valid fence, inside a read-side section: the caller's guarantee.
     unsafe {
-        print(
-            fence,
-            dma_fence_driver_name(fence),
-            dma_fence_timeline_name(fence),
-            out,
-        )
+        let (driver, timeline) = (dma_fence_driver_name(fence), dma_fence_timeline_name(fence));
+        print(fence, driver, timeline, out)
     }
 }
 
@@ -107,18 +108,18 @@ macro_rules! define_event {
         ///
         /// # Safety
         ///
-        /// What the class of the event asks for, see the file.
+        /// What the class of the event needs, see the file.
         #[inline(always)]
         pub unsafe fn $trace(fence: *mut dma_fence) {
-            // SAFETY: By the safety requirements.
+            // SAFETY: The fence is as the class asks for: the caller's guarantee.
             unsafe { $tp.hit(fence.cast()) }
         }
 
-        /// True if somebody listens to the event.
+        /// True if a probe is registered for the event.
         ///
         /// # Safety
         ///
-        /// None; unsafe as every binding is.
+        /// None; unsafe as bindgen makes it.
         #[inline(always)]
         pub unsafe fn $enabled() -> bool {
             $tp.enabled()
@@ -142,7 +143,7 @@ define_event!(
     trace_dma_fence_destroy_enabled, __tracepoint_dma_fence_destroy
 );
 define_event!(
-    /// Somebody wants to be told when the fence signals.
+    /// The signal of a fence is wanted for the first time.
     print_dma_fence_ops, dma_fence_enable_signal, trace_dma_fence_enable_signal,
     trace_dma_fence_enable_signal_enabled, __tracepoint_dma_fence_enable_signal
 );

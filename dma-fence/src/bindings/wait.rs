@@ -3,9 +3,9 @@
 
 use super::{
     __dma_fence_might_wait, dma_fence, dma_fence_cb, dma_fence_enable_signaling,
-    dma_fence_lock_irqsave, dma_fence_test_signaled_flag, dma_fence_unlock_irqrestore,
-    fence::cb_list, trace_dma_fence_wait_end, trace_dma_fence_wait_end_enabled,
-    trace_dma_fence_wait_start,
+    dma_fence_lock_irqsave, dma_fence_unlock_irqrestore,
+    fence::{cb_list, SIGNALED},
+    trace_dma_fence_wait_end, trace_dma_fence_wait_end_enabled, trace_dma_fence_wait_start,
 };
 use core::{cell::UnsafeCell, ptr::addr_of_mut};
 use kernel::{
@@ -34,7 +34,7 @@ pub(super) unsafe extern "C" fn dma_fence_default_wait_cb(
     cb: *mut dma_fence_cb,
 ) {
     let wait: *mut default_wait_cb = cb.cast();
-    // SAFETY: By the safety requirements.
+    // SAFETY: The task is live, since it waits: the caller's guarantee.
     unsafe { wake_up_state((*wait).task, TASK_NORMAL) };
 }
 
@@ -49,18 +49,19 @@ pub(super) fn sleeping(intr: bool) -> u32 {
 /// Waits, in the way that fences have without a `wait` op, until the fence has signalled or
 /// `timeout` jiffies have passed. Sleeps; takes the lock. Enables nothing.
 ///
-/// Gives the jiffies that are left, at least 1, if it has signalled; 0 if it has not; and
+/// Returns the jiffies that are left, at least 1, if it has signalled; 0 if it has not; and
 /// -ERESTARTSYS if `intr` and a signal came. A timeout of 0 looks once.
 ///
 /// # Safety
 ///
 /// See the module [`bindings`](super).
 pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
-    // SAFETY: By the safety requirements, for all that follows; the callback is off the list,
+    // SAFETY: The caller has a reference and does not hold the lock. The callback is off the list,
     // which is changed under the lock, before this frame goes.
     unsafe {
+        let f = &*fence;
         let mut flags = dma_fence_lock_irqsave(fence);
-        let early = if dma_fence_test_signaled_flag(fence) {
+        let early = if f.test(SIGNALED) {
             Some(if timeout == 0 { 1 } else { timeout })
         } else if intr && signal_pending(get_current()) != 0 {
             Some(-(ERESTARTSYS as c_long))
@@ -82,11 +83,11 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
             task: get_current(),
         });
         let node = addr_of_mut!((*cell.get()).base.node);
-        // At the head: whoever waits last is woken first.
+        // At the head: the last waiter is woken first.
         list_add(node, cb_list(fence));
 
         let mut ret = timeout;
-        while !dma_fence_test_signaled_flag(fence) && ret > 0 {
+        while !f.test(SIGNALED) && ret > 0 {
             __set_current_state(sleeping(intr));
             dma_fence_unlock_irqrestore(fence, flags);
             ret = schedule_timeout(ret);
@@ -108,7 +109,7 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
 /// Waits until the fence has signalled or `timeout` jiffies have passed; enables signalling.
 /// Sleeps.
 ///
-/// Gives what the `wait` op gives, or else [`dma_fence_default_wait`]; -EINVAL, with a warning,
+/// Returns what the `wait` op returns, or else [`dma_fence_default_wait`]; -EINVAL, with a warning,
 /// for a negative timeout. Emits `dma_fence_wait_start` and `dma_fence_wait_end`.
 ///
 /// # Safety
@@ -119,9 +120,9 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
     if WARN_ON!(timeout < 0) {
         return -(EINVAL as c_long);
     }
-    // SAFETY: Nothing is asked for.
+    // SAFETY: It looks at the context of this thread, and has no preconditions.
     unsafe { might_sleep() };
-    // SAFETY: By the safety requirements. Ops with `wait` stay attached as long as the fence
+    // SAFETY: The caller has a reference and does not hold the lock. Ops with `wait` stay attached as long as the fence
     // lives, so they may be used outside of the section.
     unsafe {
         __dma_fence_might_wait();
@@ -151,6 +152,6 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
 /// See the module [`bindings`](super).
 #[track_caller]
 pub unsafe fn dma_fence_wait(fence: *mut dma_fence, intr: bool) -> c_long {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller has a reference and does not hold the lock.
     unsafe { dma_fence_wait_timeout(fence, intr, MAX_SCHEDULE_TIMEOUT) }.min(0)
 }

@@ -17,7 +17,7 @@ use kernel::{
     WARN_ON,
 };
 
-/// The first of `fences` that `signaled` says yes to goes to `idx`.
+/// Stores the index of the first of `fences` for which `signaled` returns true.
 ///
 /// # Safety
 ///
@@ -29,9 +29,9 @@ unsafe fn find(
     signaled: impl Fn(*mut dma_fence) -> bool,
 ) -> bool {
     for i in 0..count {
-        // SAFETY: By the safety requirements.
+        // SAFETY: There are `count` fences: the caller's guarantee.
         if signaled(unsafe { *fences.add(i as usize) }) {
-            // SAFETY: By the safety requirements.
+            // SAFETY: `idx` is null or valid: the caller's guarantee.
             unsafe { set(idx, i) };
             return true;
         }
@@ -44,7 +44,7 @@ unsafe fn find(
 /// `idx` is null or valid for writes.
 unsafe fn set(idx: *mut u32, i: u32) {
     if !idx.is_null() {
-        // SAFETY: By the safety requirements.
+        // SAFETY: It is valid for writes: the caller's guarantee.
         unsafe { idx.write(i) };
     }
 }
@@ -52,7 +52,7 @@ unsafe fn set(idx: *mut u32, i: u32) {
 /// Waits until one of the fences has signalled or `timeout` jiffies have passed; enables
 /// signalling. Sleeps.
 ///
-/// Gives the jiffies that are left, and in `idx`, if that is not null, the lowest index of one
+/// Returns the jiffies that are left, and in `idx`, if that is not null, the lowest index of one
 /// that has signalled; 0 if none has; -ERESTARTSYS if `intr` and a signal came; -ENOMEM; and
 /// -EINVAL, with a warning, without fences or for a negative timeout. A timeout of 0 polls each,
 /// and enables nothing.
@@ -72,16 +72,16 @@ pub unsafe fn dma_fence_wait_any_timeout(
         return -(EINVAL as c_long);
     }
     if timeout == 0 {
-        // SAFETY: By the safety requirements.
+        // SAFETY: The caller has references to the fences.
         let is_signaled = |fence| unsafe { dma_fence_is_signaled(fence) };
-        // SAFETY: By the safety requirements.
+        // SAFETY: The caller's guarantees are the same.
         return unsafe { find(fences, count, idx, is_signaled) }.into();
     }
 
     let Some(size) = size_of::<default_wait_cb>().checked_mul(count as usize) else {
         return -(ENOMEM as c_long);
     };
-    // SAFETY: No block to replace.
+    // SAFETY: There is no block to replace.
     let cb: *mut default_wait_cb = unsafe {
         krealloc_node_align(
             null(),
@@ -96,8 +96,8 @@ pub unsafe fn dma_fence_wait_any_timeout(
         return -(ENOMEM as c_long);
     }
 
-    // SAFETY: By the safety requirements; every callback that was added is removed before the
-    // memory goes.
+    // SAFETY: The caller has references to the fences; every callback that was added is removed
+    // before the memory goes.
     unsafe {
         let mut ret = timeout;
         let mut added = 0;
