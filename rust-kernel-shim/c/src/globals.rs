@@ -79,11 +79,6 @@ impl Globals {
         self
     }
 
-    /// True if no rule is checked here.
-    pub fn unchecked(&self) -> &AtomicBool {
-        &self.unchecked
-    }
-
     /// True while the machine ends.
     pub(super) fn is_ending(&self) -> bool {
         self.ending.load(Relaxed)

@@ -11,6 +11,7 @@
 mod callbacks;
 mod gp;
 mod request;
+mod section;
 mod vcpu;
 
 use super::{complete, completion, init_completion, might_sleep, wait_for_completion};
@@ -25,6 +26,9 @@ pub use callbacks::{pending as rcu_callbacks_pending, start as rcu_start};
 pub(super) use gp::current as current_grace_period;
 pub use gp::set_stall_timeout as rcu_set_stall_timeout;
 pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
+#[cfg(feature = "debug")]
+pub(super) use section::no_sleep as rcu_no_sleep;
+pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};
 pub(super) use vcpu::VcpuGrace;
 
 /// What [`call_rcu`] is given, inside the object that is to be freed.
@@ -52,10 +56,7 @@ pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>
 pub unsafe fn rcu_read_lock() {
     cpu::with(|cpu| cpu.enter(&cpu.rcu, gp::current));
     #[cfg(feature = "debug")]
-    {
-        let at = core::panic::Location::caller();
-        cpu::with(|cpu| cpu.section_begins(at, request::next_stamp));
-    }
+    section::begins(core::panic::Location::caller());
     task::point();
 }
 
@@ -83,35 +84,11 @@ pub unsafe fn rcu_read_lock_held() -> c_int {
     cpu::with(|cpu| cpu.rcu.get() != 0).into()
 }
 
-/// This thread's outermost section; `None` outside of one.
-pub fn rcu_section() -> Option<Section> {
-    cpu::with(|cpu| {
-        (cpu.rcu.get() != 0).then(|| Section {
-            stamp: cpu.rcu_order.get(),
-            number: cpu.rcu_sections.get(),
-        })
-    })
-}
-
-/// The number of the last section that this thread has begun, and where it did.
-pub fn rcu_last_section() -> (u64, Option<&'static core::panic::Location<'static>>) {
-    cpu::with(|cpu| (cpu.rcu_sections.get(), cpu.rcu_at.get()))
-}
-
-/// A read-side section that is open; for a debug kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// Stamps up to this one, but not including it, were taken before it began.
-    pub stamp: u64,
-    /// No other section of the thread has this number.
-    pub number: u64,
-}
-
 /// Ends the machine if this is an RCU callback. Those that are queued behind it, and what waits
 /// for one of these, would wait for good.
 #[track_caller]
 fn not_from_a_callback(function: &str) {
-    if cpu::with(|cpu| cpu.rcu_callback.get()) {
+    if callbacks::running() {
         let at = core::panic::Location::caller();
         panic!("kernel BUG at {at}: {function}() in an RCU callback, whose end it would wait for");
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the kernel keeps per processor, here per thread: context counts and the RCU reader word.
 
-use core::ffi::c_void;
+use crate::per_thread;
 use core::{
     cell::Cell,
     panic::Location,
@@ -20,12 +20,17 @@ use std::sync::{Mutex, PoisonError};
 pub struct Reader {
     /// What `rcu_read_lock()` and the updater share.
     pub word: AtomicU64,
-    /// Where the last outermost `rcu_read_lock()` section began, if a debug kernel has noted it.
+    /// Where the last outermost `rcu_read_lock()` section began, if a debug kernel has set it.
     at: AtomicPtr<Location<'static>>,
     taken: AtomicBool,
 }
 
 impl Reader {
+    /// Sets where its section begins.
+    pub fn set_at(&self, at: &'static Location<'static>) {
+        self.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
+    }
+
     /// Where its section began, as far as is known; maybe that of one that is over.
     pub fn at(&self) -> Option<&'static Location<'static>> {
         // SAFETY: Null, or a location, which is static.
@@ -81,31 +86,12 @@ pub struct Cpu {
     pub softirq: Cell<u32>,
     /// Nested hard interrupt handlers.
     pub hardirq: Cell<u32>,
-    /// What is to run when interrupts are enabled again, the last come first.
-    pub irq_work: Cell<*mut c_void>,
-    /// Where the outermost `rcu_read_lock()` section began, the last one if none is open.
-    pub rcu_at: Cell<Option<&'static Location<'static>>>,
-    /// Outermost `rcu_read_lock()` sections that have begun.
-    pub rcu_sections: Cell<u64>,
-    /// The next stamp when the outermost section began.
-    pub rcu_order: Cell<u64>,
-    /// The number of the section in which sleeping was reported last.
-    #[cfg(feature = "debug")]
-    pub rcu_said: Cell<u64>,
-    /// While this is not 0 no rule is checked.
-    pub unchecked: Cell<u32>,
-    /// True while an RCU callback runs.
-    pub rcu_callback: Cell<bool>,
-    /// Allocations that were asked for.
-    pub allocations: Cell<usize>,
-    /// The allocation that is to fail, counted from 1 for the next; 0 for none.
-    pub fail_nth: Cell<usize>,
     /// The task that this thread is, once it was asked for.
     pub(super) task: Cell<*const super::task::task_struct>,
 }
 
-std::thread_local! {
-    static CPU: Cpu = const { Cpu {
+per_thread! {
+    static CPU: Cpu = Cpu {
         reader: Cell::new(None),
         sections: Cell::new(0),
         rcu: Cell::new(0),
@@ -113,18 +99,11 @@ std::thread_local! {
         irqs_off: Cell::new(0),
         softirq: Cell::new(0),
         hardirq: Cell::new(0),
-        irq_work: Cell::new(ptr::null_mut()),
-        rcu_at: Cell::new(None),
-        rcu_sections: Cell::new(0),
-        #[cfg(feature = "debug")]
-        rcu_said: Cell::new(0),
-        rcu_order: Cell::new(0),
-        unchecked: Cell::new(0),
-        rcu_callback: Cell::new(false),
-        allocations: Cell::new(0),
-        fail_nth: Cell::new(0),
         task: Cell::new(ptr::null()),
-    } };
+    };
+}
+
+std::thread_local! {
     static LEAVE: Leave = const { Leave };
 }
 
@@ -210,27 +189,6 @@ impl Cpu {
             self.reader().word.store(0, Release);
         }
         true
-    }
-
-    /// Notes where a section of `rcu` has begun, if it is the outermost.
-    #[cfg(feature = "debug")]
-    pub fn section_begins(&self, at: &'static Location<'static>, stamp: fn() -> u64) {
-        if self.rcu.get() == 1 {
-            self.rcu_order.set(stamp());
-            self.rcu_at.set(Some(at));
-            let reader = self.reader();
-            reader.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
-            self.rcu_sections.set(self.rcu_sections.get() + 1);
-        }
-    }
-
-    /// Counts an allocation; true if it is the one that is to fail.
-    #[inline]
-    pub fn count_allocation(&self) -> bool {
-        self.allocations.set(self.allocations.get() + 1);
-        let nth = self.fail_nth.get();
-        self.fail_nth.set(nth.saturating_sub(1));
-        nth == 1
     }
 
     /// True where sleeping is not allowed: preemption or interrupts are off, or this is an

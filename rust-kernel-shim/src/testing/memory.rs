@@ -2,7 +2,6 @@
 //! The machine's books: what is allocated, and what is about to be freed.
 
 use crate::bindings;
-use machine::cpu;
 
 /// Blocks of memory that were allocated and not freed.
 pub fn live_blocks() -> isize {
@@ -30,7 +29,7 @@ pub fn set_rcu_stall_timeout(ns: u64) -> u64 {
 
 /// How many allocations this thread has asked for, failed ones included.
 pub fn allocations() -> usize {
-    cpu::with(|cpu| cpu.allocations.get())
+    bindings::slab_allocations()
 }
 
 /// Lets the `nth` allocation of this thread fail, counted from 1 for the next one, while it runs
@@ -54,12 +53,12 @@ pub fn fail_nth<R>(nth: usize, body: impl FnOnce() -> R) -> (R, bool) {
 
     impl Drop for Restore {
         fn drop(&mut self) {
-            cpu::with(|cpu| cpu.fail_nth.set(self.0));
+            bindings::slab_fail_nth(self.0);
         }
     }
 
-    let _restore = Restore(cpu::with(|cpu| cpu.fail_nth.replace(nth)));
+    let _restore = Restore(bindings::slab_fail_nth(nth));
     let result = body();
-    let reached = nth != 0 && cpu::with(|cpu| cpu.fail_nth.get()) == 0;
+    let reached = nth != 0 && bindings::slab_fail_nth(0) == 0;
     (result, reached)
 }

@@ -6,9 +6,8 @@
 //! from threads that run freely is printed, and makes the whole process end with status 1.
 
 use super::vcpu::{self, Stuck, STACK};
-use crate::bindings::{rule::this_machine, Globals};
-use core::sync::atomic::Ordering::Relaxed;
-use machine::{cpu, explore, report_log};
+use crate::bindings::{self, rule::this_machine, Globals};
+use machine::{explore, report_log};
 
 pub use crate::bindings::rule::Rule;
 pub use machine::report_log::{Report, Reports};
@@ -90,32 +89,5 @@ pub fn take_reports() -> Reports {
 ///
 /// In a machine with a virtual CPU that goes for all its tasks; else for this thread.
 pub fn without_checks<R>(body: impl FnOnce() -> R) -> R {
-    struct Restore(Option<bool>);
-
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            switch(self.0);
-        }
-    }
-
-    /// Sets the machine's switch, or else changes the thread's count: back, if there is no value.
-    fn switch(before: Option<bool>) {
-        match before {
-            Some(before) => crate::bindings::with_globals(|globals| {
-                globals.unchecked().store(before, Relaxed);
-            }),
-            None => cpu::with(|cpu| cpu.unchecked.set(cpu.unchecked.get() - 1)),
-        }
-    }
-
-    let before = if this_machine() == 0 {
-        cpu::with(|cpu| cpu.unchecked.set(cpu.unchecked.get() + 1));
-        None
-    } else {
-        Some(crate::bindings::with_globals(|globals| {
-            globals.unchecked().swap(true, Relaxed)
-        }))
-    };
-    let _restore = Restore(before);
-    body()
+    bindings::rule::without_checks(body)
 }

@@ -4,13 +4,6 @@
 
 use crate::rule::{Place, Rule};
 use core::{cell::Cell, panic::Location};
-#[cfg(feature = "debug")]
-use machine::cpu;
-
-/// Nobody sleeps inside an RCU read-side section.
-///
-/// Rule [rcu-no-sleep](../../book/rules/rcu-no-sleep.html).
-pub static RCU_NO_SLEEP: Rule = Rule::new("rcu-no-sleep");
 
 /// A callback that runs on this thread.
 #[derive(Clone, Copy)]
@@ -119,33 +112,18 @@ fn report_once() -> bool {
     !call.reported
 }
 
-/// Somebody is about to sleep.
+/// The task is about to sleep; false if no callback runs here.
 #[cfg(feature = "debug")]
-pub(crate) fn rcu_no_sleep(at: &'static Location<'static>) {
-    if let Some(call) = debug_innermost_call() {
-        if call.rule.look() && report_once() {
-            let (context, seqno) = call.subject;
-            call.report(
-                format_args!("dma-fence: {} sleeps, fence {context}:{seqno}", call.what),
-                ("it sleeps", Place::Here(at)),
-            );
-        }
-    } else {
-        let (open, entered) = cpu::with(|cpu| (cpu.rcu.get() != 0, cpu.rcu_at.get()));
-        let checking = RCU_NO_SLEEP.look();
-        if open
-            && checking
-            && cpu::with(|cpu| {
-                cpu.rcu_said.replace(cpu.rcu_sections.get()) != cpu.rcu_sections.get()
-            })
-        {
-            RCU_NO_SLEEP.report(
-                format_args!("rcu: sleeping inside an RCU read-side section"),
-                &[
-                    ("section entered", entered.map_or(Place::Unknown, Place::At)),
-                    ("it sleeps", Place::Here(at)),
-                ],
-            );
-        }
+pub(crate) fn sleeps(at: &'static Location<'static>) -> bool {
+    let Some(call) = debug_innermost_call() else {
+        return false;
+    };
+    if call.rule.look() && report_once() {
+        let (context, seqno) = call.subject;
+        call.report(
+            format_args!("dma-fence: {} sleeps, fence {context}:{seqno}", call.what),
+            ("it sleeps", Place::Here(at)),
+        );
     }
+    true
 }

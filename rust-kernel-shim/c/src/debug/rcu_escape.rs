@@ -9,7 +9,7 @@
 use crate::{
     debug::call::in_call,
     debugobjects::debug_block_number,
-    rcu::rcu_last_section,
+    rcu_last_section,
     rule::{Evidence, Place, Rule},
 };
 use core::{cell::Cell, panic::Location};
@@ -48,7 +48,7 @@ machine::per_thread! {
 
 /// A string was asked for inside the section that is open. From any context.
 pub fn debug_rcu_string(string: RcuString) {
-    let (section, _) = rcu_last_section();
+    let section = rcu_last_section().number;
     let asked = Asked {
         section,
         block: debug_block_number(string.addr),
@@ -62,7 +62,7 @@ pub fn debug_rcu_string(string: RcuString) {
 #[track_caller]
 pub fn debug_rcu_string_used(addr: usize) {
     let used = Location::caller();
-    let (section, _) = rcu_last_section();
+    let section = rcu_last_section().number;
     let late = ASKED.with(|slots| {
         let slot = slots.iter().find(|slot| {
             slot.get()

@@ -14,6 +14,7 @@ use crate::{
 };
 use crate::{ffi::c_int, WARN_ON};
 use core::{
+    cell::Cell,
     ptr::null_mut,
     sync::atomic::{
         AtomicI32,
@@ -37,6 +38,17 @@ pub struct irq_work {
     next: *mut irq_work,
     flags: AtomicI32,
     func: Option<unsafe extern "C" fn(work: *mut irq_work)>,
+}
+
+machine::per_thread! {
+    /// What is to run when interrupts are enabled again, the last come first.
+    static LIST: Cell<*mut irq_work> = Cell::new(null_mut());
+}
+
+/// True if this processor has sent itself an interrupt that it has not taken.
+#[inline]
+pub(crate) fn irq_work_waits() -> bool {
+    !LIST.get().is_null()
 }
 
 /// Makes `work` one that calls `func`.
@@ -75,11 +87,9 @@ pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
     task::point();
     // SAFETY: There is nothing to promise.
     let irqs = unsafe { local_irq_save() };
-    cpu::with(|cpu| {
-        // SAFETY: We have set the flag, so the link is ours.
-        unsafe { (*work).next = cpu.irq_work.get().cast() };
-        cpu.irq_work.set(work.cast());
-    });
+    // SAFETY: We have set the flag, so the link is ours.
+    unsafe { (*work).next = LIST.get() };
+    LIST.set(work);
     // SAFETY: Saved above.
     unsafe { local_irq_restore(irqs) };
     true
@@ -89,7 +99,7 @@ pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
 #[cold]
 pub(crate) fn run_irq_work() {
     loop {
-        let first = cpu::with(|cpu| cpu.irq_work.replace(null_mut()));
+        let first = LIST.replace(null_mut());
         if first.is_null() {
             return;
         }
@@ -99,7 +109,7 @@ pub(crate) fn run_irq_work() {
             cpu.enter(&cpu.hardirq, current_grace_period);
         });
         // SAFETY: The list was this processor's.
-        unsafe { call(first.cast()) };
+        unsafe { call(first) };
         cpu::with(|cpu| {
             cpu.exit(&cpu.hardirq);
             cpu.exit(&cpu.irqs_off);

@@ -8,10 +8,11 @@
 //! another thread really could interrupt it. All these sections hold up RCU grace periods, as
 //! in Linux since 5.0.
 
-#[cfg(feature = "debug")]
-use crate::debug::call::rcu_no_sleep;
 use crate::ffi::c_ulong;
-use crate::{irq::irq_work::run_irq_work, rcu::current_grace_period};
+use crate::{
+    irq::irq_work::{irq_work_waits, run_irq_work},
+    rcu::current_grace_period,
+};
 use machine::cpu;
 
 /// Forbids preemption, until [`preempt_enable`].
@@ -57,7 +58,7 @@ pub unsafe fn local_irq_save() -> c_ulong {
 pub unsafe fn local_irq_restore(_flags: c_ulong) {
     let work = cpu::with(|cpu| {
         cpu.exit(&cpu.irqs_off);
-        cpu.irqs_off.get() == 0 && !cpu.irq_work.get().is_null()
+        cpu.irqs_off.get() == 0 && irq_work_waits()
     });
     if work {
         run_irq_work();
@@ -141,7 +142,7 @@ pub unsafe fn might_sleep() {
 
 #[cfg(feature = "debug")]
 fn check_sleep(at: &'static core::panic::Location<'static>) {
-    rcu_no_sleep(at);
+    crate::rcu_no_sleep(at);
     let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
     if atomic || rcu {
         report_sleep(at.file(), at.line(), atomic);
@@ -183,7 +184,7 @@ fn report_sleep(file: &str, line: u32, atomic: bool) {
 pub unsafe fn __might_sleep(file: *const crate::ffi::c_char, line: crate::ffi::c_int) {
     #[cfg(feature = "debug")]
     {
-        rcu_no_sleep(core::panic::Location::caller());
+        crate::rcu_no_sleep(core::panic::Location::caller());
         let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
         if atomic || rcu {
             // SAFETY: By the safety requirements.

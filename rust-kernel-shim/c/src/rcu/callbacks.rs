@@ -4,14 +4,25 @@
 use super::{callback_head, gp, request};
 use crate::serve_softirq;
 use core::{
+    cell::Cell,
     ptr,
     sync::atomic::{
         AtomicIsize,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use machine::{cpu, worker::Worker};
+use machine::worker::Worker;
 use spin::mutex::SpinMutex;
+
+machine::per_thread! {
+    /// True while a callback runs on this thread.
+    static RUNNING: Cell<bool> = Cell::new(false);
+}
+
+/// True in an RCU callback.
+pub(super) fn running() -> bool {
+    RUNNING.get()
+}
 
 /// A singly linked list of heads, in the order of [`Queue::push`].
 pub(super) struct Queue {
@@ -59,10 +70,10 @@ impl Queue {
             // SAFETY: On the queue, so it is valid until it is called; after that it is gone.
             let callback_head { next, func } = unsafe { *head };
             if let Some(func) = func {
-                cpu::with(|cpu| cpu.rcu_callback.set(true));
+                RUNNING.set(true);
                 // SAFETY: Whoever queued it vouches for the function; the grace period is over.
                 serve_softirq(|| request::with_request(head, || unsafe { func(head) }));
-                cpu::with(|cpu| cpu.rcu_callback.set(false));
+                RUNNING.set(false);
             }
             called += 1;
             head = next;
