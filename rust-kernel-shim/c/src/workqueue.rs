@@ -31,8 +31,9 @@ use super::{globals, list_head, lock_class_key, INIT_LIST_HEAD};
 use crate::ffi::{c_char, c_int, c_uint};
 use core::{
     ptr::{addr_of_mut, null_mut},
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::atomic::Ordering::Relaxed,
 };
+use machine::atomic::AtomicUsize;
 
 /// Says that any processor may run the work.
 pub const wq_misc_consts_WORK_CPU_UNBOUND: c_uint = 8192;

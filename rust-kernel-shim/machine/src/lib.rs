@@ -9,6 +9,7 @@
 //! what the kernel keeps per processor, [`task`] what it keeps per task. Threads run freely,
 //! unless a [`vcpu`] has been chosen for them.
 
+pub mod atomic;
 pub mod barrier;
 pub mod clock;
 pub mod console;

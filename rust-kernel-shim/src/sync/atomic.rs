@@ -10,7 +10,6 @@
 //! it, which the compiler checks.
 
 use crate::build_assert::build_error;
-use machine::task::point;
 
 mod flag;
 mod internal;
@@ -100,7 +99,15 @@ const unsafe fn from_repr<T: AtomicType>(r: T::Repr) -> T {
 
 impl<T: AtomicType> Atomic<T> {
     /// Holds `v`.
+    #[cfg(not(loom))]
     pub const fn new(v: T) -> Self {
+        // INVARIANT: From a `T`.
+        Atomic(AtomicRepr::new(into_repr(v)))
+    }
+
+    /// Holds `v`.
+    #[cfg(loom)]
+    pub fn new(v: T) -> Self {
         // INVARIANT: From a `T`.
         Atomic(AtomicRepr::new(into_repr(v)))
     }
@@ -137,7 +144,6 @@ where
     #[doc(alias("atomic_read", "atomic64_read"))]
     #[inline(always)]
     pub fn load<Ordering: ordering::AcquireOrRelaxed>(&self, _: Ordering) -> T {
-        point();
         let value = match Ordering::TYPE {
             OrderingType::Relaxed => T::Repr::read(&self.0),
             OrderingType::Acquire => T::Repr::read_acquire(&self.0),
@@ -151,7 +157,6 @@ where
     #[doc(alias("atomic_set", "atomic64_set"))]
     #[inline(always)]
     pub fn store<Ordering: ordering::ReleaseOrRelaxed>(&self, v: T, _: Ordering) {
-        point();
         // INVARIANT: From a `T`.
         match Ordering::TYPE {
             OrderingType::Relaxed => T::Repr::set(&self.0, into_repr(v)),
@@ -178,7 +183,6 @@ where
     #[doc(alias("atomic_xchg", "atomic64_xchg", "swap"))]
     #[inline(always)]
     pub fn xchg<Ordering: ordering::Ordering>(&self, v: T, _: Ordering) -> T {
-        point();
         // INVARIANT: From a `T`.
         let old = T::Repr::xchg(&self.0, into_repr(v), Ordering::TYPE);
         // SAFETY: By the invariant.
@@ -203,7 +207,6 @@ where
         new: T,
         _: Ordering,
     ) -> Result<T, T> {
-        point();
         // INVARIANT: From a `T`.
         match T::Repr::cmpxchg(&self.0, into_repr(old), into_repr(new), Ordering::TYPE) {
             // SAFETY: By the invariant.
@@ -224,7 +227,6 @@ where
     where
         T: AtomicAdd<Rhs>,
     {
-        point();
         // INVARIANT: The trait says that the sum is a `T`.
         T::Repr::fetch_add(&self.0, T::rhs_into_delta(v), OrderingType::Relaxed);
     }
@@ -235,7 +237,6 @@ where
     where
         T: AtomicAdd<Rhs>,
     {
-        point();
         // INVARIANT: The trait says that the sum is a `T`.
         let old = T::Repr::fetch_add(&self.0, T::rhs_into_delta(v), Ordering::TYPE);
         // SAFETY: By the invariant.
@@ -248,12 +249,26 @@ where
     where
         T: AtomicAdd<Rhs>,
     {
-        point();
         // INVARIANT: The trait says that the difference is a `T`.
         let old = T::Repr::fetch_sub(&self.0, T::rhs_into_delta(v), Ordering::TYPE);
         // SAFETY: By the invariant.
         unsafe { from_repr(old) }
     }
+}
+
+/// Sets the bits of `mask` and returns what was there: `test_and_set_bit()` if [`Full`].
+///
+/// For mirrors of C, whose flags these are; Linux offers nothing like it in Rust.
+#[doc(hidden)]
+#[inline(always)]
+pub fn __set_bits<Ordering: ordering::Ordering>(
+    flags: &Atomic<usize>,
+    mask: usize,
+    _: Ordering,
+) -> usize {
+    let old = AtomicArithmeticOps::fetch_or(&flags.0, into_repr(mask), Ordering::TYPE);
+    // SAFETY: Every value of the integer is a `usize`.
+    unsafe { from_repr(old) }
 }
 
 /// [`Atomic::load`] of what C owns.

@@ -8,7 +8,8 @@
 //! barrier between processors. A read barrier is an acquire fence and a write
 //! barrier a release fence; both order more than C asks for.
 
-use core::sync::atomic::{fence, Ordering};
+use core::sync::atomic::Ordering;
+use machine::atomic::fence;
 
 /// The kinds of barrier.
 pub mod ordering {

@@ -20,8 +20,7 @@ impl Refcount {
     #[inline(always)]
     pub fn new(value: i32) -> Self {
         build_assert!(value >= 0, "a count starts saturated");
-        // SAFETY: There is nothing to promise.
-        Refcount(Opaque::new(unsafe { bindings::REFCOUNT_INIT(value) }))
+        Refcount(Opaque::new(bindings::REFCOUNT_INIT(value)))
     }
 
     #[inline]

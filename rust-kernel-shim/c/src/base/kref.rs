@@ -18,11 +18,12 @@ pub struct kref {
 }
 
 impl kref {
-    /// A count of 1.
-    pub const fn new() -> Self {
-        Self {
-            // SAFETY: Nothing is asked for.
-            refcount: unsafe { REFCOUNT_INIT(1) },
+    machine::const_fn! {
+        /// A count of 1.
+        pub fn new() -> Self {
+            Self {
+                refcount: REFCOUNT_INIT(1),
+            }
         }
     }
 }

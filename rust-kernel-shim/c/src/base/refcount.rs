@@ -8,11 +8,8 @@
 //! better than being freed under its users.
 
 use crate::{ffi::c_int, WARN};
-use core::sync::atomic::{
-    fence, AtomicI32,
-    Ordering::{Acquire, Relaxed, Release},
-};
-use machine::task;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use machine::atomic::{fence, AtomicI32};
 
 /// Where a broken count stays.
 const REFCOUNT_SATURATED: i32 = i32::MIN / 2;
@@ -26,14 +23,12 @@ pub struct refcount_struct {
 /// C: `refcount_t`.
 pub type refcount_t = refcount_struct;
 
-/// A count that starts at `n`.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
-pub const unsafe fn REFCOUNT_INIT(n: c_int) -> refcount_t {
-    refcount_struct {
-        refs: AtomicI32::new(n),
+machine::const_fn! {
+    /// A count that starts at `n`.
+    pub fn REFCOUNT_INIT(n: c_int) -> refcount_t {
+        refcount_struct {
+            refs: AtomicI32::new(n),
+        }
     }
 }
 
@@ -41,7 +36,6 @@ pub const unsafe fn REFCOUNT_INIT(n: c_int) -> refcount_t {
 ///
 /// `r` is valid.
 unsafe fn refs<'a>(r: *mut refcount_t) -> &'a AtomicI32 {
-    task::point();
     // SAFETY: By the safety requirements.
     unsafe { &(*r).refs }
 }
@@ -97,15 +91,18 @@ pub unsafe fn refcount_inc(r: *mut refcount_t) {
 pub unsafe fn refcount_inc_not_zero(r: *mut refcount_t) -> bool {
     // SAFETY: By the safety requirements.
     let refs = unsafe { refs(r) };
-    let old = refs.fetch_update(Acquire, Relaxed, |n| (n != 0).then(|| n.wrapping_add(1)));
-    match old {
-        Err(_) => false,
-        Ok(i32::MAX | i32::MIN..=-1) => {
-            saturate(refs, "saturated; leaking memory.");
-            true
+    let mut old = refs.load(Relaxed);
+    while old != 0 {
+        match refs.compare_exchange(old, old.wrapping_add(1), Acquire, Relaxed) {
+            Ok(i32::MAX | i32::MIN..=-1) => {
+                saturate(refs, "saturated; leaking memory.");
+                return true;
+            }
+            Ok(_) => return true,
+            Err(found) => old = found,
         }
-        Ok(_) => true,
     }
+    false
 }
 
 /// Drops a reference that is not the last one.

@@ -16,12 +16,9 @@ use crate::{ffi::c_int, WARN_ON};
 use core::{
     cell::Cell,
     ptr::null_mut,
-    sync::atomic::{
-        AtomicI32,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
-    },
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use machine::{cpu, task};
+use machine::{atomic::AtomicI32, cpu};
 
 /// Queued, and its function not called yet.
 pub const IRQ_WORK_PENDING: c_int = 1;
@@ -84,7 +81,6 @@ pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
     if flags.fetch_or(IRQ_WORK_PENDING | IRQ_WORK_BUSY, AcqRel) & IRQ_WORK_PENDING != 0 {
         return false;
     }
-    task::point();
     // SAFETY: There is nothing to promise.
     let irqs = unsafe { local_irq_save() };
     // SAFETY: We have set the flag, so the link is ours.
@@ -128,7 +124,6 @@ unsafe fn call(mut work: *mut irq_work) {
         let (this, next, func) = unsafe { (&*work, (*work).next, (*work).func) };
         // From here on it may be queued again, by its function too. `Release`: `next` was read.
         this.flags.fetch_and(!IRQ_WORK_PENDING, AcqRel);
-        task::point();
         if let Some(func) = func {
             // SAFETY: Who queued it vouches for the function.
             unsafe { func(work) };

@@ -12,11 +12,9 @@ use crate::{
 use core::{
     mem::MaybeUninit,
     ptr::{addr_of_mut, null_mut},
-    sync::atomic::{
-        AtomicBool,
-        Ordering::{Acquire, Relaxed, Release},
-    },
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
+use machine::atomic::AtomicBool;
 
 /// A lock that sleeps while it waits.
 #[repr(C)]

@@ -5,11 +5,10 @@
 //! C header: [`include/linux/atomic/atomic-instrumented.h`](srctree/include/linux/atomic/atomic-instrumented.h).
 
 use super::ordering::OrderingType;
-use core::{
-    cell::UnsafeCell,
-    ffi::c_void,
-    sync::atomic::{self as rust, Ordering},
-};
+#[cfg(not(loom))]
+use core::cell::UnsafeCell;
+use core::{ffi::c_void, sync::atomic::Ordering};
+use machine::atomic as rust;
 
 mod private {
     pub trait Sealed {}
@@ -19,12 +18,22 @@ mod private {
 pub trait AtomicImpl: Sized + Copy + private::Sealed {
     /// What is added to one.
     type Delta;
+    /// The machine's atomic that stands for it in a model.
+    #[cfg(loom)]
+    #[doc(hidden)]
+    type Model;
+    /// Constructs one.
+    #[cfg(loom)]
+    #[doc(hidden)]
+    fn model(v: Self) -> Self::Model;
 }
 
-/// The memory of an atomic value.
+/// The memory of an atomic value: of the value's own layout, but in a model.
+#[cfg(not(loom))]
 #[repr(transparent)]
 pub struct AtomicRepr<T: AtomicImpl>(UnsafeCell<T>);
 
+#[cfg(not(loom))]
 impl<T: AtomicImpl> AtomicRepr<T> {
     pub(super) const fn new(v: T) -> Self {
         AtomicRepr(UnsafeCell::new(v))
@@ -32,6 +41,17 @@ impl<T: AtomicImpl> AtomicRepr<T> {
 
     pub(super) const fn as_ptr(&self) -> *mut T {
         self.0.get()
+    }
+}
+
+/// The memory of an atomic value, as the model checker keeps it.
+#[cfg(loom)]
+pub struct AtomicRepr<T: AtomicImpl>(T::Model);
+
+#[cfg(loom)]
+impl<T: AtomicImpl> AtomicRepr<T> {
+    pub(super) fn new(v: T) -> Self {
+        AtomicRepr(T::model(v))
     }
 }
 
@@ -60,12 +80,14 @@ pub trait AtomicExchangeOps: AtomicImpl {
     ) -> Result<Self, Self>;
 }
 
-/// Adding and subtracting.
+/// Adding, subtracting and setting bits.
 pub trait AtomicArithmeticOps: AtomicImpl {
     /// C's `atomic_fetch_add()` and its variants.
     fn fetch_add(a: &AtomicRepr<Self>, v: Self::Delta, order: OrderingType) -> Self;
     /// C's `atomic_fetch_sub()` and its variants.
     fn fetch_sub(a: &AtomicRepr<Self>, v: Self::Delta, order: OrderingType) -> Self;
+    /// C's `atomic_fetch_or()` and its variants.
+    fn fetch_or(a: &AtomicRepr<Self>, v: Self, order: OrderingType) -> Self;
 }
 
 /// Half of a full barrier.
@@ -75,7 +97,10 @@ pub trait AtomicArithmeticOps: AtomicImpl {
 /// does anyway, so that only the compiler has to be told.
 #[inline(always)]
 fn full_barrier() {
-    if cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
+    if cfg!(all(
+        any(target_arch = "x86", target_arch = "x86_64"),
+        not(loom)
+    )) {
         rust::compiler_fence(Ordering::SeqCst);
     } else {
         rust::fence(Ordering::SeqCst);
@@ -104,18 +129,33 @@ macro_rules! implement {
 
         impl AtomicImpl for $ty {
             type Delta = $delta;
+            #[cfg(loom)]
+            type Model = rust::$atomic $(<$pointee>)?;
+
+            #[cfg(loom)]
+            fn model(v: Self) -> Self::Model {
+                rust::$atomic::new($into(v))
+            }
         }
 
+        #[cfg(not(loom))]
         const _: () = assert!(size_of::<$ty>() == size_of::<rust::$atomic $(<$pointee>)?>());
+        #[cfg(not(loom))]
         const _: () = assert!(align_of::<$ty>() == align_of::<rust::$atomic $(<$pointee>)?>());
 
         impl AtomicRepr<$ty> {
+            #[cfg(not(loom))]
             #[inline(always)]
             fn as_rust(&self) -> &rust::$atomic $(<$pointee>)? {
                 let value = self.as_ptr().cast();
                 // SAFETY: Of the same size and alignment, as asserted above;
                 // all access is atomic.
                 unsafe { &*value }
+            }
+
+            #[cfg(loom)]
+            fn as_rust(&self) -> &rust::$atomic $(<$pointee>)? {
+                &self.0
             }
         }
 
@@ -201,6 +241,11 @@ macro_rules! implement_arithmetic {
             #[inline(always)]
             fn fetch_sub(a: &AtomicRepr<Self>, v: Self, order: OrderingType) -> Self {
                 ordered(order, |order| a.as_rust().fetch_sub(v, order))
+            }
+
+            #[inline(always)]
+            fn fetch_or(a: &AtomicRepr<Self>, v: Self, order: OrderingType) -> Self {
+                ordered(order, |order| a.as_rust().fetch_or(v, order))
             }
         }
     };
