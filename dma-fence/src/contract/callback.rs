@@ -3,7 +3,7 @@
 
 use super::{
     super::bindings::{dma_fence, dma_fence_cb},
-    record::{self, report, At, Subject},
+    record::{self, At, Subject},
     rules::CALLBACK_ONCE,
 };
 use core::panic::Location;
@@ -117,10 +117,9 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
         return;
     };
     if callback.pending && checking() && !freeing.said.replace(true) {
-        report(
+        CALLBACK_ONCE.report_on(
             callback.subject,
             Place::At(callback.created),
-            &CALLBACK_ONCE,
             format_args!("callback freed while it is pending"),
             [
                 ("callback added", Place::At(callback.added)),

@@ -5,7 +5,7 @@ use super::{
     super::bindings::{dma_fence, dma_fence_cb, TIMESTAMP},
     call::Call,
     callback::CALLBACKS,
-    record::{self, report, At, Record, RECORDS},
+    record::{self, At, Record, RECORDS},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
 };
 use core::panic::Location;
@@ -96,12 +96,8 @@ pub(super) fn lock_taken(fence: *const dma_fence) {
         return;
     };
     if checking() && !call.reported {
-        let (context, seqno) = call.subject;
-        let what = call.what;
         call.report(
-            format_args!(
-                "dma-fence: {what} takes the lock that it is called under, fence {context}:{seqno}"
-            ),
+            format_args!("{} takes the lock that it is called under", call.what),
             ("lock taken", Place::Here(Location::caller())),
         );
     }
@@ -194,10 +190,9 @@ fn callback_left(module: &ModuleText) {
     });
     if let (Some(callback), true) = (left.into_iter().next(), checking()) {
         let name = module.name.to_str().unwrap_or("?");
-        report(
+        UNLOAD_AFTER_DETACH.report_on(
             callback.subject,
             Place::At(callback.created),
-            &UNLOAD_AFTER_DETACH,
             format_args!("the module {name} is unloaded while its callback is pending"),
             [
                 ("callback added", Place::At(callback.added)),

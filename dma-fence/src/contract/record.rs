@@ -167,13 +167,7 @@ impl Record {
         what: fmt::Arguments<'_>,
         evidence: impl IntoIterator<Item = Evidence<'a>>,
     ) {
-        report(
-            self.subject(),
-            Place::At(self.created),
-            rule,
-            what,
-            evidence,
-        );
+        rule.report_on(self.subject(), Place::At(self.created), what, evidence);
     }
 }
 
@@ -212,29 +206,7 @@ pub(super) fn report_on<'a>(
     evidence: impl IntoIterator<Item = Evidence<'a>>,
 ) {
     let subject = (fence.context, fence.seqno);
-    report(subject, created(fence), rule, what, evidence);
-}
-
-/// Reports that `rule` is broken: `what`, on a fence, which was created there, and up to four steps
-/// that led to it.
-#[track_caller]
-pub(super) fn report<'a>(
-    (context, seqno): Subject,
-    created: Place,
-    rule: &Rule,
-    what: fmt::Arguments<'_>,
-    evidence: impl IntoIterator<Item = Evidence<'a>>,
-) {
-    let mut steps = [("fence created", created); 5];
-    let mut count = 1;
-    for (slot, step) in steps[1..].iter_mut().zip(evidence) {
-        *slot = step;
-        count += 1;
-    }
-    rule.report(
-        format_args!("dma-fence: {what}, fence {context}:{seqno}"),
-        &steps[..count],
-    );
+    rule.report_on(subject, created(fence), what, evidence);
 }
 
 /// Fences of this machine of which something is known.

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The rules, by their names.
 
-use kernel::bindings::rule::Rule;
+use kernel::bindings::rule::{Rule, Words};
+
+/// What the rules are about.
+static FENCE: Words = Words {
+    subsystem: "dma-fence",
+    object: "fence",
+    created: "fence created",
+};
 
 /// How a rule is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +75,7 @@ macro_rules! rules {
     (@static by_type $name:ident = $text:literal) => {};
     (@static kernel $name:ident = $text:literal) => {};
     (@static $name:ident = $text:literal) => {
-        pub(crate) static $name: Rule = Rule::new($text);
+        pub(crate) static $name: Rule = Rule::new($text).about(&FENCE);
     };
     (@kept by_type $name:ident) => { Kept::ByType };
     (@kept kernel $name:ident) => { Kept::ByCheck(&Check(&kernel::bindings::$name)) };

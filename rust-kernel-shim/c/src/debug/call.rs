@@ -33,13 +33,9 @@ impl DriverCall {
     /// Reports that it breaks its rule: `what`, by something that happens now.
     pub fn report(&self, what: core::fmt::Arguments<'_>, now: (&str, Place)) {
         let created = self.created.map_or(Place::Unknown, Place::At);
-        let created = ("fence created", created);
-        match self.step {
-            Some((step, at)) => self
-                .rule
-                .report(what, &[created, (step, Place::At(at)), now]),
-            None => self.rule.report(what, &[created, now]),
-        }
+        let step = self.step.map(|(step, at)| (step, Place::At(at)));
+        let steps = step.into_iter().chain([now]);
+        self.rule.report_on(self.subject, created, what, steps);
     }
 }
 
@@ -119,9 +115,8 @@ pub(crate) fn sleeps(at: &'static Location<'static>) -> bool {
         return false;
     };
     if call.rule.look() && report_once() {
-        let (context, seqno) = call.subject;
         call.report(
-            format_args!("dma-fence: {} sleeps, fence {context}:{seqno}", call.what),
+            format_args!("{} sleeps", call.what),
             ("it sleeps", Place::Here(at)),
         );
     }

@@ -10,7 +10,7 @@ use crate::{
     debug::call::in_call,
     debugobjects::debug_block_number,
     rcu_last_section,
-    rule::{Evidence, Place, Rule},
+    rule::{Place, Rule},
 };
 use core::{cell::Cell, panic::Location};
 use machine::cpu;
@@ -80,19 +80,15 @@ pub fn debug_rcu_string_used(addr: usize) {
         // The memory has become another string.
         return;
     }
-    let created = string.created.map_or(Place::Unknown, Place::At);
-    let evidence: [Evidence<'_>; 3] = [
-        ("fence created", created),
-        ("name asked for", Place::At(string.asked)),
-        ("name used", Place::Here(used)),
-    ];
     if string.rule.look() {
-        let (context, seqno) = string.subject;
-        string.rule.report(
-            format_args!(
-                "dma-fence: a name used after its read-side section, fence {context}:{seqno}"
-            ),
-            &evidence,
+        string.rule.report_on(
+            string.subject,
+            string.created.map_or(Place::Unknown, Place::At),
+            format_args!("a name used after its read-side section"),
+            [
+                ("name asked for", Place::At(string.asked)),
+                ("name used", Place::Here(used)),
+            ],
         );
     }
 }

@@ -15,9 +15,20 @@ use core::{
 };
 use machine::{cpu, location, report_log, task};
 
+/// What a rule is about, in its subsystem's words.
+pub struct Words {
+    /// The subsystem.
+    pub subsystem: &'static str,
+    /// The kind of object.
+    pub object: &'static str,
+    /// The step in which such an object is made.
+    pub created: &'static str,
+}
+
 /// A rule that is checked at run time.
 pub struct Rule {
     name: &'static str,
+    words: Option<&'static Words>,
     looked: AtomicUsize,
     broken: AtomicUsize,
 }
@@ -41,8 +52,17 @@ impl Rule {
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
+            words: None,
             looked: AtomicUsize::new(0),
             broken: AtomicUsize::new(0),
+        }
+    }
+
+    /// The same rule, for objects that `words` describe.
+    pub const fn about(self, words: &'static Words) -> Self {
+        Self {
+            words: Some(words),
+            ..self
         }
     }
 
@@ -86,6 +106,31 @@ impl Rule {
             late: ending || report_log::panicking(),
         };
         report_log::add(report, expected);
+    }
+
+    /// As [`report`](Self::report): `what`, on the object that its context and number name, which
+    /// was created there, and up to four steps that led to it.
+    #[cold]
+    pub fn report_on<'a>(
+        &self,
+        (context, number): (u64, u64),
+        created: Place,
+        what: fmt::Arguments<'_>,
+        evidence: impl IntoIterator<Item = Evidence<'a>>,
+    ) {
+        let (subsystem, object, step) = self.words.map_or(("", "", ""), |words| {
+            (words.subsystem, words.object, words.created)
+        });
+        let mut steps = [(step, created); 5];
+        let mut count = 1;
+        for (slot, step) in steps[1..].iter_mut().zip(evidence) {
+            *slot = step;
+            count += 1;
+        }
+        self.report(
+            format_args!("{subsystem}: {what}, {object} {context}:{number}"),
+            &steps[..count],
+        );
     }
 
     fn write(
