@@ -5,17 +5,23 @@
 //!
 //! In Linux this is `drivers/dma-buf`, and the safe half of this crate sits on bindgen's view of
 //! it. Here it is the thing itself: the same names, the same layout, the same order of events.
-//! A function's body stands under its C name and works on the raw pointer that it was given,
-//! since whoever embeds a fence finds its own structure from that very pointer.
+//! A function's body is found under its C name and works on the raw pointer that it was passed,
+//! since a driver that embeds a fence finds its own structure from that very pointer.
 //!
 //! # Safety
 //!
 //! Unless a function says otherwise, a fence that is passed in was initialised by
 //! [`dma_fence_init`] and the caller holds a reference to it, and a callback that is passed in is
-//! valid until it has run or was removed. "From any context" includes hard interrupts and callers
-//! that hold other locks; "takes the lock" means that of the fence.
+//! valid until it has run or was removed. That is all; a function of C that is passed neither is
+//! unsafe as bindgen has it, and has no preconditions. "From any context" includes hard interrupts
+//! and callers that hold other locks; "takes the lock" means that of the fence.
 
-#![allow(non_camel_case_types, non_upper_case_globals)]
+// What is needed of all functions is said above, once.
+#![allow(
+    clippy::missing_safety_doc,
+    non_camel_case_types,
+    non_upper_case_globals
+)]
 
 mod annotate;
 mod callback;

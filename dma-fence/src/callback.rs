@@ -47,7 +47,7 @@ pub trait FenceCallback: Send + 'static {
     fn on_signal(&mut self);
 }
 
-/// Why no callback was registered; gives it back if the reason is that it is too late.
+/// Why no callback was registered; holds it if the reason is that it is too late.
 pub enum CallbackError<T> {
     /// The fence has signalled already; the callback was not called and never will be.
     AlreadySignaled(T),
@@ -107,7 +107,7 @@ pub struct FenceCallbackRegistration<T: FenceCallback> {
     cb: Opaque<bindings::dma_fence_cb>,
 }
 
-// SAFETY: `callback` is `Send`, and whoever has this does not touch it.
+// SAFETY: `callback` is `Send`, and its owner does not touch it.
 unsafe impl<T: FenceCallback> Send for FenceCallbackRegistration<T> {}
 // SAFETY: `&self` gives access to the fence only.
 unsafe impl<T: FenceCallback> Sync for FenceCallbackRegistration<T> {}
@@ -163,8 +163,8 @@ impl<T: FenceCallback> FenceCallbackRegistration<T> {
     ///
     /// `cb` is that of a registration, whose fence is locked; called once.
     unsafe extern "C" fn run(_fence: *mut bindings::dma_fence, cb: *mut bindings::dma_fence_cb) {
-        // SAFETY: By the safety requirements; the registration cannot go before its drop has had
-        // the lock. Nobody else touches the callback.
+        // SAFETY: The registration cannot go before its drop has had the lock, which is held. Only
+        // this touches the callback.
         unsafe {
             let cb = cb.cast::<Opaque<bindings::dma_fence_cb>>();
             let this = container_of!(cb, Self, cb);

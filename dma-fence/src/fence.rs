@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The side of a fence that everybody sees.
+//! The side of a fence that all but its issuer see.
 
 use super::{
     bindings,
@@ -35,10 +35,10 @@ pub struct Fence(Opaque<bindings::dma_fence>);
 
 // SAFETY: The C fence is thread-safe.
 unsafe impl Send for Fence {}
-// SAFETY: As above.
+// SAFETY: The C fence is thread-safe.
 unsafe impl Sync for Fence {}
 
-// SAFETY: `dma_fence` has a count of its own, and `dec_ref` gives back what `inc_ref` took.
+// SAFETY: `dma_fence` has a count of its own, and `dec_ref` drops what `inc_ref` took.
 unsafe impl AlwaysRefCounted for Fence {
     #[doc(alias = "dma_fence_get")]
     #[track_caller]
@@ -62,7 +62,7 @@ impl Fence {
     ///
     /// `ptr` is a fence with a reference that lasts for `'a`.
     pub unsafe fn from_raw<'a>(ptr: *mut bindings::dma_fence) -> &'a Self {
-        // SAFETY: By the safety requirements; the type is transparent.
+        // SAFETY: It is a fence with a reference: the caller's guarantee; the type is transparent.
         unsafe { &*ptr.cast() }
     }
 
@@ -113,7 +113,7 @@ impl Fence {
         unsafe { bindings::dma_fence_seqno(self.as_raw()) }
     }
 
-    /// The error that the fence has signalled with, if it has; asks nobody and takes no lock. From
+    /// The error that the fence has signalled with, if it has; asks no driver and takes no lock. From
     /// any context, callbacks included.
     pub fn error(&self) -> Option<Error> {
         if !self.test_signaled_flag() {
@@ -153,7 +153,7 @@ impl Fence {
         })
     }
 
-    /// Tells the driver that somebody hopes for the fence by `deadline`. From any context but a
+    /// Tells the driver that a waiter hopes for the fence by `deadline`. From any context but a
     /// callback or op of the same fence.
     #[doc(alias = "dma_fence_set_deadline")]
     #[track_caller]
@@ -190,7 +190,7 @@ impl Fence {
     #[doc(alias = "dma_fence_allocate_private_stub")]
     #[track_caller]
     pub fn private_stub(timestamp: Ktime) -> Result<ARef<Fence>> {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: Allocating has no preconditions.
         let fence = unsafe { bindings::dma_fence_allocate_private_stub(timestamp.as_nanos()) };
         let fence = NonNull::new(fence.cast()).ok_or(ENOMEM)?;
         // SAFETY: A valid fence, with a reference that becomes ours.
@@ -222,7 +222,7 @@ impl Fence {
 
     /// Waits until the fence has signalled, but no longer than `timeout` jiffies. Sleeps.
     ///
-    /// Gives the jiffies that are left, at least 1; `None` if it has not signalled. A timeout of
+    /// Returns the jiffies that are left, at least 1; `None` if it has not signalled. A timeout of
     /// 0 looks once; it enables signalling, as all waits do.
     #[doc(alias = "dma_fence_wait_timeout")]
     #[track_caller]
@@ -266,7 +266,7 @@ impl Fence {
     ))]
     #[track_caller]
     pub fn driver_name<'rcu>(&self, _guard: &'rcu rcu::Guard) -> &'rcu CStr {
-        // SAFETY: By the type invariant, and inside the section that `_guard` stands for.
+        // SAFETY: By the type invariant, and inside the section of `_guard`.
         unsafe { CStr::from_char_ptr(bindings::dma_fence_driver_name(self.as_raw()).cast()) }
     }
 
@@ -275,7 +275,7 @@ impl Fence {
     #[doc(alias = "dma_fence_timeline_name")]
     #[track_caller]
     pub fn timeline_name<'rcu>(&self, _guard: &'rcu rcu::Guard) -> &'rcu CStr {
-        // SAFETY: By the type invariant, and inside the section that `_guard` stands for.
+        // SAFETY: By the type invariant, and inside the section of `_guard`.
         unsafe { CStr::from_char_ptr(bindings::dma_fence_timeline_name(self.as_raw()).cast()) }
     }
 

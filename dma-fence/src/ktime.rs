@@ -12,8 +12,8 @@ use kernel::time::Delta;
 
 /// A point in time on `CLOCK_MONOTONIC`, in nanoseconds since boot.
 ///
-/// It stands where `kernel::time::Instant<Monotonic>` should: outside of the kernel's own crate
-/// an `Instant` can be made of nothing but the present, and does not give its number.
+/// It takes the place of `kernel::time::Instant<Monotonic>`: outside of the kernel's own crate
+/// an `Instant` can be made of nothing but the present, and does not return its number.
 ///
 /// # Examples
 ///
@@ -32,7 +32,7 @@ impl Ktime {
     /// The present. From any context.
     #[doc(alias = "ktime_get")]
     pub fn now() -> Self {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: Reading the clock has no preconditions.
         Self(unsafe { bindings::ktime_get() })
     }
 

@@ -18,7 +18,7 @@
 //! Names, and whatever else of the driver a fence's ops reach, may be used only inside one RCU
 //! read-side section, and only until the fence has signalled; the driver frees them no sooner than
 //! a grace period after that. Here the borrow checker holds readers to the first half:
-//! [`Fence::driver_name`] gives a string that lives no longer than the guard. The context holds
+//! [`Fence::driver_name`] returns a string that lives no longer than the guard. The context holds
 //! itself to the second: dropping it waits for a grace period. The book has this at length: [safe
 //! external access](../../book/safe-access.html), and [the rules](../../book/rules/index.html) with
 //! a driver that breaks each; it begins with [your first

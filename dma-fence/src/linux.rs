@@ -3,7 +3,7 @@
 //!
 //! C header: [`include/linux/dma-fence.h`](srctree/include/linux/dma-fence.h)
 //!
-//! In the kernel this file stands where this crate's C mirror stands in userspace: the safe half
+//! In the kernel this file takes the place of this crate's C mirror in userspace: the safe half
 //! says `bindings::dma_fence_signal` in both. `kernel::bindings` has every exported function and
 //! every struct. The header's inline functions have no helper in the kernel yet; `linux/helpers.c`
 //! supplies them under the names that the kernel's own helpers would have, and they are declared

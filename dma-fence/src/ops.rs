@@ -36,7 +36,7 @@ pub type DeadlineOp<T> = fn(fence: &OpsFence<'_, T>, deadline: Ktime);
 /// }
 /// ```
 pub trait FenceContextOps: Send + Sync + Sized + 'static {
-    /// The driver's data in every fence, e.g. the job that it stands for.
+    /// The driver's data in every fence, e.g. its job.
     ///
     /// It is dropped a grace period after the fence has signalled, in atomic context; so it must
     /// not be what keeps its own timeline alive, which sleeps when it goes.

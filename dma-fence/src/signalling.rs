@@ -34,7 +34,8 @@ impl Signalling {
     /// Begins a section. From any context.
     pub fn begin() -> Self {
         Self {
-            // SAFETY: Nothing is asked for; ended when this is dropped, on the same thread.
+            // SAFETY: It has no preconditions; the section ends when this is dropped, on the same
+            // thread.
             cookie: unsafe { bindings::dma_fence_begin_signalling() },
             _not_send: NotThreadSafe,
         }

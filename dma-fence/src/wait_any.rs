@@ -16,7 +16,7 @@ use kernel::{
 /// Waits until one of `fences` has signalled, but no longer than `timeout` jiffies. Sleeps, and
 /// nothing interrupts it.
 ///
-/// Gives the lowest index of one that has signalled, and the jiffies that are left; `None` if
+/// Returns the lowest index of one that has signalled, and the jiffies that are left; `None` if
 /// none has. A timeout of 0 asks each driver once, and does not sleep.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). The caller holds the lock.
+/// The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference, and holds the lock under which signals come, so the ops
@@ -58,10 +58,6 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
 ///
 /// The first call emits `dma_fence_enable_signal` and calls the op of that name, if there is one
 /// and the fence has not signalled; if the op says false, the fence signals at once.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[doc(alias = "dma_fence_enable_sw_signaling")]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
@@ -83,7 +79,7 @@ pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). `cb` is pending on no fence; `func` may be called with it
+/// `cb` is pending on no fence; `func` may be called with it
 /// in any context, with the lock held. `fence` may be null.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_add_callback(
@@ -126,7 +122,7 @@ pub unsafe fn dma_fence_add_callback(
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). `cb` was given to [`dma_fence_add_callback`] with this
+/// `cb` was given to [`dma_fence_add_callback`] with this
 /// fence. The caller does not hold the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_remove_callback(fence: *mut dma_fence, cb: *mut dma_fence_cb) -> bool {

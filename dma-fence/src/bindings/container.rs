@@ -38,39 +38,24 @@ ops!(
     dma_fence_chain_ops, c"dma_fence_chain"
 );
 
-/// # Safety
-///
-/// See the module [`bindings`](super).
 unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
     // SAFETY: The caller has a reference to the fence.
     ptr::eq(unsafe { &*fence }.ops.load(Relaxed), ops)
 }
 
 /// True if the fence is an array. From any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 pub unsafe fn dma_fence_is_array(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference to the fence.
     unsafe { has_ops(fence, &dma_fence_array_ops) }
 }
 
 /// True if the fence is a link of a chain. From any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 pub unsafe fn dma_fence_is_chain(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference to the fence.
     unsafe { has_ops(fence, &dma_fence_chain_ops) }
 }
 
 /// True if the fence is made of others. From any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 pub unsafe fn dma_fence_is_container(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference to the fence.
     unsafe { dma_fence_is_array(fence) || dma_fence_is_chain(fence) }

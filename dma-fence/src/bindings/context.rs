@@ -11,10 +11,6 @@ static dma_fence_context_counter: AtomicU64 = AtomicU64::new(1);
 /// context.
 ///
 /// Warns if `num` is 0.
-///
-/// # Safety
-///
-/// None; unsafe as bindgen makes it.
 pub unsafe fn dma_fence_context_alloc(num: c_uint) -> u64 {
     WARN_ON!(num == 0);
     dma_fence_context_counter.fetch_add(num.into(), Relaxed)

@@ -10,10 +10,6 @@ use kernel::bindings::{ktime_t, rcu_read_lock, rcu_read_unlock};
 /// Tells the driver that a waiter hopes for the fence by `deadline` (ns, `CLOCK_MONOTONIC`), if it
 /// has the op and the fence has not signalled. Polls then; the op is called without the lock. From
 /// any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
     // SAFETY: The caller has a reference; inside the section the ops live, even if the fence is

@@ -12,7 +12,7 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). `seq` is a valid file.
+/// `seq` is a valid file.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_describe(fence: *mut dma_fence, seq: *mut seq_file) {
     // SAFETY: The caller has a reference, and `seq` is valid; the names are used inside the section

@@ -17,7 +17,7 @@ type NameOp = Option<unsafe extern "C" fn(fence: *mut dma_fence) -> *const c_cha
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). Inside a read-side section.
+/// Inside a read-side section.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 unsafe fn name(
@@ -51,7 +51,7 @@ unsafe fn name(
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). Inside a read-side section.
+/// Inside a read-side section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
     // SAFETY: The caller has a reference, and is inside a read-side section.
@@ -63,7 +63,7 @@ pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). Inside a read-side section.
+/// Inside a read-side section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
     // SAFETY: The caller has a reference, and is inside a read-side section.

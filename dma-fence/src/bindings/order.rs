@@ -7,10 +7,6 @@ use kernel::WARN_ON;
 
 /// True if number `f1` is later than `f2`, in the way in which the numbers of `fence` compare: as
 /// 32 bits with wraparound, or with all 64. From any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[inline]
 pub unsafe fn __dma_fence_is_later(fence: *mut dma_fence, f1: u64, f2: u64) -> bool {
     // SAFETY: The caller has a reference to the fence.
@@ -26,10 +22,6 @@ pub unsafe fn __dma_fence_is_later(fence: *mut dma_fence, f1: u64, f2: u64) -> b
 /// context.
 ///
 /// Rule [compare-same-context](../../../book/rules/compare-same-context.html).
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool {
     // SAFETY: The caller has references to both fences.
@@ -43,10 +35,6 @@ pub unsafe fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool
 }
 
 /// As [`dma_fence_is_later`], or true if they are the same fence.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence) -> bool {
     // SAFETY: The caller has references to both fences.
@@ -55,10 +43,6 @@ pub unsafe fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence)
 
 /// The later one, or null if that has signalled; null, with a warning, if their contexts differ.
 /// Polls as [`dma_fence_is_signaled`] does.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_later(f1: *mut dma_fence, f2: *mut dma_fence) -> *mut dma_fence {
     // SAFETY: The caller has references to both fences.

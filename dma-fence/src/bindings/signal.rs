@@ -18,10 +18,6 @@ use kernel::{
 };
 
 /// The lock of the fence: its own, or the one it was given.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[inline]
 pub unsafe fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t {
     // SAFETY: The caller has a reference to the fence.
@@ -32,7 +28,7 @@ pub unsafe fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). The caller does not hold the lock.
+/// The caller does not hold the lock.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_lock_irqsave(fence: *mut dma_fence) -> c_ulong {
@@ -47,7 +43,7 @@ pub unsafe fn dma_fence_lock_irqsave(fence: *mut dma_fence) -> c_ulong {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). The caller holds the lock.
+/// The caller holds the lock.
 #[inline]
 pub unsafe fn dma_fence_unlock_irqrestore(fence: *mut dma_fence, flags: c_ulong) {
     // SAFETY: The caller has a reference to the fence, and holds its lock.
@@ -55,10 +51,6 @@ pub unsafe fn dma_fence_unlock_irqrestore(fence: *mut dma_fence, flags: c_ulong)
 }
 
 /// Warns, in a debug kernel, if the lock is not held.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[inline]
 pub unsafe fn dma_fence_assert_held(fence: *mut dma_fence) {
     // SAFETY: The caller has a reference to the fence.
@@ -73,7 +65,7 @@ pub unsafe fn dma_fence_assert_held(fence: *mut dma_fence) {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). The caller holds the lock.
+/// The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp: ktime_t) {
     // SAFETY: The caller has a reference to the fence.
@@ -129,7 +121,7 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). `fence` may be null.
+/// `fence` may be null.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime_t) {
     if WARN_ON!(fence.is_null()) {
@@ -158,7 +150,7 @@ pub unsafe fn dma_fence_signal_locked(fence: *mut dma_fence) {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). `fence` may be null.
+/// `fence` may be null.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
     if WARN_ON!(fence.is_null()) {
@@ -190,10 +182,6 @@ pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
 }
 
 /// Signals, and returns whether it had signalled before; takes the lock. From any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference and does not hold the lock.

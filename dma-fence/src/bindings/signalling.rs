@@ -6,27 +6,15 @@
 
 /// Begins a section without which some fence would not signal; returns what
 /// [`dma_fence_end_signalling`] needs. They nest. From any context.
-///
-/// # Safety
-///
-/// None; unsafe as bindgen makes it.
 #[inline]
 pub unsafe fn dma_fence_begin_signalling() -> bool {
     true
 }
 
 /// Ends such a section.
-///
-/// # Safety
-///
-/// None; unsafe as bindgen makes it.
 #[inline]
 pub unsafe fn dma_fence_end_signalling(_cookie: bool) {}
 
 /// Says that the caller might wait for a fence.
-///
-/// # Safety
-///
-/// None; unsafe as bindgen makes it.
 #[inline]
 pub unsafe fn __dma_fence_might_wait() {}

@@ -28,10 +28,6 @@ pub unsafe fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool {
 /// True if the fence is known to have signalled; asks no op. From any context.
 ///
 /// Callbacks may still be running.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[inline]
 pub unsafe fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference to the fence.
@@ -42,7 +38,7 @@ pub unsafe fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). The caller holds the lock if it is `locked`.
+/// The caller holds the lock if it is `locked`.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 unsafe fn is_signaled(fence: *mut dma_fence, locked: bool) -> bool {
@@ -73,10 +69,6 @@ unsafe fn is_signaled(fence: *mut dma_fence, locked: bool) -> bool {
 
 /// True if the fence has signalled, or its `signaled` op says so, in which case it is signalled
 /// here and now; then takes the lock. From any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference.
@@ -87,7 +79,7 @@ pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). The caller holds the lock.
+/// The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference, and holds the lock.
@@ -99,7 +91,7 @@ pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super). The caller holds the lock.
+/// The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
     // SAFETY: The caller has a reference, and holds the lock.
@@ -115,10 +107,6 @@ pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
 }
 
 /// As [`dma_fence_get_status_locked`]; takes the lock. From any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
     // SAFETY: The caller has a reference and does not hold the lock.
@@ -134,10 +122,6 @@ pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
 ///
 /// Warns if it has signalled already, and if `error` is no errno, -4095..-1; sets it all the
 /// same. Rule [error-before-signal](../../../book/rules/error-before-signal.html).
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
     // SAFETY: The caller has a reference to the fence.
@@ -150,10 +134,6 @@ pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
 
 /// When the fence signalled (ns, `CLOCK_MONOTONIC`); waits the moment between the bit and the
 /// timestamp. Warns, and returns the time, if it has not signalled. From any context.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
     // SAFETY: The caller has a reference to the fence.
     let f = unsafe { &*fence };

@@ -44,10 +44,6 @@ static dma_fence_stub: dma_fence = dma_fence {
 
 /// Returns a reference to the fence that has always been signalled: context 0, number 0. Its
 /// timestamp is the time of the first call. From any context.
-///
-/// # Safety
-///
-/// None; unsafe as bindgen makes it.
 pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
     let stub = ptr::from_ref(&dma_fence_stub).cast_mut();
     if !dma_fence_stub.test(TIMESTAMP) {
@@ -68,10 +64,6 @@ pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
 
 /// Returns a new fence that has signalled at `timestamp` (ns, `CLOCK_MONOTONIC`); null without
 /// memory. May sleep.
-///
-/// # Safety
-///
-/// None; unsafe as bindgen makes it.
 #[track_caller]
 pub unsafe fn dma_fence_allocate_private_stub(timestamp: ktime_t) -> *mut dma_fence {
     // SAFETY: Allocating has no preconditions, and zeroes are valid for all fields.

@@ -116,10 +116,6 @@ macro_rules! define_event {
         }
 
         /// True if a probe is registered for the event.
-        ///
-        /// # Safety
-        ///
-        /// None; unsafe as bindgen makes it.
         #[inline(always)]
         pub unsafe fn $enabled() -> bool {
             $tp.enabled()

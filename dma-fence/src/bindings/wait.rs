@@ -51,10 +51,6 @@ pub(super) fn sleeping(intr: bool) -> u32 {
 ///
 /// Returns the jiffies that are left, at least 1, if it has signalled; 0 if it has not; and
 /// -ERESTARTSYS if `intr` and a signal came. A timeout of 0 looks once.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
     // SAFETY: The caller has a reference and does not hold the lock. The callback is off the list,
     // which is changed under the lock, before this frame goes.
@@ -111,10 +107,6 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
 ///
 /// Returns what the `wait` op returns, or else [`dma_fence_default_wait`]; -EINVAL, with a warning,
 /// for a negative timeout. Emits `dma_fence_wait_start` and `dma_fence_wait_end`.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[track_caller]
 pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
     if WARN_ON!(timeout < 0) {
@@ -146,10 +138,6 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
 }
 
 /// Waits until the fence has signalled: 0, or -ERESTARTSYS if `intr` and a signal came. Sleeps.
-///
-/// # Safety
-///
-/// See the module [`bindings`](super).
 #[track_caller]
 pub unsafe fn dma_fence_wait(fence: *mut dma_fence, intr: bool) -> c_long {
     // SAFETY: The caller has a reference and does not hold the lock.

@@ -59,7 +59,7 @@ unsafe fn set(idx: *mut u32, i: u32) {
 ///
 /// # Safety
 ///
-/// See the module [`bindings`](super), for each of the `count` fences.
+/// There are `count` fences; `idx` is null or valid for writes.
 #[track_caller]
 pub unsafe fn dma_fence_wait_any_timeout(
     fences: *mut *mut dma_fence,

@@ -28,8 +28,8 @@ use kernel::{
 
 /// Signals a fence of one's own when another driver's fence signals, with that one's error.
 ///
-/// Not from the callback itself, but from a work item of a system queue (which Linux 7.3 gives Rust
-/// no way to flush): a fence that is signalled under another's lock nests two locks of one class,
+/// Not from the callback itself, but from a work item of a system queue (which Rust cannot
+/// flush in Linux 7.3): a fence that is signalled under another's lock nests two locks of one class,
 /// which lockdep takes for a deadlock, and drops what belongs to the fence in atomic context.
 ///
 /// Dropping it before the other fence has signalled cancels one's own, as dropping that does.
@@ -82,7 +82,7 @@ impl<T: FenceContextOps> Forwarding<T> {
 
 impl<T: FenceContextOps> FenceCallback for Forward<T> {
     fn on_signal(&mut self) {
-        // Whoever calls this before the fence has signalled would cancel one's own.
+        // If this were called before the fence has signalled, it would cancel one's own.
         if self.0.from.test_signaled_flag() {
             // It is queued at most once, since a callback runs at most once.
             let _ = workqueue::system_highpri().enqueue(self.0.clone());

@@ -65,7 +65,7 @@ events! {
     }
 
     /// `dma_fence_signal_timestamp_locked()` is about to set the bit, unless it is set. A grace
-    /// period counts from here on: who sees the bit may ask for one at once.
+    /// period counts from here on: a task that sees the bit may ask for one at once.
     signal(fence: &dma_fence) {
         life::signals(fence);
     }

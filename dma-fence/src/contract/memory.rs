@@ -40,7 +40,7 @@ impl Block {
     }
 
     /// True if the word `link` at `at` is half of a `list_head` whose neighbour is in this block:
-    /// then it belongs to the list and not to the driver, whoever owns the neighbour.
+    /// then it belongs to the list and not to the driver, whatever the neighbour belongs to.
     fn is_neighbour(&self, at: usize, link: usize) -> bool {
         let word = size_of::<usize>();
         let (next, prev) = (self.word(link), self.word(link.wrapping_add(word)));

@@ -16,7 +16,7 @@ static FENCE: Words = Words {
 pub enum Kept {
     /// What breaks it does not compile.
     ByType,
-    /// A check reports whoever breaks it, on any run.
+    /// A check reports what breaks it, on any run.
     ByCheck(&'static Check),
 }
 
@@ -114,7 +114,7 @@ rules! {
         "Memory for fences and callbacks is taken before the point of no return.";
     #[by_type]
     NO_OPS_IDENTITY = "no-ops-identity":
-        "Nobody tells fences apart by their ops once they are published.";
+        "Fences are not told apart by their ops once they are published.";
     #[kernel]
-    RCU_NO_SLEEP = "rcu-no-sleep": "Nobody sleeps inside an RCU read-side section.";
+    RCU_NO_SLEEP = "rcu-no-sleep": "No task sleeps inside an RCU read-side section.";
 }

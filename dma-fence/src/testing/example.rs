@@ -8,7 +8,7 @@ use kernel::error::Result;
 pub struct Driver {
     /// Its file, from the top of the repository.
     pub file: &'static str,
-    /// What stands in it.
+    /// Its text.
     pub source: &'static str,
     /// Has it do something. Sleeps.
     pub run: fn() -> Result,

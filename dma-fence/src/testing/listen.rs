@@ -54,7 +54,7 @@ pub struct Event<'a> {
     pub error: Option<Error>,
 }
 
-/// Somebody who wants to know what happens to fences.
+/// What is told what happens to fences.
 pub trait Listener: Sync + 'static {
     /// Something happens. Called in the thread in which it does, in any context and maybe with
     /// the fence's lock held: must not sleep, nor do anything with a fence.
@@ -67,7 +67,7 @@ type Probe = unsafe extern "C" fn(*mut c_void, *mut c_void);
 ///
 /// # Errors
 ///
-/// ENOMEM; EBUSY if too many listen already.
+/// ENOMEM; EBUSY if there are too many listeners already.
 pub fn listen<L: Listener>(listener: &'static L) -> Result<Listening<L>> {
     let mut listening = Listening {
         listener,
@@ -107,81 +107,64 @@ impl<L: Listener> Listening<L> {
     ///
     /// As [`tell`](Self::tell); the ops are attached.
     unsafe extern "C" fn on_init(listener: *mut c_void, fence: *mut c_void) {
-        // SAFETY: By the safety requirements.
-        unsafe { Self::tell_by_ops(listener, fence.cast(), Kind::Init) }
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { Self::tell(listener, fence.cast(), Kind::Init) }
     }
 
     /// # Safety
     ///
     /// As [`tell`](Self::tell); the ops are attached.
     unsafe extern "C" fn on_signaled(listener: *mut c_void, fence: *mut c_void) {
-        // SAFETY: By the safety requirements.
-        unsafe { Self::tell_by_ops(listener, fence.cast(), Kind::Signaled) }
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { Self::tell(listener, fence.cast(), Kind::Signaled) }
     }
 
     /// # Safety
     ///
     /// As [`tell`](Self::tell).
     unsafe extern "C" fn on_destroy(listener: *mut c_void, fence: *mut c_void) {
-        let fence = fence.cast();
-        // SAFETY: By the safety requirements; probes run inside a read-side section.
-        unsafe {
-            let driver = CStr::from_char_ptr(dma_fence_driver_name(fence));
-            let timeline = CStr::from_char_ptr(dma_fence_timeline_name(fence));
-            Self::tell(listener, fence, Kind::Destroy, driver, timeline);
-        }
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { Self::tell(listener, fence.cast(), Kind::Destroy) }
     }
 
-    /// With the names that the ops give, as the class `dma_fence_ops` of events has them.
-    ///
     /// # Safety
     ///
-    /// As [`tell`](Self::tell); the ops are attached.
-    unsafe fn tell_by_ops(listener: *mut c_void, fence: *mut dma_fence, kind: Kind) {
-        // SAFETY: By the safety requirements.
+    /// `listener` is an `L`; `fence` is valid, and this is a read-side section. Unless it is
+    /// destroyed, its ops are attached.
+    unsafe fn tell(listener: *mut c_void, fence: *mut dma_fence, kind: Kind) {
+        // SAFETY: They are valid, and the names are used inside the section in which they are asked
+        // for: of the ops, as the class `dma_fence_ops` of events does, while these are attached.
         unsafe {
-            if let dma_fence_ops {
+            let names = if kind == Kind::Destroy {
+                [dma_fence_driver_name(fence), dma_fence_timeline_name(fence)]
+            } else if let dma_fence_ops {
                 get_driver_name: Some(driver),
                 get_timeline_name: Some(timeline),
                 ..
             } = *dma_fence_ops_ptr(fence)
             {
-                let driver = CStr::from_char_ptr(driver(fence));
-                let timeline = CStr::from_char_ptr(timeline(fence));
-                Self::tell(listener, fence, kind, driver, timeline);
-            }
+                [driver(fence), timeline(fence)]
+            } else {
+                return;
+            };
+            let [driver, timeline] = names.map(|name| CStr::from_char_ptr(name));
+            let error = dma_fence_error(fence);
+            (*listener.cast::<L>()).event(&Event {
+                kind,
+                driver,
+                timeline,
+                context: (*fence).context,
+                seqno: (*fence).seqno,
+                error: (error != 0).then(|| Error::from_errno(error)),
+            });
         }
-    }
-
-    /// # Safety
-    ///
-    /// `listener` is an `L`; `fence` is valid.
-    unsafe fn tell(
-        listener: *mut c_void,
-        fence: *mut dma_fence,
-        kind: Kind,
-        driver: &CStr,
-        timeline: &CStr,
-    ) {
-        // SAFETY: By the safety requirements.
-        let (listener, error) = unsafe { (&*listener.cast::<L>(), dma_fence_error(fence)) };
-        // SAFETY: By the safety requirements.
-        let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
-        listener.event(&Event {
-            kind,
-            driver,
-            timeline,
-            context,
-            seqno,
-            error: (error != 0).then(|| Error::from_errno(error)),
-        });
     }
 }
 
 impl<L: Listener> Drop for Listening<L> {
     fn drop(&mut self) {
         for (event, probe) in &Self::PROBES[..self.probes] {
-            // SAFETY: Nothing is asked for.
+            // SAFETY: It compares pointers, and has no preconditions.
             unsafe { tracepoint_probe_unregister(event, *probe, self.data()) };
         }
     }
