@@ -16,9 +16,9 @@ pub type DeadlineOp<T> = fn(fence: &OpsFence<'_, T>, deadline: Ktime);
 
 /// What a driver says about the fences of a timeline.
 ///
-/// The names belong to the [`FenceContext`]; everything here but the data's type is optional. An
-/// op is a constant that holds a function, so that one that is missing is missing from the C
-/// table as well, and need not be declared twice:
+/// The names belong to the [`FenceContext`](super::FenceContext); everything here but the data's
+/// type is optional. An op is a constant that holds a function, so that one that is missing is
+/// missing from the C table as well, and need not be declared twice:
 ///
 /// ```
 /// use dma_fence::{FenceContextOps, PollOp};

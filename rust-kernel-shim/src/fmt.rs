@@ -8,6 +8,7 @@
 //! through [`Adapter`], which knows [`Display`] and [`Pointer`] of this module
 //! instead of `core`'s. So a `CStr` can be printed, and an address is not.
 
+#[doc(no_inline)]
 pub use core::fmt::{Arguments, Debug, Error, Formatter, Result, Write};
 
 use core::fmt::{Binary, LowerExp, LowerHex, Octal, UpperExp, UpperHex};

@@ -90,7 +90,7 @@ impl Rule {
     }
 
     /// Reports that the rule is broken: `what`, on whom, and what led to it. From any context, but
-    /// without a [`SideTable`](crate::debugobjects::SideTable) in use.
+    /// without a `SideTable` in use.
     #[cold]
     pub fn report(&self, what: fmt::Arguments<'_>, evidence: &[Evidence<'_>]) {
         self.broken.fetch_add(1, Relaxed);
