@@ -176,7 +176,7 @@ struct Waits {
     function: fn(),
 }
 
-/// A program of its own: a BUG in a callback ends it.
+/// A program of its own: a BUG in a callback ends it, if that runs freely.
 #[test]
 #[ignore = "run by the test below"]
 fn callback_that_waits() {
@@ -198,7 +198,10 @@ fn callback_that_waits() {
         rcu::rcu_barrier();
     };
     if on_a_virtual_cpu {
-        let _ = vcpu::fifo(queue);
+        let end = vcpu::fifo(queue);
+        assert!(matches!(end, Err(vcpu::Stuck::Bug(_))), "{end:?}");
+        eprintln!("the machine has ended");
+        std::process::exit(1);
     } else {
         queue();
     }
@@ -221,6 +224,10 @@ fn a_callback_that_waits_for_itself_is_a_bug() {
         assert!(!output.status.success(), "{case}: {err}");
         let message = format!("{function}() in an RCU callback, whose end it would wait for");
         assert!(err.contains(&message), "{case}: {err}");
+        assert_eq!(
+            err.contains("the machine has ended"),
+            case.ends_with("-vcpu")
+        );
     }
 }
 

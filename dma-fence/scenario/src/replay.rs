@@ -60,10 +60,11 @@ pub fn replay(source: &[u8]) -> Replay {
     let mut state = session.state();
     let mut transcript = state.recorder.take();
     if let Err(stuck) = finished {
-        let message = match stuck {
+        let message = match &stuck {
             Stuck::Deadlock => {
                 "the scenario got stuck: expected a thread of it that can run, or a timer"
             }
+            Stuck::Bug(said) => said,
             Stuck::NoThread => {
                 state.no_thread = true;
                 "no thread for the scenario: expected the host to have one more"

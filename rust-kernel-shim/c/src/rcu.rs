@@ -89,8 +89,9 @@ pub unsafe fn rcu_read_lock_held() -> c_int {
 #[track_caller]
 fn not_from_a_callback(function: &str) {
     if callbacks::running() {
-        let at = core::panic::Location::caller();
-        panic!("kernel BUG at {at}: {function}() in an RCU callback, whose end it would wait for");
+        machine::end(format_args!(
+            "{function}() in an RCU callback, whose end it would wait for"
+        ));
     }
 }
 

@@ -14,6 +14,7 @@ pub mod barrier;
 pub mod clock;
 pub mod console;
 pub mod cpu;
+mod end;
 pub mod explore;
 pub mod heap;
 pub mod location;
@@ -25,5 +26,6 @@ pub mod trace;
 pub mod vcpu;
 pub mod worker;
 
+pub use end::end;
 #[doc(hidden)]
 pub use per_thread::__thread_local;

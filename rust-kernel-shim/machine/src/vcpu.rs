@@ -47,12 +47,14 @@ pub trait Hooks: Any + Send + Sync {
 }
 
 /// Why a machine came to no end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuck {
     /// Every task waits for another, and no timer is pending.
     Deadlock,
     /// More was done than there may be: somebody goes round in circles.
     Endless,
+    /// The machine found a bug, see [`end`](super::end()); what it said.
+    Bug(String),
     /// The host has no thread for it.
     NoThread,
 }
@@ -203,7 +205,7 @@ impl Vcpu {
                 drop(inner);
                 task.set_running();
                 if endless {
-                    self.give_up(me, Stuck::Endless);
+                    self.give_up(task, Stuck::Endless);
                 }
                 return;
             }
@@ -236,7 +238,7 @@ impl Vcpu {
         inner.runnable.push_back(me);
         drop(inner);
         if endless {
-            self.give_up(me, Stuck::Deadlock);
+            self.give_up(task, Stuck::Deadlock);
         }
         self.pass_on(me, true);
     }
@@ -262,7 +264,7 @@ impl Vcpu {
             let endless = inner.over_budget();
             drop(inner);
             if endless {
-                self.give_up(me, Stuck::Endless);
+                self.give_up(task, Stuck::Endless);
             }
             return;
         }
@@ -399,10 +401,12 @@ impl Vcpu {
     }
 
     /// Declares the machine stuck, and stays where it is.
-    fn give_up(&self, me: TaskPtr, stuck: Stuck) -> ! {
+    pub(super) fn give_up(&self, task: &task_struct, stuck: Stuck) -> ! {
+        // Also if it has ended, and a callback ran on its thread.
+        task.abandon_section();
         self.declare(stuck);
         loop {
-            me.get().wait_token();
+            task.wait_token();
         }
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A thread that serves a queue, started when it is first needed.
 
-use super::console;
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -56,11 +55,7 @@ impl Worker {
         let mut state = self.lock();
         if !self.start_locked(&mut state) {
             // Nothing would ever be freed: as fatal as in the kernel.
-            console::write_line(format_args!(
-                "Kernel panic: the host has no thread for `{}`",
-                self.name
-            ));
-            std::process::abort();
+            crate::end(format_args!("the host has no thread for `{}`", self.name));
         }
         if !state.kicked {
             state.kicked = true;

@@ -66,9 +66,8 @@ impl<T, U> LockedBy<T, U> {
 impl<T: ?Sized, U> LockedBy<T, U> {
     /// The data, to read.
     ///
-    /// # Panics
-    ///
-    /// If `owner` is not what the lock protects.
+    /// That `owner` is what the lock protects is checked: another is a BUG.
+    #[track_caller]
     pub fn access<'a>(&'a self, owner: &'a U) -> &'a T
     where
         T: Sync,
@@ -81,22 +80,22 @@ impl<T: ?Sized, U> LockedBy<T, U> {
 
     /// The data, to change.
     ///
-    /// # Panics
-    ///
-    /// If `owner` is not what the lock protects.
+    /// That `owner` is what the lock protects is checked: another is a BUG.
+    #[track_caller]
     pub fn access_mut<'a>(&'a self, owner: &'a mut U) -> &'a mut T {
         self.check(owner);
         // SAFETY: Nobody else has the owner, and so the data, during 'a.
         unsafe { &mut *self.data.get() }
     }
 
+    #[track_caller]
     fn check(&self, owner: &U) {
         build_assert!(
             size_of::<U>() > 0,
             "a reference to something without a size proves nothing"
         );
         if !ptr::eq(owner, self.owner) {
-            panic!("mismatched owners");
+            crate::bindings::BUG!("mismatched owners");
         }
     }
 }

@@ -25,7 +25,7 @@ const POINTS: usize = 2_000_000;
 /// Time may jump to the next timer even while other tasks could run, as if they were slow. So
 /// sleeping, however long, proves nothing about what others have done by then: wait for them.
 ///
-/// A deadlock, a schedule without end, a panic (a failed assertion, say), memory that `body` leaves
+/// A deadlock, a schedule without end, a bug that ends the machine, a panic (a failed assertion, say), memory that `body` leaves
 /// behind, or the report of a broken rule is a failure. The environment has the last word:
 /// `FENCE_SCHEDULES` is how many schedules are tried, and `FENCE_SEED` is the seed of the only one.
 ///
@@ -149,6 +149,7 @@ fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
         Err(message) => Some(Outcome::Panic(message)),
         Ok(Err(Stuck::Deadlock)) => Some(Outcome::Deadlock),
         Ok(Err(Stuck::Endless)) => Some(Outcome::Endless),
+        Ok(Err(Stuck::Bug(message))) => Some(Outcome::Bug(message)),
         Ok(Err(Stuck::NoThread)) => Some(Outcome::NoThread),
         Ok(Ok(((), 0))) => None,
         Ok(Ok(((), blocks))) => Some(Outcome::Leak(blocks)),
@@ -162,6 +163,8 @@ pub enum Outcome {
     Deadlock,
     /// The machine came to no end.
     Endless,
+    /// The machine found a bug, which a kernel does not survive; what it said.
+    Bug(Message),
     /// The host had no thread for the machine.
     NoThread,
     /// Somebody panicked.
@@ -189,6 +192,7 @@ impl fmt::Display for Failure {
         match &self.outcome {
             Outcome::Deadlock => f.write_str("deadlock: every task waits for another")?,
             Outcome::Endless => f.write_str("no end: somebody goes round in circles")?,
+            Outcome::Bug(message) => f.write_str(message)?,
             Outcome::NoThread => f.write_str("the host has no thread for the machine")?,
             Outcome::Panic(message) => write!(f, "panic: {message}")?,
             Outcome::Leak(blocks) => write!(f, "{blocks} blocks of memory were left behind")?,

@@ -4,15 +4,18 @@
 use crate::bindings::Globals;
 use core::fmt;
 use machine::{
+    explore::Message,
     report_log, task,
     vcpu::{self, Policy, Vcpu},
 };
 
 /// Why a machine came to no end, or did not begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuck {
     /// Every task waits for another, and no timer is pending.
     Deadlock,
+    /// The machine found a bug, which a kernel does not survive; what it said.
+    Bug(Message),
     /// The host has no thread for the first task.
     NoThread,
 }
@@ -21,6 +24,7 @@ impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Stuck::Deadlock => "deadlock: every task is blocked, and no timer is pending",
+            Stuck::Bug(message) => message,
             Stuck::NoThread => "the host has no thread for the machine",
         })
     }
@@ -41,7 +45,7 @@ pub(super) const STACK: usize = 8 << 20;
 /// # Errors
 ///
 /// [`Stuck::Deadlock`] if all are blocked for good. Their threads, and what they hold, are lost
-/// then. [`Stuck::NoThread`] if the machine could not begin.
+/// then. [`Stuck::Bug`] if the machine ended at one. [`Stuck::NoThread`] if the machine could not begin.
 ///
 /// # Panics
 ///
@@ -107,6 +111,7 @@ pub(super) fn run<R: Send>(
         .map(|(result, _live)| result)
         .map_err(|stuck| match stuck {
             vcpu::Stuck::NoThread => Stuck::NoThread,
+            vcpu::Stuck::Bug(message) => Stuck::Bug(message),
             vcpu::Stuck::Deadlock | vcpu::Stuck::Endless => Stuck::Deadlock,
         })
 }

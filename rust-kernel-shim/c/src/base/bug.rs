@@ -7,6 +7,9 @@ use crate::{printk, KERN_WARNING};
 use core::fmt;
 use machine::task;
 
+#[doc(hidden)]
+pub use machine::end as __bug;
+
 /// Writes a warning with the place that it comes from; for [`WARN!`](crate::WARN).
 #[doc(hidden)]
 #[cold]
@@ -67,7 +70,18 @@ macro_rules! WARN_ON {
     }};
 }
 
-/// Ends the task, as in the kernel, if `$cond` holds: an invariant is broken beyond repair.
+/// Ends the machine at an invariant that is broken beyond repair, with a message; nothing unwinds.
+///
+/// C: `BUG()`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! BUG {
+    ($($message:tt)+) => {
+        $crate::__bug(::core::format_args!($($message)+))
+    };
+}
+
+/// [`BUG!`] if `$cond` holds.
 ///
 /// C: `BUG_ON()`.
 #[doc(hidden)]
@@ -75,7 +89,7 @@ macro_rules! WARN_ON {
 macro_rules! BUG_ON {
     ($cond:expr) => {
         if $cond {
-            ::core::panic!("kernel BUG at {}:{}!", ::core::file!(), ::core::line!());
+            $crate::BUG!("{}", ::core::stringify!($cond));
         }
     };
 }

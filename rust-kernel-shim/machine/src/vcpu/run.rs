@@ -99,7 +99,7 @@ impl Vcpu {
                 }
                 let endless = self.lock().over_budget();
                 if endless {
-                    self.give_up(TaskPtr(init), Stuck::Endless);
+                    self.give_up(init, Stuck::Endless);
                 }
             }
             self.tell(|hooks| hooks.ended());
