@@ -8,35 +8,12 @@
 
 use super::{dma_fence, dma_fence_ops};
 use core::{ptr, sync::atomic::Ordering::Relaxed};
-use kernel::{ffi::c_char, str::CStrExt as _};
 
-macro_rules! ops {
-    ($(#[$doc:meta])* $ops:ident, $driver_name:literal) => {
-        $(#[$doc])*
-        pub static $ops: dma_fence_ops = {
-            extern "C" fn driver_name(_fence: *mut dma_fence) -> *const c_char {
-                $driver_name.as_char_ptr()
-            }
-            extern "C" fn timeline_name(_fence: *mut dma_fence) -> *const c_char {
-                c"unbound".as_char_ptr()
-            }
-            dma_fence_ops {
-                get_driver_name: Some(driver_name),
-                get_timeline_name: Some(timeline_name),
-                ..pin_init::zeroed()
-            }
-        };
-    };
-}
+/// The ops of arrays.
+pub static dma_fence_array_ops: dma_fence_ops = pin_init::zeroed();
 
-ops!(
-    /// The ops of arrays.
-    dma_fence_array_ops, c"dma_fence_array"
-);
-ops!(
-    /// The ops of links of chains.
-    dma_fence_chain_ops, c"dma_fence_chain"
-);
+/// The ops of links of chains.
+pub static dma_fence_chain_ops: dma_fence_ops = pin_init::zeroed();
 
 unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
     // SAFETY: The caller has a reference to the fence.

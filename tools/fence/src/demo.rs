@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The main command: a machine with two drivers, and everybody who wants something of their
-//! fences.
+//! The main command: a machine with two drivers, and the consumers of their fences.
 
 use crate::{
-    crowd::Crowd,
+    consumers::Consumers,
     failure::Failure,
     gpu::Gpu,
-    ledger::Ledger,
     output::{complain, print},
     report::Report,
-    scenarios, threads,
+    scenarios,
+    stats::Stats,
+    threads,
     timelines::Timelines,
 };
 use dma_fence::testing::listen;
@@ -23,21 +23,21 @@ use std::{
 };
 use sw_timeline::SwTimeline;
 
-static LEDGER: Ledger = Ledger::new();
+static STATS: Stats = Stats::new();
 
 /// What the command was told.
 pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) quiet: bool,
     pub(crate) json: bool,
-    pub(crate) jobs: usize,
+    pub(crate) jobs: u32,
     pub(crate) rings: usize,
     pub(crate) faults: Faults,
 }
 
-/// Runs the demonstration; gives the exit code.
+/// Runs the demonstration; returns the exit code.
 pub(crate) fn run(options: &Options) -> u8 {
-    // A GPU that hangs, and jobs that are canceled, are no news here.
+    // A GPU that hangs and jobs that are canceled are expected here.
     let level = testing::console::set_loglevel(0);
     let report = everything(options);
     testing::console::set_loglevel(level);
@@ -67,11 +67,11 @@ fn everything(options: &Options) -> Result<Report, Failure> {
         ..Report::default()
     };
     threads::expect()?;
-    let listening = listen(&LEDGER)?;
+    let listening = listen(&STATS)?;
     workload(options, &mut report)?;
     testing::memory::rcu_barrier();
     drop(listening);
-    report.fences = LEDGER.accounts();
+    report.fences = STATS.counters();
     report.set_contract(&testing::report::take_reports());
 
     let outcome = scenarios::run();
@@ -86,8 +86,8 @@ fn everything(options: &Options) -> Result<Report, Failure> {
 
 /// Whatever is there at the end and should not be.
 fn leftovers(findings: &mut Vec<String>) {
-    if LEDGER.held() != 0 {
-        findings.push(format!("{} fences are still alive", LEDGER.held()));
+    if STATS.held() != 0 {
+        findings.push(format!("{} fences are still alive", STATS.held()));
     }
     if testing::memory::rcu_callbacks_pending() {
         findings.push("RCU callbacks are still pending".into());
@@ -100,13 +100,13 @@ fn leftovers(findings: &mut Vec<String>) {
     }
 }
 
-/// Loads the drivers, lets them work for a crowd, and unloads them.
+/// Loads the drivers, lets them work for the consumers, and unloads them.
 fn workload(options: &Options, report: &mut Report) -> Result<(), Failure> {
     let mut rng = Rng::with_seed(options.seed);
     let timeline_driver = testing::insmod::<SwTimeline>()?;
     let gpu_driver = testing::insmod::<FakeGpuModule>()?;
-    let crowd = Crowd::new();
-    let timelines = Timelines::new(&timeline_driver, &mut rng, &crowd)?;
+    let consumers = Consumers::new();
+    let timelines = Timelines::new(&timeline_driver, &mut rng, &consumers)?;
     let config = Config {
         rings: options.rings,
         faults: options.faults,
@@ -117,15 +117,15 @@ fn workload(options: &Options, report: &mut Report) -> Result<(), Failure> {
     let bar = progress_bar(options);
 
     let stats = thread::scope(|scope| {
-        // However this ends, the crowd goes home, and nobody waits for a fence for ever.
+        // However this ends, the consumers end, and no thread waits for a fence forever.
         let _finish = Finish(|| {
             timelines.close();
             gpu.stop();
-            crowd.finish();
+            consumers.finish();
         });
-        crowd.start(scope, &mut rng)?;
+        consumers.start(scope, &mut rng)?;
         let advancing = timelines.start(scope, &mut rng)?;
-        let stats = gpu.run(options.jobs, &mut rng, &crowd, |over| {
+        let stats = gpu.run(options.jobs, &mut rng, &consumers, |over| {
             bar.set_position(over)
         })?;
         for thread in advancing {
@@ -138,22 +138,22 @@ fn workload(options: &Options, report: &mut Report) -> Result<(), Failure> {
 
     timelines.check(&mut report.findings);
     report.set_gpu(stats);
-    let (waits, callbacks) = crowd.ended();
-    if waits + callbacks != crowd.shown() {
-        let shown = crowd.shown();
+    let (waits, callbacks) = consumers.ended();
+    if waits + callbacks != consumers.shown() {
+        let shown = consumers.shown();
         report.findings.push(format!(
             "{waits} waits and {callbacks} callbacks for {shown} fences"
         ));
     }
     (report.waits, report.callbacks) = (waits, callbacks);
-    report.set_names(crowd.names.count(&["sw_timeline", "fake_gpu"]));
-    report.latency = crowd.latencies.bars();
-    drop((crowd, timelines, gpu));
+    report.set_names(consumers.names.count(&["sw_timeline", "fake_gpu"]));
+    report.latency = consumers.latencies.bars();
+    drop((consumers, timelines, gpu));
     drop((gpu_driver, timeline_driver));
     Ok(())
 }
 
-/// A bar for who looks at a terminal.
+/// A progress bar, if standard error is a terminal.
 fn progress_bar(options: &Options) -> ProgressBar {
     if options.quiet || options.json || !io::stderr().is_terminal() {
         return ProgressBar::hidden();

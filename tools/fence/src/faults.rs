@@ -19,7 +19,7 @@ pub(crate) fn parse(text: &str) -> Result<(Fault, u32), String> {
     Ok((fault, rate))
 }
 
-/// A rate that is more than 0 does not become 0: who asks for faults gets some.
+/// A rate above 0 is not rounded to 0.
 fn thousandths(rate: f64) -> Option<u32> {
     if !(0.0..=1.0).contains(&rate) {
         return None;

@@ -5,7 +5,7 @@
 //! before; the timeline gets to that value when a job of the round before is done. So dependencies
 //! go both ways between the drivers, and never in a circle.
 
-use crate::{crowd::Crowd, failure::Failure};
+use crate::{consumers::Consumers, failure::Failure};
 use dma_fence::Fence;
 use fake_gpu::{Config, Context, FakeGpu, Job, Stats};
 use fastrand::Rng;
@@ -14,7 +14,7 @@ use std::{collections::VecDeque, ffi::CString};
 use sw_timeline::{SwTimeline, Timeline};
 
 /// Jobs of one ring in one round.
-const JOBS_A_ROUND: usize = 8;
+const JOBS_A_ROUND: u32 = 8;
 
 /// Rounds that are on their way at the same time.
 const ROUNDS_AHEAD: usize = 4;
@@ -49,21 +49,21 @@ impl Gpu {
         })
     }
 
-    /// How many jobs [`Gpu::run`] submits if it is told `jobs`: one more hangs.
-    pub(crate) fn in_all(jobs: usize) -> u64 {
-        (jobs as u64).saturating_add(u64::from(jobs > 0))
+    /// How many jobs [`Gpu::run`] submits for `jobs`: one more, which hangs.
+    pub(crate) fn in_all(jobs: u32) -> u64 {
+        u64::from(jobs) + u64::from(jobs > 0)
     }
 
     /// Submits `jobs` jobs and one that hangs, and removes the GPU while the last of them are
     /// pending. `progress` is told how many are over.
     pub(crate) fn run(
         &self,
-        jobs: usize,
+        jobs: u32,
         rng: &mut Rng,
-        crowd: &Crowd,
+        consumers: &Consumers,
         progress: impl Fn(u64),
     ) -> Result<Stats, Failure> {
-        let rounds = jobs.div_ceil(JOBS_A_ROUND * self.clients.len());
+        let rounds = jobs.div_ceil(JOBS_A_ROUND * self.clients.len() as u32);
         let mut under_way = VecDeque::new();
         let mut before = Vec::new();
         let mut left = jobs;
@@ -71,9 +71,9 @@ impl Gpu {
             // Halfway, or with the only round.
             if round == (rounds / 2).max(1) {
                 let stuck = self.guilty.submit(Job::Hang, &[])?;
-                crowd.show(&stuck)?;
+                consumers.show(&stuck)?;
             }
-            let fences = self.round(round, &mut left, &before, rng, crowd)?;
+            let fences = self.round(round, &mut left, &before, rng, consumers)?;
             before.clone_from(&fences);
             under_way.push_back(fences);
             // All but the last round end by themselves.
@@ -99,16 +99,14 @@ impl Gpu {
 
     fn round(
         &self,
-        round: usize,
-        left: &mut usize,
+        round: u32,
+        left: &mut u32,
         before: &[ARef<Fence>],
         rng: &mut Rng,
-        crowd: &Crowd,
+        consumers: &Consumers,
     ) -> Result<Vec<ARef<Fence>>, Failure> {
-        let value = self
-            .timeline
-            .fence(u32::try_from(round).unwrap_or(u32::MAX))?;
-        crowd.show(&value)?;
+        let value = self.timeline.fence(round)?;
+        consumers.show(&value)?;
         let mut fences = Vec::new();
         for client in &self.clients {
             for _ in 0..JOBS_A_ROUND.min(*left) {
@@ -126,7 +124,7 @@ impl Gpu {
                     _ => Job::Work(rng.u32(1..4)),
                 };
                 let fence = client.submit(job, &wait_for)?;
-                crowd.show(&fence)?;
+                consumers.show(&fence)?;
                 fences.push(fence);
                 *left -= 1;
             }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How long it takes from a fence's signal to a waiter's being awake.
 
+use crate::consumers::lock;
 use dma_fence::{Fence, Ktime};
 use hdrhistogram::Histogram;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Times in nanoseconds, from 100 ns to a minute.
 pub(crate) struct Latencies(Mutex<Histogram<u64>>);
@@ -19,15 +20,13 @@ impl Latencies {
         if let Some(signalled) = fence.timestamp() {
             let ns = (Ktime::now() - signalled).as_nanos();
             let ns = u64::try_from(ns).unwrap_or(0);
-            let mut histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            histogram.saturating_record(ns);
+            lock(&self.0).saturating_record(ns);
         }
     }
 
     /// Upper bounds in nanoseconds and how many waiters were awake by then, in powers of ten.
     pub(crate) fn bars(&self) -> Vec<(u64, u64)> {
-        let histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        histogram
+        lock(&self.0)
             .iter_log(1_000, 10.0)
             .map(|step| {
                 let bound = step.value_iterated_to() + 1;

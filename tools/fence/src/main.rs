@@ -4,35 +4,35 @@
 //! Exit codes: 0 if all is well, 1 if something was found (a difference, a leak, a broken
 //! expectation), 2 if something could not be run (a file, a malformed line, an option).
 #![forbid(unsafe_code)]
-// They panic if nobody listens, see `output`.
+// They panic if the other end is closed, see `output`.
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod break_rules;
-mod crowd;
+mod consumers;
 mod demo;
 mod failure;
 mod faults;
 mod gpu;
 mod latency;
-mod ledger;
 mod names;
 mod output;
 mod replay;
 mod report;
 mod rules;
 mod scenarios;
+mod stats;
 mod threads;
 mod timelines;
 
 use clap::{builder::PossibleValuesParser, Args, Parser, Subcommand};
 use dma_fence::testing::RULES;
-use std::{path::PathBuf, process::ExitCode};
+use std::{ops::RangeInclusive, path::PathBuf, process::ExitCode};
 
 /// A userspace kernel for dma-fence drivers.
 ///
 /// Without a command: boots the machine, loads the software timeline and the fake GPU, has them
-/// work for each other and for a crowd of waiters and readers, with a hang and an unload, replays
-/// a few scenarios that were recorded from a running Linux, and says what happened.
+/// work for each other and for waiters and readers, with a hang and an unload, replays a few
+/// scenarios that were recorded from a running Linux, and says what happened.
 #[derive(Parser)]
 #[command(name = "fence", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -42,10 +42,31 @@ struct Cli {
     demo: Demo,
 }
 
+/// More jobs on one ring would need more values than a timeline can tell apart.
+const MAX_JOBS: u64 = 1_000_000_000;
+
+/// A parser of numbers in `range`.
+fn number<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| {
+                format!(
+                    "expected a number from {} to {}",
+                    range.start(),
+                    range.end()
+                )
+            })
+    }
+}
+
 #[derive(Args)]
 struct Demo {
     /// The seed of the workload; the same seed makes the same fences
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(0..=u64::MAX))]
     seed: u64,
     /// Print nothing if all is well
     #[arg(long, short, conflicts_with = "json")]
@@ -54,11 +75,11 @@ struct Demo {
     #[arg(long)]
     json: bool,
     /// Jobs for the fake GPU
-    #[arg(long, default_value_t = 2000, value_name = "N")]
-    jobs: usize,
+    #[arg(long, default_value_t = 2000, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(0..=MAX_JOBS))]
+    jobs: u32,
     /// Rings of the fake GPU
-    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
-    rings: u8,
+    #[arg(long, default_value_t = 4, value_name = "N", allow_negative_numbers = true, value_parser = number::<usize>(1..=8))]
+    rings: usize,
     /// Faults of the fake GPU's hardware: lost, late or spurious interrupts, torn write-back, or
     /// hang, each with how often it happens, as 0.5, 1/200 or 5%
     #[arg(long, value_name = "KIND=RATE", value_parser = faults::parse)]
@@ -73,7 +94,7 @@ impl Demo {
             quiet: self.quiet,
             json: self.json,
             jobs: self.jobs,
-            rings: self.rings.into(),
+            rings: self.rings,
             faults: self
                 .fault
                 .iter()

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Which names readers saw, before and after fences had signalled.
 
+use crate::consumers::lock;
 use dma_fence::Fence;
 use kernel::sync::rcu;
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Mutex};
 
 /// Names that were seen, as `driver timeline`, and how often.
 #[derive(Default)]
@@ -22,16 +20,14 @@ impl Names {
         let timeline = fence.timeline_name(&guard).to_string_lossy();
         let names = format!("{driver} {timeline}");
         drop(guard);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen.entry(names).or_default() += 1;
+        *lock(&self.seen).entry(names).or_default() += 1;
     }
 
     /// How often the names were those of one of `drivers`, and how often those of a signalled
     /// fence. Anything else is a wrong name.
     pub(crate) fn count(&self, drivers: &[&str]) -> Counted {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counted = Counted::default();
-        for (names, times) in seen.iter() {
+        for (names, times) in lock(&self.seen).iter() {
             match names.split_once(' ') {
                 // The fence may signal between the two questions.
                 Some((d, t)) if drivers.contains(&d) && t != "signaled-timeline" => {

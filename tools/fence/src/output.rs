@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the command says, and what becomes of it if nobody can be told.
+//! Output that may fail: standard output and standard error.
 
 use std::{
     fmt,
     io::{self, Write as _},
 };
 
-/// Writes to standard output; gives the exit code. Who closes it early has seen enough; if it is
-/// full, that is said, and 2.
+/// Writes to standard output; returns the exit code: 2 if it cannot be written, but 0 if its reader
+/// has closed it.
 #[must_use]
 pub(crate) fn print(text: &[u8]) -> u8 {
     let mut stdout = io::stdout().lock();
@@ -20,7 +20,7 @@ pub(crate) fn print(text: &[u8]) -> u8 {
     }
 }
 
-/// Writes a line to standard error. If that does not work there is nobody left to be told.
+/// Writes a line to standard error; if that fails there is no other place to say so.
 pub(crate) fn complain(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -10,9 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Replays each file; gives the worst of their exit codes.
+/// Replays each file; returns the worst of their exit codes.
 pub(crate) fn run(files: &[PathBuf]) -> u8 {
-    // Scenarios misuse fences on purpose; what the kernel says to that is in the transcript.
+    // Scenarios misuse fences on purpose; what the kernel prints then is in the transcript.
     kernel::testing::console::set_loglevel(0);
     files.iter().map(|file| one(file)).max().unwrap_or(0)
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a run has shown, for people and for programs.
 
-use crate::{latency::human, ledger::Account, names::Counted, scenarios};
+use crate::{latency::human, names::Counted, scenarios, stats::Counters};
 use dma_fence::testing::{Kept, RULES};
-use fake_gpu::Stats;
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -26,7 +25,7 @@ pub(crate) struct Report {
     pub(crate) interrupts: u64,
     pub(crate) spurious_interrupts: u64,
     /// By the drivers' names.
-    pub(crate) fences: BTreeMap<String, Account>,
+    pub(crate) fences: BTreeMap<String, Counters>,
     pub(crate) waits: usize,
     pub(crate) callbacks: usize,
     pub(crate) names_before: usize,
@@ -44,7 +43,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn set_gpu(&mut self, stats: Stats) {
+    pub(crate) fn set_gpu(&mut self, stats: fake_gpu::Stats) {
         self.jobs = stats.jobs;
         self.completed = stats.completed;
         self.errored = stats.errored;
@@ -107,11 +106,11 @@ impl Report {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "seed {}", self.seed)?;
-        for (driver, account) in &self.fences {
+        for (driver, fences) in &self.fences {
             writeln!(
                 out,
                 "  {driver:<12} {} fences created, {} signalled, {} of them in error, {} still held",
-                account.created, account.signalled, account.in_error, account.held
+                fences.created, fences.signalled, fences.in_error, fences.held
             )?;
         }
         writeln!(

@@ -39,7 +39,7 @@ fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     below[..end].trim()
 }
 
-/// Prints the rules, or all about one; gives the exit code.
+/// Prints the rules, or all about one; returns the exit code.
 pub(crate) fn run(name: Option<&str>) -> u8 {
     let mut text = String::new();
     for rule in RULES

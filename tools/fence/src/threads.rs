@@ -10,20 +10,19 @@ use std::{
 /// As many as the kernel starts here at the same time, and some more.
 const THREADS: usize = 32;
 
-/// Twice the room of their stacks: where it gets tight nothing can be said any more.
-const ROOM: usize = 2 * THREADS * (2 << 20);
+/// Twice the size of their stacks: with less than that even a message may find no memory.
+const STACKS: usize = 2 * THREADS * (2 << 20);
 
-/// Asks for all of them at once, and gives them back: where the kernel asks, it is too late to say
-/// no.
+/// Starts all of them at once and ends them: a failure where the kernel starts one is fatal.
 ///
 /// # Errors
 ///
-/// What the host says.
+/// The host's.
 pub(crate) fn expect() -> io::Result<()> {
-    // Never touched, so it costs nothing; but neither may the compiler spare it us.
-    let mut room = Vec::<u8>::new();
-    let reserved = room.try_reserve_exact(ROOM);
-    drop(hint::black_box(room));
+    // Never touched, so it costs nothing; the black box keeps the compiler from removing it.
+    let mut stacks = Vec::<u8>::new();
+    let reserved = stacks.try_reserve_exact(STACKS);
+    drop(hint::black_box(stacks));
     if reserved.is_err() {
         return Err(io::ErrorKind::OutOfMemory.into());
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The part of the workload that runs on software timelines alone.
 
-use crate::{crowd::Crowd, failure::Failure};
+use crate::{consumers::Consumers, failure::Failure};
 use dma_fence::Fence;
 use fastrand::Rng;
 use kernel::{
@@ -29,8 +29,12 @@ pub(crate) struct Timelines {
 }
 
 impl Timelines {
-    /// Makes the fences, in an order that `rng` decides, and shows them to the crowd.
-    pub(crate) fn new(driver: &SwTimeline, rng: &mut Rng, crowd: &Crowd) -> Result<Self, Failure> {
+    /// Makes the fences, in an order that `rng` decides, and shows them to the consumers.
+    pub(crate) fn new(
+        driver: &SwTimeline,
+        rng: &mut Rng,
+        consumers: &Consumers,
+    ) -> Result<Self, Failure> {
         let (mut timelines, mut fences) = (Vec::new(), Vec::new());
         for n in 0..TIMELINES {
             let name = CString::new(format!("timeline{n}")).unwrap_or_default();
@@ -39,7 +43,7 @@ impl Timelines {
             rng.shuffle(&mut values);
             for value in values {
                 let fence = timeline.fence(value)?;
-                crowd.show(&fence)?;
+                consumers.show(&fence)?;
                 fences.push((fence, value));
             }
             timelines.push((timeline, VALUES - rng.u32(0..LATE)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Everybody who wants something of fences: waiters, callbacks, and readers of names, all racing
-//! with the signalling.
+//! The consumers of fences: waiters, callbacks, and readers of names, all racing with the
+//! signalling.
 
 use crate::{failure::Failure, latency::Latencies, names::Names};
 use dma_fence::{CallbackError, Complete, Fence, FenceCallbackRegistration};
@@ -30,14 +30,14 @@ const SHOWN: usize = 256;
 
 type Registration = Pin<KBox<FenceCallbackRegistration<Complete>>>;
 
-/// What a waiter is given: every other fence it waits for itself, the others by a callback.
+/// The task of a waiter: every other fence it waits for itself, the others by a callback.
 enum Task {
     Wait(ARef<Fence>),
     Callback(ARef<Fence>, Arc<Completion>, Registration),
 }
 
-/// The crowd.
-pub(crate) struct Crowd {
+/// Waiters and readers, and the fences that they know.
+pub(crate) struct Consumers {
     tasks: Mutex<Option<Sender<Task>>>,
     queue: Mutex<Receiver<Task>>,
     shown: Mutex<Vec<ARef<Fence>>>,
@@ -49,7 +49,7 @@ pub(crate) struct Crowd {
     pub(crate) latencies: Latencies,
 }
 
-impl Crowd {
+impl Consumers {
     pub(crate) fn new() -> Self {
         let (tasks, queue) = mpsc::channel();
         Self {
@@ -65,7 +65,7 @@ impl Crowd {
         }
     }
 
-    /// Shows a fence to the crowd: its names are read, and somebody waits for it.
+    /// Shows a fence to the consumers: its names are read, and a thread waits for it.
     pub(crate) fn show(&self, fence: &ARef<Fence>) -> Result<(), Failure> {
         self.names.read(fence);
         let mut shown = lock(&self.shown);
@@ -96,7 +96,7 @@ impl Crowd {
         })
     }
 
-    /// Starts the threads of the crowd; they end some time after [`finish`](Self::finish).
+    /// Starts the threads; they end some time after [`finish`](Self::finish).
     pub(crate) fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -171,6 +171,7 @@ impl std::fmt::Display for Printed<'_> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+/// Takes a lock whose data is valid also after a panic.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

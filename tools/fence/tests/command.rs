@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `fence` as a shell sees it: what it prints, and where, and its exit code; also where the host
+//! has too few threads, a full disk, or no reader of what is printed.
+#![forbid(unsafe_code)]
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+const SCENARIO: &str = "context A\nfence a A 1\nsignal a\nput a\n";
+const TRANSCRIPT: &str = "\
+context A
+  = ok
+fence a A 1
+  ~ init driver=oracle timeline=A context=A seqno=1
+  = ok
+signal a
+  ~ signaled driver=oracle timeline=A context=A seqno=1
+  = ok
+put a
+  ~ destroy driver=detached-driver timeline=signaled-timeline context=A seqno=1
+  = ok
+end
+  = live 0
+";
+
+/// A directory of a test's own, with these files.
+fn dir(test: &str, files: &[(&str, &str)]) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    for (name, content) in files {
+        fs::write(dir.join(name), content).unwrap();
+    }
+    dir
+}
+
+fn command(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fence"));
+    command.args(args).current_dir(dir);
+    command
+}
+
+/// Exit code, standard output, standard error.
+fn seen(output: Output) -> (i32, String, String) {
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+fn fence(dir: &Path, args: &[&str]) -> (i32, String, String) {
+    seen(command(dir, args).output().unwrap())
+}
+
+/// What is seen if only standard output is written to.
+fn prints(code: i32, out: &str) -> (i32, String, String) {
+    (code, out.into(), String::new())
+}
+
+#[test]
+fn without_a_recording_the_transcript_is_printed() {
+    let dir = dir("prints", &[("a.fence", SCENARIO)]);
+    let expected = prints(0, TRANSCRIPT);
+    assert_eq!(fence(&dir, &["replay", "a.fence"]), expected);
+    let mut child = command(&dir, &["replay", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(SCENARIO.as_bytes()).unwrap();
+    drop(stdin);
+    assert_eq!(seen(child.wait_with_output().unwrap()), expected);
+}
+
+#[test]
+fn what_is_as_recorded_prints_nothing() {
+    let files = [("a.fence", SCENARIO), ("a.expect", TRANSCRIPT)];
+    let dir = dir("equal", &files);
+    assert_eq!(fence(&dir, &["replay", "a.fence"]), prints(0, ""));
+}
+
+#[test]
+fn a_difference_is_shown_and_found() {
+    let recorded = TRANSCRIPT.replace("live 0", "live 1");
+    let files = [("a.fence", SCENARIO), ("a.expect", &recorded)];
+    let (code, out, err) = fence(&dir("differs", &files), &["replay", "a.fence"]);
+    assert_eq!((code, err.as_str()), (1, ""));
+    assert!(out.starts_with("--- a.expect\n+++ a.fence\n@@ "), "{out}");
+    assert!(out.contains("\n-  = live 1\n+  = live 0\n"), "{out}");
+}
+
+#[test]
+fn a_refused_line_is_named_and_the_rest_goes_on() {
+    let scenario = SCENARIO.replace("signal a", "  # nothing\nsginal a\nsignal b");
+    let dir = dir("refused", &[("a.fence", &scenario)]);
+    let (code, out, err) = fence(&dir, &["replay", "a.fence"]);
+    assert_eq!(code, 2);
+    assert!(out.contains("\nsginal a\n  ? "), "{out}");
+    assert!(out.ends_with("end\n  = live 0\n"), "{out}");
+    let errors: Vec<_> = err.lines().collect();
+    assert_eq!(errors.len(), 2, "{err}");
+    assert!(errors[0].starts_with("a.fence:4:1: "), "{err}");
+    assert!(errors[1].starts_with("a.fence:5:8: "), "{err}");
+}
+
+#[test]
+fn a_refusal_as_recorded_is_no_difference() {
+    let recorded = "signal b\n  ?\nend\n  = live 0\n";
+    let files = [("a.fence", "signal b\n"), ("a.expect", recorded)];
+    let (code, out, _) = fence(&dir("refused-as-recorded", &files), &["replay", "a.fence"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+}
+
+#[test]
+fn the_worst_of_all_files_counts() {
+    let files = [
+        ("good.fence", SCENARIO),
+        ("differs.fence", SCENARIO),
+        ("differs.expect", "end\n"),
+    ];
+    let dir = dir("worst", &files);
+    let (code, out, err) = fence(
+        &dir,
+        &["replay", "missing.fence", "differs.fence", "good.fence"],
+    );
+    assert_eq!(code, 2);
+    assert!(err.starts_with("missing.fence: cannot be read: "), "{err}");
+    assert!(out.ends_with(TRANSCRIPT), "{out}");
+    let (code, ..) = fence(&dir, &["replay", "good.fence", "differs.fence"]);
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn wrong_words_are_exit_code_2_and_told_what_would_be_right() {
+    let dir = dir("options", &[]);
+    let number = |option, value| ["--quiet", option, value];
+    let (seed, jobs) = ("0 to 18446744073709551615", "0 to 1000000000");
+    for (args, expected) in [
+        (&["--sed", "1"][..], &["--sed", "--seed"][..]),
+        (&["replay"], &["<FILE>"]),
+        (&["break", "signal-twice"], &["signal-twice", "signal-once"]),
+        (&["rules", "signal-twice"], &["signal-twice", "signal-once"]),
+        (&["--json", "--quiet"], &["--json", "--quiet"]),
+        (&number("--seed", "-1"), &["--seed", "-1", seed]),
+        (&number("--seed", "18446744073709551616"), &["--seed", seed]),
+        (&number("--jobs", "18446744073709551615"), &["--jobs", jobs]),
+        (&number("--jobs", "18446744073709551616"), &["--jobs", jobs]),
+        (&number("--jobs", "1000000001"), &["--jobs", jobs]),
+        (&number("--jobs", "-1"), &["--jobs", "-1", jobs]),
+        (&number("--jobs", "1e3"), &["--jobs", "1e3", jobs]),
+        (&number("--rings", "0"), &["--rings", "1 to 8"]),
+        (&number("--rings", "9"), &["--rings", "1 to 8"]),
+        (&number("--rings", "99999999999999999999"), &["1 to 8"]),
+        (&number("--fault", "lost=2"), &["--fault", "0.001 to 1"]),
+    ] {
+        let (code, out, err) = fence(&dir, args);
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
+        for words in expected {
+            assert!(err.contains(words), "{args:?}: expected {words}: {err}");
+        }
+    }
+    assert_eq!(fence(&dir, &["--help"]).0, 0);
+}
+
+#[test]
+fn a_job_hangs_however_few_there_are() {
+    let dir = dir("few", &[]);
+    for (jobs, submitted) in [("0", 0), ("1", 2), ("20", 21), ("100", 101)] {
+        let (code, out, err) = fence(&dir, &["--json", "--jobs", jobs]);
+        assert_eq!((code, err.as_str()), (0, ""), "{jobs}");
+        assert!(out.contains(&format!("\"jobs\": {submitted},")), "{out}");
+    }
+}
+
+#[test]
+fn the_demonstration_is_quiet_if_asked() {
+    let dir = dir("quiet", &[]);
+    let quiet = fence(&dir, &["--quiet", "--seed", "7"]);
+    assert_eq!(quiet, prints(0, ""));
+    let (code, out, err) = fence(&dir, &["--seed", "7"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("8 of 8 as recorded on Linux"), "{out}");
+}
+
+/// The command with these words, with `kilobytes` of address space, which stacks use up.
+fn limited(kilobytes: u32, args: &[&str]) -> (i32, String, String) {
+    let shell = format!("ulimit -v {kilobytes}; exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &shell, env!("CARGO_BIN_EXE_fence")]);
+    seen(command.args(args).output().unwrap())
+}
+
+#[test]
+fn too_few_threads_are_exit_code_2_and_no_hang() {
+    // At which of them what is refused depends on the host; that something is, the first ensures.
+    for limit in [16_000, 24_000, 32_000, 48_000, 64_000] {
+        let (code, _, err) = limited(limit, &["--quiet"]);
+        assert_eq!(code, 2, "{limit}: {err}");
+        assert!(err.contains("thread"), "{limit}: {err}");
+        assert!(!err.contains("panicked"), "{limit}: {err}");
+    }
+    let scenario = ("a.fence", "thread t wait_any_timeout 1\n");
+    let scenario = dir("thread", &[scenario]).join("a.fence");
+    let (code, _, err) = limited(32_000, &["replay", scenario.to_str().unwrap()]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("expected the host to have one more"), "{err}");
+}
+
+#[test]
+fn a_full_disk_is_said_and_exit_code_2() {
+    let dir = dir("full", &[("a.fence", "lock L\n")]);
+    for args in [&[][..], &["--help"], &["replay", "a.fence", "a.fence"]] {
+        let mut command = command(&dir, args);
+        command.stdout(File::create("/dev/full").unwrap());
+        let (code, _, err) = seen(command.output().unwrap());
+        assert_eq!(code, 2, "{args:?}: {err}");
+        for line in err.lines() {
+            assert!(line.starts_with("standard output: cannot be written: "));
+        }
+        // Every file was replayed.
+        let lines = if args.len() == 3 { 2 } else { 1 };
+        assert_eq!(err.lines().count(), lines, "{args:?}: {err}");
+    }
+}
+
+/// A pipe whose other end is closed.
+fn closed_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let dir = dir("closed", &[("a.fence", "lock L\n")]);
+    for args in [&[][..], &["--help"], &["--version"], &["replay", "a.fence"]] {
+        let output = command(&dir, args).stdout(closed_pipe()).output().unwrap();
+        assert_eq!(seen(output), prints(0, ""), "{args:?}");
+    }
+    // Nor do messages that cannot be written change the rest.
+    let mut command = command(&dir, &["replay", "missing.fence", "a.fence"]);
+    let output = command.stderr(closed_pipe()).output().unwrap();
+    let transcript = "lock L\n  = ok\nend\n  = live 0\n";
+    assert_eq!(seen(output), prints(2, transcript));
+}
