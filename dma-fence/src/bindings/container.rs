@@ -7,7 +7,8 @@
 //! There is no way to make one yet; so far only the question can be asked.
 
 use super::{dma_fence, dma_fence_ops};
-use core::{ptr, sync::atomic::Ordering::Relaxed};
+use core::ptr;
+use kernel::sync::atomic::Relaxed;
 
 /// The ops of arrays.
 pub static dma_fence_array_ops: dma_fence_ops = pin_init::zeroed();

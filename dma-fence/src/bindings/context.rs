@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Numbers for contexts.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use kernel::{ffi::c_uint, WARN_ON};
+use kernel::{
+    ffi::c_uint,
+    sync::atomic::{Atomic, Relaxed},
+    WARN_ON,
+};
 
 /// 0 is the stubs' context.
-static dma_fence_context_counter: AtomicU64 = AtomicU64::new(1);
+static dma_fence_context_counter: Atomic<u64> = Atomic::new(1);
 
 /// Returns the first of `num` consecutive context numbers that no other context has. From any
 /// context.
@@ -13,5 +16,5 @@ static dma_fence_context_counter: AtomicU64 = AtomicU64::new(1);
 /// Warns if `num` is 0.
 pub unsafe fn dma_fence_context_alloc(num: c_uint) -> u64 {
     WARN_ON!(num == 0);
-    dma_fence_context_counter.fetch_add(num.into(), Relaxed)
+    dma_fence_context_counter.fetch_add(u64::from(num), Relaxed)
 }

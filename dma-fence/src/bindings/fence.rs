@@ -6,14 +6,11 @@
 use core::{
     cell::UnsafeCell,
     ptr::{addr_of_mut, null_mut, NonNull},
-    sync::atomic::{
-        AtomicI32, AtomicPtr, AtomicUsize,
-        Ordering::{Acquire, Relaxed, Release, SeqCst},
-    },
 };
 use kernel::{
-    bindings::{__point, callback_head, kref, ktime_t, list_head, spinlock_t},
+    bindings::{callback_head, kref, ktime_t, list_head, spinlock_t},
     ffi::{c_char, c_int, c_long, c_uint, c_ulong},
+    sync::atomic::{__set_bits, Acquire, Atomic, Full, Relaxed, Release},
 };
 
 /// The lock of a fence: its own, or one that it shares.
@@ -55,15 +52,15 @@ pub(super) union fence_list {
 #[repr(C)]
 pub struct dma_fence {
     pub(super) lock: UnsafeCell<fence_lock>,
-    pub(super) ops: AtomicPtr<dma_fence_ops>,
+    pub(super) ops: Atomic<*mut dma_fence_ops>,
     pub(super) list: UnsafeCell<fence_list>,
     /// The context: fences of one context are in order. Never changes.
     pub context: u64,
     /// The place in the context's order. Never changes.
     pub seqno: u64,
-    pub(super) flags: AtomicUsize,
+    pub(super) flags: Atomic<usize>,
     pub(super) refcount: UnsafeCell<kref>,
-    pub(super) error: AtomicI32,
+    pub(super) error: Atomic<c_int>,
 }
 
 // SAFETY: What changes is atomic, under the lock, or handed over as the invariants say.
@@ -141,8 +138,6 @@ impl dma_fence {
     /// `test_bit()`: what happened before the bit was set is visible if it is.
     #[inline]
     pub(crate) fn test(&self, bit: usize) -> bool {
-        // SAFETY: A preemption point has no preconditions.
-        unsafe { __point() };
         // Pairs with the release in `set()` and the full barrier in `test_and_set()`.
         self.flags.load(Acquire) & bit != 0
     }
@@ -150,26 +145,20 @@ impl dma_fence {
     /// `test_and_set_bit()`: a full barrier, as in the kernel.
     #[inline]
     pub(super) fn test_and_set(&self, bit: usize) -> bool {
-        // SAFETY: A preemption point has no preconditions.
-        unsafe { __point() };
         // Pairs with the load in `test()`.
-        self.flags.fetch_or(bit, SeqCst) & bit != 0
+        __set_bits(&self.flags, bit, Full) & bit != 0
     }
 
     /// `smp_mb__before_atomic()` and `set_bit()`, as far as `test()` needs it.
     #[inline]
     pub(super) fn set(&self, bit: usize) {
-        // SAFETY: A preemption point has no preconditions.
-        unsafe { __point() };
         // Pairs with the load in `test()`: what `TIMESTAMP` says is there can be read.
-        self.flags.fetch_or(bit, Release);
+        __set_bits(&self.flags, bit, Release);
     }
 
     /// `rcu_dereference(fence->ops)`.
     #[inline]
     pub(super) fn ops(&self) -> Option<NonNull<dma_fence_ops>> {
-        // SAFETY: A preemption point has no preconditions.
-        unsafe { __point() };
         // Pairs with whatever published the fence; a null needs no order.
         NonNull::new(self.ops.load(Acquire))
     }
@@ -177,24 +166,18 @@ impl dma_fence {
     /// `RCU_INIT_POINTER(fence->ops, NULL)`.
     #[inline]
     pub(super) fn detach(&self) {
-        // SAFETY: A preemption point has no preconditions.
-        unsafe { __point() };
         self.ops.store(null_mut(), Relaxed);
     }
 
     /// `READ_ONCE(fence->error)`.
     #[inline]
     pub(super) fn error(&self) -> c_int {
-        // SAFETY: A preemption point has no preconditions.
-        unsafe { __point() };
         self.error.load(Relaxed)
     }
 
     /// `WRITE_ONCE(fence->error, error)`.
     #[inline]
     pub(super) fn set_error(&self, error: c_int) {
-        // SAFETY: A preemption point has no preconditions.
-        unsafe { __point() };
         self.error.store(error, Relaxed);
     }
 

@@ -7,14 +7,10 @@ use super::{
     fence::{cb_list, fence_lock, INITIALIZED, INLINE_LOCK, SEQNO64},
     trace_dma_fence_init,
 };
-use core::{
-    cell::UnsafeCell,
-    mem::ManuallyDrop,
-    ptr::addr_of_mut,
-    sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize},
-};
+use core::{cell::UnsafeCell, mem::ManuallyDrop, ptr::addr_of_mut};
 use kernel::{
     bindings::{kref_init, spinlock, spinlock_t, INIT_LIST_HEAD},
+    sync::atomic::Atomic,
     BUG_ON,
 };
 
@@ -95,13 +91,13 @@ unsafe fn init(
     // is written does not matter.
     unsafe {
         kref_init(dma_fence_kref(fence));
-        addr_of_mut!((*fence).ops).write(AtomicPtr::new(ops.cast_mut()));
+        addr_of_mut!((*fence).ops).write(Atomic::new(ops.cast_mut()));
         INIT_LIST_HEAD(cb_list(fence));
         (*fence).context = context;
         (*fence).seqno = seqno;
-        addr_of_mut!((*fence).flags).write(AtomicUsize::new(flags | INITIALIZED));
+        addr_of_mut!((*fence).flags).write(Atomic::new(flags | INITIALIZED));
         addr_of_mut!((*fence).lock).write(UnsafeCell::new(lock));
-        addr_of_mut!((*fence).error).write(AtomicI32::new(0));
+        addr_of_mut!((*fence).error).write(Atomic::new(0));
         contract::init(&*fence, &*ops, shared);
         trace_dma_fence_init(fence);
     }

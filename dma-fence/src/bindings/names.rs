@@ -6,8 +6,8 @@ use super::{
     dma_fence, dma_fence_ops,
     fence::SIGNALED,
 };
-use core::{ffi::CStr, sync::atomic::Ordering::Relaxed};
-use kernel::{ffi::c_char, str::CStrExt as _};
+use core::ffi::CStr;
+use kernel::{ffi::c_char, str::CStrExt as _, sync::atomic::Relaxed};
 
 /// The type of the ops that return a name.
 type NameOp = Option<unsafe extern "C" fn(fence: *mut dma_fence) -> *const c_char>;

