@@ -193,11 +193,13 @@ macro_rules! pr_cont {
 pub struct OnceLite(Atomic<bool>);
 
 impl OnceLite {
-    /// Has not run.
-    #[inline(always)]
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
-        OnceLite(Atomic::new(false))
+    machine::const_fn! {
+        /// Has not run.
+        #[inline(always)]
+        #[allow(clippy::new_without_default)]
+        pub fn new() -> Self {
+            OnceLite(Atomic::new(false))
+        }
     }
 
     /// Runs `f` the first time; says whether it did.

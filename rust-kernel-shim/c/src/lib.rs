@@ -53,6 +53,8 @@ mod trace {
 mod sched {
     pub(crate) mod completion;
     pub(crate) mod core;
+    #[cfg(loom)]
+    pub(crate) mod model_lock;
     pub(crate) mod mutex;
     pub(crate) mod spinlock;
     pub(crate) mod wait;

@@ -27,5 +27,8 @@ pub mod vcpu;
 pub mod worker;
 
 pub use end::end;
+#[cfg(not(loom))]
 #[doc(hidden)]
 pub use per_thread::__thread_local;
+#[cfg(loom)]
+pub use per_thread::PerThread;

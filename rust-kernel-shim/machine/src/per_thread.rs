@@ -16,6 +16,7 @@
 /// DEPTH.set(DEPTH.get() + 1);
 /// assert_eq!(DEPTH.get(), 1);
 /// ```
+#[cfg(not(loom))]
 #[macro_export]
 macro_rules! per_thread {
     ($($(#[$attr:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;)*) => {
@@ -26,5 +27,56 @@ macro_rules! per_thread {
     };
 }
 
+#[cfg(not(loom))]
 #[doc(hidden)]
 pub use std::thread_local as __thread_local;
+
+/// Declares slots of which each thread of a model has its own, anew for each run.
+#[cfg(loom)]
+#[macro_export]
+macro_rules! per_thread {
+    ($($(#[$attr:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;)*) => {
+        $($(#[$attr])* $vis static $name: $crate::PerThread<$type> = $crate::PerThread::new(|| $init);)*
+    };
+}
+
+/// A slot of which each thread of a model has its own: as much of `LocalKey` as is used.
+#[cfg(loom)]
+pub struct PerThread<T: 'static>(loom::thread::LocalKey<T>);
+
+#[cfg(loom)]
+impl<T> PerThread<T> {
+    #[doc(hidden)]
+    pub const fn new(init: fn() -> T) -> Self {
+        Self(loom::thread::LocalKey {
+            init,
+            _p: core::marker::PhantomData,
+        })
+    }
+
+    /// Calls `f` with this thread's slot.
+    pub fn with<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
+        self.0.with(f)
+    }
+}
+
+#[cfg(loom)]
+impl<T> PerThread<core::cell::Cell<T>> {
+    /// Reads this thread's slot.
+    pub fn get(&'static self) -> T
+    where
+        T: Copy,
+    {
+        self.with(core::cell::Cell::get)
+    }
+
+    /// Writes this thread's slot.
+    pub fn set(&'static self, v: T) {
+        self.with(|slot| slot.set(v));
+    }
+
+    /// Writes this thread's slot and returns what was there.
+    pub fn replace(&'static self, v: T) -> T {
+        self.with(|slot| slot.replace(v))
+    }
+}

@@ -435,7 +435,7 @@ pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_st
 /// Comes to a point at which another processor could interfere.
 #[inline]
 pub fn point() {
-    if cfg!(feature = "debug") {
+    if cfg!(all(feature = "debug", not(loom))) {
         vcpu::with(|vcpu| vcpu.point(current()));
     }
 }
@@ -445,9 +445,12 @@ pub fn point() {
 pub fn relax() {
     match vcpu::current() {
         Some(vcpu) => vcpu.spin(current()),
+        #[cfg(not(loom))]
         None => {
             core::hint::spin_loop();
             thread::yield_now();
         }
+        #[cfg(loom)]
+        None => loom::thread::yield_now(),
     }
 }

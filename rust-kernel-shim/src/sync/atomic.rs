@@ -111,7 +111,10 @@ impl<T: AtomicType> Atomic<T> {
         // INVARIANT: From a `T`.
         Atomic(AtomicRepr::new(into_repr(v)))
     }
+}
 
+#[cfg(not(loom))]
+impl<T: AtomicType> Atomic<T> {
     /// Sees what `ptr` points to as atomic.
     ///
     /// # Safety
@@ -277,6 +280,7 @@ pub fn __set_bits<Ordering: ordering::Ordering>(
 ///
 /// As [`Atomic::from_ptr`].
 #[doc(alias("READ_ONCE", "smp_load_acquire"))]
+#[cfg(not(loom))]
 #[inline(always)]
 pub unsafe fn atomic_load<T: AtomicType, Ordering: ordering::AcquireOrRelaxed>(
     ptr: *mut T,
@@ -295,6 +299,7 @@ where
 ///
 /// As [`Atomic::from_ptr`].
 #[doc(alias("WRITE_ONCE", "smp_store_release"))]
+#[cfg(not(loom))]
 #[inline(always)]
 pub unsafe fn atomic_store<T: AtomicType, Ordering: ordering::ReleaseOrRelaxed>(
     ptr: *mut T,
@@ -312,6 +317,7 @@ pub unsafe fn atomic_store<T: AtomicType, Ordering: ordering::ReleaseOrRelaxed>(
 /// # Safety
 ///
 /// As [`Atomic::from_ptr`].
+#[cfg(not(loom))]
 #[inline(always)]
 pub unsafe fn xchg<T: AtomicType, Ordering: ordering::Ordering>(
     ptr: *mut T,
@@ -331,6 +337,7 @@ where
 ///
 /// As [`Atomic::from_ptr`].
 #[doc(alias("try_cmpxchg"))]
+#[cfg(not(loom))]
 #[inline(always)]
 pub unsafe fn cmpxchg<T: AtomicType, Ordering: ordering::Ordering>(
     ptr: *mut T,

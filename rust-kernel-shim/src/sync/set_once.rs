@@ -45,12 +45,14 @@ impl<T> Default for SetOnce<T> {
 }
 
 impl<T> SetOnce<T> {
-    /// An empty place.
-    pub const fn new() -> Self {
-        // INVARIANT: It starts empty.
-        SetOnce {
-            state: Atomic::new(EMPTY),
-            value: UnsafeCell::new(MaybeUninit::uninit()),
+    machine::const_fn! {
+        /// An empty place.
+        pub fn new() -> Self {
+            // INVARIANT: It starts empty.
+            SetOnce {
+                state: Atomic::new(EMPTY),
+                value: UnsafeCell::new(MaybeUninit::uninit()),
+            }
         }
     }
 
@@ -91,7 +93,7 @@ impl<T> SetOnce<T> {
 
 impl<T> Drop for SetOnce<T> {
     fn drop(&mut self) {
-        if *self.state.get_mut() == FULL {
+        if self.state.load(Relaxed) == FULL {
             // SAFETY: By the invariant it is initialised, and not used again.
             unsafe { self.value.get_mut().assume_init_drop() };
         }

@@ -6,10 +6,14 @@
 //! Four bytes, as in a production kernel. What a debug kernel wants to know of a lock it keeps
 //! elsewhere, by the lock's address, so that the layout is one.
 
+#[cfg(loom)]
+use super::model_lock::ModelLock as SpinMutex;
 use crate::ffi::{c_char, c_int, c_ulong};
 use crate::{local_irq_restore, local_irq_save, lock_class_key, preempt_disable, preempt_enable};
 use machine::task;
-use spin::{mutex::SpinMutex, RelaxStrategy};
+#[cfg(not(loom))]
+use spin::mutex::SpinMutex;
+use spin::RelaxStrategy;
 
 /// How a contended lock waits: on a virtual CPU the holder must get the run token.
 pub(crate) struct Relax;
@@ -30,15 +34,18 @@ pub struct spinlock {
 /// C: `spinlock_t`.
 pub type spinlock_t = spinlock;
 
+#[cfg(not(loom))]
 static_assertions::assert_eq_size!(spinlock_t, u32);
 
 impl spinlock {
-    /// An unlocked lock.
-    ///
-    /// C: `__SPIN_LOCK_UNLOCKED()`.
-    pub const fn new() -> Self {
-        Self {
-            raw: SpinMutex::new(()),
+    machine::const_fn! {
+        /// An unlocked lock.
+        ///
+        /// C: `__SPIN_LOCK_UNLOCKED()`.
+        pub fn new() -> Self {
+            Self {
+                raw: SpinMutex::new(()),
+            }
         }
     }
 }

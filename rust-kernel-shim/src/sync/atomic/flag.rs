@@ -18,13 +18,16 @@ unsafe impl AtomicType for Flag {
 pub struct AtomicFlag(Atomic<Flag>);
 
 impl AtomicFlag {
-    /// Holds `b`.
-    #[inline(always)]
-    pub const fn new(b: bool) -> Self {
-        AtomicFlag(Atomic::new(Flag(b)))
+    machine::const_fn! {
+        /// Holds `b`.
+        #[inline(always)]
+        pub fn new(b: bool) -> Self {
+            AtomicFlag(Atomic::new(Flag(b)))
+        }
     }
 
     /// The flag, which nobody else looks at.
+    #[cfg(not(loom))]
     #[inline(always)]
     pub fn get_mut(&mut self) -> &mut bool {
         &mut self.0.get_mut().0

@@ -46,6 +46,7 @@ impl<T: AtomicImpl> AtomicRepr<T> {
 
 /// The memory of an atomic value, as the model checker keeps it.
 #[cfg(loom)]
+#[repr(transparent)]
 pub struct AtomicRepr<T: AtomicImpl>(T::Model);
 
 #[cfg(loom)]
