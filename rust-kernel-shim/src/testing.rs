@@ -13,7 +13,7 @@ pub mod report;
 pub mod trace;
 pub mod vcpu;
 
-pub use boot::boot;
+pub use boot::{boot, refuse_threads};
 pub use context::{in_hardirq, in_serving_softirq};
 pub use explore::{explore, Explorer, Failure, Message, Outcome};
 pub use module::{insmod, loaded_modules, Loaded};

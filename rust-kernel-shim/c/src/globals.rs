@@ -4,8 +4,7 @@
 use super::{
     debugobjects::{debug_machine_ended, debug_time_passed},
     rcu::VcpuGrace,
-    time::hrtimer::HrTimers,
-    time::timer::Timers,
+    time::queue::Timers,
     workqueue::Pools,
 };
 use core::{
@@ -33,7 +32,6 @@ pub struct Globals {
     pub(super) grace: VcpuGrace,
     pub(super) pools: Pools,
     pub(super) timers: Timers,
-    pub(super) hrtimers: HrTimers,
 }
 
 static FREE: Globals = Globals::new(0, FREE_PROCESSORS, true);
@@ -52,7 +50,6 @@ impl Globals {
             grace: VcpuGrace::new(),
             pools: Pools::new(processors, workers_stay),
             timers: Timers::new(),
-            hrtimers: HrTimers::new(),
         }
     }
 

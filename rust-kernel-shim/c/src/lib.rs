@@ -63,6 +63,7 @@ mod sched {
 /// Clocks and timers.
 mod time {
     pub(crate) mod hrtimer;
+    pub(crate) mod queue;
     pub(crate) mod timekeeping;
     pub(crate) mod timer;
 }

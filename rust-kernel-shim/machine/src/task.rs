@@ -7,6 +7,7 @@ use super::{
 };
 use core::ffi::{c_int, c_uint, c_void};
 use core::{
+    cell::Cell,
     ptr,
     sync::atomic::{
         fence, AtomicBool, AtomicI32, AtomicPtr, AtomicU32,
@@ -411,14 +412,15 @@ pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_st
     };
     // The first reference is the thread's, given back when it ends; the second is the creator's
     // hold until the thread ends, so that a pointer to a thread that runs is never stale.
-    match thread::Builder::new().spawn(move || {
+    let run = move || {
         let task = start.task;
         start.run();
         // SAFETY: The second reference.
         unsafe { task_struct::put(task) };
-    }) {
-        Ok(_) => task,
-        Err(_) => {
+    };
+    match (!REFUSED.get()).then(|| thread::Builder::new().spawn(run)) {
+        Some(Ok(_)) => task,
+        Some(Err(_)) | None => {
             // SAFETY: The task is live, and the thread that was to own these does not exist.
             unsafe {
                 if let Some(vcpu) = &vcpu {
@@ -430,6 +432,17 @@ pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_st
             core::ptr::null_mut()
         }
     }
+}
+
+crate::per_thread! {
+    /// True while this thread gets no other.
+    static REFUSED: Cell<bool> = Cell::new(false);
+}
+
+/// From now on the host has no thread for tasks that this thread creates; or has again. Returns what
+/// it was.
+pub fn refuse_threads(refuse: bool) -> bool {
+    REFUSED.replace(refuse)
 }
 
 /// Comes to a point at which another processor could interfere.

@@ -3,25 +3,19 @@
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
 //!
-//! A kernel thread plays the clock: it sleeps until the next timer is due, and serves one
-//! interrupt for each that is. It is created for the first timer and ends with the last. Time is
-//! virtual on a virtual CPU, and real otherwise; the grain is a nanosecond.
+//! They stand in the [`queue`].
 
+use super::queue::{self, Timers};
 use crate::{
-    ffi::{c_int, c_uint, c_void},
-    WARN_ON,
-};
-use crate::{
-    globals, kthread_create, ktime_t, sched::spinlock::Relax, serve_hardirq, serve_softirq,
-    set_current_state, task_struct, wake_up_process, CLOCK_BOOTTIME, CLOCK_MONOTONIC,
-    CLOCK_REALTIME, CLOCK_TAI, TASK_UNINTERRUPTIBLE,
+    ffi::{c_int, c_uint},
+    globals, ktime_t, list_head, CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_TAI,
+    INIT_LIST_HEAD, WARN_ON,
 };
 use core::{
-    ptr::null_mut,
-    sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
+    ptr::{self, addr_of_mut, null},
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
 };
-use machine::{clock, task};
-use spin::mutex::SpinMutex;
+use machine::{barrier, clock, task};
 
 /// What a timer's function wants to come next.
 pub type hrtimer_restart = c_uint;
@@ -72,205 +66,40 @@ modes! {
     hrtimer_mode_HRTIMER_MODE_REL_PINNED_HARD = 1 | PINNED | HARD;
 }
 
-type Function = Option<unsafe extern "C" fn(timer: *mut hrtimer) -> hrtimer_restart>;
+pub(super) type Function = Option<unsafe extern "C" fn(timer: *mut hrtimer) -> hrtimer_restart>;
 
 /// A function to be called at a time.
 ///
 /// # Invariants
 ///
-/// `queued` is true exactly while the timer is on the list of its machine. It and `next` change
-/// only under the lock of that list.
+/// `link` is on a list exactly while the timer is to come; then `timers` is what the list belongs
+/// to. Both change under the lock of the queues only.
 #[repr(C)]
 pub struct hrtimer {
-    next: *mut hrtimer,
+    /// First, so that the link's address is the timer's.
+    pub(super) link: list_head,
+    pub(super) timers: *const Timers,
     expires: AtomicI64,
-    queued: AtomicBool,
     clock: c_uint,
-    soft: bool,
-    function: Function,
+    pub(super) soft: bool,
+    pub(super) function: Function,
 }
 
 impl hrtimer {
+    /// The nanoseconds until it is due, by its clock.
+    pub(super) fn left(&self, monotonic: ktime_t, real: ktime_t) -> ktime_t {
+        let now = match self.clock {
+            CLOCK_REALTIME | CLOCK_TAI => real,
+            _ => monotonic,
+        };
+        self.expires.load(Relaxed).saturating_sub(now)
+    }
+
     fn now(&self) -> ktime_t {
         match self.clock {
             CLOCK_REALTIME | CLOCK_TAI => clock::real(),
             _ => clock::monotonic(),
         }
-    }
-}
-
-/// The timers of one machine.
-pub(crate) struct HrTimers(SpinMutex<Inner, Relax>);
-
-/// # Invariants
-///
-/// `alive` is true exactly while there is a thread that will look at the list again; `task` is
-/// that thread, once it runs.
-struct Inner {
-    /// In the order in which they were started.
-    first: *mut hrtimer,
-    alive: bool,
-    task: *mut task_struct,
-    /// Whose function is being called.
-    running: *mut hrtimer,
-}
-
-// SAFETY: All that the pointers lead to is used under the lock.
-unsafe impl Send for Inner {}
-
-impl HrTimers {
-    pub(crate) const fn new() -> Self {
-        Self(SpinMutex::new(Inner {
-            first: null_mut(),
-            alive: false,
-            task: null_mut(),
-            running: null_mut(),
-        }))
-    }
-}
-
-impl Inner {
-    /// The link that leads to `timer`, or the last one if it is not there.
-    fn link_to(&mut self, timer: *mut hrtimer) -> &mut *mut hrtimer {
-        let mut link = &mut self.first;
-        while !link.is_null() && !core::ptr::eq(*link, timer) {
-            // SAFETY: On the list, so it is valid; the lock makes the link ours.
-            link = unsafe { &mut (**link).next };
-        }
-        link
-    }
-
-    /// Puts the timer behind all others.
-    ///
-    /// # Safety
-    ///
-    /// The timer is initialised and not queued, and stays valid while it is.
-    unsafe fn insert(&mut self, timer: *mut hrtimer) {
-        *self.link_to(null_mut()) = timer;
-        // SAFETY: By the safety requirements.
-        unsafe {
-            (*timer).next = null_mut();
-            (*timer).queued.store(true, Relaxed);
-        }
-    }
-
-    /// Takes the timer off the list; false if it is not there.
-    ///
-    /// # Safety
-    ///
-    /// The timer is initialised.
-    unsafe fn remove(&mut self, timer: *mut hrtimer) -> bool {
-        // SAFETY: By the safety requirements.
-        let timer = unsafe { &*timer };
-        // INVARIANT: It is taken off below.
-        if !timer.queued.swap(false, Relaxed) {
-            return false;
-        }
-        *self.link_to(core::ptr::from_ref(timer).cast_mut()) = timer.next;
-        true
-    }
-
-    /// The timer that is due next, of those that are due at the same time the one that was
-    /// started first; and the nanoseconds until then.
-    fn next(&self) -> Option<(*mut hrtimer, i64)> {
-        let mut best = None;
-        let mut timer = self.first;
-        // SAFETY: On the list, so it is valid.
-        while let Some(this) = unsafe { timer.as_ref() } {
-            let left = this.expires.load(Relaxed).saturating_sub(this.now());
-            if best.is_none_or(|(_, least)| left.max(0) < least) {
-                best = Some((timer, left.max(0)));
-            }
-            timer = this.next;
-        }
-        best
-    }
-
-    /// Has the thread look at the list again.
-    fn kick(&mut self) {
-        // SAFETY: The thread does not end before it has said so under the lock, and one that
-        // was just created not before it was woken.
-        unsafe {
-            if !self.alive {
-                self.alive = true;
-                let name = crate::as_char_ptr(c"hrtimers");
-                let task = kthread_create(hrtimer_thread, null_mut(), name);
-                // An error pointer is -ENOMEM.
-                crate::BUG_ON!(task.addr().cast_signed() == -12);
-                wake_up_process(task);
-            } else if !self.task.is_null() {
-                wake_up_process(self.task);
-            }
-        }
-    }
-}
-
-/// # Safety
-///
-/// None; it is a thread's function.
-unsafe extern "C" fn hrtimer_thread(_data: *mut c_void) -> c_int {
-    globals::with(|globals| {
-        let timers = &globals.hrtimers;
-        loop {
-            let mut inner = timers.0.lock();
-            inner.task = core::ptr::from_ref(task::current()).cast_mut();
-            match inner.next() {
-                None => {
-                    inner.alive = false;
-                    inner.task = null_mut();
-                    return;
-                }
-                Some((timer, ..=0)) => {
-                    inner.running = timer;
-                    // SAFETY: On the list, so it is valid.
-                    let soft = unsafe {
-                        inner.remove(timer);
-                        (*timer).soft
-                    };
-                    drop(inner);
-                    // SAFETY: It was queued, and now it is the one that runs.
-                    let call = || unsafe { timers.call(timer) };
-                    if soft {
-                        serve_softirq(call);
-                    } else {
-                        serve_hardirq(call);
-                    }
-                }
-                Some((_, left)) => {
-                    // Before the lock is released, so that no wake-up is lost.
-                    // SAFETY: The task blocks, or goes on, below.
-                    unsafe { set_current_state(TASK_UNINTERRUPTIBLE) };
-                    drop(inner);
-                    task::current().schedule(Some(left.unsigned_abs().into()));
-                }
-            }
-        }
-    });
-    0
-}
-
-impl HrTimers {
-    /// Calls the timer's function, and starts the timer again if that says so.
-    ///
-    /// # Safety
-    ///
-    /// The timer is the one that runs.
-    unsafe fn call(&self, timer: *mut hrtimer) {
-        // SAFETY: Whoever wants to free the timer waits until it does not run.
-        let function = unsafe { (*timer).function };
-        // SAFETY: Who started the timer vouches for the function.
-        let restart = function.map(|function| unsafe { function(timer) });
-        let mut inner = self.0.lock();
-        if restart == Some(hrtimer_restart_HRTIMER_RESTART) {
-            // SAFETY: As above: whoever says so has not freed it. Not if somebody has
-            // started it meanwhile, for another time perhaps.
-            unsafe {
-                if !(*timer).queued.load(Relaxed) {
-                    inner.insert(timer);
-                }
-            }
-        }
-        inner.running = null_mut();
     }
 }
 
@@ -288,22 +117,24 @@ pub unsafe fn hrtimer_setup(
     let clock = clock_id.cast_unsigned();
     let known = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI].contains(&clock);
     WARN_ON!(!known || function.is_none());
-    // SAFETY: By the safety requirements.
+    // SAFETY: `timer` is valid for writes.
     unsafe {
         timer.write(hrtimer {
-            next: null_mut(),
+            link: list_head::new(),
+            timers: null(),
             expires: AtomicI64::new(0),
-            queued: AtomicBool::new(false),
             clock,
             soft: mode & SOFT != 0,
             function,
-        })
-    };
+        });
+        INIT_LIST_HEAD(addr_of_mut!((*timer).link));
+    }
 }
 
 /// Starts a timer, or changes when it is due: in, or at, `tim` nanoseconds. From any context.
 ///
-/// The timer may be up to `delta_ns` late; here it is not.
+/// The timer may be up to `delta_ns` late; here it is not. It belongs to the machine of the task
+/// that has started it last.
 ///
 /// # Safety
 ///
@@ -315,22 +146,45 @@ pub unsafe fn hrtimer_start_range_ns(
     _delta_ns: u64,
     mode: hrtimer_mode,
 ) {
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { start(timer, tim, mode) };
+}
+
+/// As [`hrtimer_start_range_ns`]; true if it was to come.
+///
+/// # Safety
+///
+/// As [`hrtimer_start_range_ns`].
+pub(super) unsafe fn start(timer: *mut hrtimer, tim: ktime_t, mode: hrtimer_mode) -> bool {
     task::point();
-    globals::with(|globals| {
-        let mut inner = globals.hrtimers.0.lock();
-        // SAFETY: By the safety requirements.
+    let queued = globals::with(|globals| {
+        let mut lock = queue::lock();
+        // SAFETY: `timer` is initialised and valid as long as it must be: the caller's guarantee.
+        // It is on no list when it is inserted.
         unsafe {
-            inner.remove(timer);
-            let start = if mode & hrtimer_mode_HRTIMER_MODE_REL != 0 {
-                (*timer).now()
-            } else {
-                0
+            let queued = queue::remove(&mut lock, timer);
+            let start = match mode & hrtimer_mode_HRTIMER_MODE_REL {
+                0 => 0,
+                _ => (*timer).now(),
             };
             (*timer).expires.store(start.saturating_add(tim), Relaxed);
-            inner.insert(timer);
+            globals.timers.insert(lock, timer);
+            queued
         }
-        inner.kick();
     });
+    task::point();
+    queued
+}
+
+/// Takes the timer off its list: true if it was to come. Its function may be running.
+///
+/// # Safety
+///
+/// `timer` is initialised.
+pub(super) unsafe fn stop(timer: *mut hrtimer) -> bool {
+    task::point();
+    // SAFETY: `timer` is initialised: the caller's guarantee.
+    unsafe { queue::remove(&mut queue::lock(), timer) }
 }
 
 /// Stops a timer: 1 if it was to come, 0 if not, -1 if its function is running, in which case
@@ -341,19 +195,12 @@ pub unsafe fn hrtimer_start_range_ns(
 /// `timer` is initialised.
 pub unsafe fn hrtimer_try_to_cancel(timer: *mut hrtimer) -> c_int {
     task::point();
-    globals::with(|globals| {
-        let mut inner = globals.hrtimers.0.lock();
-        if core::ptr::eq(inner.running, timer) {
-            return -1;
-        }
-        // SAFETY: By the safety requirements.
-        let queued = unsafe { inner.remove(timer) };
-        if queued {
-            // Perhaps there is nothing left to wait for.
-            inner.kick();
-        }
-        queued.into()
-    })
+    let mut lock = queue::lock();
+    if lock.caller_of(timer).is_some() {
+        return -1;
+    }
+    // SAFETY: `timer` is initialised: the caller's guarantee.
+    unsafe { queue::remove(&mut lock, timer) }.into()
 }
 
 /// Stops a timer, and waits while its function is running: 1 if it was to come, else 0. From any
@@ -363,35 +210,41 @@ pub unsafe fn hrtimer_try_to_cancel(timer: *mut hrtimer) -> c_int {
 ///
 /// `timer` is initialised, and the caller is not its function.
 pub unsafe fn hrtimer_cancel(timer: *mut hrtimer) -> c_int {
+    let mut tries = 0;
     loop {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `timer` is initialised: the caller's guarantee.
         let result = unsafe { hrtimer_try_to_cancel(timer) };
         if result >= 0 {
             return result;
         }
-        // SAFETY: There is nothing to promise.
-        unsafe { crate::cpu_relax() };
+        let here = globals::with(|globals| ptr::from_ref(&globals.timers));
+        if queue::lock().caller_of(timer) != Some(here) {
+            // Another machine's function does not wait for us.
+            barrier::back_off(&mut tries);
+        }
+        task::relax();
     }
 }
 
-/// Moves the expiry past `now` by as many intervals as it takes, and gives their number: 0 if it
+/// Moves the expiry past `now` by as many intervals as it takes, and returns their number: 0 if it
 /// is past `now` already. From the timer's function, or while the timer is stopped.
 ///
 /// # Safety
 ///
 /// `timer` is initialised.
 pub unsafe fn hrtimer_forward(timer: *mut hrtimer, now: ktime_t, interval: ktime_t) -> u64 {
-    // SAFETY: By the safety requirements.
-    let timer = unsafe { &*timer };
-    let expires = timer.expires.load(Relaxed);
-    let late = now.saturating_sub(expires);
-    if late < 0 || WARN_ON!(timer.queued.load(Relaxed)) {
+    let lock = queue::lock();
+    // SAFETY: `timer` is initialised: the caller's guarantee. The lock is held.
+    let (expires, queued) = unsafe { (&(*timer).expires, queue::queued(timer)) };
+    drop(lock);
+    let late = now.saturating_sub(expires.load(Relaxed));
+    if late < 0 || WARN_ON!(queued) {
         return 0;
     }
     let interval = interval.max(1);
     let intervals = late / interval + 1;
     let moved = intervals.saturating_mul(interval);
-    timer.expires.store(expires.saturating_add(moved), Relaxed);
+    expires.store(expires.load(Relaxed).saturating_add(moved), Relaxed);
     intervals.unsigned_abs()
 }
 
@@ -401,7 +254,7 @@ pub unsafe fn hrtimer_forward(timer: *mut hrtimer, now: ktime_t, interval: ktime
 ///
 /// `timer` is initialised.
 pub unsafe fn hrtimer_get_expires(timer: *const hrtimer) -> ktime_t {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `timer` is initialised: the caller's guarantee.
     unsafe { &(*timer).expires }.load(Relaxed)
 }
 
@@ -411,7 +264,7 @@ pub unsafe fn hrtimer_get_expires(timer: *const hrtimer) -> ktime_t {
 ///
 /// `timer` is initialised.
 pub unsafe fn hrtimer_cb_get_time(timer: *const hrtimer) -> ktime_t {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `timer` is initialised: the caller's guarantee. Its clock never changes.
     unsafe { &*timer }.now()
 }
 
@@ -421,10 +274,7 @@ pub unsafe fn hrtimer_cb_get_time(timer: *const hrtimer) -> ktime_t {
 ///
 /// `timer` is initialised.
 pub unsafe fn hrtimer_active(timer: *const hrtimer) -> bool {
-    globals::with(|globals| {
-        let inner = globals.hrtimers.0.lock();
-        // SAFETY: By the safety requirements.
-        let queued = unsafe { &(*timer).queued }.load(Relaxed);
-        queued || core::ptr::eq(inner.running, timer)
-    })
+    let mut lock = queue::lock();
+    // SAFETY: `timer` is initialised: the caller's guarantee. The lock is held.
+    unsafe { queue::queued(timer) || lock.caller_of(timer).is_some() }
 }

@@ -4,7 +4,7 @@
 //! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
 
 use super::{
-    super::{add_timer, cpu_relax, globals, jiffies, might_sleep, timer_delete, timer_list},
+    super::{cpu_relax, globals, jiffies, might_sleep, mod_timer, timer_delete, timer_list},
     enable_work,
     flush::{disable, wait_until_not_running},
     flush_work, queue_work_on, work_struct, workqueue_struct, PENDING,
@@ -69,8 +69,7 @@ pub unsafe fn queue_delayed_work_on(
             }
             (*dwork).wq = wq;
             (*dwork).cpu = cpu;
-            (*dwork).timer.expires = jiffies().wrapping_add(delay);
-            add_timer(addr_of_mut!((*dwork).timer));
+            mod_timer(addr_of_mut!((*dwork).timer), jiffies().wrapping_add(delay));
             true
         })
     }

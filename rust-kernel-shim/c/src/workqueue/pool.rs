@@ -5,7 +5,7 @@
 
 use super::{
     super::{
-        init_waitqueue_head, kthread_create, list_add_tail, list_del_init, list_empty, list_head,
+        init_waitqueue_head, list_add_tail, list_del_init, list_empty, list_head,
         sched::spinlock::Relax, wait_queue_head, wake_up_all, wake_up_process, INIT_LIST_HEAD,
     },
     work_struct,
@@ -15,14 +15,14 @@ use super::{
 use crate::container_of;
 use core::{
     cell::UnsafeCell,
-    ffi::CStr,
     mem::MaybeUninit,
     ptr::{addr_of, addr_of_mut},
 };
+use machine::task;
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// The pools by number; the names are those of their workers.
-const NAMES: [&CStr; 4] = [c"kworker", c"kworker/H", c"kworker/u", c"kworker/bh"];
+const NAMES: [&str; 4] = ["kworker", "kworker/H", "kworker/u", "kworker/bh"];
 pub(super) const BH: usize = 3;
 
 /// The number of the pool that serves a queue.
@@ -282,7 +282,7 @@ impl Inner {
     }
 
     /// Wakes an idle worker, or creates one.
-    fn start_worker(&mut self, index: usize, name: &CStr) {
+    fn start_worker(&mut self, index: usize, name: &str) {
         let idle = self.idle(index);
         // SAFETY: The list is ours; idle workers are valid. A thread that was just created ends
         // only after it was woken.
@@ -294,9 +294,10 @@ impl Inner {
                 return;
             }
             let data = core::ptr::without_provenance_mut(index);
-            let task = kthread_create(worker_thread, data, crate::as_char_ptr(name));
-            // An error pointer is -ENOMEM.
-            crate::BUG_ON!(task.addr().cast_signed() == -(crate::ENOMEM as isize));
+            let task = task::spawn(worker_thread, data, name.as_bytes());
+            if task.is_null() {
+                machine::end(format_args!("the host has no thread for `{name}`"));
+            }
             wake_up_process(task);
         }
     }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A host that has no thread left ends the machine that needs one; what was started stays where it
+//! is, and nothing unwinds.
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    impl_has_hr_timer,
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc, ArcBorrow,
+    },
+    testing::{
+        refuse_threads,
+        vcpu::{self, Stuck},
+    },
+    time::{
+        hrtimer::{
+            HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer, HrTimerRestart,
+            RelativeMode, ScopedHrTimerPointer,
+        },
+        Delta, Monotonic,
+    },
+    workqueue::{self, impl_has_delayed_work, new_delayed_work, DelayedWork, WorkItem},
+};
+use std::{
+    panic::{catch_unwind, AssertUnwindSafe},
+    process::Command,
+};
+
+const TICK: Delta = Delta::from_micros(200);
+
+macro_rules! timer {
+    ($name:ident, $pointer:ty, $target:ty) => {
+        #[pin_data]
+        struct $name {
+            #[pin]
+            timer: HrTimer<Self>,
+        }
+
+        impl_has_hr_timer! {
+            impl HasHrTimer<Self> for $name { mode: RelativeMode<Monotonic>, field: self.timer }
+        }
+
+        impl HrTimerCallback for $name {
+            type Pointer<'a> = $pointer;
+
+            fn run(_: $target, _: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
+                HrTimerRestart::NoRestart
+            }
+        }
+    };
+}
+
+timer!(InArc, Arc<Self>, ArcBorrow<'_, Self>);
+timer!(InBox, Pin<KBox<Self>>, Pin<&mut Self>);
+timer!(Lent, Pin<&'a Self>, Pin<&Self>);
+timer!(LentMut, Pin<&'a mut Self>, Pin<&mut Self>);
+
+#[pin_data]
+struct Job {
+    #[pin]
+    work: DelayedWork<Job>,
+}
+
+impl_has_delayed_work! {
+    impl HasDelayedWork<Self> for Job { self.work }
+}
+
+impl WorkItem for Job {
+    type Pointer = Arc<Job>;
+
+    fn run(_: Arc<Job>) {}
+}
+
+fn job() -> Arc<Job> {
+    let init = pin_init!(Job { work <- new_delayed_work!("job") });
+    Arc::pin_init(init, GFP_KERNEL).unwrap()
+}
+
+/// The machine ends in `body`: this neither returns nor unwinds.
+#[track_caller]
+fn ends(body: impl Fn() + Sync) {
+    let left = Atomic::new(0);
+    let end = vcpu::fifo(|| {
+        let _ = catch_unwind(AssertUnwindSafe(|| refuse_threads(&body)));
+        left.store(1, Relaxed);
+    });
+    assert!(matches!(end, Err(Stuck::Bug(_))), "{end:?}");
+    assert_eq!(left.load(Relaxed), 0);
+}
+
+#[test]
+fn a_timer_of_each_kind() {
+    ends(|| {
+        let timer = Arc::pin_init(pin_init!(InArc { timer <- HrTimer::new() }), GFP_KERNEL);
+        drop(timer.unwrap().start(TICK));
+    });
+    ends(|| {
+        let timer = KBox::pin_init(pin_init!(InBox { timer <- HrTimer::new() }), GFP_KERNEL);
+        drop(timer.unwrap().start(TICK));
+    });
+    ends(|| {
+        let timer = KBox::pin_init(pin_init!(Lent { timer <- HrTimer::new() }), GFP_KERNEL);
+        timer.unwrap().as_ref().start_scoped(TICK, || ());
+    });
+    ends(|| {
+        let timer = KBox::pin_init(pin_init!(LentMut { timer <- HrTimer::new() }), GFP_KERNEL);
+        timer.unwrap().as_mut().start_scoped(TICK, || ());
+    });
+}
+
+#[test]
+fn work_now_and_later() {
+    ends(|| assert!(workqueue::system().enqueue(job()).is_ok()));
+    ends(|| assert!(workqueue::system().enqueue_delayed(job(), 1).is_ok()));
+    ends(|| workqueue::system_bh().try_spawn(GFP_KERNEL, || ()).unwrap());
+}
+
+/// Run by the next test, in a process of its own.
+#[test]
+#[ignore = "ends the process"]
+fn alone() {
+    let job = job();
+    let body = || refuse_threads(|| workqueue::system().enqueue_delayed(job, 1).is_ok());
+    let _ = catch_unwind(AssertUnwindSafe(body));
+    println!("went on");
+}
+
+#[test]
+fn threads_that_run_freely_end_with_their_process() {
+    let own = std::env::current_exe().unwrap();
+    let arguments = ["--exact", "alone", "--ignored", "--nocapture"];
+    let output = Command::new(own).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    assert!(!output.status.success());
+    assert!(text(output.stderr).contains("the host has no thread for `timers`"));
+    assert!(!text(output.stdout).contains("went on"));
+}
