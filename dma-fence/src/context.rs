@@ -29,9 +29,9 @@ use kernel::{
 ///
 /// # Panics
 ///
-/// Dropping it panics if a fence was forgotten (`mem::forget`, say): it can never be signalled,
-/// and its users would find names that are gone. As in the kernel this is the end, also where
-/// panics unwind otherwise.
+/// Dropping it is a BUG, which nothing catches, if a fence was forgotten (`mem::forget`, say): that
+/// can never be signalled, and its users would find names that are gone. So it is in an RCU
+/// callback, e.g. as part of a fence's data.
 ///
 /// # Invariants
 ///
@@ -125,15 +125,12 @@ impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
         bindings::__dma_fence_debug_drop(addr, size_of::<Self>());
         let unsignalled = self.unsignalled.load(Relaxed);
         if unsignalled != 0 {
-            forgotten(self.number, unsignalled);
+            bindings::__dma_fence_bug(format_args!(
+                "timeline {}: {} fences were forgotten",
+                self.number, unsignalled
+            ));
         }
         // The data of our fences may reach what the driver frees after us.
         rcu::rcu_barrier();
     }
-}
-
-/// Ends the machine: unwinding would free what forgotten fences reach. A function that C could
-/// call does not unwind.
-extern "C" fn forgotten(number: u64, fences: i64) -> ! {
-    panic!("timeline {}: {} fences were forgotten", number, fences);
 }

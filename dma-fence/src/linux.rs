@@ -20,6 +20,13 @@ use kernel::ffi::{
 
 pub use kernel::bindings::*;
 
+/// Ends the machine, with a message: Linux makes a BUG of a panic.
+#[cold]
+#[track_caller]
+pub fn __dma_fence_bug(message: core::fmt::Arguments<'_>) -> ! {
+    panic!("{}", message)
+}
+
 macro_rules! annotations {
     ($($name:ident($($type:ty),*);)*) => {
         $(/// For the checks of the contract, which Linux does not have.

@@ -230,32 +230,6 @@ fn c_code_can_own_the_issuers_side() -> Result {
     Ok(())
 }
 
-/// Runs a test of this file in a process of its own, told so by the environment.
-fn in_a_process_of_its_own(test: &str) -> std::process::Output {
-    std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env("IN_A_PROCESS_OF_ITS_OWN", "1")
-        .output()
-        .unwrap()
-}
-
-#[test]
-fn a_timeline_with_a_forgotten_fence_is_the_end() {
-    if std::env::var_os("IN_A_PROCESS_OF_ITS_OWN").is_none() {
-        let output = in_a_process_of_its_own("a_timeline_with_a_forgotten_fence_is_the_end");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("1 fences were forgotten"), "{said}");
-        // Not caught below, and nobody finds names that are gone.
-        assert!(!said.contains("after the end"), "{said}");
-        assert!(!output.status.success());
-        return;
-    }
-    let context = context(Plain).unwrap();
-    core::mem::forget(context.new_fence_allocation(()).unwrap().new_fence());
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(context)));
-    eprintln!("after the end");
-}
-
 /// Starts a thread that runs `body`.
 fn spawn<F: FnOnce() + Send + 'static>(body: F) -> ARef<Task> {
     /// # Safety

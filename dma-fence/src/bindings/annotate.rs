@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the safe half tells the checks; Linux has none.
+//! What the safe half tells the checks, which Linux has not, and how it ends the machine.
 //!
 //! From any context. A fence is known by its address alone, so these have no preconditions.
 
 use super::{super::contract, dma_fence, dma_fence_cb};
-use core::panic::Location;
+use core::{fmt, panic::Location};
+
+/// Ends the machine, with a message; nothing unwinds, since that would free what readers reach.
+#[cold]
+#[track_caller]
+pub fn __dma_fence_bug(message: fmt::Arguments<'_>) -> ! {
+    kernel::bindings::BUG!("{message}")
+}
 
 macro_rules! annotations {
     ($($(#[$doc:meta])* $name:ident = $event:ident($($arg:ident: $type:ty),*);)*) => {

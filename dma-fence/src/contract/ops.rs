@@ -14,7 +14,7 @@ use kernel::bindings::{
     debugobjects::ModuleText,
     rcu_section,
     rule::{checking, this_machine, Evidence, Place},
-    DriverCall,
+    DriverCall, BUG,
 };
 
 /// A callback is about to be called.
@@ -101,9 +101,10 @@ pub(super) fn lock_taken(fence: *const dma_fence) {
             ("lock taken", Place::Here(Location::caller())),
         );
     }
-    // Where others can find the task that turns in circles, they do.
+    // Among threads that run freely no scheduler finds that this one spins forever. It ends here,
+    // and unwinds nothing: what the caller was about to take off a list would stay there.
     if call.surely_locked && this_machine() == 0 {
-        panic!("{} waits for a lock that it is called under", call.what);
+        BUG!("{} waits for a lock that it is called under", call.what);
     }
 }
 
