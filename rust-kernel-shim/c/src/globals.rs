@@ -3,7 +3,7 @@
 
 use super::{
     debugobjects::{debug_machine_ended, debug_time_passed},
-    rcu::VcpuGrace,
+    rcu::Callbacks,
     time::queue::Timers,
     workqueue::Pools,
 };
@@ -24,12 +24,11 @@ pub struct Globals {
     pub(super) covered: AtomicU64,
     /// True if no rule is checked here.
     pub(super) unchecked: AtomicBool,
-    /// True if whoever runs the machine takes its reports.
+    /// True if the caller that runs the machine takes its reports.
     expects: AtomicBool,
     /// True while the machine ends.
     ending: AtomicBool,
-    /// RCU callbacks; those of threads that run freely are kept elsewhere.
-    pub(super) grace: VcpuGrace,
+    pub(super) callbacks: Callbacks,
     pub(super) pools: Pools,
     pub(super) timers: Timers,
 }
@@ -47,7 +46,7 @@ impl Globals {
             unchecked: AtomicBool::new(false),
             expects: AtomicBool::new(false),
             ending: AtomicBool::new(false),
-            grace: VcpuGrace::new(),
+            callbacks: Callbacks::new(),
             pools: Pools::new(processors, workers_stay),
             timers: Timers::new(),
         }
@@ -70,7 +69,12 @@ impl Globals {
         self.number
     }
 
-    /// Whoever runs the machine takes its reports, see [`take_reports`].
+    /// True unless these are those of all threads that run freely.
+    pub(super) fn has_vcpu(&self) -> bool {
+        self.number != 0
+    }
+
+    /// The caller that runs the machine takes its reports, see [`take_reports`].
     pub fn expecting(self) -> Self {
         self.expects.store(true, Relaxed);
         self
@@ -81,7 +85,7 @@ impl Globals {
         self.ending.load(Relaxed)
     }
 
-    /// True if somebody takes the reports.
+    /// True if the caller that runs the machine takes its reports.
     pub(super) fn expects(&self) -> bool {
         self.expects.load(Relaxed)
     }
@@ -89,7 +93,7 @@ impl Globals {
 
 impl vcpu::Hooks for Globals {
     fn idle(&self) -> bool {
-        self.grace.idle()
+        self.callbacks.serve()
     }
 
     fn time_passed(&self) {
@@ -108,11 +112,6 @@ impl vcpu::Hooks for Globals {
     fn as_any(&self) -> &dyn Any {
         self
     }
-}
-
-/// Calls `f` with the variables of the virtual CPU that this task belongs to, if it does to one.
-pub(super) fn with_vcpu<R>(f: impl FnOnce(&Globals) -> R) -> Option<R> {
-    vcpu::current()?.hooks().downcast_ref().map(f)
 }
 
 /// Calls `f` with the variables of the machine that this task belongs to.

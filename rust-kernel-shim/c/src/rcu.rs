@@ -4,32 +4,30 @@
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 //!
 //! Readers pay next to nothing: a store to a word of their own thread and a barrier for the
-//! compiler. Whoever waits for a grace period pays with a system call that is a barrier for all
-//! ([`gp`]). Callbacks run on a thread of their own, a batch to a grace period ([`callbacks`]).
-//! On a virtual CPU a grace period ends when no task can run ([`vcpu`]).
+//! compiler. An updater that waits for a grace period pays with a system call that is a barrier for
+//! all ([`gp`]). Callbacks wait for one in batches ([`callbacks`]).
 
 mod callbacks;
 mod gp;
 mod request;
 mod section;
-mod vcpu;
 
 use super::{complete, completion, init_completion, might_sleep, wait_for_completion};
 use crate::{
     ffi::{c_int, c_void},
-    WARN,
+    globals, Globals, WARN,
 };
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
 use machine::{cpu, task};
 
-pub use callbacks::{pending as rcu_callbacks_pending, start as rcu_start};
+pub use callbacks::start as rcu_start;
+pub(super) use callbacks::Callbacks;
 pub(super) use gp::current as current_grace_period;
 pub use gp::set_stall_timeout as rcu_set_stall_timeout;
 pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
 #[cfg(feature = "debug")]
 pub(super) use section::no_sleep as rcu_no_sleep;
 pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};
-pub(super) use vcpu::VcpuGrace;
 
 /// What [`call_rcu`] is given, inside the object that is to be freed.
 ///
@@ -109,7 +107,7 @@ pub unsafe fn synchronize_rcu() {
     // SAFETY: Nothing is asked for.
     unsafe { might_sleep() };
     let stamp = request::rcu_order();
-    if vcpu::with_current(|_| ()).is_some() {
+    if globals::with(Globals::has_vcpu) {
         wait_for_callback()
     } else {
         gp::wait()
@@ -144,15 +142,18 @@ pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
 ///
 /// As [`call_rcu`].
 unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `head` is valid: the caller's guarantee.
     unsafe {
         (*head).next = core::ptr::null_mut();
         (*head).func = func;
     }
-    // SAFETY: By the safety requirements the head is ours until it is called.
-    if vcpu::with_current(|grace| unsafe { grace.queue(head) }).is_none() {
-        callbacks::queue(head);
-    }
+    // SAFETY: `head` is RCU's until it is called: the caller's guarantee.
+    unsafe { callbacks::queue(head) };
+}
+
+/// True if an RCU callback that a task of this machine has queued has not returned. From any context.
+pub fn rcu_callbacks_pending() -> bool {
+    globals::with(|globals| globals.callbacks.pending())
 }
 
 /// Waits until every callback queued so far has been called; at once if there is none.
@@ -168,7 +169,7 @@ pub unsafe fn rcu_barrier() {
     not_from_a_callback("rcu_barrier");
     // SAFETY: Nothing is asked for.
     unsafe { might_sleep() };
-    if vcpu::with_current(VcpuGrace::pending).unwrap_or_else(callbacks::pending) {
+    if rcu_callbacks_pending() {
         // Callbacks are called in the order in which they were queued.
         wait_for_callback();
     }

@@ -8,7 +8,7 @@ pub fn live_blocks() -> isize {
     bindings::slab_live()
 }
 
-/// True while an RCU callback of a thread that runs freely has not been called.
+/// True while an RCU callback that a task of this machine has queued has not returned.
 pub fn rcu_callbacks_pending() -> bool {
     bindings::rcu_callbacks_pending()
 }

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Callbacks of threads that run freely: a queue, and a thread that serves it.
+//! Callbacks: a queue for each machine.
+//!
+//! Everything that is queued at some time is a batch, which waits for one grace period. Threads that
+//! run freely have a thread that calls their callbacks. On a virtual CPU a grace period could end at
+//! any switch of tasks; it ends when no task can run, so that the schedule alone decides what
+//! happens when.
 
 use super::{callback_head, gp, request};
-use crate::serve_softirq;
+use crate::{globals, serve_softirq};
 use core::{
     cell::Cell,
-    ptr,
+    mem,
+    ptr::null_mut,
     sync::atomic::{
-        AtomicIsize,
+        AtomicUsize,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
@@ -24,8 +30,15 @@ pub(super) fn running() -> bool {
     RUNNING.get()
 }
 
-/// A singly linked list of heads, in the order of [`Queue::push`].
-pub(super) struct Queue {
+/// The callbacks of one machine.
+pub(crate) struct Callbacks {
+    queue: SpinMutex<Queue>,
+    /// Callbacks that were queued and have not returned.
+    pending: AtomicUsize,
+}
+
+/// A singly linked list of heads, the oldest first.
+struct Queue {
     first: *mut callback_head,
     last: *mut callback_head,
 }
@@ -34,87 +47,94 @@ pub(super) struct Queue {
 unsafe impl Send for Queue {}
 
 impl Queue {
-    pub(super) const fn new() -> Self {
-        Self {
-            first: ptr::null_mut(),
-            last: ptr::null_mut(),
-        }
-    }
+    const EMPTY: Self = Self {
+        first: null_mut(),
+        last: null_mut(),
+    };
+}
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.first.is_null()
+impl Callbacks {
+    pub(crate) const fn new() -> Self {
+        Self {
+            queue: SpinMutex::new(Queue::EMPTY),
+            pending: AtomicUsize::new(0),
+        }
     }
 
     /// # Safety
     ///
     /// `head` is valid, its `next` is null, and it belongs to the queue until it is called.
-    pub(super) unsafe fn push(&mut self, head: *mut callback_head) {
-        if self.first.is_null() {
-            self.first = head;
+    unsafe fn push(&self, head: *mut callback_head) {
+        self.pending.fetch_add(1, Relaxed);
+        let mut queue = self.queue.lock();
+        if queue.first.is_null() {
+            queue.first = head;
         } else {
             // SAFETY: `last` is on the queue, so it is valid.
-            unsafe { (*self.last).next = head };
+            unsafe { (*queue.last).next = head };
         }
-        self.last = head;
+        queue.last = head;
     }
 
-    /// Calls all, the oldest first; gives their number.
+    /// True if a callback that was queued before this call has not returned.
+    pub(super) fn pending(&self) -> bool {
+        // Pairs with the `Release` in `serve`: a caller that reads 0 sees what the callbacks did.
+        self.pending.load(Acquire) != 0
+    }
+
+    /// Waits for a grace period and calls, the oldest first, what was queued before it; false if
+    /// that was nothing.
     ///
-    /// # Safety
-    ///
-    /// A grace period has passed since the youngest was queued.
-    pub(super) unsafe fn call(self) -> isize {
-        let mut head = self.first;
+    /// On a virtual CPU the caller has the run token, and no task is inside a section that holds up a
+    /// grace period. Threads of the host may be, if they know of the machine's objects.
+    pub(crate) fn serve(&self) -> bool {
+        let batch = mem::replace(&mut *self.queue.lock(), Queue::EMPTY);
+        if batch.first.is_null() {
+            return false;
+        }
+        gp::wait();
+        let mut head = batch.first;
         let mut called = 0;
         while !head.is_null() {
-            // SAFETY: On the queue, so it is valid until it is called; after that it is gone.
+            // SAFETY: Queued, so it is valid until it is called; nothing of it is used after that.
             let callback_head { next, func } = unsafe { *head };
             if let Some(func) = func {
                 RUNNING.set(true);
-                // SAFETY: Whoever queued it vouches for the function; the grace period is over.
+                // SAFETY: The caller of `call_rcu()` vouches for the function, and a grace period
+                // has passed since.
                 serve_softirq(|| request::with_request(head, || unsafe { func(head) }));
                 RUNNING.set(false);
             }
             called += 1;
             head = next;
         }
-        called
+        // Pairs with the `Acquire` in `pending`.
+        self.pending.fetch_sub(called, Release);
+        true
     }
 }
 
-static QUEUE: SpinMutex<Queue> = SpinMutex::new(Queue::new());
+static WORKER: Worker = Worker::new("rcu", || {
+    globals::with(|globals| globals.callbacks.serve());
+});
 
-/// Callbacks that were queued and have not returned.
-static PENDING: AtomicIsize = AtomicIsize::new(0);
-
-static WORKER: Worker = Worker::new("rcu", serve);
-
-pub(super) fn queue(head: *mut callback_head) {
-    PENDING.fetch_add(1, Relaxed);
-    // SAFETY: The caller of `call_rcu()` has handed the head over.
-    unsafe { QUEUE.lock().push(head) };
-    WORKER.kick();
+/// Has the callback of `head` called after a grace period.
+///
+/// # Safety
+///
+/// As [`Callbacks::push`]. The callback may be called with `head`.
+pub(super) unsafe fn queue(head: *mut callback_head) {
+    globals::with(|globals| {
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { globals.callbacks.push(head) };
+        if !globals.has_vcpu() {
+            WORKER.kick();
+        }
+    });
 }
 
-/// Starts the thread that calls them, which the first of them would do; false if the host has none.
+/// Starts the thread that calls the callbacks of threads which run freely, as the first of them
+/// would; false if the host has no thread.
 pub fn start() -> bool {
     WORKER.start()
-}
-
-/// True if a callback that was queued before this call has not returned.
-pub fn pending() -> bool {
-    // Pairs with the `Release` in `serve`: who reads 0 sees what the callbacks did.
-    PENDING.load(Acquire) != 0
-}
-
-/// One batch: everything that is queued now waits for one grace period.
-fn serve() {
-    let batch = core::mem::replace(&mut *QUEUE.lock(), Queue::new());
-    if batch.is_empty() {
-        return;
-    }
-    gp::wait();
-    // SAFETY: The grace period began after the batch was taken.
-    let called = unsafe { batch.call() };
-    PENDING.fetch_sub(called, Release);
 }
