@@ -181,13 +181,18 @@ fn on_a_virtual_cpu_work_runs_in_order_and_a_sleeper_makes_room() {
 
 #[test]
 fn a_pending_item_is_queued_once() {
-    // SAFETY: The items are there until the queue is destroyed, which waits for them; nobody uses
-    // it then.
+    // SAFETY: The items are there until the queue is destroyed, which waits for them, and which is
+    // its last use. This task runs until then, too.
     both(|| unsafe {
         let runs = AtomicU32::new(0);
         let hold = Done::new();
         let block = |_| hold.wait();
+        let flusher = AtomicPtr::new(get_current());
         let count = |_| {
+            // Not before the flush waits, which would find it done otherwise.
+            while !(*flusher.load(SeqCst)).is_blocked() {
+                cpu_relax();
+            }
             runs.fetch_add(1, SeqCst);
         };
         let wq = ordered_queue(c"once");
