@@ -20,7 +20,7 @@ use crate::{
     bindings,
     error::{code::EINVAL, Result},
 };
-use core::{alloc::Layout, ptr::NonNull};
+use core::{alloc::Layout, marker::PhantomData, ptr::NonNull};
 
 /// There was no memory.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -173,6 +173,31 @@ pub unsafe trait Allocator {
             )
         };
         debug_assert!(freed.is_ok(), "freeing needs no memory");
+    }
+}
+
+/// Memory to be freed when this is dropped: by then what was in it has been, even if one of the
+/// destructors has panicked.
+///
+/// # Invariants
+///
+/// The pointer is from `A` with the layout, and nothing but this frees it.
+struct Memory<A: Allocator>(NonNull<u8>, Layout, PhantomData<A>);
+
+impl<A: Allocator> Memory<A> {
+    /// # Safety
+    ///
+    /// `ptr` is from `A` with this layout, and is not used after the result is dropped.
+    unsafe fn new<T: ?Sized>(ptr: NonNull<T>, layout: Layout) -> Self {
+        // INVARIANT: The caller's guarantee.
+        Self(ptr.cast(), layout, PhantomData)
+    }
+}
+
+impl<A: Allocator> Drop for Memory<A> {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant it is from `A` with this layout, and is not used again.
+        unsafe { A::free(self.0, self.1) };
     }
 }
 

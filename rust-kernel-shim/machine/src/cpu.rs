@@ -165,9 +165,15 @@ impl Cpu {
     /// `grace_period` on.
     #[inline]
     pub fn enter(&self, count: &Cell<u32>, grace_period: impl FnOnce() -> u64) {
-        count.set(count.get() + 1);
         let sections = self.sections.get();
-        self.sections.set(sections + 1);
+        let Some(open) = sections.checked_add(1) else {
+            // So many guards were forgotten. A count that begins anew would end the section under
+            // all of them.
+            crate::end(format_args!("too many sections are open"));
+        };
+        self.sections.set(open);
+        // By the invariant no greater than `open`.
+        count.set(count.get() + 1);
         if sections == 0 {
             // INVARIANT: `sections` is 1 now. If this store comes before the updater's heavy
             // barrier, its scan sees it and waits; if it comes after, our reads come after the
@@ -200,7 +206,48 @@ impl Cpu {
     /// interrupt handler.
     #[inline]
     pub fn in_atomic(&self) -> bool {
-        let interrupt = self.softirq.get() + self.hardirq.get();
+        let interrupt = self.softirq.get() | self.hardirq.get();
         self.preempt.get() != 0 || self.irqs_off.get() != 0 || interrupt != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vcpu::{Policy, Stuck, Vcpu};
+    use core::any::Any;
+
+    struct NoHooks;
+
+    impl crate::vcpu::Hooks for NoHooks {
+        fn idle(&self) -> bool {
+            false
+        }
+
+        fn time_passed(&self) {}
+
+        fn ended(&self) {}
+
+        fn held_reports(&self) -> Option<u64> {
+            None
+        }
+
+        fn as_any(&self) -> &dyn Any {
+            self
+        }
+    }
+
+    #[test]
+    fn as_many_sections_as_can_be_counted_are_not_none() {
+        let end = Vcpu::run(Policy::Fifo, None, NoHooks, 1 << 20, || {
+            with(|cpu| {
+                cpu.enter(&cpu.rcu, || 1);
+                // As if so many guards had been forgotten.
+                cpu.rcu.set(u32::MAX);
+                cpu.sections.set(u32::MAX);
+                cpu.enter(&cpu.preempt, || 1);
+            });
+        });
+        assert!(matches!(end, Err(Stuck::Bug(said)) if said.ends_with("too many sections are open")));
     }
 }

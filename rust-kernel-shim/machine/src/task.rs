@@ -77,6 +77,13 @@ enum Lifecycle {
     Ended,
 }
 
+/// References that are more than there can be, unless some were forgotten.
+const TOO_MANY: u32 = i32::MAX as u32;
+
+/// Where a count of too many stays: as far from 0 as from `TOO_MANY`, so that references taken or
+/// given back by others before they see it make no difference.
+const SATURATED: u32 = 0xc000_0000;
+
 static NEXT_PID: AtomicI32 = AtomicI32::new(1);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -138,9 +145,12 @@ impl task_struct {
         }
     }
 
-    /// Takes a reference.
+    /// Takes a reference. As with a `refcount_t`, a count that has gone wrong stays where it
+    /// neither wraps nor comes to 0: the task leaks, and is not freed under those who have it.
     pub fn get(&self) {
-        self.usage.fetch_add(1, Relaxed);
+        if self.usage.fetch_add(1, Relaxed) >= TOO_MANY {
+            self.usage.store(SATURATED, Relaxed);
+        }
     }
 
     /// Gives up one reference.
@@ -149,10 +159,13 @@ impl task_struct {
     ///
     /// The caller owns the reference.
     pub unsafe fn put(task: *const Self) {
-        // SAFETY: By the safety requirements the task is live.
-        if unsafe { &*task }.usage.fetch_sub(1, AcqRel) == 1 {
+        // SAFETY: The caller's reference keeps the task.
+        let usage = unsafe { &(*task).usage };
+        match usage.fetch_sub(1, AcqRel) {
             // SAFETY: That was the last reference; the block comes from `new`.
-            drop(unsafe { Box::from_raw(task.cast_mut()) });
+            1 => drop(unsafe { Box::from_raw(task.cast_mut()) }),
+            TOO_MANY.. => usage.store(SATURATED, Relaxed),
+            _ => {}
         }
     }
 
@@ -465,5 +478,28 @@ pub fn relax() {
         }
         #[cfg(loom)]
         None => loom::thread::yield_now(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_that_were_forgotten_keep_the_task() {
+        let task = task_struct::new(b"test", None, 1, Lifecycle::Started);
+        // SAFETY: Just created; it is never freed.
+        let usage = unsafe { &(*task).usage };
+        // As if so many had been forgotten.
+        usage.store(u32::MAX, Relaxed);
+        for _ in 0..3 {
+            // SAFETY: As above.
+            unsafe { &*task }.get();
+        }
+        for _ in 0..5 {
+            // SAFETY: There are many references.
+            unsafe { task_struct::put(task) };
+        }
+        assert_eq!(usage.load(Relaxed), SATURATED);
     }
 }

@@ -9,7 +9,7 @@
 
 use super::{
     allocator::{KVmalloc, Kmalloc, Vmalloc},
-    AllocError, Allocator, Flags, NumaNode,
+    AllocError, Allocator, Flags, Memory, NumaNode,
 };
 use crate::{
     fmt,
@@ -198,10 +198,11 @@ impl<T, A: Allocator> Box<T, A> {
 
     /// Drops the value and keeps the memory.
     pub fn drop_contents(this: Self) -> Box<MaybeUninit<T>, A> {
-        let value = this.0.as_ptr();
-        // SAFETY: The value is ours and is forgotten right below.
-        unsafe { core::ptr::drop_in_place(value) };
-        Self::forget_contents(this)
+        // First, so that unwinding out of the destructor drops the memory alone.
+        let mut memory = Self::forget_contents(this);
+        // SAFETY: The memory still has the value, which is not used again.
+        unsafe { memory.assume_init_drop() };
+        memory
     }
 
     /// Moves the value out and frees the memory.
@@ -381,11 +382,10 @@ impl<T: ?Sized + fmt::Debug, A: Allocator> fmt::Debug for Box<T, A> {
 
 impl<T: ?Sized, A: Allocator> Drop for Box<T, A> {
     fn drop(&mut self) {
-        let layout = Layout::for_value::<T>(self);
+        // SAFETY: The memory is from `A` with this layout, and the value is all that is used of it.
+        let _memory = unsafe { Memory::<A>::new(self.0, Layout::for_value::<T>(self)) };
         // SAFETY: The value is ours and is not used again.
         unsafe { core::ptr::drop_in_place(self.0.as_ptr()) };
-        // SAFETY: The memory is from `A` with this layout and not used again.
-        unsafe { A::free(self.0.cast(), layout) };
     }
 }
 

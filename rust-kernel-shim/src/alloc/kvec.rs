@@ -8,7 +8,7 @@ use super::{
     allocator::{KVmalloc, Kmalloc, Vmalloc},
     flags::__GFP_ZERO,
     layout::ArrayLayout,
-    AllocError, Allocator, Flags, NumaNode,
+    AllocError, Allocator, Flags, Memory, NumaNode,
 };
 use core::{
     marker::PhantomData,
@@ -487,10 +487,10 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
 
 impl<T, A: Allocator> Drop for Vec<T, A> {
     fn drop(&mut self) {
+        // SAFETY: By the invariants, `ptr` is from `A` with this layout; only the elements, which
+        // are dropped first, are used again.
+        let _memory = unsafe { Memory::<A>::new(self.ptr, self.layout.into()) };
         self.clear();
-        // SAFETY: By the invariants, `ptr` is from `A` with this layout, and
-        // it is not used again.
-        unsafe { A::free(self.ptr.cast(), self.layout.into()) };
     }
 }
 

@@ -3,7 +3,7 @@
 //! Iterators that own what they yield.
 
 use super::Vec;
-use crate::alloc::{layout::ArrayLayout, Allocator, Flags, NumaNode};
+use crate::alloc::{layout::ArrayLayout, Allocator, Flags, Memory, NumaNode};
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -79,12 +79,12 @@ impl<T, A: Allocator> Iterator for IntoIter<T, A> {
 
 impl<T, A: Allocator> Drop for IntoIter<T, A> {
     fn drop(&mut self) {
+        // SAFETY: By the invariants, `buf` is from `A` with this layout; only the elements, which
+        // are dropped first, are used again.
+        let _memory = unsafe { Memory::<A>::new(self.buf, self.layout.into()) };
         let rest = ptr::slice_from_raw_parts_mut(self.next, self.len);
         // SAFETY: By the invariants they are initialised, and not used again.
         unsafe { ptr::drop_in_place(rest) };
-        // SAFETY: By the invariants it is from `A` with this layout, and not
-        // used again.
-        unsafe { A::free(self.buf.cast(), self.layout.into()) };
     }
 }
 
