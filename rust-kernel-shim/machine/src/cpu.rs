@@ -248,6 +248,8 @@ mod tests {
                 cpu.enter(&cpu.preempt, || 1);
             });
         });
-        assert!(matches!(end, Err(Stuck::Bug(said)) if said.ends_with("too many sections are open")));
+        assert!(
+            matches!(end, Err(Stuck::Bug(said)) if said.ends_with("too many sections are open"))
+        );
     }
 }

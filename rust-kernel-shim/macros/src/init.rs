@@ -217,6 +217,12 @@ pub(crate) fn expand(initializer: Initializer, kind: Kind) -> Result<TokenStream
     } = initializer;
     shadowing::check(&fields)?;
 
+    let names: Vec<_> = fields.iter().map(|field| &field.name).collect();
+    // As in Linux 7.3, which refers to what is initialised: a field of a packed structure, which
+    // need not be aligned, is refused. It would be written, pinned and dropped where it is.
+    let aligned = quote!(|slot| {
+        let _ = (#(&slot.#names,)*);
+    });
     let error = error
         .or(default_error)
         .unwrap_or_else(|| parse_quote!(::core::convert::Infallible));
@@ -231,5 +237,11 @@ pub(crate) fn expand(initializer: Initializer, kind: Kind) -> Result<TokenStream
         Kind::Movable => quote!(::pinned_init::try_init!),
         Kind::Pinned => quote!(::pinned_init::try_pin_init!),
     };
-    Ok(quote!(#target { #this #path { #fields } ? #error }))
+    Ok(quote!({
+        #[inline(always)]
+        fn aligned<T, E, I: ::pinned_init::PinInit<T, E>>(init: I, _: impl FnOnce(&T)) -> I {
+            init
+        }
+        aligned(#target { #this #path { #fields } ? #error }, #aligned)
+    }))
 }
