@@ -3,10 +3,13 @@
 
 use super::{
     dma_fence, dma_fence_add_callback, dma_fence_is_signaled, dma_fence_remove_callback,
-    dma_fence_test_signaled_flag,
+    fence::SIGNALED,
     wait::{default_wait_cb, dma_fence_default_wait_cb, sleeping},
 };
-use core::ptr::{addr_of_mut, null};
+use core::{
+    ptr::{addr_of_mut, null},
+    slice,
+};
 use kernel::{
     bindings::{
         get_current, kfree, krealloc_node_align, schedule_timeout, set_current_state,
@@ -16,38 +19,6 @@ use kernel::{
     ffi::c_long,
     WARN_ON,
 };
-
-/// Stores the index of the first of `fences` for which `signaled` returns true.
-///
-/// # Safety
-///
-/// As [`dma_fence_wait_any_timeout`].
-unsafe fn find(
-    fences: *mut *mut dma_fence,
-    count: u32,
-    idx: *mut u32,
-    signaled: impl Fn(*mut dma_fence) -> bool,
-) -> bool {
-    for i in 0..count {
-        // SAFETY: There are `count` fences: the caller's guarantee.
-        if signaled(unsafe { *fences.add(i as usize) }) {
-            // SAFETY: `idx` is null or valid: the caller's guarantee.
-            unsafe { set(idx, i) };
-            return true;
-        }
-    }
-    false
-}
-
-/// # Safety
-///
-/// `idx` is null or valid for writes.
-unsafe fn set(idx: *mut u32, i: u32) {
-    if !idx.is_null() {
-        // SAFETY: It is valid for writes: the caller's guarantee.
-        unsafe { idx.write(i) };
-    }
-}
 
 /// Waits until one of the fences has signalled or `timeout` jiffies have passed; enables
 /// signalling. Sleeps.
@@ -71,14 +42,37 @@ pub unsafe fn dma_fence_wait_any_timeout(
     if WARN_ON!(fences.is_null() || count == 0 || timeout < 0) {
         return -(EINVAL as c_long);
     }
-    if timeout == 0 {
+    // SAFETY: There are `count` of them: the caller's guarantee.
+    let fences = unsafe { slice::from_raw_parts(fences, count as usize) };
+    // SAFETY: It is null or valid for writes: the caller's guarantee.
+    let idx = unsafe { idx.as_mut() };
+    let mut found = None;
+    let ret = if timeout == 0 {
         // SAFETY: The caller has references to the fences.
-        let is_signaled = |fence| unsafe { dma_fence_is_signaled(fence) };
-        // SAFETY: The caller's guarantees are the same.
-        return unsafe { find(fences, count, idx, is_signaled) }.into();
+        found = fences
+            .iter()
+            .position(|fence| unsafe { dma_fence_is_signaled(*fence) });
+        found.is_some().into()
+    } else {
+        // SAFETY: The caller has references to the fences, and does not hold their locks.
+        unsafe { wait_any(fences, intr, timeout, &mut found) }
+    };
+    if let (Some(idx), Some(found)) = (idx, found) {
+        // CAST: It is less than `count`.
+        *idx = found as u32;
     }
+    ret
+}
 
-    let Some(size) = size_of::<default_wait_cb>().checked_mul(count as usize) else {
+/// As [`dma_fence_wait_any_timeout`], with a timeout; stores an index in `found`.
+#[track_caller]
+unsafe fn wait_any(
+    fences: &[*mut dma_fence],
+    intr: bool,
+    timeout: c_long,
+    found: &mut Option<usize>,
+) -> c_long {
+    let Some(size) = size_of::<default_wait_cb>().checked_mul(fences.len()) else {
         return -(ENOMEM as c_long);
     };
     // SAFETY: There is no block to replace.
@@ -101,24 +95,21 @@ pub unsafe fn dma_fence_wait_any_timeout(
     unsafe {
         let mut ret = timeout;
         let mut added = 0;
-        let mut signaled = false;
-        while added < count && !signaled {
-            let (fence, cb) = (*fences.add(added as usize), cb.add(added as usize));
+        while added < fences.len() && found.is_none() {
+            let cb = cb.add(added);
             (*cb).task = get_current();
             let base = addr_of_mut!((*cb).base);
-            if dma_fence_add_callback(fence, base, Some(dma_fence_default_wait_cb)) == 0 {
+            if dma_fence_add_callback(fences[added], base, Some(dma_fence_default_wait_cb)) == 0 {
                 added += 1;
             } else {
-                set(idx, added);
-                signaled = true;
+                *found = Some(added);
             }
         }
-        if !signaled {
+        if found.is_none() {
             while ret > 0 {
                 set_current_state(sleeping(intr));
-                if find(fences, count, idx, |fence| {
-                    dma_fence_test_signaled_flag(fence)
-                }) {
+                *found = fences.iter().position(|fence| (**fence).test(SIGNALED));
+                if found.is_some() {
                     break;
                 }
                 ret = schedule_timeout(ret);
@@ -128,10 +119,8 @@ pub unsafe fn dma_fence_wait_any_timeout(
             }
             set_current_state(TASK_RUNNING);
         }
-        while added > 0 {
-            added -= 1;
-            let cb = cb.add(added as usize);
-            dma_fence_remove_callback(*fences.add(added as usize), addr_of_mut!((*cb).base));
+        for (n, fence) in fences[..added].iter().enumerate().rev() {
+            dma_fence_remove_callback(*fence, addr_of_mut!((*cb.add(n)).base));
         }
         kfree(cb.cast());
         ret

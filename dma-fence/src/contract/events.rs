@@ -26,139 +26,104 @@ pub(crate) fn known() -> usize {
 }
 
 macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) $body:block)*) => {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) = $told:expr;)*) => {
         $($(#[$doc])*
         #[inline]
         #[track_caller]
         pub(crate) fn $name($($arg: $type),*) {
-            if CHECKS $body
+            if CHECKS {
+                $told;
+            }
         })*
     };
 }
 
 events! {
     /// `dma_fence_init()` has initialised a fence, with a lock of its own if `lock` is null.
-    init(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock_t) {
+    init(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock_t) =
         if life::begins(fence, ops, lock) {
             watch::begins();
-        }
-    }
+        };
 
     /// The ops of the fence reach a context, two names, and data, which are at these addresses.
-    declare(fence: *const dma_fence, context: usize, names: [usize; 2], data: usize) {
+    declare(fence: *const dma_fence, context: usize, names: [usize; 2], data: usize) =
         reach::declares(fence, context, names, data);
-    }
 
     /// The fence can be found by others than its issuer.
-    publish(fence: *const dma_fence) {
-        life::published(fence);
-    }
+    publish(fence: *const dma_fence) = life::published(fence);
 
     /// The issuer's side goes without a signal.
-    forget(fence: *const dma_fence) {
-        pending::forgotten(fence);
-    }
+    forget(fence: *const dma_fence) = pending::forgotten(fence);
 
     /// `dma_fence_set_error()` is about to set an error.
-    set_error(fence: &dma_fence, error: c_int) {
-        state::error_before_signal(fence, error);
-    }
+    set_error(fence: &dma_fence, error: c_int) = state::error_before_signal(fence, error);
 
     /// `dma_fence_signal_timestamp_locked()` is about to set the bit, unless it is set. A grace
     /// period counts from here on: a task that sees the bit may ask for one at once.
-    signal(fence: &dma_fence) {
-        life::signals(fence);
-    }
+    signal(fence: &dma_fence) = life::signals(fence);
 
     /// It has set the bit; the ops are still attached.
-    signaled(fence: &dma_fence) {
-        life::signalled(fence);
-    }
+    signaled(fence: &dma_fence) = life::signalled(fence);
 
     /// `dma_fence_put()` is about to drop a reference, maybe the last.
-    put(fence: &dma_fence) {
+    put(fence: &dma_fence) = {
         watch::look_at_the_clock();
         life::puts(fence);
-    }
+    };
 
-    /// `dma_fence_release()`: the last reference is gone; `pending` says whether callbacks are
-    /// pending.
-    release(fence: &dma_fence, pending: bool) {
+    /// `dma_fence_release()`: the last reference is gone, maybe while callbacks are pending.
+    release(fence: &dma_fence, pending: bool) = {
         ops::last_put(fence);
         pending::released(fence, pending);
-    }
+    };
 
     /// It will not take the lock of the fence any more.
-    destroy(fence: &dma_fence) {
-        life::released(fence);
-    }
+    destroy(fence: &dma_fence) = life::released(fence);
 
     /// The lock of the fence is about to be taken.
-    lock(fence: &dma_fence) {
-        ops::lock_taken(fence);
-    }
+    lock(fence: &dma_fence) = ops::lock_taken(fence);
 
     /// `dma_fence_add_callback()` is about to add a callback; or, if it is not `pending`, it was too
     /// late, and it is as if it had been called.
-    add_callback(fence: &dma_fence, cb: *mut dma_fence_cb, pending: bool) {
+    add_callback(fence: &dma_fence, cb: *mut dma_fence_cb, pending: bool) =
         callback::added(fence, cb, pending);
-    }
 
     /// The callback that was just added, if it was, is wanted by code that is there.
-    add_callback_at(cb: *mut dma_fence_cb, at: &'static Location<'static>) {
+    add_callback_at(cb: *mut dma_fence_cb, at: &'static Location<'static>) =
         callback::added_at(cb, at);
-    }
 
     /// `dma_fence_remove_callback()` takes back a callback, if that is `pending`.
-    remove_callback(fence: &dma_fence, cb: *mut dma_fence_cb, pending: bool) {
+    remove_callback(fence: &dma_fence, cb: *mut dma_fence_cb, pending: bool) =
         callback::removed(fence, cb, pending);
-    }
 
     /// A callback is about to be called.
-    callback_begin(fence: &dma_fence, cb: *mut dma_fence_cb) {
-        ops::callback_begins(fence, cb);
-    }
+    callback_begin(fence: &dma_fence, cb: *mut dma_fence_cb) = ops::callback_begins(fence, cb);
 
     /// An op is about to be called.
-    call_begin(fence: &dma_fence, call: Call) {
-        ops::call_begins(fence, call, None);
-    }
+    call_begin(fence: &dma_fence, call: Call) = ops::call_begins(fence, call, None);
 
     /// The op or callback has returned.
-    call_end() {
-        ops::call_ends();
-    }
+    call_end() = ops::call_ends();
 
-    /// The op `signaled` has answered `dma_fence_is_signaled()`; its call is not over for the
-    /// checks.
-    is_signaled(fence: &dma_fence, answer: bool) {
-        state::signaled_monotonic(fence, answer);
-    }
+    /// The op `signaled` has answered `dma_fence_is_signaled()`; its call is not over yet.
+    is_signaled(fence: &dma_fence, answer: bool) = state::signaled_monotonic(fence, answer);
 
     /// `dma_fence_is_later()`: two fences are about to be compared.
-    is_later(f1: &dma_fence, f2: &dma_fence) {
-        state::compare_same_context(f1, f2);
-    }
+    is_later(f1: &dma_fence, f2: &dma_fence) = state::compare_same_context(f1, f2);
 
     /// `dma_fence_driver_name()` or `dma_fence_timeline_name()` is called.
-    name(fence: &dma_fence) {
-        names::names_in_one_rcu_section(fence);
-    }
+    name(fence: &dma_fence) = names::names_in_one_rcu_section(fence);
 
     /// An op has returned a name, which may be used until the section ends: the driver's is number
     /// 0, the timeline's number 1.
-    name_returned(fence: &dma_fence, which: usize, name: *const c_char) {
+    name_returned(fence: &dma_fence, which: usize, name: *const c_char) = {
         reach::name_returned(fence, which, name);
         names::escapes(fence, name);
-    }
+    };
 
     /// The table of ops is used itself, where the core would have looked at the bit.
-    ops_ptr(fence: &dma_fence) {
-        ops::table_used(fence);
-    }
+    ops_ptr(fence: &dma_fence) = ops::table_used(fence);
 
     /// What is in this memory is about to be dropped, without the memory being freed.
-    drop_in_place(addr: usize, size: usize) {
-        debug_check_no_obj_freed(addr, size);
-    }
+    drop_in_place(addr: usize, size: usize) = debug_check_no_obj_freed(addr, size);
 }

@@ -13,9 +13,10 @@ use kernel::bindings::{
     debug_call, debug_call_begins, debug_call_ends,
     debugobjects::ModuleText,
     rcu_section,
-    rule::{checking, this_machine, Evidence, Place},
+    rule::{checking, this_machine, Place},
     DriverCall, BUG,
 };
+use kernel::ffi::c_int;
 
 /// A callback is about to be called.
 #[track_caller]
@@ -126,79 +127,68 @@ pub(super) fn last_put(fence: *const dma_fence) {
     }
 }
 
-fn gone(record: &Record, what: core::fmt::Arguments<'_>, at: Evidence<'_>) {
-    record.report(&UNLOAD_AFTER_DETACH, what, [record.signalled(), at]);
-}
-
 /// An op of a module that is gone is called.
 fn unload_after_detach(record: &Record, call: Call, at: At) {
     if UNLOAD_AFTER_DETACH.look() && record.module_gone {
-        let what = call.what();
-        let called = ("called", Place::Here(at));
-        gone(
-            record,
-            format_args!("{what} of a module that was unloaded is called"),
-            called,
+        record.report(
+            &UNLOAD_AFTER_DETACH,
+            format_args!("{} of a module that was unloaded is called", call.what()),
+            [record.signalled(), ("called", Place::Here(at))],
         );
     }
 }
 
-/// A module goes, a grace period after its exit: no fence of its code may call into it any more.
+/// A module goes, a grace period after its exit: no callback that its code has added may be pending
+/// any more, and no fence that it has made may call into it.
 ///
 /// Among threads that run freely those of other tests use the same code, whether it is loaded or
-/// not; so there it goes for the fences that this task has made, and in a machine with a
-/// virtual CPU for all.
+/// not; so there it goes for what this task has made, and in a machine with a virtual CPU for all.
 #[track_caller]
 pub(super) fn module_gone(module: &ModuleText) {
-    let (machine, task) = (this_machine(), record::this_task());
-    let name = module.name.to_str().unwrap_or("?");
-    let left = RECORDS.filter_map(|_, record| {
-        let left = record.machine == machine
-            && (machine != 0 || record.task == task)
-            && record.published.is_some()
+    let (this, task) = (this_machine(), record::this_task());
+    let is_its = |machine: u64, maker: c_int, made: u64, at: At| {
+        machine == this
+            && (machine != 0 || maker == task)
+            && made > module.loaded
+            && module.has(at.file())
+    };
+    let fences = RECORDS.filter_map(|_, record| {
+        let left = record.published.is_some()
             && !record.released
             && (record.signalled.is_none() || record.keeps_ops)
-            && record.made > module.loaded
-            && module.has(record.created.file());
+            && is_its(record.machine, record.task, record.made, record.created);
         record.module_gone |= left;
         left.then_some(*record)
     });
-    UNLOAD_AFTER_DETACH.look();
-    callback_left(module);
-    let Some(record) = left.into_iter().next() else {
-        return;
-    };
-    if checking() {
-        gone(
-            &record,
-            format_args!("the module {name} is unloaded while a fence can call into it"),
-            ("module unloaded", Place::Here(Location::caller())),
-        );
-    }
-}
-
-/// A module goes whose code has added a callback that is pending.
-#[track_caller]
-fn callback_left(module: &ModuleText) {
-    let (machine, task) = (this_machine(), record::this_task());
-    let left = CALLBACKS.filter_map(move |_, callback| {
+    let callbacks = CALLBACKS.filter_map(|_, callback| {
         let left = callback.pending
-            && callback.machine == machine
-            && (machine != 0 || callback.task == task)
-            && callback.made > module.loaded
-            && module.has(callback.added.file());
+            && is_its(
+                callback.machine,
+                callback.task,
+                callback.made,
+                callback.added,
+            );
         left.then_some(*callback)
     });
-    if let (Some(callback), true) = (left.into_iter().next(), checking()) {
-        let name = module.name.to_str().unwrap_or("?");
+    let (fence, callback) = (fences.into_iter().next(), callbacks.into_iter().next());
+    if !UNLOAD_AFTER_DETACH.look() {
+        return;
+    }
+    let name = module.name.to_str().unwrap_or("?");
+    let unloaded = ("module unloaded", Place::Here(Location::caller()));
+    if let Some(callback) = callback {
         UNLOAD_AFTER_DETACH.report_on(
             callback.subject,
             Place::At(callback.created),
             format_args!("the module {name} is unloaded while its callback is pending"),
-            [
-                ("callback added", Place::At(callback.added)),
-                ("module unloaded", Place::Here(Location::caller())),
-            ],
+            [("callback added", Place::At(callback.added)), unloaded],
+        );
+    }
+    if let Some(fence) = fence {
+        fence.report(
+            &UNLOAD_AFTER_DETACH,
+            format_args!("the module {name} is unloaded while a fence can call into it"),
+            [fence.signalled(), unloaded],
         );
     }
 }

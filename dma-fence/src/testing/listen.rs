@@ -90,48 +90,25 @@ pub struct Listening<L: Listener> {
 }
 
 impl<L: Listener> Listening<L> {
+    const KINDS: [Kind; 3] = [Kind::Init, Kind::Signaled, Kind::Destroy];
     const PROBES: [(&'static tracepoint, Probe); 3] = [
-        (&bindings::__tracepoint_dma_fence_init, Self::on_init),
-        (
-            &bindings::__tracepoint_dma_fence_signaled,
-            Self::on_signaled,
-        ),
-        (&bindings::__tracepoint_dma_fence_destroy, Self::on_destroy),
+        (&bindings::__tracepoint_dma_fence_init, Self::probe::<0>),
+        (&bindings::__tracepoint_dma_fence_signaled, Self::probe::<1>),
+        (&bindings::__tracepoint_dma_fence_destroy, Self::probe::<2>),
     ];
 
     fn data(&self) -> *mut c_void {
         ptr::from_ref(self.listener).cast_mut().cast()
     }
 
-    /// # Safety
+    /// Tells of an event of the kind `KINDS[KIND]`.
     ///
-    /// As [`tell`](Self::tell); the ops are attached.
-    unsafe extern "C" fn on_init(listener: *mut c_void, fence: *mut c_void) {
-        // SAFETY: The caller's guarantees are the same.
-        unsafe { Self::tell(listener, fence.cast(), Kind::Init) }
-    }
-
-    /// # Safety
-    ///
-    /// As [`tell`](Self::tell); the ops are attached.
-    unsafe extern "C" fn on_signaled(listener: *mut c_void, fence: *mut c_void) {
-        // SAFETY: The caller's guarantees are the same.
-        unsafe { Self::tell(listener, fence.cast(), Kind::Signaled) }
-    }
-
-    /// # Safety
-    ///
-    /// As [`tell`](Self::tell).
-    unsafe extern "C" fn on_destroy(listener: *mut c_void, fence: *mut c_void) {
-        // SAFETY: The caller's guarantees are the same.
-        unsafe { Self::tell(listener, fence.cast(), Kind::Destroy) }
-    }
-
     /// # Safety
     ///
     /// `listener` is an `L`; `fence` is valid, and this is a read-side section. Unless it is
     /// destroyed, its ops are attached.
-    unsafe fn tell(listener: *mut c_void, fence: *mut dma_fence, kind: Kind) {
+    unsafe extern "C" fn probe<const KIND: usize>(listener: *mut c_void, fence: *mut c_void) {
+        let (fence, kind): (*mut dma_fence, _) = (fence.cast(), Self::KINDS[KIND]);
         // SAFETY: They are valid, and the names are used inside the section in which they are asked
         // for: of the ops, as the class `dma_fence_ops` of events does, while these are attached.
         unsafe {
