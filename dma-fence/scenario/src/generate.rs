@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Random scenarios, for replays that must end well whatever they are told.
+//! Random scenarios, for the replays that must end well whatever they are told, and for those
+//! that a model predicts.
 //!
-//! They are sense and nonsense mixed: most commands name fences that exist, many
-//! are refused. They leave fences, callbacks and threads behind on purpose, in
-//! whatever state these are.
+//! They are sense and nonsense mixed: most commands name fences that exist, many are refused. They
+//! leave fences, callbacks and threads behind on purpose, in whatever state these are.
 
 use fastrand::Rng;
 
-const CONTEXTS: [&str; 3] = ["A", "B", "D"];
+/// Numbers at which a comparison may go wrong, besides small ones.
+const SEQNOS: [&str; 8] = [
+    "0",
+    "0x7fffffff",
+    "0x80000001",
+    "0xffffffff",
+    "0x100000000",
+    "0x100000002",
+    "4294967294",
+    "18446744073709551615",
+];
 
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
+    "seqno64",
     "enable_signaling",
     "enable_signaling=false",
     "enable_signaling=-EIO",
@@ -26,42 +37,44 @@ const OPTIONS: [&str; 14] = [
     "timeline=line",
 ];
 
-/// Commands that may run anywhere but in a thread. F is a fence, B a callback.
-const CALLS: [&str; 34] = [
-    "signal F",
-    "signal F",
-    "signal_locked F",
-    "signal_timestamp F 9",
-    "signal_timestamp_locked F 9",
-    "check_and_signal F",
-    "check_and_signal_locked F",
-    "put F",
-    "put F",
-    "get F",
-    "refs F",
-    "is_signaled F",
-    "is_signaled_locked F",
-    "test_signaled_flag F",
-    "get_status F",
-    "get_status_locked F",
-    "set_error F -EIO",
-    "error F",
-    "add_callback F B",
-    "add_callback F B",
-    "add_callback F B",
-    "remove_callback F B",
-    "enable_signaling F",
-    "describe F",
-    "driver_name F",
-    "timeline_name F",
-    "timestamp F",
-    "flags F",
-    "lock_held F",
-    "complete F",
-    "complete F 1",
-    "set_deadline F 5",
-    "later F F",
-    "emit F",
+/// Commands that may run anywhere but in a thread, a line of them for each subject. F is a fence
+/// that is there, N as well or NULL, B a callback; R is a fence and what was added to it last.
+const CALLS: [&[&str]; 22] = [
+    &["signal N", "signal F", "signal_locked F"],
+    &[
+        "signal_timestamp N 9",
+        "signal_timestamp_locked F 1999999999",
+    ],
+    &["check_and_signal F", "check_and_signal_locked F"],
+    &["put N", "put F"],
+    &["put F"],
+    &["get N", "get F", "refs F"],
+    &[
+        "is_signaled F",
+        "is_signaled_locked F",
+        "test_signaled_flag F",
+    ],
+    &["get_status F", "get_status_locked F"],
+    &[
+        "set_error F -EIO",
+        "set_error F 0",
+        "set_error F 1",
+        "set_error F -4095",
+        "set_error F -4096",
+    ],
+    &["error F", "timestamp F"],
+    &["flags F", "ops F", "lock_held F"],
+    &["add_callback N B", "add_callback F B"],
+    &["add_callback F B"],
+    &["add_callback F B"],
+    &["remove_callback R", "remove_callback F B"],
+    &["enable_signaling F"],
+    &["describe F", "driver_name F", "timeline_name F"],
+    &["complete F", "complete F 1"],
+    &["set_deadline F 5"],
+    &["later F F", "is_later F F", "is_later_or_same F F"],
+    &["seqno F", "context_of F", "emit F"],
+    &["get_status F", "flags F", "error F", "refs F"],
 ];
 
 /// Commands that wait, in a thread for as long as it takes.
@@ -77,19 +90,25 @@ const WAITS: [&str; 8] = [
 ];
 
 /// Commands that wait at top, some of them in vain.
-const TOP_WAITS: [&str; 6] = [
+const TOP_WAITS: [&str; 12] = [
     "wait F",
     "wait_timeout F 0",
     "wait_timeout F 2",
+    "wait_timeout F 20 intr",
+    "wait_timeout F -1",
     "wait_timeout F 9223372036854775807",
+    "default_wait F 0",
     "default_wait F 1",
+    "wait_any_timeout 0 F F",
     "wait_any_timeout 1 F F",
+    "wait_any_timeout 5 F",
+    "wait_any_timeout 5",
 ];
 
 /// A random scenario of some fifty lines.
 ///
-/// The same seed gives the same scenario. With `mutate`, about a tenth of its
-/// bytes is replaced, left out or doubled.
+/// The same seed gives the same scenario. With `mutate`, about a tenth of its bytes is replaced,
+/// left out or doubled.
 ///
 /// # Examples
 ///
@@ -100,114 +119,133 @@ const TOP_WAITS: [&str; 6] = [
 /// assert_ne!(generate(7, false), generate(8, false));
 /// ```
 pub fn generate(seed: u64, mutate: bool) -> Vec<u8> {
-    let mut scenario = Scenario {
-        rng: Rng::with_seed(seed),
-        text: format!("# Random scenario of seed {seed}.\ncontext A B D\nlock L\nlock M\n"),
-        fences: 0,
-        threads: 0,
-    };
-    for _ in 0..scenario.rng.usize(30..60) {
-        scenario.step();
-    }
-    let Scenario { mut rng, text, .. } = scenario;
+    let mut rng = Rng::with_seed(seed);
+    let seeds: Vec<u64> = (0..rng.usize(30..60)).map(|_| rng.u64(..)).collect();
+    let text = scenario(&seeds, true).into_bytes();
     if mutate {
-        self::mutate(&mut rng, text.as_bytes())
+        self::mutate(&mut rng, &text)
     } else {
-        text.into_bytes()
+        text
     }
 }
 
-struct Scenario {
-    rng: Rng,
-    text: String,
-    fences: usize,
-    threads: usize,
+/// A random scenario, with a line for each of the seeds, and threads if they are wanted.
+///
+/// What a seed makes depends on those before it only by how many fences, callbacks and threads
+/// there are, so that a seed can be left out.
+pub fn scenario(seeds: &[u64], threads: bool) -> String {
+    let mut text = "context A B D\nlock L\nlock M\n".to_owned();
+    let mut made = Made {
+        added: "f1 c1".to_owned(),
+        ..Made::default()
+    };
+    for &seed in seeds {
+        made.rng.seed(seed);
+        text.push_str(&made.line(threads));
+        text.push('\n');
+    }
+    text
 }
 
-impl Scenario {
+/// What the scenario has made so far.
+#[derive(Default)]
+struct Made {
+    rng: Rng,
+    fences: usize,
+    callbacks: usize,
+    threads: usize,
+    /// A fence, and the callback that was added to it last.
+    added: String,
+}
+
+impl Made {
     fn choose<'a>(&mut self, from: &[&'a str]) -> &'a str {
         self.rng.choice(from).copied().unwrap_or_default()
     }
 
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
+    /// One of so many things, rather one of the last.
+    fn recent(&mut self, made: usize) -> usize {
+        let back = (0..3).map(|_| self.rng.usize(0..8)).min();
+        made.saturating_sub(back.unwrap_or_default()).max(1)
     }
 
-    /// The command with its F and B replaced by names.
+    /// The command with its capital letters replaced by names.
     fn fill(&mut self, command: &str) -> String {
         let words: Vec<String> = command
             .split(' ')
             .map(|word| match word {
+                "N" if self.rng.u8(..) < 64 => "NULL".to_owned(),
                 "F" if self.rng.u8(..) == 0 => "NULL".to_owned(),
-                "F" => format!("f{}", self.rng.usize(1..=self.fences.max(1))),
-                "B" => format!("c{}", self.rng.usize(0..6)),
+                "F" | "N" => format!("f{}", self.recent(self.fences)),
+                "B" => format!("c{}", self.recent(self.callbacks)),
+                "R" => self.added.clone(),
                 word => word.to_owned(),
             })
             .collect();
         words.join(" ")
     }
 
-    fn fence(&mut self) {
+    fn call(&mut self) -> String {
+        let subject = self.rng.choice(CALLS).unwrap_or_default();
+        let call = self.choose(subject);
+        self.fill(call)
+    }
+
+    fn fence(&mut self) -> String {
         self.fences += 1;
         let name = self.fences;
-        if self.rng.usize(0..10) == 0 {
-            let stub = self.choose(&["get_stub", "allocate_private_stub"]);
-            let time = if stub == "get_stub" { "" } else { " 77" };
-            return self.line(&format!("{stub} f{name}{time}"));
+        match self.rng.u8(0..20) {
+            0 => return format!("get_stub f{name}"),
+            1 => return format!("allocate_private_stub f{name} 77"),
+            _ => (),
         }
-        let context = self.choose(&CONTEXTS);
-        let number = if self.rng.bool() {
-            name as u64
+        let context = self.choose(&["A", "A", "A", "B", "D"]);
+        let small = name.to_string();
+        let seqno = if self.rng.bool() {
+            &small
         } else {
-            0xffff_fff8 + name as u64
+            self.choose(&SEQNOS)
         };
-        let mut line = format!("fence f{name} {context} {number}");
+        let mut line = format!("fence f{name} {context} {seqno}");
         for option in OPTIONS {
-            if self.rng.usize(0..7) == 0 {
+            if self.rng.u8(0..7) == 0 {
                 line.push(' ');
                 line.push_str(option);
             }
         }
-        self.line(&line);
+        line
     }
 
-    fn step(&mut self) {
-        let kind = if self.fences < 2 {
-            0
-        } else {
-            self.rng.usize(0..100)
-        };
-        match kind {
-            0..18 => self.fence(),
-            18..34 => {
-                // A callback that signals what has callbacks nests.
-                let call = self.choose(&CALLS);
-                let call = self.fill(call);
-                let callback = self.rng.usize(0..6);
-                self.line(&format!("callback c{callback} {call}"));
-            }
-            34..41 => {
+    /// A new callback with what it does. One that signals what has callbacks nests.
+    fn callback(&mut self) -> String {
+        self.callbacks += 1;
+        let name = self.callbacks;
+        let actions = (0..self.rng.u8(0..4)).map(|_| format!("callback c{name} {}\n", self.call()));
+        let actions: String = actions.collect();
+        self.added = format!("f{} c{name}", self.recent(self.fences));
+        format!("{actions}add_callback {}", self.added)
+    }
+
+    fn line(&mut self, threads: bool) -> String {
+        if self.fences < 2 {
+            return self.fence();
+        }
+        match self.rng.u8(0..100) {
+            0..10 => self.fence(),
+            10..28 => self.callback(),
+            28..35 => {
                 let wait = self.choose(&TOP_WAITS);
-                let wait = self.fill(wait);
-                self.line(&wait);
+                self.fill(wait)
             }
-            41..49 => {
+            35 => "context".to_owned(),
+            36..46 if threads => {
                 self.threads += 1;
                 let wait = self.choose(&WAITS);
                 let wait = self.fill(wait);
-                let name = self.threads;
-                self.line(&format!("thread t{name} {wait}"));
+                format!("thread t{} {wait}", self.threads)
             }
-            49..53 => {
-                let name = self.rng.usize(1..=self.threads.max(1));
-                self.line(&format!("interrupt t{name}"));
-            }
-            _ => {
-                let call = self.choose(&CALLS);
-                let call = self.fill(call);
-                self.line(&call);
-            }
+            46..52 if threads => format!("interrupt t{}", self.recent(self.threads)),
+            _ => self.call(),
         }
     }
 }

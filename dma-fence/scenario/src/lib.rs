@@ -17,7 +17,7 @@ mod callback;
 mod command;
 mod compare;
 mod fence;
-pub mod generate;
+mod generate;
 mod lock;
 mod name;
 mod number;
@@ -32,7 +32,7 @@ mod statement;
 mod thread;
 
 pub use compare::{compare, compare_named};
-pub use generate::generate;
+pub use generate::{generate, scenario};
 pub use replay::replay;
 
 /// What came of a scenario.

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the C mirror does and the language of the scenarios has no words for.
+
+use ::dma_fence::{
+    bindings::{self as c, dma_fence, dma_fence_ops, seq_file},
+    testing::EVENTS,
+    Fence, FenceContext, FenceContextOps,
+};
+use kernel::{
+    bindings::{
+        allow_signal, get_current, kzalloc_obj, rcu_read_lock, rcu_read_unlock, send_sig,
+        GFP_KERNEL, SIGUSR1,
+    },
+    ffi::c_char,
+    prelude::{GFP_KERNEL as MAY_SLEEP, *},
+    sync::{aref::ARef, Arc},
+    testing::{vcpu, without_checks},
+    time::{delay::fsleep, hrtimer::HrTimerExpires as _, Delta, Instant, Monotonic},
+    workqueue,
+};
+use std::ptr::null_mut;
+
+extern "C" fn name(_fence: *mut dma_fence) -> *const c_char {
+    c"name".as_char_ptr()
+}
+
+/// A fence with these numbers and one reference, which is the caller's.
+fn fence(seqno64: bool, context: u64, seqno: u64) -> *mut dma_fence {
+    let ops = const {
+        &dma_fence_ops {
+            get_driver_name: Some(name),
+            get_timeline_name: Some(name),
+            enable_signaling: None,
+            signaled: None,
+            wait: None,
+            release: None,
+            set_deadline: None,
+        }
+    };
+    let init = if seqno64 {
+        c::dma_fence_init64
+    } else {
+        c::dma_fence_init
+    };
+    // SAFETY: The memory is new, and freed with the fence; the ops are static.
+    unsafe {
+        let fence = kzalloc_obj::<dma_fence>(GFP_KERNEL);
+        init(fence, ops, null_mut(), context, seqno);
+        fence
+    }
+}
+
+#[test]
+fn a_reference_in_a_section_is_none_to_what_is_going() {
+    let mut fence = fence(false, 1, 1);
+    // SAFETY: The fence is valid until the section ends, and each reference is dropped once.
+    unsafe {
+        rcu_read_lock();
+        assert_eq!(c::dma_fence_get_rcu(fence), fence);
+        assert_eq!(c::dma_fence_get_rcu_safe(&mut fence), fence);
+        c::dma_fence_signal(fence);
+        for _ in 0..3 {
+            c::dma_fence_put(fence);
+        }
+        assert!(c::dma_fence_get_rcu(fence).is_null());
+        rcu_read_unlock();
+    }
+}
+
+#[test]
+fn a_fence_knows_that_it_was_initialised() {
+    // SAFETY: Null is allowed, and so is memory of zeroes; the other is a valid fence.
+    unsafe {
+        assert!(!c::dma_fence_was_initialized(null_mut()));
+        let blank = kzalloc_obj::<dma_fence>(GFP_KERNEL);
+        assert!(!c::dma_fence_was_initialized(blank));
+        c::dma_fence_free(blank);
+        let fence = fence(false, 1, 1);
+        assert!(c::dma_fence_was_initialized(fence));
+        c::dma_fence_put(fence);
+    }
+}
+
+#[test]
+fn numbers_compare_by_the_width_of_the_fence() {
+    const HALF: u64 = 1 << 31;
+    for (a, b, narrow, wide) in [
+        (2, 1, true, true),
+        (1, 1, false, false),
+        (0, u64::from(u32::MAX), true, false),
+        (HALF - 1, 0, true, true),
+        (HALF, 0, false, true),
+        (1 << 32, 0, false, true),
+        (0, u64::MAX, true, false),
+    ] {
+        for (seqno64, later) in [(false, narrow), (true, wide)] {
+            let fence = fence(seqno64, 1, 1);
+            // SAFETY: The fence is valid; its only reference is dropped last.
+            unsafe {
+                assert_eq!(c::__dma_fence_is_later(fence, a, b), later, "{a} {b}");
+                c::dma_fence_put(fence);
+            }
+        }
+    }
+}
+
+#[test]
+fn contexts_are_allocated_in_a_row() {
+    // Others allocate as well, so that nothing more is certain.
+    // SAFETY: Any number of contexts may be asked for.
+    let [first, next] = [5, 1].map(|n| unsafe { c::dma_fence_context_alloc(n) });
+    assert!(first > 0 && next >= first + 5);
+}
+
+#[test]
+fn an_event_shows_half_of_the_numbers_and_a_description_all() {
+    let fence = fence(true, 0x7_0000_0003, 0x9_0000_0004);
+    let mut event = String::new();
+    let mut buffer = [0; 256];
+    let mut seq = seq_file {
+        buf: buffer.as_mut_ptr(),
+        size: buffer.len(),
+        count: 0,
+    };
+    // SAFETY: The fence is valid until its only reference is dropped; the buffer outlives the call.
+    unsafe {
+        rcu_read_lock();
+        EVENTS[0].print(fence.cast(), &mut event).unwrap();
+        rcu_read_unlock();
+        c::dma_fence_describe(fence, &mut seq);
+        c::dma_fence_put(fence);
+    }
+    assert_eq!(event, "driver=name timeline=name context=3 seqno=4");
+    assert_eq!(
+        String::from_utf8_lossy(&buffer[..seq.count]),
+        "30064771075:38654705668 name name unsignalled\n"
+    );
+}
+
+#[test]
+fn wait_any_may_be_given_nothing() {
+    let mut fence = fence(false, 1, 1);
+    let any = |fences, count| {
+        // SAFETY: As many fences as `count` says, and nowhere to write the index to.
+        unsafe { c::dma_fence_wait_any_timeout(fences, count, false, 5, null_mut()) }
+    };
+    assert_eq!(without_checks(|| any(null_mut(), 0)), -22);
+    // SAFETY: The fence is valid; its only reference is dropped last.
+    unsafe {
+        c::dma_fence_signal(fence);
+        assert_eq!(any(&mut fence, 1), 5);
+        c::dma_fence_put(fence);
+    }
+}
+
+#[test]
+fn a_signal_that_came_before_ends_a_wait_unless_the_fence_has_signalled() {
+    const ERESTARTSYS: isize = -512;
+    let waited = vcpu::fifo(|| {
+        let fence = fence(false, 1, 1);
+        // SAFETY: The task is the current one; the fence is valid until its only reference is
+        // dropped.
+        unsafe {
+            allow_signal(SIGUSR1);
+            send_sig(SIGUSR1, get_current(), 1);
+            let wait = |intr, timeout| c::dma_fence_wait_timeout(fence, intr, timeout);
+            let pending = [wait(true, 7), wait(true, 0), wait(false, 7)];
+            c::dma_fence_signal(fence);
+            let signalled = wait(true, 7);
+            c::dma_fence_put(fence);
+            (pending, signalled)
+        }
+    });
+    assert_eq!(waited, Ok(([ERESTARTSYS, ERESTARTSYS, 0], 7)));
+}
+
+struct Plain;
+
+impl FenceContextOps for Plain {
+    type FenceDataType = ();
+}
+
+#[test]
+fn time_is_exact() {
+    vcpu::fifo(|| {
+        let context = FenceContext::new(1, c"driver", c"timeline", Plain);
+        let context = Arc::pin_init(context, MAY_SLEEP).unwrap();
+        let allocation = FenceContext::new_arc_fence_allocation(&context, ()).unwrap();
+        let issued = allocation.new_fence();
+        let fence: ARef<Fence> = issued.as_fence().into();
+        let start = Instant::<Monotonic>::now();
+        let signals = move || {
+            fsleep(Delta::from_millis(100));
+            issued.signal(Ok(()));
+        };
+        workqueue::system().try_spawn(MAY_SLEEP, signals).unwrap();
+        // 25 of the jiffies have passed.
+        assert_eq!(fence.wait_timeout(1000), Some(975));
+        assert_eq!(start.elapsed(), Delta::from_millis(100));
+        let time = fence.timestamp().unwrap();
+        assert_eq!(time.as_nanos(), start.as_nanos() + 100_000_000);
+    })
+    .unwrap();
+}
