@@ -16,6 +16,6 @@ pub fn known_fences() -> usize {
 }
 
 pub use self::{
-    example::{Driver, Example},
+    example::{expect_no_report, judge, Driver, Example},
     listen::{listen, Event, Kind, Listener, Listening, EVENTS},
 };

@@ -3,10 +3,11 @@
 
 use ::dma_fence::bindings::{
     callback_head, dma_fence, dma_fence_cb, dma_fence_context_alloc, dma_fence_init, dma_fence_ops,
+    dma_fence_put, dma_fence_signal,
 };
-use core::sync::atomic::AtomicU64;
+use core::{ptr::null_mut, sync::atomic::AtomicU64};
 use kernel::{
-    bindings::{__spin_lock_init, kfree, kzalloc_obj, spinlock_t, GFP_KERNEL},
+    bindings::{__spin_lock_init, kfree, kzalloc_obj, spinlock_t, synchronize_rcu, GFP_KERNEL},
     error::{code::ENOMEM, Result},
     ffi::c_char,
     str::CStrExt as _,
@@ -31,7 +32,7 @@ struct JobFence {
     timeline: *mut Timeline,
 }
 
-/// Somebody who waits, and has been told.
+/// A waiter that is told by a callback.
 #[repr(C)]
 pub(crate) struct Waiter {
     pub(crate) cb: dma_fence_cb,
@@ -40,7 +41,7 @@ pub(crate) struct Waiter {
 
 /// Fresh memory for a `T`.
 pub(crate) fn zeroed<T>() -> Result<*mut T> {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `kzalloc_obj()` has no preconditions.
     let new = unsafe { kzalloc_obj::<T>(GFP_KERNEL) };
     if new.is_null() {
         return Err(ENOMEM);
@@ -51,12 +52,12 @@ pub(crate) fn zeroed<T>() -> Result<*mut T> {
 impl Timeline {
     pub(crate) fn new() -> Result<*mut Self> {
         let timeline = zeroed::<Self>()?;
-        // SAFETY: Fresh memory, which nobody else knows.
+        // SAFETY: The memory is fresh, and no other thread has its address.
         unsafe {
             (*timeline).name = *b"ring0\0\0\0";
             (*timeline).number = dma_fence_context_alloc(1);
             let lock = &raw mut (*timeline).lock;
-            __spin_lock_init(lock, c"lock".as_char_ptr(), core::ptr::null_mut());
+            __spin_lock_init(lock, c"lock".as_char_ptr(), null_mut());
         }
         Ok(timeline)
     }
@@ -68,7 +69,7 @@ impl Timeline {
     /// It is not used any more, if the driver keeps the rules.
     #[track_caller]
     pub(crate) unsafe fn free(timeline: *mut Self) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: It was allocated by `new()`, and its use has ended: the caller's guarantee.
         unsafe { kfree(timeline.cast()) };
     }
 }
@@ -76,7 +77,7 @@ impl Timeline {
 /// The fence of a job on `timeline`, whose reference is the caller's.
 #[track_caller]
 pub(crate) fn job(timeline: *mut Timeline, seqno: u64) -> Result<*mut dma_fence> {
-    job_with(timeline, seqno, &OPS, core::ptr::null_mut())
+    job_with(timeline, seqno, &OPS, null_mut())
 }
 
 /// As [`job`], with other ops, and a lock that is shared if it is not null.
@@ -88,7 +89,7 @@ pub(crate) fn job_with(
     lock: *mut spinlock_t,
 ) -> Result<*mut dma_fence> {
     let job = zeroed::<JobFence>()?;
-    // SAFETY: Fresh memory, which nobody else knows; the ops are static.
+    // SAFETY: The memory is fresh, and no other thread has its address; the ops are static.
     unsafe {
         (*job).timeline = timeline;
         let fence = &raw mut (*job).base;
@@ -97,18 +98,33 @@ pub(crate) fn job_with(
     }
 }
 
+/// Ends what is left in order: signals the fences, drops them, and frees their timeline after a
+/// grace period.
+///
 /// # Safety
 ///
-/// `fence` is that of a [`JobFence`], whose timeline lives.
-pub(crate) unsafe fn timeline_of(fence: *mut dma_fence) -> *mut Timeline {
-    // SAFETY: By the safety requirements; the fence is the first member.
-    unsafe { (*fence.cast::<JobFence>()).timeline }
+/// The references to `fences` and the timeline are the caller's, who uses neither any more.
+pub(crate) unsafe fn finish<const N: usize>(timeline: *mut Timeline, fences: [*mut dma_fence; N]) {
+    // SAFETY: The references and the timeline are the caller's to give up.
+    unsafe {
+        for fence in fences {
+            dma_fence_signal(fence);
+            dma_fence_put(fence);
+        }
+        synchronize_rcu();
+        Timeline::free(timeline);
+    }
 }
 
 /// # Safety
 ///
-/// None; the type of an op asks for it.
-unsafe extern "C" fn get_driver_name(_fence: *mut dma_fence) -> *const c_char {
+/// `fence` is that of a [`JobFence`], whose timeline lives.
+pub(crate) unsafe fn timeline_of(fence: *mut dma_fence) -> *mut Timeline {
+    // SAFETY: The fence is the first member of a `JobFence`: the caller's guarantee.
+    unsafe { (*fence.cast::<JobFence>()).timeline }
+}
+
+extern "C" fn get_driver_name(_fence: *mut dma_fence) -> *const c_char {
     c"broken".as_char_ptr()
 }
 
@@ -116,7 +132,7 @@ unsafe extern "C" fn get_driver_name(_fence: *mut dma_fence) -> *const c_char {
 ///
 /// As [`timeline_of`].
 unsafe extern "C" fn get_timeline_name(fence: *mut dma_fence) -> *const c_char {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The fence is a job's, whose timeline lives: the caller's guarantee.
     unsafe { (&raw const (*timeline_of(fence)).name).cast() }
 }
 
@@ -124,11 +140,7 @@ unsafe extern "C" fn get_timeline_name(fence: *mut dma_fence) -> *const c_char {
 pub(crate) const OPS: dma_fence_ops = dma_fence_ops {
     get_driver_name: Some(get_driver_name),
     get_timeline_name: Some(get_timeline_name),
-    enable_signaling: None,
-    signaled: None,
-    wait: None,
-    release: None,
-    set_deadline: None,
+    ..pin_init::zeroed()
 };
 
 /// A callback that notes that it was called.
@@ -137,6 +149,6 @@ pub(crate) const OPS: dma_fence_ops = dma_fence_ops {
 ///
 /// `cb` is that of a [`Waiter`].
 pub(crate) unsafe extern "C" fn tell(_fence: *mut dma_fence, cb: *mut dma_fence_cb) {
-    // SAFETY: By the safety requirements; it is the first member.
+    // SAFETY: The callback is the first member of a `Waiter`: the caller's guarantee.
     unsafe { (*cb.cast::<Waiter>()).told = true };
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Drivers on the C API that break a rule of the contract, and the same that keep it.
 //!
-//! The safe API lets nobody write these. Each pair differs by a few lines; what is reported is in
+//! The safe API has no way to write these. Each pair differs by a few lines; what is reported is in
 //! the rule's page in Documentation/rules/.
 
 #![no_std]
 
 mod exporter;
-#[cfg(all(test, feature = "debug"))]
+#[cfg(test)]
 mod tests;
 
 dma_fence::examples! {

@@ -14,3 +14,19 @@ dma_fence::examples! {
     callback_atomic = "callback-atomic";
     rcu_no_sleep = "rcu-no-sleep";
 }
+
+use ::dma_fence::{FenceContext, FenceContextOps};
+use kernel::{prelude::*, sync::Arc};
+
+/// Fences without data and ops.
+struct Ops;
+
+impl FenceContextOps for Ops {
+    type FenceDataType = ();
+}
+
+/// The timeline of a ring.
+fn timeline() -> Result<Arc<FenceContext<Ops>>> {
+    let timeline = FenceContext::new(1, c"broken", c"ring0", Ops);
+    Arc::pin_init(timeline, GFP_KERNEL)
+}

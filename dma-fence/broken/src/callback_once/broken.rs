@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! An importer that waits for the first of two jobs, and thinks better of it.
+//! An importer that waits for the first of two jobs, and then does not.
 
-use crate::exporter::{job, tell, zeroed, Timeline, Waiter};
-use ::dma_fence::bindings::{
-    dma_fence_add_callback, dma_fence_put, dma_fence_remove_callback, dma_fence_signal,
-};
-use kernel::{
-    bindings::{kfree, synchronize_rcu},
-    error::Result,
-};
+use crate::exporter::{finish, job, tell, zeroed, Timeline, Waiter};
+use ::dma_fence::bindings::{dma_fence_add_callback, dma_fence_remove_callback};
+use kernel::{bindings::kfree, error::Result};
 
 pub(crate) fn run() -> Result {
     let timeline = Timeline::new()?;
@@ -19,13 +14,8 @@ pub(crate) fn run() -> Result {
         let cb = &raw mut (*waiter).cb;
         dma_fence_add_callback(first, cb, Some(tell));
         dma_fence_remove_callback(second, cb);
-        for fence in [first, second] {
-            dma_fence_signal(fence);
-            dma_fence_put(fence);
-        }
+        finish(timeline, [first, second]);
         kfree(waiter.cast());
-        synchronize_rcu();
-        Timeline::free(timeline);
     }
     Ok(())
 }

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A driver whose job has failed.
 
-use crate::exporter::{job, Timeline};
-use ::dma_fence::bindings::{dma_fence_put, dma_fence_set_error, dma_fence_signal};
-use kernel::{
-    bindings::{synchronize_rcu, EIO},
-    error::Result,
-};
+use crate::exporter::{finish, job, Timeline};
+use ::dma_fence::bindings::{dma_fence_set_error, dma_fence_signal};
+use kernel::{bindings::EIO, error::Result};
 
 pub(crate) fn run() -> Result {
     let timeline = Timeline::new()?;
@@ -15,9 +12,7 @@ pub(crate) fn run() -> Result {
     unsafe {
         dma_fence_set_error(fence, -EIO.cast_signed());
         dma_fence_signal(fence);
-        dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, [fence]);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ pub(crate) fn run() -> Result {
     // SAFETY: The timeline lives.
     let lock = unsafe { &raw mut (*timeline).lock };
     let fence = job_with(timeline, 1, &OPS, lock)?;
-    // SAFETY: The references are ours; whoever has one may take the lock.
+    // SAFETY: The references are ours; with one, any thread may take the lock.
     unsafe {
         let shared = dma_fence_get(fence);
         dma_fence_signal(fence);

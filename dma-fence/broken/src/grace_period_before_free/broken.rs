@@ -8,9 +8,9 @@ use kernel::error::Result;
 pub(crate) fn run() -> Result {
     let timeline = Timeline::new()?;
     let fence = job(timeline, 1)?;
-    // SAFETY: The references are ours. But somebody may be inside a name at this moment.
+    // SAFETY: The references are ours. But another CPU may use a name at this moment.
     unsafe {
-        // Somebody else has it as well.
+        // An importer has it as well.
         let shared = dma_fence_get(fence);
         dma_fence_signal(fence);
         dma_fence_put(fence);

@@ -8,10 +8,10 @@ use kernel::error::Result;
 pub(crate) fn run() -> Result {
     let timeline = Timeline::new()?;
     let fence = job(timeline, 1)?;
-    // SAFETY: The references are ours. Who is inside a name now is so in a section, for whose end
-    // the freeing waits.
+    // SAFETY: The references are ours. A name is used inside a section, for whose end the freeing
+    // waits.
     unsafe {
-        // Somebody else has it as well.
+        // An importer has it as well.
         let shared = dma_fence_get(fence);
         dma_fence_signal(fence);
         dma_fence_put(fence);

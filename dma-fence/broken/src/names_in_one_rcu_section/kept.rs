@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An importer that prints the name of a timeline.
 
-use crate::exporter::{job, Timeline};
+use crate::exporter::{finish, job, Timeline};
 use core::ffi::CStr;
-use ::dma_fence::bindings::{dma_fence, dma_fence_put, dma_fence_signal, dma_fence_timeline_name};
+use ::dma_fence::bindings::{dma_fence, dma_fence_timeline_name};
 use kernel::bindings::{rcu_read_lock, rcu_read_unlock};
 use kernel::{error::Result, str::CStrExt as _};
 
@@ -11,7 +11,7 @@ use kernel::{error::Result, str::CStrExt as _};
 ///
 /// The caller has a reference to `fence`.
 unsafe fn length_of_name(fence: *mut dma_fence) -> usize {
-    // SAFETY: By the safety requirements; the name is used inside the section.
+    // SAFETY: The caller has a reference; the name is used inside the section.
     unsafe {
         rcu_read_lock();
         let length = CStr::from_char_ptr(dma_fence_timeline_name(fence)).count_bytes();
@@ -26,10 +26,7 @@ pub(crate) fn run() -> Result {
     // SAFETY: The fence and its timeline are ours until the last lines.
     unsafe {
         length_of_name(fence);
-        dma_fence_signal(fence);
-        dma_fence_put(fence);
-        kernel::bindings::synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, [fence]);
     }
     Ok(())
 }

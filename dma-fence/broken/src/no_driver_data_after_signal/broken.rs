@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An importer that wants the name of a timeline, of a fence whose ops stay attached.
 
-use crate::exporter::{job_with, Timeline, OPS};
+use crate::exporter::{finish, job_with, Timeline, OPS};
 use ::dma_fence::bindings::{
-    dma_fence, dma_fence_free, dma_fence_ops, dma_fence_ops_ptr, dma_fence_put,
-    dma_fence_signal,
+    dma_fence, dma_fence_free, dma_fence_ops, dma_fence_ops_ptr, dma_fence_signal,
 };
 use kernel::{
-    bindings::{rcu_read_lock, rcu_read_unlock, synchronize_rcu},
+    bindings::{rcu_read_lock, rcu_read_unlock},
     error::Result,
 };
 
@@ -20,7 +19,7 @@ static WITH_RELEASE: dma_fence_ops = dma_fence_ops {
 ///
 /// The last reference is gone.
 unsafe extern "C" fn release(fence: *mut dma_fence) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The last reference is gone: the caller's guarantee.
     unsafe { dma_fence_free(fence) };
 }
 
@@ -35,9 +34,7 @@ pub(crate) fn run() -> Result {
             name(fence);
         }
         rcu_read_unlock();
-        dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, [fence]);
     }
     Ok(())
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An importer that wants the name of a timeline, of a fence whose ops stay attached.
 
-use crate::exporter::{job_with, Timeline, OPS};
+use crate::exporter::{finish, job_with, Timeline, OPS};
 use ::dma_fence::bindings::{
-    dma_fence, dma_fence_free, dma_fence_ops, dma_fence_put, dma_fence_signal,
-    dma_fence_timeline_name,
+    dma_fence, dma_fence_free, dma_fence_ops, dma_fence_signal, dma_fence_timeline_name,
 };
 use kernel::{
-    bindings::{rcu_read_lock, rcu_read_unlock, synchronize_rcu},
+    bindings::{rcu_read_lock, rcu_read_unlock},
     error::Result,
 };
 
@@ -20,22 +19,20 @@ static WITH_RELEASE: dma_fence_ops = dma_fence_ops {
 ///
 /// The last reference is gone.
 unsafe extern "C" fn release(fence: *mut dma_fence) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The last reference is gone: the caller's guarantee.
     unsafe { dma_fence_free(fence) };
 }
 
 pub(crate) fn run() -> Result {
     let timeline = Timeline::new()?;
     let fence = job_with(timeline, 1, &WITH_RELEASE, core::ptr::null_mut())?;
-    // SAFETY: The fence is ours, and what it says of itself it says from itself.
+    // SAFETY: The fence is ours, and the name is its own.
     unsafe {
         dma_fence_signal(fence);
         rcu_read_lock();
         dma_fence_timeline_name(fence);
         rcu_read_unlock();
-        dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, [fence]);
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A driver whose hardware counts jobs, and a reset that sets the counter back.
 
-use crate::exporter::{job_with, timeline_of, Timeline, OPS};
+use crate::exporter::{finish, job_with, timeline_of, Timeline, OPS};
 use core::sync::atomic::Ordering::Relaxed;
 use ::dma_fence::bindings::{
     dma_fence, dma_fence_is_signaled, dma_fence_is_signaled_locked, dma_fence_lock_irqsave,
-    dma_fence_ops, dma_fence_put, dma_fence_seqno, dma_fence_unlock_irqrestore,
+    dma_fence_ops, dma_fence_seqno, dma_fence_unlock_irqrestore,
 };
 use kernel::{
-    bindings::{cpu_relax, synchronize_rcu},
+    bindings::cpu_relax,
     error::Result,
     prelude::*,
     sync::{
@@ -27,7 +27,7 @@ static POLLING: dma_fence_ops = dma_fence_ops {
 ///
 /// The fence is a job's, whose timeline lives.
 unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements; the counter is the hardware's.
+    // SAFETY: The timeline lives: the caller's guarantee; the counter is the hardware's.
     let signaled = unsafe { (*timeline_of(fence)).done.load(Relaxed) >= dma_fence_seqno(fence) };
     if signaled {
         SEEN.store(true, Release);
@@ -35,7 +35,7 @@ unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
     signaled
 }
 
-/// Whether anybody was told that the job is done.
+/// Whether the op has said that the job is done.
 static SEEN: Atomic<bool> = Atomic::new(false);
 
 pub(crate) fn run() -> Result {
@@ -60,9 +60,7 @@ pub(crate) fn run() -> Result {
         dma_fence_is_signaled_locked(fence);
         dma_fence_unlock_irqrestore(fence, flags);
         polled.wait_for_completion();
-        dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, [fence]);
     }
     Ok(())
 }

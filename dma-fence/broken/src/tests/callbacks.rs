@@ -1,347 +1,320 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What callbacks and ops may not do, and what may not be done with callbacks.
 
-use super::{broken, finish, silent, with_job};
-use crate::exporter::{job, job_with, tell, zeroed, Timeline, Waiter, OPS};
+use crate::exporter::{finish, job, job_with, tell, zeroed, Timeline, Waiter, OPS};
 use ::dma_fence::bindings::{
-    dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_enable_signaling, dma_fence_func_t,
-    dma_fence_get_status, dma_fence_init, dma_fence_ops, dma_fence_put, dma_fence_remove_callback,
-    dma_fence_seqno, dma_fence_set_deadline, dma_fence_signal,
+    dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_enable_signaling, dma_fence_free,
+    dma_fence_func_t, dma_fence_get, dma_fence_get_status, dma_fence_init, dma_fence_ops,
+    dma_fence_put, dma_fence_remove_callback, dma_fence_seqno, dma_fence_set_deadline,
+    dma_fence_signal,
 };
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use core::{
+    ptr::null_mut,
+    sync::atomic::{AtomicPtr, Ordering::Relaxed},
+};
 use kernel::{
-    bindings::{kfree, might_sleep, synchronize_rcu},
-    testing::report::reports_of,
+    bindings::{kfree, list_del_init, might_sleep, synchronize_rcu, INIT_LIST_HEAD},
+    prelude::*,
+    testing::insmod,
 };
 
-const ATOMIC: &str = "callback-atomic";
-const ONCE: &str = "callback-once";
-
-/// Has `func` called for a job that signals.
-fn called(func: dma_fence_func_t) {
-    with_job(|timeline, fence| {
-        let waiter = zeroed::<Waiter>().unwrap();
-        // SAFETY: All of this is ours until the fence has signalled.
-        unsafe {
-            dma_fence_add_callback(fence, &raw mut (*waiter).cb, func);
-            finish(timeline, fence);
-            kfree(waiter.cast());
-        }
-    });
-}
-
-/// # Safety
-///
-/// None.
-unsafe extern "C" fn sleeps(_fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
-}
-
-/// # Safety
-///
-/// The fence signals.
-unsafe extern "C" fn comes_back(fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
-    // SAFETY: By the safety requirements.
-    unsafe { dma_fence_get_status(fence) };
-}
-
-#[test]
-fn a_callback_that_sleeps() {
-    broken(ATOMIC, "a callback sleeps", || called(Some(sleeps)));
-}
-
-#[test]
-fn a_callback_that_comes_back() {
-    broken(ATOMIC, "a callback takes the lock", || {
-        called(Some(comes_back));
-    });
-}
-
-#[test]
-fn a_callback_that_keeps_still() {
-    silent(|| called(Some(tell)));
-}
-
-/// The fence that [`drops_last`] drops.
-static DROPPED: AtomicPtr<dma_fence> = AtomicPtr::new(core::ptr::null_mut());
-
-/// # Safety
-///
-/// The reference to the other fence is the callback's.
-unsafe extern "C" fn drops_last(_fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
-    // SAFETY: By the safety requirements.
-    unsafe { dma_fence_put(DROPPED.load(Relaxed)) };
-}
-
-#[test]
-fn a_callback_that_drops_the_last_reference_of_its_lock() {
-    for shared in [true, false] {
-        let body = || {
-            let timeline = Timeline::new().unwrap();
-            let waiter = zeroed::<Waiter>().unwrap();
-            // SAFETY: All of this is ours until the fences are gone.
-            unsafe {
-                let lock = &raw mut (*timeline).lock;
-                let other = if shared { lock } else { core::ptr::null_mut() };
-                let fences = [
-                    job_with(timeline, 1, &OPS, lock).unwrap(),
-                    job_with(timeline, 2, &OPS, other).unwrap(),
-                ];
-                dma_fence_signal(fences[1]);
-                DROPPED.store(fences[1], Relaxed);
-                dma_fence_add_callback(fences[0], &raw mut (*waiter).cb, Some(drops_last));
-                finish(timeline, fences[0]);
-                kfree(waiter.cast());
-            }
-        };
-        if shared {
-            broken(ATOMIC, "drops the last reference", body);
-        } else {
-            silent(body);
-        }
+/// Has `func` called for a job that signals; `tell` if not `wrong`.
+fn called(wrong: bool, func: dma_fence_func_t) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    let waiter = zeroed::<Waiter>()?;
+    let right: dma_fence_func_t = Some(tell);
+    let func = if wrong { func } else { right };
+    // SAFETY: All of this is ours until the fence has signalled.
+    unsafe {
+        dma_fence_add_callback(fence, &raw mut (*waiter).cb, func);
+        finish(timeline, [fence]);
+        kfree(waiter.cast());
     }
+    Ok(())
 }
 
-/// # Safety
-///
-/// None.
-unsafe extern "C" fn sleeping_op(_fence: *mut dma_fence) -> bool {
-    // SAFETY: Nothing is asked for.
+pub(super) fn that_sleeps(wrong: bool) -> Result {
+    extern "C" fn sleeps(_fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+        // SAFETY: `might_sleep()` has no preconditions.
+        unsafe { might_sleep() };
+    }
+    called(wrong, Some(sleeps))
+}
+
+pub(super) fn that_takes_the_lock(wrong: bool) -> Result {
+    /// # Safety
+    ///
+    /// The fence signals.
+    unsafe extern "C" fn takes_the_lock(fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+        // SAFETY: A fence that signals is valid.
+        unsafe { dma_fence_get_status(fence) };
+    }
+    called(wrong, Some(takes_the_lock))
+}
+
+/// The last reference to a fence with the lock of the one that signals, or with its own.
+pub(super) fn that_drops_the_last_reference(wrong: bool) -> Result {
+    static DROPPED: AtomicPtr<dma_fence> = AtomicPtr::new(null_mut());
+
+    /// # Safety
+    ///
+    /// The reference to the other fence is the callback's.
+    unsafe extern "C" fn drops(_fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+        // SAFETY: The reference is the callback's.
+        unsafe { dma_fence_put(DROPPED.load(Relaxed)) };
+    }
+
+    let timeline = Timeline::new()?;
+    let waiter = zeroed::<Waiter>()?;
+    // SAFETY: All of this is ours until the fences are gone.
+    unsafe {
+        let lock = &raw mut (*timeline).lock;
+        let other = if wrong { lock } else { null_mut() };
+        let fence = job_with(timeline, 1, &OPS, lock)?;
+        let other = job_with(timeline, 2, &OPS, other)?;
+        dma_fence_signal(other);
+        DROPPED.store(other, Relaxed);
+        dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(drops));
+        finish(timeline, [fence]);
+        kfree(waiter.cast());
+    }
+    Ok(())
+}
+
+extern "C" fn sleeping_op(_fence: *mut dma_fence) -> bool {
+    // SAFETY: `might_sleep()` has no preconditions.
     unsafe { might_sleep() };
     true
 }
 
-/// # Safety
-///
-/// None.
-unsafe extern "C" fn sleeping_deadline(_fence: *mut dma_fence, _deadline: i64) {
-    // SAFETY: Nothing is asked for.
+extern "C" fn sleeping_deadline(_fence: *mut dma_fence, _deadline: i64) {
+    // SAFETY: `might_sleep()` has no preconditions.
     unsafe { might_sleep() };
 }
 
-static SLEEPING: dma_fence_ops = dma_fence_ops {
-    enable_signaling: Some(sleeping_op),
-    set_deadline: Some(sleeping_deadline),
-    ..OPS
-};
+/// Calls an op of a pending fence, which sleeps if `wrong`.
+fn op_called(wrong: bool, call: impl FnOnce(*mut dma_fence)) -> Result {
+    static SLEEPING: dma_fence_ops = dma_fence_ops {
+        enable_signaling: Some(sleeping_op),
+        set_deadline: Some(sleeping_deadline),
+        ..OPS
+    };
+    let timeline = Timeline::new()?;
+    let ops = if wrong { &SLEEPING } else { &OPS };
+    let fence = job_with(timeline, 1, ops, null_mut())?;
+    call(fence);
+    // SAFETY: The reference and the timeline are ours.
+    unsafe { finish(timeline, [fence]) };
+    Ok(())
+}
 
-#[test]
-fn ops_that_sleep() {
-    type Call = unsafe fn(*mut dma_fence);
-    let calls: [(&str, Call); 2] = [
-        ("the op enable_signaling sleeps", dma_fence_enable_signaling),
-        ("the op set_deadline sleeps", |fence| {
-            // SAFETY: The caller has a reference.
-            unsafe { dma_fence_set_deadline(fence, 7) };
-        }),
-    ];
-    for (what, call) in calls {
-        broken(ATOMIC, what, || {
-            let timeline = Timeline::new().unwrap();
-            let fence = job_with(timeline, 1, &SLEEPING, core::ptr::null_mut()).unwrap();
-            // SAFETY: The reference is ours.
-            unsafe { call(fence) };
-            finish(timeline, fence);
-        });
+pub(super) fn enable_signaling_that_sleeps(wrong: bool) -> Result {
+    // SAFETY: The reference is the caller's.
+    op_called(wrong, |fence| unsafe { dma_fence_enable_signaling(fence) })
+}
+
+pub(super) fn set_deadline_that_sleeps(wrong: bool) -> Result {
+    // SAFETY: The reference is the caller's.
+    op_called(wrong, |fence| unsafe { dma_fence_set_deadline(fence, 7) })
+}
+
+/// Removed although it was never added, or was added too late.
+pub(super) fn never_added(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    let waiter = zeroed::<Waiter>()?;
+    // SAFETY: All of this is ours.
+    unsafe {
+        let cb = &raw mut (*waiter).cb;
+        if wrong {
+            INIT_LIST_HEAD(&raw mut (*cb).node);
+        } else {
+            dma_fence_signal(fence);
+            dma_fence_add_callback(fence, cb, Some(tell));
+        }
+        dma_fence_remove_callback(fence, cb);
+        finish(timeline, [fence]);
+        kfree(waiter.cast());
+    }
+    Ok(())
+}
+
+/// Takes a callback out of its fence's list.
+///
+/// # Safety
+///
+/// The callback was added to a fence that no other thread uses.
+unsafe fn take_out(wrong: bool, fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+    // SAFETY: The callback is in the list, which no other thread uses: the caller's guarantee.
+    unsafe {
+        if wrong {
+            // By hand, so that the fence can still signal: as far as it knows, it is there.
+            list_del_init(&raw mut (*cb).node);
+        } else {
+            dma_fence_remove_callback(fence, cb);
+        }
     }
 }
 
-#[test]
-fn a_callback_that_was_never_added() {
-    broken(ONCE, "never added", || {
-        with_job(|timeline, fence| {
-            let waiter = zeroed::<Waiter>().unwrap();
-            // SAFETY: All of this is ours.
-            unsafe {
-                let node = &raw mut (*waiter).cb.node;
-                kernel::bindings::INIT_LIST_HEAD(node);
-                dma_fence_remove_callback(fence, &raw mut (*waiter).cb);
-                finish(timeline, fence);
-                kfree(waiter.cast());
-            }
-        });
-    });
+pub(super) fn freed_while_pending(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    let waiter = zeroed::<Waiter>()?;
+    // SAFETY: All of this is ours, and the callback is not in the list when it goes.
+    unsafe {
+        let cb = &raw mut (*waiter).cb;
+        dma_fence_add_callback(fence, cb, Some(tell));
+        take_out(wrong, fence, cb);
+        kfree(waiter.cast());
+        finish(timeline, [fence]);
+    }
+    Ok(())
 }
 
-#[test]
-fn a_callback_that_is_freed_while_it_is_pending() {
-    let (reports, _) = reports_of(|| {
-        with_job(|_timeline, fence| {
-            let waiter = zeroed::<Waiter>().unwrap();
-            // SAFETY: All of this is ours, and nothing is done with the fence after this.
-            unsafe {
-                dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell));
-                kfree(waiter.cast());
-            }
-        });
-    });
-    assert_eq!(reports[0].rule, ONCE);
-    assert!(reports[0].text.contains("freed while it is pending"));
-    // Nobody could signal it any more.
-    assert!(reports[1..]
-        .iter()
-        .all(|report| report.rule == "signal-eventually"));
+pub(super) fn on_two_fences(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let (old, new) = (job(timeline, 1)?, job(timeline, 2)?);
+    let waiter = zeroed::<Waiter>()?;
+    // SAFETY: All of this is ours, and the callback is in one list at a time.
+    unsafe {
+        let cb = &raw mut (*waiter).cb;
+        dma_fence_add_callback(old, cb, Some(tell));
+        take_out(wrong, old, cb);
+        dma_fence_add_callback(new, cb, Some(tell));
+        finish(timeline, [old, new]);
+        kfree(waiter.cast());
+    }
+    Ok(())
 }
 
-#[test]
-fn a_callback_on_two_fences() {
-    let (reports, _) = reports_of(|| {
-        let timeline = Timeline::new().unwrap();
-        let fences = [1, 2].map(|seqno| job(timeline, seqno).unwrap());
-        let waiter = zeroed::<Waiter>().unwrap();
-        for fence in fences {
-            // SAFETY: All of this is ours, and nothing is done with the lists after this.
-            unsafe { dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell)) };
-        }
-    });
-    assert_eq!(reports[0].rule, ONCE);
-    assert!(reports[0].text.contains("that is pending on fence"));
-    // Nobody could signal them any more.
-    assert!(reports[1..]
-        .iter()
-        .all(|report| report.rule == "signal-eventually"));
-}
-
-#[test]
-fn a_callback_that_was_too_late_may_be_removed() {
-    silent(|| {
-        with_job(|timeline, fence| {
-            let waiter = zeroed::<Waiter>().unwrap();
-            // SAFETY: All of this is ours.
-            unsafe {
-                dma_fence_signal(fence);
-                dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell));
-                dma_fence_remove_callback(fence, &raw mut (*waiter).cb);
-                finish(timeline, fence);
-                kfree(waiter.cast());
-            }
-        });
-    });
-}
-
-#[test]
-fn memory_that_was_a_fence_before() {
-    silent(|| {
-        let timeline = Timeline::new().unwrap();
-        let mut fence = core::mem::MaybeUninit::<dma_fence>::zeroed();
+pub(super) fn fence_in_memory_of_another() -> Result {
+    let timeline = Timeline::new()?;
+    let mut fence = core::mem::MaybeUninit::<dma_fence>::zeroed();
+    let fence = fence.as_mut_ptr();
+    // SAFETY: The fence is on this stack, and no other thread has a reference or uses the timeline.
+    unsafe {
         for seqno in [1, 2] {
-            // SAFETY: On this stack, and nobody else has a reference.
-            unsafe {
-                let fence = fence.as_mut_ptr();
-                dma_fence_init(fence, &OPS, core::ptr::null_mut(), 1, seqno);
-                dma_fence_signal(fence);
-            }
+            dma_fence_init(fence, &OPS, null_mut(), 1, seqno);
+            dma_fence_signal(fence);
         }
-        // SAFETY: Nobody uses it any more.
-        unsafe {
-            synchronize_rcu();
-            Timeline::free(timeline);
-        }
-    });
+        synchronize_rcu();
+        Timeline::free(timeline);
+    }
+    Ok(())
 }
 
-mod importer {
-    use super::{tell, Waiter};
-    use ::dma_fence::bindings::{dma_fence, dma_fence_add_callback};
-    use kernel::prelude::*;
+/// A module that waits for others' fences, and has an op.
+struct Importer;
 
-    /// A module that waits for others' fences.
-    pub(super) struct Importer;
-
-    impl kernel::Module for Importer {
-        fn init(_module: &'static ThisModule) -> Result<Self> {
-            Ok(Self)
-        }
-    }
-
-    impl Importer {
-        pub(super) fn wait_for(&self, fence: *mut dma_fence, waiter: *mut Waiter) {
-            // SAFETY: The caller has a reference, and keeps the waiter.
-            unsafe { dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell)) };
-        }
-    }
-
-    module! {
-        type: Importer,
-        name: "importer",
-        license: "GPL",
+impl kernel::Module for Importer {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
     }
 }
 
-#[test]
-fn a_module_that_leaves_its_callback_behind() {
-    broken(
-        "unload-after-detach",
-        "while its callback is pending",
-        || {
-            // Of another file, so that only the callback is the module's.
-            let timeline = Timeline::new().unwrap();
-            let fence = super::elsewhere(timeline);
-            let waiter = zeroed::<Waiter>().unwrap();
-            let driver = kernel::testing::insmod::<importer::Importer>().unwrap();
-            driver.wait_for(fence, waiter);
-            drop(driver);
-            finish(timeline, fence);
-            // SAFETY: The callback has been called.
-            unsafe { kfree(waiter.cast()) };
-        },
-    );
+module! {
+    type: Importer,
+    name: "importer",
+    license: "GPL",
 }
 
-/// How deep callbacks are called inside each other, which is deeper than anybody keeps count of.
-const DEEP: usize = 20;
-
-/// The fences that [`asks_the_next`] asks, one after the other.
-static CHAIN: [AtomicPtr<dma_fence>; DEEP] =
-    [const { AtomicPtr::new(core::ptr::null_mut()) }; DEEP];
-
-/// # Safety
-///
-/// The fence is one of the chain, whose references the test has.
-unsafe extern "C" fn asks_the_next(fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
-    let at = CHAIN.iter().position(|link| link.load(Relaxed) == fence);
-    if let Some(next) = at.and_then(|at| CHAIN.get(at + 1)) {
-        // SAFETY: By the safety requirements.
-        unsafe { dma_fence_get_status(next.load(Relaxed)) };
-    }
-}
-
-/// All but the last one are over.
-///
-/// # Safety
-///
-/// The fence is valid.
-unsafe extern "C" fn over(fence: *mut dma_fence) -> bool {
-    // SAFETY: By the safety requirements.
-    unsafe { dma_fence_seqno(fence) + 1 != DEEP as u64 }
-}
-
-static OVER: dma_fence_ops = dma_fence_ops {
-    signaled: Some(over),
-    ..OPS
-};
-
-#[test]
-fn callbacks_may_be_nested_deeply() {
-    silent(|| {
-        let timeline = Timeline::new().unwrap();
-        let waiters = [(); DEEP].map(|()| zeroed::<Waiter>().unwrap());
-        // SAFETY: All of this is ours until the fences are gone.
-        unsafe {
-            for (seqno, waiter) in (0..).zip(waiters) {
-                let fence = job_with(timeline, seqno, &OVER, core::ptr::null_mut()).unwrap();
-                dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(asks_the_next));
-                CHAIN[seqno as usize].store(fence, Relaxed);
-            }
-            dma_fence_get_status(CHAIN[0].load(Relaxed));
-            dma_fence_signal(CHAIN[DEEP - 1].load(Relaxed));
-            for (link, waiter) in CHAIN.iter().zip(waiters) {
-                dma_fence_put(link.load(Relaxed));
-                kfree(waiter.cast());
-            }
-            synchronize_rcu();
-            Timeline::free(timeline);
+pub(super) fn left_behind_by_a_module(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    // Of another file, so that only the callback is the module's.
+    let fence = super::elsewhere(timeline)?;
+    let waiter = zeroed::<Waiter>()?;
+    let module = insmod::<Importer>()?;
+    // SAFETY: All of this is ours; `tell` stays although the module goes.
+    unsafe {
+        let cb = &raw mut (*waiter).cb;
+        dma_fence_add_callback(fence, cb, Some(tell));
+        if !wrong {
+            dma_fence_remove_callback(fence, cb);
         }
-    });
+        drop(module);
+        finish(timeline, [fence]);
+        kfree(waiter.cast());
+    }
+    Ok(())
+}
+
+/// A fence that has signalled, but is still in a buffer.
+pub(super) fn release_op_of_a_module(wrong: bool) -> Result {
+    /// # Safety
+    ///
+    /// The last reference is gone.
+    unsafe extern "C" fn release(fence: *mut dma_fence) {
+        // SAFETY: A job comes from the allocator, and its fence is the first member.
+        unsafe { dma_fence_free(fence) };
+    }
+    static RELEASED: dma_fence_ops = dma_fence_ops {
+        release: Some(release),
+        ..OPS
+    };
+    let module = insmod::<Importer>()?;
+    let timeline = Timeline::new()?;
+    let ops = if wrong { &RELEASED } else { &OPS };
+    let fence = job_with(timeline, 1, ops, null_mut())?;
+    // SAFETY: The references and the timeline are ours; `release` stays although the module goes.
+    unsafe {
+        let in_the_buffer = dma_fence_get(fence);
+        dma_fence_signal(fence);
+        dma_fence_put(fence);
+        drop(module);
+        finish(timeline, [in_the_buffer]);
+    }
+    Ok(())
+}
+
+/// Callbacks called inside each other, more deeply than the checks count.
+pub(super) fn nested_deeply() -> Result {
+    const DEEP: usize = 20;
+    static CHAIN: [AtomicPtr<dma_fence>; DEEP] = [const { AtomicPtr::new(null_mut()) }; DEEP];
+    static POLLED: dma_fence_ops = dma_fence_ops {
+        signaled: Some(is_done),
+        ..OPS
+    };
+
+    /// # Safety
+    ///
+    /// The fence is one of the chain, whose references the test has.
+    unsafe extern "C" fn ask_the_next(fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+        let at = CHAIN.iter().position(|link| link.load(Relaxed) == fence);
+        if let Some(next) = at.and_then(|at| CHAIN.get(at + 1)) {
+            // SAFETY: The test has a reference.
+            unsafe { dma_fence_get_status(next.load(Relaxed)) };
+        }
+    }
+
+    /// True for all but the last one.
+    ///
+    /// # Safety
+    ///
+    /// The fence is valid.
+    unsafe extern "C" fn is_done(fence: *mut dma_fence) -> bool {
+        // SAFETY: The fence is valid: the caller's guarantee.
+        unsafe { dma_fence_seqno(fence) + 1 != DEEP as u64 }
+    }
+
+    let timeline = Timeline::new()?;
+    let mut waiters = KVec::with_capacity(DEEP, GFP_KERNEL)?;
+    // SAFETY: All of this is ours until the fences are gone.
+    unsafe {
+        for (seqno, link) in (0..).zip(&CHAIN) {
+            let (fence, waiter) = (
+                job_with(timeline, seqno, &POLLED, null_mut())?,
+                zeroed::<Waiter>()?,
+            );
+            dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(ask_the_next));
+            link.store(fence, Relaxed);
+            waiters.push(waiter, GFP_KERNEL)?;
+        }
+        dma_fence_get_status(CHAIN[0].load(Relaxed));
+        finish(timeline, CHAIN.each_ref().map(|link| link.load(Relaxed)));
+        for &waiter in &waiters {
+            kfree(waiter.cast());
+        }
+    }
+    Ok(())
 }

@@ -1,41 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Whatever ops reach, and every way to free it.
 
-use super::{broken, silent, with_job};
-use crate::exporter::{zeroed, Timeline, OPS};
+use crate::exporter::{job, zeroed, Timeline, OPS};
 use ::dma_fence::bindings::{
     callback_head, dma_fence, dma_fence_driver_name, dma_fence_get, dma_fence_init, dma_fence_ops,
     dma_fence_put, dma_fence_signal,
 };
+use core::ptr::{null, null_mut};
 use kernel::{
-    bindings::{call_rcu, kfree, rcu_barrier, rcu_read_lock, rcu_read_unlock, synchronize_rcu},
+    bindings::{
+        call_rcu, kfree, krealloc_node_align, rcu_barrier, rcu_read_lock, rcu_read_unlock,
+        synchronize_rcu, __GFP_ZERO, GFP_KERNEL as MAY_SLEEP, NUMA_NO_NODE,
+    },
     ffi::c_char,
     prelude::*,
+    sync::{new_mutex, Mutex},
     testing::insmod,
 };
 
-const RULE: &str = "grace-period-before-free";
-
-/// What a driver frees.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum What {
-    /// The context, to which the fence points.
-    Context,
-    /// Data of which only the fence knows.
-    Data,
-    /// A name that was asked for.
-    Name,
-}
-
-/// How it does.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum How {
+/// How a driver frees something.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Way {
     Drop,
     Kfree,
     CallRcu,
     KfreeRcu,
     Unload,
 }
+
+pub(super) const WAYS: [Way; 5] = [
+    Way::Drop,
+    Way::Kfree,
+    Way::CallRcu,
+    Way::KfreeRcu,
+    Way::Unload,
+];
 
 /// Something that is freed, in a block of its own.
 #[repr(C)]
@@ -44,19 +43,15 @@ struct Block {
     rcu: callback_head,
 }
 
-// SAFETY: Nobody uses it but who frees it.
+// SAFETY: Only the thread that frees it uses it.
 unsafe impl Send for Block {}
-// SAFETY: As above.
-unsafe impl Sync for Block {}
 
 impl Block {
-    fn new() -> KBox<Self> {
-        let rcu = callback_head {
-            next: core::ptr::null_mut(),
-            func: None,
-        };
+    fn new() -> Result<KBox<Self>> {
         let name = *b"freed\0\0\0";
-        KBox::new(Self { name, rcu }, GFP_KERNEL).unwrap()
+        let (next, func) = (null_mut(), None);
+        let rcu = callback_head { next, func };
+        Ok(KBox::new(Self { name, rcu }, GFP_KERNEL)?)
     }
 }
 
@@ -72,288 +67,234 @@ struct Fence {
 /// # Safety
 ///
 /// `fence` is that of a [`Fence`] whose block lives.
-unsafe extern "C" fn name(fence: *mut dma_fence) -> *const c_char {
-    // SAFETY: By the safety requirements.
+unsafe extern "C" fn driver_name(fence: *mut dma_fence) -> *const c_char {
+    // SAFETY: The fence is the first member of a `Fence`: the caller's guarantee.
     let name = unsafe { (*fence.cast::<Fence>()).name };
     core::ptr::with_exposed_provenance(!name)
 }
 
 static NAMED: dma_fence_ops = dma_fence_ops {
-    get_driver_name: Some(name),
+    get_driver_name: Some(driver_name),
     ..OPS
 };
 
-/// A fence that reaches the block in this way.
+/// A fence with a block as its name, or else as data.
 #[track_caller]
-fn reaching(what: What, block: *mut Block) -> *mut dma_fence {
-    let fence = zeroed::<Fence>().unwrap();
-    // SAFETY: Fresh memory; the block lives until the caller frees it.
+fn reaching(by_name: bool, block: *mut Block) -> Result<*mut dma_fence> {
+    let fence = zeroed::<Fence>()?;
+    // SAFETY: The memory is fresh; the block lives until the caller frees it.
     unsafe {
         let base = &raw mut (*fence).base;
-        if what == What::Name {
+        if by_name {
             (*fence).name = !block.expose_provenance();
         } else {
             (*fence).data = block;
         }
-        dma_fence_init(base, &NAMED, core::ptr::null_mut(), 1, 1);
-        // Somebody else has it, and asks for its name.
+        dma_fence_init(base, &NAMED, null_mut(), 1, 1);
+        // An importer has it as well, and asks for its name.
         dma_fence_put(dma_fence_get(base));
-        if what == What::Name {
+        if by_name {
             rcu_read_lock();
             dma_fence_driver_name(base);
             rcu_read_unlock();
         }
-        base
+        Ok(base)
     }
 }
 
 /// # Safety
 ///
-/// `head` is that of a [`Block`], which nobody uses.
+/// `head` is that of a [`Block`], which is not used any more.
 unsafe extern "C" fn free(head: *mut callback_head) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The head is a member of a block that is not used any more: the caller's guarantee.
     unsafe { kfree(head.byte_sub(core::mem::offset_of!(Block, rcu)).cast()) };
 }
 
+/// A module that owns a block.
+struct Owner(Pin<KBox<Mutex<Option<KBox<Block>>>>>);
+
+impl kernel::Module for Owner {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let block = new_mutex!(None, "Owner");
+        Ok(Self(KBox::pin_init(block, GFP_KERNEL)?))
+    }
+}
+
+module! {
+    type: Owner,
+    name: "owner",
+    license: "GPL",
+}
+
 /// Frees a block; if that waits for a grace period, `signal` is called before it can have passed.
-fn free_by(how: How, block: KBox<Block>, signal: impl FnOnce()) {
-    match how {
-        How::Drop => {
+fn free_by(way: Way, block: KBox<Block>, signal: impl FnOnce()) -> Result {
+    match way {
+        Way::Drop => {
             signal();
             drop(block);
         }
-        How::Unload => {
-            let driver = insmod::<module::Owner>().unwrap();
-            driver.0.lock().replace(block);
+        Way::Unload => {
+            let module = insmod::<Owner>()?;
+            module.0.lock().replace(block);
             signal();
-            drop(driver);
+            drop(module);
         }
-        How::Kfree => {
+        Way::Kfree => {
             signal();
             // SAFETY: The block comes from the slab.
             unsafe { kfree(KBox::into_raw(block).cast()) };
         }
-        How::CallRcu => {
+        Way::CallRcu => {
             let block = KBox::into_raw(block);
             // SAFETY: The block is given up. But it is so before the signal.
             unsafe { call_rcu(&raw mut (*block).rcu, Some(free)) };
             signal();
         }
-        How::KfreeRcu => {
+        Way::KfreeRcu => {
             let block = KBox::into_raw(block);
-            // SAFETY: As above.
+            // SAFETY: The block is given up. But it is so before the signal.
             unsafe { kernel::kfree_rcu!(block, Block, rcu) };
             signal();
         }
     }
+    // SAFETY: `rcu_barrier()` has no preconditions.
+    unsafe { rcu_barrier() };
+    Ok(())
 }
 
-mod module {
-    use super::Block;
-    use kernel::{prelude::*, sync::new_mutex, sync::Mutex};
-
-    /// A module that owns a block.
-    pub(super) struct Owner(pub(super) Pin<KBox<Mutex<Option<KBox<Block>>>>>);
-
-    impl kernel::Module for Owner {
-        fn init(_module: &'static ThisModule) -> Result<Self> {
-            let block = new_mutex!(None, "Owner");
-            Ok(Self(KBox::pin_init(block, GFP_KERNEL)?))
-        }
+/// Signals before a grace period that precedes the freeing, unless `wrong`.
+fn freed(by_name: bool, way: Way, wrong: bool) -> Result {
+    let block = Block::new()?;
+    let fence = reaching(by_name, (&raw const *block).cast_mut())?;
+    // SAFETY: The reference is ours.
+    let signal = || unsafe {
+        dma_fence_signal(fence);
+        dma_fence_put(fence);
+    };
+    let waits = matches!(way, Way::CallRcu | Way::KfreeRcu);
+    if waits && !wrong {
+        signal();
+        return free_by(way, block, || ());
     }
-
-    module! {
-        type: Owner,
-        name: "owner",
-        license: "GPL",
-    }
-}
-
-#[test]
-fn all_that_is_reached_and_every_way_to_free_it() {
-    for what in [What::Context, What::Data, What::Name] {
-        for how in [
-            How::Drop,
-            How::Kfree,
-            How::CallRcu,
-            How::KfreeRcu,
-            How::Unload,
-        ] {
-            let freed = match what {
-                What::Name => "name freed before a grace period",
-                _ => "private data (by the pointer at +64) freed before a grace period",
-            };
-            broken(RULE, freed, || {
-                let block = Block::new();
-                let address = (&raw const *block).cast_mut();
-                let fence = reaching(what, address);
-                // SAFETY: The references are ours.
-                free_by(how, block, || unsafe {
-                    dma_fence_signal(fence);
-                    dma_fence_put(fence);
-                });
-                // SAFETY: Nothing is asked for.
-                unsafe { rcu_barrier() };
-            });
+    free_by(way, block, || {
+        signal();
+        if !wrong {
+            // SAFETY: `synchronize_rcu()` has no preconditions.
+            unsafe { synchronize_rcu() };
         }
-    }
+    })
 }
 
-#[test]
-fn a_grace_period_after_the_signal_is_enough() {
-    for what in [What::Context, What::Data, What::Name] {
-        for how in [How::Drop, How::Kfree, How::Unload] {
-            silent(|| {
-                let block = Block::new();
-                let fence = reaching(what, (&raw const *block).cast_mut());
-                // SAFETY: The references are ours.
-                free_by(how, block, || unsafe {
-                    dma_fence_signal(fence);
-                    dma_fence_put(fence);
-                    synchronize_rcu();
-                });
-            });
-        }
-        for how in [How::CallRcu, How::KfreeRcu] {
-            silent(|| {
-                let block = Block::new();
-                let fence = reaching(what, (&raw const *block).cast_mut());
-                // SAFETY: The references are ours.
-                unsafe {
-                    dma_fence_signal(fence);
-                    dma_fence_put(fence);
-                }
-                free_by(how, block, || {});
-            });
-        }
-    }
+pub(super) fn context_or_data(way: Way, wrong: bool) -> Result {
+    freed(false, way, wrong)
 }
 
-#[test]
-fn waiting_for_callbacks_is_no_grace_period() {
-    broken(RULE, "private data", || {
-        with_job(|timeline, fence| {
-            // SAFETY: The references are ours.
-            unsafe {
-                dma_fence_signal(fence);
-                // Nothing is queued.
-                rcu_barrier();
-                Timeline::free(timeline);
-                dma_fence_put(fence);
-            }
-        });
-    });
+pub(super) fn name(way: Way, wrong: bool) -> Result {
+    freed(true, way, wrong)
 }
 
-#[test]
-fn waiting_for_an_older_callback_is_none_either() {
-    broken(RULE, "private data", || {
-        let old = KBox::into_raw(Block::new());
-        with_job(|timeline, fence| {
-            // SAFETY: The references are ours.
-            unsafe {
+/// What was taken for a grace period after the signal.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Instead {
+    /// A barrier that finds nothing queued.
+    Barrier,
+    /// A barrier that waits for a callback from before the signal.
+    OlderCallback,
+    /// A grace period before the signal.
+    Before,
+}
+
+pub(super) const INSTEAD: [Instead; 3] =
+    [Instead::Barrier, Instead::OlderCallback, Instead::Before];
+
+pub(super) fn something_else_than_a_grace_period(instead: Instead, wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    // SAFETY: The reference, the timeline and the block are ours to give up.
+    unsafe {
+        match instead {
+            Instead::Before => synchronize_rcu(),
+            Instead::OlderCallback => {
+                let old = KBox::into_raw(Block::new()?);
                 call_rcu(&raw mut (*old).rcu, Some(free));
-                dma_fence_signal(fence);
-                rcu_barrier();
-                Timeline::free(timeline);
-                dma_fence_put(fence);
             }
-        });
-    });
+            Instead::Barrier => {}
+        }
+        dma_fence_signal(fence);
+        if instead != Instead::Before {
+            rcu_barrier();
+        }
+        if !wrong {
+            synchronize_rcu();
+        }
+        Timeline::free(timeline);
+        dma_fence_put(fence);
+    }
+    Ok(())
 }
 
-#[test]
-fn one_before_the_signal_is_not_enough() {
-    broken(RULE, "private data", || {
-        with_job(|timeline, fence| {
-            // SAFETY: The references are ours.
-            unsafe {
-                synchronize_rcu();
-                dma_fence_signal(fence);
-                Timeline::free(timeline);
-                dma_fence_put(fence);
-            }
-        });
-    });
+pub(super) fn while_pending(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    // SAFETY: The references and the timeline are ours.
+    unsafe {
+        let shared = dma_fence_get(fence);
+        if !wrong {
+            dma_fence_signal(fence);
+        }
+        synchronize_rcu();
+        Timeline::free(timeline);
+        dma_fence_signal(fence);
+        dma_fence_put(shared);
+        dma_fence_put(fence);
+    }
+    Ok(())
 }
 
-#[test]
-fn while_it_is_pending_nothing_may_go() {
-    broken(RULE, "although the fence has not signalled", || {
-        with_job(|timeline, fence| {
-            // SAFETY: The references are ours.
-            unsafe {
-                let shared = dma_fence_get(fence);
-                synchronize_rcu();
-                Timeline::free(timeline);
-                dma_fence_signal(fence);
-                dma_fence_put(shared);
-                dma_fence_put(fence);
-            }
-        });
-    });
-}
-
-#[test]
-fn a_string_that_nobody_has_asked_for() {
+/// A string of `length` that ends with its block.
+pub(super) fn string_that_was_not_asked_for(length: usize, wrong: bool) -> Result {
     #[repr(C)]
     struct Named {
         base: dma_fence,
-        ring: *mut *mut [u8; 8],
+        ring: *mut *mut u8,
     }
-    for grace in [false, true] {
-        let body = || {
-            let fence = zeroed::<Named>().unwrap();
-            let ring = zeroed::<*mut [u8; 8]>().unwrap();
-            let name = zeroed::<[u8; 8]>().unwrap();
-            // SAFETY: Fresh memory, all of which is ours.
-            unsafe {
-                name.write(*b"ring0\0\0\0");
-                ring.write(name);
-                (*fence).ring = ring;
-                let base = &raw mut (*fence).base;
-                dma_fence_init(base, &NAMED, core::ptr::null_mut(), 1, 1);
-                dma_fence_signal(base);
-                if grace {
-                    synchronize_rcu();
-                }
-                kfree(name.cast());
-                dma_fence_put(base);
-                synchronize_rcu();
-                kfree(ring.cast());
-            }
-        };
-        if grace {
-            silent(body);
-        } else {
-            broken(RULE, "string of the private data", body);
+    let (fence, ring) = (zeroed::<Named>()?, zeroed::<*mut u8>()?);
+    // SAFETY: The memory is fresh, and all of it is ours.
+    unsafe {
+        let flags = MAY_SLEEP | __GFP_ZERO;
+        let name = krealloc_node_align(null(), length + 1, 1, flags, NUMA_NO_NODE);
+        name.cast::<u8>().write_bytes(b'x', length);
+        ring.write(name.cast());
+        (*fence).ring = ring;
+        let base = &raw mut (*fence).base;
+        dma_fence_init(base, &OPS, null_mut(), 1, 1);
+        dma_fence_signal(base);
+        if !wrong {
+            synchronize_rcu();
         }
+        kfree(name);
+        dma_fence_put(base);
+        synchronize_rcu();
+        kfree(ring.cast());
     }
+    Ok(())
 }
 
-#[test]
-fn another_name_while_it_is_pending() {
-    for grace in [false, true] {
-        let body = || {
-            let names = [Block::new(), Block::new()].map(KBox::into_raw);
-            let base = reaching(What::Name, names[0]);
-            // SAFETY: All of this is ours.
-            unsafe {
-                (*base.cast::<Fence>()).name = !names[1].expose_provenance();
-                if grace {
-                    synchronize_rcu();
-                }
-                kfree(names[0].cast());
-                dma_fence_signal(base);
-                dma_fence_put(base);
-                synchronize_rcu();
-                kfree(names[1].cast());
-            }
-        };
-        if grace {
-            silent(body);
-        } else {
-            broken(RULE, "name freed although the fence has not", body);
+/// The name changes while the fence is pending.
+pub(super) fn name_before_this_one(wrong: bool) -> Result {
+    let [old, new] = [Block::new()?, Block::new()?].map(KBox::into_raw);
+    let base = reaching(true, old)?;
+    // SAFETY: All of this is ours.
+    unsafe {
+        (*base.cast::<Fence>()).name = !new.expose_provenance();
+        if !wrong {
+            synchronize_rcu();
         }
+        kfree(old.cast());
+        dma_fence_signal(base);
+        dma_fence_put(base);
+        synchronize_rcu();
+        kfree(new.cast());
     }
+    Ok(())
 }

@@ -1,93 +1,93 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fences that do not signal.
 
-use super::{broken, finish, silent, with_job};
-use crate::exporter::Timeline;
-use ::dma_fence::bindings::{dma_fence_get, dma_fence_put, dma_fence_wait_timeout};
+use crate::exporter::{finish, job, Timeline};
+use ::dma_fence::bindings::{
+    dma_fence_get, dma_fence_put, dma_fence_signal, dma_fence_wait, dma_fence_wait_timeout,
+};
 use kernel::{
     bindings::synchronize_rcu,
+    error::Result,
     time::{delay::fsleep, Delta},
 };
 
-const RULE: &str = "signal-eventually";
-
-#[test]
-fn pending_for_too_long() {
-    broken(RULE, "pending for 121 seconds", || {
-        with_job(|timeline, fence| {
-            // SAFETY: The references are ours.
-            unsafe {
-                dma_fence_put(dma_fence_get(fence));
-            }
-            fsleep(Delta::from_secs(121));
-            finish(timeline, fence);
-        });
-    });
-    silent(|| {
-        with_job(|timeline, fence| {
-            // SAFETY: The references are ours.
-            unsafe {
-                dma_fence_put(dma_fence_get(fence));
-            }
-            fsleep(Delta::from_secs(119));
-            finish(timeline, fence);
-        });
-    });
+pub(super) fn for_two_minutes(wrong: bool) -> Result {
+    pending_for(true, if wrong { 121 } else { 119 })
 }
 
-#[test]
-fn a_wait_that_gives_up_is_late_enough() {
-    broken(RULE, "pending for", || {
-        with_job(|timeline, fence| {
-            // SAFETY: The references are ours. 1000 seconds, in jiffies.
-            unsafe { dma_fence_wait_timeout(fence, false, 250_000) };
-            finish(timeline, fence);
-        });
-    });
+/// If no reference was ever taken, no task but the driver's can wait for it.
+pub(super) fn for_long_and_shared(wrong: bool) -> Result {
+    pending_for(wrong, 1000)
 }
 
-#[test]
-fn a_private_fence_may_wait() {
-    silent(|| {
-        with_job(|timeline, fence| {
-            fsleep(Delta::from_secs(1000));
-            finish(timeline, fence);
-        });
-    });
+fn pending_for(shared: bool, seconds: i64) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    // SAFETY: The references and the timeline are ours.
+    unsafe {
+        if shared {
+            dma_fence_put(dma_fence_get(fence));
+        }
+        fsleep(Delta::from_secs(seconds));
+        finish(timeline, [fence]);
+    }
+    Ok(())
 }
 
-#[test]
-fn released_without_a_signal() {
-    broken(RULE, "released without a signal", || {
-        with_job(|timeline, fence| {
-            // SAFETY: The references are ours.
-            unsafe {
-                let shared = dma_fence_get(fence);
-                dma_fence_put(fence);
-                dma_fence_put(shared);
-                synchronize_rcu();
-                Timeline::free(timeline);
-            }
-        });
-    });
+pub(super) fn at_a_timeout(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    let jiffies = if wrong { 250_000 } else { 25_000 };
+    // SAFETY: The reference and the timeline are ours.
+    unsafe {
+        dma_fence_wait_timeout(fence, false, jiffies);
+        finish(timeline, [fence]);
+    }
+    Ok(())
 }
 
-#[test]
-fn no_task_is_left_to_signal() {
-    broken(RULE, "no task is left", || {
-        with_job(|_timeline, fence| {
-            // SAFETY: The reference is ours.
-            unsafe { dma_fence_get(fence) };
-        });
-    });
+/// A fence that was never shared was given up, and reaches nothing: its timeline goes at once.
+pub(super) fn dropped_by_all(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    // SAFETY: The references and the timeline are ours.
+    unsafe {
+        if wrong {
+            dma_fence_put(dma_fence_get(fence));
+        }
+        dma_fence_put(fence);
+        if wrong {
+            synchronize_rcu();
+        }
+        Timeline::free(timeline);
+    }
+    Ok(())
 }
 
-#[test]
-fn a_waiter_that_waits_forever_is_told_for_what() {
-    broken(RULE, "no task is left", || {
-        with_job(|_timeline, fence| {
-            // SAFETY: The references are ours.
-            unsafe { ::dma_fence::bindings::dma_fence_wait(fence, false) };
-        });
-    });
+pub(super) fn at_the_end(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    // SAFETY: The references and the timeline are ours.
+    unsafe {
+        dma_fence_get(fence);
+        if !wrong {
+            dma_fence_put(fence);
+            finish(timeline, [fence]);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn for_a_waiter(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    // SAFETY: The reference and the timeline are ours.
+    unsafe {
+        if !wrong {
+            dma_fence_signal(fence);
+        }
+        dma_fence_wait(fence, false);
+        finish(timeline, [fence]);
+    }
+    Ok(())
 }

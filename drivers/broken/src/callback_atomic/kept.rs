@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An importer that counts the jobs that are done.
 
-use dma_fence::{FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps};
+use crate::timeline;
+use dma_fence::{FenceCallback, FenceCallbackRegistration};
 use kernel::{
     prelude::*,
     sync::{new_spinlock_irq, Arc, SpinLockIrq},
 };
-
-struct Ops;
-
-impl FenceContextOps for Ops {
-    type FenceDataType = ();
-}
 
 #[pin_data]
 struct Jobs {
@@ -28,9 +23,8 @@ impl FenceCallback for Count {
 }
 
 pub(crate) fn run() -> Result {
-    let context = FenceContext::new(1, c"broken", c"ring0", Ops);
-    let context = KBox::pin_init(context, GFP_KERNEL)?;
-    let job = context.new_fence_allocation(())?.new_fence();
+    let timeline = timeline()?;
+    let job = timeline.new_fence_allocation(())?.new_fence();
     let done = pin_init!(Jobs { done <- new_spinlock_irq!(0, "Jobs::done") });
     let jobs = Arc::pin_init(done, GFP_KERNEL)?;
     let count = FenceCallbackRegistration::new(job.as_fence(), Count(jobs.clone()));

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An importer that keeps the name of a timeline for later.
 
-use dma_fence::{Fence, FenceContext, FenceContextOps};
+use crate::timeline;
+use dma_fence::Fence;
 use kernel::{prelude::*, sync::rcu};
-
-struct Ops;
-
-impl FenceContextOps for Ops {
-    type FenceDataType = ();
-}
 
 /// As much of the name as is worth keeping.
 const LENGTH: usize = 32;
@@ -23,9 +18,8 @@ fn name_of(fence: &Fence) -> Result<KVec<u8>> {
 }
 
 pub(crate) fn run() -> Result {
-    let context = FenceContext::new(1, c"broken", c"ring0", Ops);
-    let context = KBox::pin_init(context, GFP_KERNEL)?;
-    let job = context.new_fence_allocation(())?.new_fence();
+    let timeline = timeline()?;
+    let job = timeline.new_fence_allocation(())?.new_fence();
     name_of(job.as_fence())?;
     job.signal(Ok(()));
     Ok(())

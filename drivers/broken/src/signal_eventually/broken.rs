@@ -1,27 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A driver whose ring is full.
 
-use dma_fence::{ArcDriverFence, Fence, FenceContext, FenceContextOps};
+use crate::{timeline, Ops};
+use dma_fence::{ArcDriverFence, Fence, FenceContext};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc},
 };
 
-struct Ops;
-
-impl FenceContextOps for Ops {
-    type FenceDataType = ();
-}
-
 struct Ring {
-    context: Arc<FenceContext<Ops>>,
+    timeline: Arc<FenceContext<Ops>>,
     jobs: KVec<ArcDriverFence<Ops>>,
 }
 
 impl Ring {
-    /// Gives the fence of a job, whether it was accepted or not.
+    /// Returns the fence of a job, whether it was accepted or not.
     fn submit(&mut self) -> Result<ARef<Fence>> {
-        let allocation = FenceContext::new_arc_fence_allocation(&self.context, ())?;
+        let allocation = FenceContext::new_arc_fence_allocation(&self.timeline, ())?;
         let job = allocation.new_fence();
         let fence = job.as_fence().into();
         if self.jobs.len() < self.jobs.capacity() {
@@ -32,10 +27,8 @@ impl Ring {
 }
 
 pub(crate) fn run() -> Result {
-    let context = FenceContext::new(1, c"broken", c"ring0", Ops);
-    let context = Arc::pin_init(context, GFP_KERNEL)?;
-    let jobs = KVec::new();
-    let mut ring = Ring { context, jobs };
+    let (timeline, jobs) = (timeline()?, KVec::new());
+    let mut ring = Ring { timeline, jobs };
     ring.submit()?.wait();
     Ok(())
 }

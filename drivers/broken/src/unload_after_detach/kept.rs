@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A driver that is unloaded while somebody has the fence of a job.
+//! A driver that is unloaded while an importer has the fence of a job.
 
-use dma_fence::{ArcDriverFence, FenceContext, FenceContextOps};
-use kernel::{prelude::*, sync::Arc, testing::insmod};
+use crate::{timeline, Ops};
+use dma_fence::{ArcDriverFence, Fence, FenceContext};
+use kernel::{
+    prelude::*,
+    sync::{aref::ARef, Arc},
+    testing::insmod,
+};
 
-struct Ops;
-
-impl FenceContextOps for Ops {
-    type FenceDataType = ();
-}
-
-struct Driver {
-    context: Arc<FenceContext<Ops>>,
-}
+struct Driver(Arc<FenceContext<Ops>>);
 
 impl kernel::Module for Driver {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let context = FenceContext::new(1, c"broken", c"ring0", Ops);
-        let context = Arc::pin_init(context, GFP_KERNEL)?;
-        Ok(Self { context })
+        timeline().map(Self)
     }
 }
 
 impl Driver {
     fn submit(&self) -> Result<ArcDriverFence<Ops>> {
-        Ok(FenceContext::new_arc_fence_allocation(&self.context, ())?.new_fence())
+        Ok(FenceContext::new_arc_fence_allocation(&self.0, ())?.new_fence())
     }
 }
 
@@ -37,7 +32,7 @@ module! {
 pub(crate) fn run() -> Result {
     let driver = insmod::<Driver>()?;
     let job = driver.submit()?;
-    let fence: kernel::sync::aref::ARef<dma_fence::Fence> = job.as_fence().into();
+    let fence: ARef<Fence> = job.as_fence().into();
     job.signal(Err(ENODEV));
     drop(driver);
     fence.wait();

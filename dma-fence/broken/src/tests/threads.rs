@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Threads that run freely: they have no machine of their own, so that a report would end this
+//! process with status 1.
+
+use super::std::thread;
+use crate::exporter::{job, timeline_of, zeroed, Timeline};
+use ::dma_fence::bindings::{
+    callback_head, dma_fence, dma_fence_get, dma_fence_put, dma_fence_signal,
+    dma_fence_test_signaled_flag,
+};
+use core::{
+    ptr::null_mut,
+    sync::atomic::{
+        AtomicBool, AtomicPtr,
+        Ordering::{Acquire, Release},
+    },
+};
+use kernel::{
+    bindings::{
+        call_rcu, complete, completion, init_completion, kfree, synchronize_rcu,
+        wait_for_completion,
+    },
+    error::Result,
+};
+
+#[test]
+fn after_the_bit_one_may_wait_and_free() {
+    static SHARED: AtomicPtr<dma_fence> = AtomicPtr::new(null_mut());
+    const ROUNDS: usize = 300;
+    thread::scope(|s| {
+        s.spawn(|| {
+            for _ in 0..ROUNDS {
+                let fence = loop {
+                    let fence = SHARED.swap(null_mut(), Acquire);
+                    if !fence.is_null() {
+                        break fence;
+                    }
+                    thread::yield_now();
+                };
+                // SAFETY: The reference is ours, and the other thread does not use the timeline.
+                unsafe {
+                    while !dma_fence_test_signaled_flag(fence) {
+                        core::hint::spin_loop();
+                    }
+                    let timeline = timeline_of(fence);
+                    synchronize_rcu();
+                    Timeline::free(timeline);
+                    dma_fence_put(fence);
+                }
+            }
+        });
+        for _ in 0..ROUNDS {
+            let fence = Timeline::new()
+                .and_then(|timeline| job(timeline, 1))
+                .unwrap();
+            // SAFETY: The references are ours, and the other thread's.
+            unsafe {
+                SHARED.store(dma_fence_get(fence), Release);
+                dma_fence_signal(fence);
+                dma_fence_put(fence);
+            }
+            while !SHARED.load(Acquire).is_null() {
+                thread::yield_now();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_thread_that_a_callback_of_rcu_wakes_may_free() -> Result {
+    #[repr(C)]
+    struct Waiting {
+        rcu: callback_head,
+        done: completion,
+    }
+    static FREED: AtomicBool = AtomicBool::new(false);
+
+    /// # Safety
+    ///
+    /// `head` is that of a [`Waiting`].
+    unsafe extern "C" fn wake(head: *mut callback_head) {
+        // SAFETY: The head is the first member of a `Waiting`: the caller's guarantee.
+        unsafe { complete(&raw mut (*head.cast::<Waiting>()).done) };
+        // The callback has more to do.
+        while !FREED.load(Acquire) {
+            thread::yield_now();
+        }
+    }
+
+    let waiting = zeroed::<Waiting>()?;
+    let timeline = Timeline::new()?;
+    let fence = job(timeline, 1)?;
+    // SAFETY: All of this is ours; at the end the callback has returned.
+    unsafe {
+        init_completion(&raw mut (*waiting).done);
+        dma_fence_signal(fence);
+        call_rcu(&raw mut (*waiting).rcu, Some(wake));
+        wait_for_completion(&raw mut (*waiting).done);
+        Timeline::free(timeline);
+        dma_fence_put(fence);
+        FREED.store(true, Release);
+        kernel::testing::memory::rcu_barrier();
+        kfree(waiting.cast());
+    }
+    Ok(())
+}
