@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The documentation shows code of files that are compiled; this sees to it that it finds them.
+#![cfg(feature = "debug")]
 #![forbid(unsafe_code)]
 
 use dma_fence::testing::RULES;
