@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Callbacks on fences.
 
-mod complete;
-mod enqueue;
 mod forward;
-mod wake;
+mod ready;
 
 pub use self::{
-    complete::Complete,
-    enqueue::Enqueue,
     forward::Forward,
-    wake::Wake, //
+    ready::{
+        Complete,
+        Enqueue,
+        Wake, //
+    },
 };
 
 use super::{

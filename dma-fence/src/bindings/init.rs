@@ -21,9 +21,7 @@ use kernel::{
 /// [extern-lock-outlives](../../../book/rules/extern-lock-outlives.html). The sequence number
 /// compares as 32 bits with wraparound. Emits `dma_fence_init`.
 ///
-/// # Panics
-///
-/// As the kernel does, without ops or without one of the two names.
+/// Without ops, or without one of the two names, this is a BUG.
 ///
 /// # Safety
 ///
@@ -44,14 +42,6 @@ pub unsafe fn dma_fence_init(
 }
 
 /// As [`dma_fence_init`], with a sequence number that compares with all its 64 bits.
-///
-/// # Panics
-///
-/// As [`dma_fence_init`].
-///
-/// # Safety
-///
-/// As [`dma_fence_init`].
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_init64(
     fence: *mut dma_fence,
@@ -64,9 +54,6 @@ pub unsafe fn dma_fence_init64(
     unsafe { init(fence, ops, lock, context, seqno, SEQNO64) }
 }
 
-/// # Safety
-///
-/// As [`dma_fence_init`].
 #[cfg_attr(feature = "debug", track_caller)]
 unsafe fn init(
     fence: *mut dma_fence,

@@ -136,10 +136,6 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
 }
 
 /// Signals as of now, under the lock that the caller holds.
-///
-/// # Safety
-///
-/// As [`dma_fence_signal_timestamp_locked`].
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_locked(fence: *mut dma_fence) {
     // SAFETY: The caller has a reference, and holds the lock.
@@ -167,10 +163,6 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
 }
 
 /// Signals under the lock that the caller holds; true if it had signalled before.
-///
-/// # Safety
-///
-/// As [`dma_fence_signal_timestamp_locked`].
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference, and holds the lock.

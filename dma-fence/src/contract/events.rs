@@ -8,7 +8,7 @@ use super::{
 };
 use core::panic::Location;
 use kernel::{
-    bindings::{debugobjects::debug_check_no_obj_freed, spinlock_t},
+    bindings::{debugobjects::debug_check_no_obj_freed, rcu_order, spinlock_t},
     ffi::{c_char, c_int},
 };
 
@@ -50,7 +50,10 @@ events! {
         reach::declares(fence, context, names, data);
 
     /// The fence can be found by others than its issuer.
-    publish(fence: *const dma_fence) = life::published(fence);
+    publish(fence: *const dma_fence) = {
+        let at = Location::caller();
+        record::with(fence, |record| *record.published.get_or_insert(at))
+    };
 
     /// The issuer's side goes without a signal.
     forget(fence: *const dma_fence) = pending::forgotten(fence);
@@ -60,7 +63,10 @@ events! {
 
     /// `dma_fence_signal_timestamp_locked()` is about to set the bit, unless it is set. A grace
     /// period counts from here on: a task that sees the bit may ask for one at once.
-    signal(fence: &dma_fence) = life::signals(fence);
+    signal(fence: &dma_fence) = {
+        let at = Location::caller();
+        record::with(fence, |record| record.signals = Some((rcu_order(), at)))
+    };
 
     /// It has set the bit; the ops are still attached.
     signaled(fence: &dma_fence) = life::signalled(fence);
@@ -68,7 +74,8 @@ events! {
     /// `dma_fence_put()` is about to drop a reference, maybe the last.
     put(fence: &dma_fence) = {
         watch::look_at_the_clock();
-        life::puts(fence);
+        let at = Location::caller();
+        record::with(fence, |record| record.put = Some(at))
     };
 
     /// `dma_fence_release()`: the last reference is gone, maybe while callbacks are pending.

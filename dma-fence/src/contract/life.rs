@@ -28,22 +28,6 @@ pub(super) fn begins(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock
     true
 }
 
-/// A task that is not its issuer may find the fence.
-#[track_caller]
-pub(super) fn published(fence: *const dma_fence) {
-    let at = Location::caller();
-    record::with(fence, |record| {
-        record.published.get_or_insert(at);
-    });
-}
-
-/// A fence is about to signal, if it has not.
-#[track_caller]
-pub(super) fn signals(fence: *const dma_fence) {
-    let at = Location::caller();
-    record::with(fence, |record| record.signals = Some((rcu_order(), at)));
-}
-
 /// A fence signals at this moment; its ops are still attached.
 pub(super) fn signalled(fence: *const dma_fence) {
     let known = record::with(fence, |record| {
@@ -53,13 +37,6 @@ pub(super) fn signalled(fence: *const dma_fence) {
     if known.is_some() {
         reach::scan(fence);
     }
-}
-
-/// A reference is about to be dropped, maybe the last.
-#[track_caller]
-pub(super) fn puts(fence: *const dma_fence) {
-    let at = Location::caller();
-    record::with(fence, |record| record.put = Some(at));
 }
 
 /// The last reference is gone, and the lock will not be taken any more.

@@ -11,7 +11,7 @@ static FENCE: Words = Words {
 };
 
 /// How a rule is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Kept {
     /// What breaks it does not compile.
@@ -35,22 +35,8 @@ impl Check {
     }
 }
 
-impl core::fmt::Debug for Check {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("Check").field(&self.0.name()).finish()
-    }
-}
-
-impl PartialEq for Check {
-    fn eq(&self, other: &Self) -> bool {
-        core::ptr::eq(self.0, other.0)
-    }
-}
-
-impl Eq for Check {}
-
 /// A rule of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct ContractRule {
     /// Its name; its page is `Documentation/rules/NAME.rst`.

@@ -1,15 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A callback that queues a work item.
+//! Ready-made callbacks: complete a completion, queue a work item, wake a task.
 
 use super::FenceCallback;
 use kernel::{
-    sync::Arc,
+    sync::{
+        aref::ARef,
+        Arc,
+        Completion, //
+    },
+    task::Task,
     workqueue::{
         HasWork,
         Queue,
         WorkItem, //
     },
 };
+
+/// Completes a completion for all its waiters when the fence signals.
+pub struct Complete(Arc<Completion>);
+
+impl Complete {
+    /// A callback that completes `completion`.
+    pub fn new(completion: Arc<Completion>) -> Self {
+        Self(completion)
+    }
+}
+
+impl FenceCallback for Complete {
+    fn on_signal(&mut self) {
+        self.0.complete_all();
+    }
+}
 
 /// Queues a work item when the fence signals: for whatever needs to sleep.
 ///
@@ -43,5 +64,22 @@ impl<T: WorkItem<Pointer = Arc<T>> + HasWork<T> + Send + Sync + 'static> FenceCa
             // dropped here, in atomic context.
             self.item = self.queue.enqueue(item).err();
         }
+    }
+}
+
+/// Wakes a task when the fence signals; the task looks for itself whether that is what it waits
+/// for.
+pub struct Wake(ARef<Task>);
+
+impl Wake {
+    /// A callback that wakes `task`.
+    pub fn new(task: ARef<Task>) -> Self {
+        Self(task)
+    }
+}
+
+impl FenceCallback for Wake {
+    fn on_signal(&mut self) {
+        self.0.wake_up();
     }
 }
