@@ -51,15 +51,13 @@ pub unsafe fn call_printk(
     args: fmt::Arguments<'_>,
 ) {
     let level = format_string[1] - b'0';
-    // SAFETY: The level is in range and the name ends with a NUL.
-    unsafe { bindings::printk(level, module_name, args) };
+    bindings::printk(level, module_name, args);
 }
 
 /// Goes on with the line that the last message left unfinished.
 #[doc(hidden)]
 pub fn call_printk_cont(args: fmt::Arguments<'_>) {
-    // SAFETY: There is nothing to promise.
-    unsafe { bindings::printk_cont(args) };
+    bindings::printk_cont(args);
 }
 
 /// What the printing macros have in common.

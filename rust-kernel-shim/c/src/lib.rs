@@ -2,18 +2,26 @@
 //! What C supplies in the kernel, under its C names.
 //!
 //! In Linux this module is made by bindgen from the kernel's headers; here it is written by hand
-//! over [`machine`]. The names, the argument types and the order of events are
-//! C's, so that whoever calls these functions compiles against either.
+//! over [`machine`]. The names, the argument types and the order of events are C's, so that a caller
+//! compiles against either.
 //!
 //! # Safety
 //!
-//! Functions that take a pointer need it to be valid, and initialised by its `..._init()`, for
-//! as long as C would. What a function needs beyond that it says itself.
+//! Unless a function says otherwise, what a pointer that is passed in leads to is valid during the
+//! call and was initialised by its `..._init()`, which in turn needs memory that is valid for
+//! writes; strings end with a NUL. That is all: a function of C that is passed no pointer is unsafe
+//! as bindgen has it, and has no preconditions. What C does not have is safe then.
 
 #![no_std]
-#![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
+// What is needed of all functions is said above, once.
+#![allow(
+    clippy::missing_safety_doc,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals
+)]
 
-/// What knows of nothing else.
+/// What depends on nothing else.
 mod base {
     pub(crate) mod bug;
     pub(crate) mod container_of;

@@ -12,7 +12,7 @@ mod gp;
 mod request;
 mod section;
 
-use super::{complete, completion, init_completion, might_sleep, wait_for_completion};
+use super::{complete, completion, init_completion, may_sleep, wait_for_completion};
 use crate::{
     ffi::{c_int, c_void},
     globals, Globals, WARN,
@@ -73,17 +73,13 @@ pub unsafe fn rcu_read_unlock() {
 
 /// 1 inside a section that [`rcu_read_lock`] began; sections of other kinds, though they hold up
 /// grace periods, do not count.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 pub unsafe fn rcu_read_lock_held() -> c_int {
     cpu::with(|cpu| cpu.rcu.get() != 0).into()
 }
 
 /// Ends the machine if this is an RCU callback. Those that are queued behind it, and what waits
-/// for one of these, would wait for good.
+/// for one of these, would wait forever.
 #[track_caller]
 fn not_from_a_callback(function: &str) {
     if callbacks::running() {
@@ -95,17 +91,12 @@ fn not_from_a_callback(function: &str) {
 
 /// Waits until every section that was open at the call has been closed. Sleeps.
 ///
-/// Inside a section it would wait for itself, for good; so it would in an RCU callback, which is
+/// Inside a section it would wait for itself, forever; so it would in an RCU callback, which is
 /// a BUG.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn synchronize_rcu() {
     not_from_a_callback("synchronize_rcu");
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
+    may_sleep();
     let stamp = request::rcu_order();
     if globals::with(Globals::has_vcpu) {
         wait_for_callback()
@@ -116,13 +107,9 @@ pub unsafe fn synchronize_rcu() {
 }
 
 /// As [`synchronize_rcu`]; here every grace period is as fast as it can be.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn synchronize_rcu_expedited() {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `synchronize_rcu()` has no preconditions.
     unsafe { synchronize_rcu() }
 }
 
@@ -134,7 +121,7 @@ pub unsafe fn synchronize_rcu_expedited() {
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
     request::queued(head, core::panic::Location::caller());
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller's guarantees are the same.
     unsafe { queue(head, func) };
 }
 
@@ -160,15 +147,10 @@ pub fn rcu_callbacks_pending() -> bool {
 ///
 /// This is no grace period: with nothing queued, readers may still be where they were. Sleeps.
 /// Not inside a section, and not in an RCU callback, as [`synchronize_rcu`].
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn rcu_barrier() {
     not_from_a_callback("rcu_barrier");
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
+    may_sleep();
     if rcu_callbacks_pending() {
         // Callbacks are called in the order in which they were queued.
         wait_for_callback();
@@ -190,8 +172,8 @@ unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
     unsafe { complete(addr_of_mut!((*waiter).completion)) };
 }
 
-/// Waits for a callback of one's own, which is no request for a grace period: who waits for others'
-/// callbacks only has not asked for one.
+/// Waits for a callback of its own. That is no request for a grace period: `rcu_barrier()` waits for
+/// callbacks only.
 fn wait_for_callback() {
     let mut waiter = MaybeUninit::<Waiter>::uninit();
     let waiter = waiter.as_mut_ptr();
@@ -208,10 +190,10 @@ fn wait_for_callback() {
 ///
 /// # Safety
 ///
-/// It does, and the block is used by nobody any more.
+/// It does, the block comes from `kmalloc()` and friends, and is not used any more.
 #[doc(hidden)]
 pub unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_head) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The block begins `OFFSET` bytes before `head`, and is not used: the caller's guarantee.
     unsafe { super::kfree(head.byte_sub(OFFSET).cast::<c_void>()) }
 }
 
@@ -219,8 +201,7 @@ pub unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_h
 ///
 /// # Safety
 ///
-/// `$ptr` comes from `kmalloc()` and friends, and nobody finds it any more who does not know it
-/// already.
+/// `$ptr` comes from `kmalloc()` and friends, and no reader finds it that has not found it already.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! kfree_rcu {

@@ -5,7 +5,7 @@
 
 use super::{
     debugobjects::{debug_block_allocated, debug_block_freed},
-    might_sleep,
+    may_sleep,
 };
 use crate::ffi::{c_int, c_ulong, c_void};
 use core::{
@@ -71,7 +71,7 @@ pub fn slab_fail_nth(nth: usize) -> usize {
     FAIL_NTH.replace(nth)
 }
 
-/// Enters a block into the books of the process, and of the virtual CPU that the task runs on.
+/// Counts blocks for the process, and for the virtual CPU that the task runs on.
 fn count(blocks: isize) {
     LIVE.fetch_add(blocks, Relaxed);
     if cfg!(feature = "debug") {
@@ -84,7 +84,7 @@ pub fn slab_live() -> isize {
     LIVE.load(Relaxed)
 }
 
-/// Gives memory of `size` bytes, or makes `p` that size; null if there is none.
+/// Allocates `size` bytes, or makes `p` that size; null if there is no memory.
 ///
 /// May sleep if `flags` say so. `align` is a power of two.
 ///
@@ -100,8 +100,7 @@ pub unsafe fn krealloc_node_align(
     _nid: c_int,
 ) -> *mut c_void {
     if flags & __GFP_DIRECT_RECLAIM != 0 {
-        // SAFETY: Nothing is asked for.
-        unsafe { might_sleep() };
+        may_sleep();
     }
     if fails() {
         return ptr::null_mut();
@@ -114,7 +113,7 @@ pub unsafe fn krealloc_node_align(
         count(1);
         0
     } else {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `p` comes from this function: the caller's guarantee.
         unsafe { heap::usable_size(p.cast_mut()) }.min(size)
     };
     // SAFETY: `new` has `size` bytes, of which `old` come from `p`, which has at least as many. The
@@ -132,19 +131,15 @@ pub unsafe fn krealloc_node_align(
     debug_block_allocated(new.expose_provenance(), size);
     if !p.is_null() {
         debug_block_freed(p.addr());
-        // SAFETY: By the safety requirements; replaced by `new`.
+        // SAFETY: `p` comes from this function: the caller's guarantee. `new` replaces it.
         unsafe { heap::free(p.cast_mut()) };
     }
     new
 }
 
-/// Gives zeroed memory for a `T`; null if there is none. May sleep if `flags` say so.
+/// Allocates zeroed memory for a `T`; null if there is none. May sleep if `flags` say so.
 ///
 /// C: `kzalloc_obj()`.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
     // SAFETY: No block to replace.
@@ -170,7 +165,7 @@ pub unsafe fn kfree(p: *const c_void) {
     if !p.is_null() {
         debug_block_freed(p.addr());
         count(-1);
-        // SAFETY: By the safety requirements.
+        // SAFETY: `p` comes from `krealloc_node_align()`, and is not used: the caller's guarantee.
         unsafe { heap::free(p.cast_mut()) };
     }
 }

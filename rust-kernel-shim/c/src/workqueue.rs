@@ -31,7 +31,7 @@ use super::{globals, list_head, lock_class_key, INIT_LIST_HEAD};
 use crate::ffi::{c_char, c_int, c_uint};
 use core::{
     ptr::{addr_of_mut, null_mut},
-    sync::atomic::Ordering::Relaxed,
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
 use machine::atomic::AtomicUsize;
 
@@ -50,9 +50,9 @@ const DISABLED: usize = 1 << 16;
 ///
 /// # Invariants
 ///
-/// `data`, `wq` and `seq` are changed under the lock of the machine's pools. `entry` is on a
-/// worklist only while `data` has `PENDING`. Nothing of it is touched from the moment at which
-/// `func` is called.
+/// `entry`, `wq` and `seq` belong to the machine whose task has set `PENDING` in `data`, and change
+/// under the lock of its pools; `entry` is on a worklist only while that is set. Nothing of the work
+/// is touched from the moment at which `func` is called.
 #[repr(C)]
 pub struct work_struct {
     data: AtomicUsize,
@@ -70,21 +70,17 @@ impl work_struct {
         self.data.load(Relaxed) & bits != 0
     }
 
-    /// Marks the work as pending; false if it is already, or must not be queued.
-    ///
-    /// The caller holds the lock of the pools.
+    /// Marks the work as pending; false if it is already, by a task of whatever machine, or must not
+    /// be queued.
     fn claim(&self) -> bool {
-        let data = self.data.load(Relaxed);
-        let free = data & PENDING == 0 && data < DISABLED;
-        if free {
-            self.data.store(data | PENDING, Relaxed);
-        }
-        free
+        // `Acquire`: pairs with the `Release` in `release`, perhaps in another machine.
+        !self.has(!(DISABLED - 1)) && self.data.fetch_or(PENDING, Acquire) & PENDING == 0
     }
 
-    /// Ends what [`Self::claim`] began, under the same lock.
+    /// Ends what [`Self::claim`] began.
     fn release(&self) {
-        self.data.store(self.data.load(Relaxed) & !PENDING, Relaxed);
+        // `Release`: pairs with the `Acquire` in `claim`.
+        self.data.fetch_and(!PENDING, Release);
     }
 }
 
@@ -101,7 +97,7 @@ pub unsafe fn init_work_with_key(
     _name: *const c_char,
     _key: *mut lock_class_key,
 ) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `work` is valid for writes: the caller's guarantee.
     unsafe {
         work.write(work_struct {
             data: AtomicUsize::new(0),
@@ -115,12 +111,8 @@ pub unsafe fn init_work_with_key(
 }
 
 /// True while the work waits to be run. From any context.
-///
-/// # Safety
-///
-/// `work` is initialised.
 pub unsafe fn work_pending(work: *const work_struct) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `work` is initialised: the caller's guarantee.
     unsafe { (*work).has(PENDING) }
 }
 
@@ -140,10 +132,11 @@ pub unsafe fn queue_work_on(
 ) -> bool {
     globals::with(|globals| {
         let mut inner = globals.pools.lock();
-        // SAFETY: By the safety requirements.
+        // SAFETY: `work` is initialised: the caller's guarantee.
         let claimed = unsafe { (*work).claim() };
         if claimed {
-            // SAFETY: By the safety requirements; it is on no list, since it was not pending.
+            // SAFETY: Both are initialised, and `work` stays valid: the caller's guarantee. It is on
+            // no list, since it was not pending.
             unsafe { inner.push(wq, work) };
             globals.pools.kick(&mut inner);
         }
@@ -157,6 +150,6 @@ pub unsafe fn queue_work_on(
 ///
 /// As [`queue_work_on`].
 pub unsafe fn queue_work(wq: *mut workqueue_struct, work: *mut work_struct) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller's guarantees are the same.
     unsafe { queue_work_on(wq_misc_consts_WORK_CPU_UNBOUND.cast_signed(), wq, work) }
 }

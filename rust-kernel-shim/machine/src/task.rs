@@ -57,8 +57,6 @@ pub struct task_struct {
     allowed: AtomicBool,
     should_stop: AtomicBool,
     exit_code: AtomicI32,
-    /// What a worker of a workqueue is working at; only the task itself looks.
-    pub worker_private: AtomicPtr<c_void>,
     lifecycle: Mutex<Lifecycle>,
     ended: Condvar,
     token: Mutex<bool>,
@@ -105,7 +103,6 @@ impl task_struct {
             allowed: AtomicBool::new(false),
             should_stop: AtomicBool::new(false),
             exit_code: AtomicI32::new(0),
-            worker_private: AtomicPtr::new(core::ptr::null_mut()),
             lifecycle: Mutex::new(life),
             ended: Condvar::new(),
             token: Mutex::new(false),

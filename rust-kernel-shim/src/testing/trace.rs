@@ -14,22 +14,20 @@ pub struct Recording(&'static tracepoint);
 ///
 /// # Errors
 ///
-/// ENOMEM, and EBUSY if too many listen to it already.
+/// ENOMEM, and EBUSY if it has too many listeners already.
 pub fn record(event: &'static tracepoint) -> Result<Recording> {
-    // SAFETY: Nothing is asked for.
-    to_result(unsafe { trace_event_enable(event) })?;
+    to_result(trace_event_enable(event))?;
     Ok(Recording(event))
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        // SAFETY: Nothing is asked for.
-        unsafe { trace_event_disable(self.0) };
+        trace_event_disable(self.0);
     }
 }
 
-/// Takes all recorded events out of the buffer, the oldest first, and calls `f` with each; gives
-/// the number of those that were lost before because the buffer was full.
+/// Takes all recorded events out of the buffer, the oldest first, and calls `f` with each;
+/// returns the number of those that were lost before because the buffer was full.
 pub fn take(mut f: impl FnMut(&str)) -> usize {
     let (events, lost) = trace::take();
     events.iter().for_each(|event| f(event));

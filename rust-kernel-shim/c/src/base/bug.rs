@@ -3,7 +3,7 @@
 //!
 //! C header: [`include/asm-generic/bug.h`](srctree/include/asm-generic/bug.h)
 
-use crate::{printk, KERN_WARNING};
+use crate::{log, KERN_WARNING};
 use core::fmt;
 use machine::task;
 
@@ -17,23 +17,12 @@ pub fn __warn(file: &str, line: u32, message: Option<fmt::Arguments<'_>>) {
     let t = task::current();
     let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
     let pid = t.pid;
-    // SAFETY: `printk` asks for nothing.
-    unsafe {
-        printk(
-            KERN_WARNING,
-            b"\0",
-            format_args!("------------[ cut here ]------------\n"),
-        );
-        if let Some(message) = message {
-            printk(KERN_WARNING, b"\0", format_args!("{message}\n"));
-        }
-        printk(
-            KERN_WARNING,
-            b"\0",
-            format_args!("WARNING: {file}:{line}, task {comm}/{pid}\n"),
-        );
-        printk(KERN_WARNING, b"\0", format_args!("---[ end trace ]---\n"));
+    log!(KERN_WARNING, "------------[ cut here ]------------\n");
+    if let Some(message) = message {
+        log!(KERN_WARNING, "{message}\n");
     }
+    log!(KERN_WARNING, "WARNING: {file}:{line}, task {comm}/{pid}\n");
+    log!(KERN_WARNING, "---[ end trace ]---\n");
 }
 
 /// Warns in the kernel log if `$cond` holds, and says whether it does.

@@ -35,33 +35,21 @@ impl Default for kref {
 }
 
 /// Sets the count to 1.
-///
-/// # Safety
-///
-/// `kref` is valid for writes, and nobody else knows it.
 pub unsafe fn kref_init(kref: *mut kref) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `kref` is valid for writes: the caller's guarantee.
     unsafe { kref.write(self::kref::new()) };
 }
 
 /// Reads the count.
-///
-/// # Safety
-///
-/// `kref` is valid.
 pub unsafe fn kref_read(kref: *const kref) -> c_uint {
-    // SAFETY: By the safety requirements; the count is only read.
+    // SAFETY: `kref` is valid: the caller's guarantee. The count is only read.
     unsafe { refcount_read(addr_of_mut!((*kref.cast_mut()).refcount)) }
 }
 
 /// Takes a reference; the caller has one.
-///
-/// # Safety
-///
-/// `kref` is valid.
 #[inline]
 pub unsafe fn kref_get(kref: *mut kref) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `kref` is valid: the caller's guarantee.
     unsafe { refcount_inc(addr_of_mut!((*kref).refcount)) }
 }
 
@@ -72,7 +60,7 @@ pub unsafe fn kref_get(kref: *mut kref) {
 /// `kref` is valid, though its object may be about to be freed.
 #[inline]
 pub unsafe fn kref_get_unless_zero(kref: *mut kref) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `kref` is valid: the caller's guarantee.
     unsafe { refcount_inc_not_zero(addr_of_mut!((*kref).refcount)) }.into()
 }
 
@@ -83,12 +71,12 @@ pub unsafe fn kref_get_unless_zero(kref: *mut kref) -> c_int {
 /// The caller owns a reference, and `release` may be called here.
 #[inline]
 pub unsafe fn kref_put(kref: *mut kref, release: Option<unsafe extern "C" fn(*mut kref)>) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller owns a reference: its guarantee.
     if !unsafe { refcount_dec_and_test(addr_of_mut!((*kref).refcount)) } {
         return 0;
     }
     if let Some(release) = release {
-        // SAFETY: That was the last reference.
+        // SAFETY: That was the last reference: `release` may be called.
         unsafe { release(kref) };
     }
     1

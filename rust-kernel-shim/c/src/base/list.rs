@@ -32,13 +32,9 @@ impl Default for list_head {
 }
 
 /// Makes `list` an empty list.
-///
-/// # Safety
-///
-/// `list` is valid for writes.
 #[inline]
 pub unsafe fn INIT_LIST_HEAD(list: *mut list_head) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `list` is valid for writes: the caller's guarantee.
     unsafe {
         (*list).next = list;
         (*list).prev = list;
@@ -52,16 +48,16 @@ pub unsafe fn INIT_LIST_HEAD(list: *mut list_head) {
 /// `head` is initialised, and does not change during the call.
 #[inline]
 pub unsafe fn list_empty(head: *const list_head) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `head` is initialised, and does not change: the caller's guarantee.
     unsafe { (*head).next.cast_const() == head }
 }
 
 /// # Safety
 ///
-/// `prev` and `next` are neighbours; nobody else uses the list.
+/// `prev` and `next` are neighbours in a list that only the caller uses.
 #[inline]
 unsafe fn insert(new: *mut list_head, prev: *mut list_head, next: *mut list_head) {
-    // SAFETY: By the safety requirements all three are valid for writes.
+    // SAFETY: Links of one list, and a new one, are valid for writes: the caller's guarantee.
     unsafe {
         (*next).prev = new;
         (*new).next = next;
@@ -74,10 +70,10 @@ unsafe fn insert(new: *mut list_head, prev: *mut list_head, next: *mut list_head
 ///
 /// # Safety
 ///
-/// `head` is a list that nobody else uses; `new` is on none.
+/// `head` is a list that only the caller uses; `new` is on none.
 #[inline]
 pub unsafe fn list_add(new: *mut list_head, head: *mut list_head) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `head` is a list of the caller's, and `new` on none: its guarantee.
     unsafe { insert(new, head, (*head).next) }
 }
 
@@ -88,7 +84,7 @@ pub unsafe fn list_add(new: *mut list_head, head: *mut list_head) {
 /// As [`list_add`].
 #[inline]
 pub unsafe fn list_add_tail(new: *mut list_head, head: *mut list_head) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `head` is a list of the caller's, and `new` on none: its guarantee.
     unsafe { insert(new, (*head).prev, head) }
 }
 
@@ -96,10 +92,10 @@ pub unsafe fn list_add_tail(new: *mut list_head, head: *mut list_head) {
 ///
 /// # Safety
 ///
-/// `entry` is on a list that nobody else uses, or is a list of its own.
+/// `entry` is on a list that only the caller uses, or is a list of its own.
 #[inline]
 pub unsafe fn list_del_init(entry: *mut list_head) {
-    // SAFETY: By the safety requirements its neighbours are valid for writes.
+    // SAFETY: The neighbours in a list of the caller's, or itself, are valid for writes.
     unsafe {
         let list_head { next, prev } = *entry;
         (*next).prev = prev;
@@ -112,10 +108,10 @@ pub unsafe fn list_del_init(entry: *mut list_head) {
 ///
 /// # Safety
 ///
-/// `old` is a list that nobody else uses; `new` is valid for writes.
+/// `old` is a list that only the caller uses; `new` is valid for writes.
 #[inline]
 pub unsafe fn list_replace(old: *mut list_head, new: *mut list_head) {
-    // SAFETY: By the safety requirements. The links of an empty list are to `old` itself: copied,
+    // SAFETY: Both are the caller's: its guarantee. The links of an empty list are to `old` itself: copied,
     // they would send the last two writes to `old`, and `new` would stay linked to it. So an empty
     // `new` is closed by itself; the neighbours of any other are entries, valid for writes.
     unsafe {

@@ -32,19 +32,15 @@ pub static __tracepoint_console: tracepoint = tracepoint::new(c"printk", c"conso
 ///
 /// `line` points to a `&str`.
 unsafe fn print_line(line: *mut c_void, out: &mut dyn fmt::Write) -> fmt::Result {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `line` points to a `&str`: the caller's guarantee.
     out.write_str(unsafe { *line.cast::<&str>() })
 }
 
 /// Writes a message to the log. From any context.
 ///
 /// `prefix` is the NUL-terminated name of the module that speaks, or empty; the message ends
-/// with a newline.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
-pub unsafe fn printk(level: u8, prefix: &[u8], args: fmt::Arguments<'_>) {
+/// with a newline. C's takes a format and its arguments.
+pub fn printk(level: u8, prefix: &[u8], args: fmt::Arguments<'_>) {
     let prefix = CStr::from_bytes_until_nul(prefix)
         .ok()
         .and_then(|prefix| prefix.to_str().ok())
@@ -63,11 +59,14 @@ pub unsafe fn printk(level: u8, prefix: &[u8], args: fmt::Arguments<'_>) {
 
 /// Appends to the last message, which should not have ended with a newline; here it is a message
 /// of its own. From any context.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
-pub unsafe fn printk_cont(args: fmt::Arguments<'_>) {
-    // SAFETY: Nothing is asked for.
-    unsafe { printk(KERN_INFO, b"\0", args) }
+pub fn printk_cont(args: fmt::Arguments<'_>) {
+    printk(KERN_INFO, b"\0", args)
 }
+
+/// Writes a message of no module to the log.
+macro_rules! log {
+    ($level:expr, $($message:tt)+) => {
+        $crate::printk($level, b"\0", ::core::format_args!($($message)+))
+    };
+}
+pub(crate) use log;

@@ -36,7 +36,7 @@ machine::const_fn! {
 ///
 /// `r` is valid.
 unsafe fn refs<'a>(r: *mut refcount_t) -> &'a AtomicI32 {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `r` is valid: the caller's guarantee.
     unsafe { &(*r).refs }
 }
 
@@ -46,34 +46,22 @@ fn saturate(refs: &AtomicI32, what: &str) {
     WARN!(true, "refcount_t: {what}");
 }
 
-/// Sets the count; for objects that nobody else knows.
-///
-/// # Safety
-///
-/// `r` is valid.
+/// Sets the count; for objects that no other thread knows.
 pub unsafe fn refcount_set(r: *mut refcount_t, n: c_int) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `r` is valid: the caller's guarantee.
     unsafe { refs(r) }.store(n, Relaxed);
 }
 
 /// Reads the count.
-///
-/// # Safety
-///
-/// `r` is valid.
 pub unsafe fn refcount_read(r: *mut refcount_t) -> u32 {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `r` is valid: the caller's guarantee.
     unsafe { refs(r) }.load(Relaxed) as u32
 }
 
 /// Takes another reference; the caller has one already, so nothing needs to be ordered.
-///
-/// # Safety
-///
-/// `r` is valid.
 #[inline]
 pub unsafe fn refcount_inc(r: *mut refcount_t) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `r` is valid: the caller's guarantee.
     let refs = unsafe { refs(r) };
     match refs.fetch_add(1, Relaxed) {
         0 => saturate(refs, "addition on 0; use-after-free."),
@@ -89,7 +77,7 @@ pub unsafe fn refcount_inc(r: *mut refcount_t) {
 /// `r` is valid, though its object may be about to be freed.
 #[inline]
 pub unsafe fn refcount_inc_not_zero(r: *mut refcount_t) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `r` is valid: the caller's guarantee.
     let refs = unsafe { refs(r) };
     let mut old = refs.load(Relaxed);
     while old != 0 {
@@ -106,12 +94,8 @@ pub unsafe fn refcount_inc_not_zero(r: *mut refcount_t) -> bool {
 }
 
 /// Drops a reference that is not the last one.
-///
-/// # Safety
-///
-/// `r` is valid.
 pub unsafe fn refcount_dec(r: *mut refcount_t) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `r` is valid: the caller's guarantee.
     let refs = unsafe { refs(r) };
     if refs.fetch_sub(1, Release) <= 1 {
         saturate(refs, "decrement hit 0; leaking memory.");
@@ -120,18 +104,14 @@ pub unsafe fn refcount_dec(r: *mut refcount_t) {
 
 /// Drops a reference; true if it was the last, and then everything that others did to the
 /// object with theirs has happened before.
-///
-/// # Safety
-///
-/// `r` is valid.
 #[inline]
 #[must_use]
 pub unsafe fn refcount_dec_and_test(r: *mut refcount_t) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `r` is valid: the caller's guarantee.
     let refs = unsafe { refs(r) };
     match refs.fetch_sub(1, Release) {
         1 => {
-            // Pairs with the `Release` of all who dropped theirs before.
+            // Pairs with the `Release` of all drops before.
             fence(Acquire);
             true
         }

@@ -28,7 +28,7 @@ pub struct seq_file {
 ///
 /// `seq` keeps its invariants; `data` has `len` bytes.
 pub unsafe fn seq_write(seq: *mut seq_file, data: *const c_void, len: usize) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `seq` is valid, and the caller's: its guarantee.
     let seq = unsafe { &mut *seq };
     if seq.count + len < seq.size {
         // SAFETY: The bytes from `count` to `size` are valid for writes.
@@ -46,7 +46,7 @@ pub unsafe fn seq_write(seq: *mut seq_file, data: *const c_void, len: usize) -> 
 ///
 /// `seq` keeps its invariants; `s` is NUL-terminated.
 pub unsafe fn seq_puts(seq: *mut seq_file, s: *const c_char) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `seq` keeps its invariants, and `s` is NUL-terminated: the caller's guarantee.
     unsafe {
         let s = crate::from_char_ptr(s);
         seq_write(seq, crate::as_char_ptr(s).cast(), s.count_bytes());
@@ -63,7 +63,7 @@ pub unsafe fn seq_vprintf(seq: *mut seq_file, args: fmt::Arguments<'_>) {
 
     impl fmt::Write for Out {
         fn write_str(&mut self, s: &str) -> fmt::Result {
-            // SAFETY: By the safety requirements of the function around.
+            // SAFETY: `seq` keeps its invariants: the guarantee of `seq_vprintf()`'s caller.
             match unsafe { seq_write(self.0, s.as_ptr().cast(), s.len()) } {
                 0 => Ok(()),
                 _ => Err(fmt::Error),
@@ -76,11 +76,7 @@ pub unsafe fn seq_vprintf(seq: *mut seq_file, args: fmt::Arguments<'_>) {
 }
 
 /// True if not everything fitted.
-///
-/// # Safety
-///
-/// `seq` is valid.
 pub unsafe fn seq_has_overflowed(seq: *const seq_file) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `seq` is valid: the caller's guarantee.
     unsafe { (*seq).count == (*seq).size }
 }

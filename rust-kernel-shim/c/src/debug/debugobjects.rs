@@ -4,8 +4,8 @@
 //! C header: [`include/linux/debugobjects.h`](srctree/include/linux/debugobjects.h)
 //!
 //! As in Linux nothing of it stands in the objects, so the layout is one. Here an object is a
-//! stretch of memory that somebody (its owner) still needs; every path that frees memory asks
-//! [`debug_check_no_obj_freed`] first, which asks those who need what stands there.
+//! stretch of memory that its owner still needs; every path that frees memory asks
+//! [`debug_check_no_obj_freed`] first, which asks the owners of what stands there.
 
 use crate::rule::checking;
 use core::{
@@ -36,7 +36,7 @@ pub struct debug_obj {
     pub addr: usize,
     /// Its kind.
     pub descr: &'static debug_obj_descr,
-    /// Who needs it; the kind knows what the number means.
+    /// The owner; the kind knows what the number means.
     pub owner: u64,
     /// What else the kind wants to know.
     pub note: usize,
@@ -49,9 +49,9 @@ pub struct Freeing {
     pub addr: usize,
     /// Its bytes.
     pub size: usize,
-    /// Who frees it.
+    /// Where it is freed.
     pub at: &'static Location<'static>,
-    /// True once somebody has reported it.
+    /// True once it was reported.
     pub said: Cell<bool>,
 }
 
@@ -104,7 +104,7 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
         }
     }
     for (key, obj) in OBJECTS.range((addr, 0, 0), (addr.saturating_add(size), 0, 0), usize::MAX) {
-        // Somebody else may have forgotten it meanwhile.
+        // Another thread may have forgotten it meanwhile.
         if OBJECTS.remove(key).is_some() && checking() {
             (obj.descr.freed)(&obj, &freeing);
         }
@@ -147,7 +147,7 @@ pub(crate) fn debug_block_number(addr: usize) -> Option<u64> {
     (addr - start < size).then_some(number)
 }
 
-/// Who wants to know what happens to a machine.
+/// What is called when something happens to a machine.
 #[allow(missing_debug_implementations)]
 pub struct debug_watch {
     /// Virtual time has gone on. Called in the machine, with no lock held.
@@ -236,7 +236,7 @@ pub(crate) fn debug_machine_ended() {
 /// A copy of what stands in the allocated block in which `addr` lies, up to so many words: where it
 /// begins, its size, and its words. From any context.
 ///
-/// Nobody frees the block meanwhile: it is taken out of the books first, under the same lock.
+/// The block is not freed meanwhile: it is taken out of the table first, under the same lock.
 pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {
     let (start, _) = debug_block_of(addr)?;
     BLOCKS.with(start, |&mut (size, _)| {
@@ -253,14 +253,14 @@ fn load(at: usize, bytes: usize) -> usize {
     if bytes == size_of::<usize>() {
         let word: *mut usize = core::ptr::with_exposed_provenance_mut(at);
         // SAFETY: The caller has found it in a block, under the lock under which that leaves the
-        // books; all blocks are aligned for words. What stands there may be anything, even what
-        // nobody has written or somebody writes at this moment: it is looked at as one number.
+        // table; all blocks are aligned for words. What stands there may be anything, even
+        // unwritten or being written at this moment: it is looked at as one number.
         return unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed);
     }
     let mut word = [0; size_of::<usize>()];
     for (n, byte) in word.iter_mut().enumerate().take(bytes) {
         let at: *mut u8 = core::ptr::with_exposed_provenance_mut(at + n);
-        // SAFETY: As above.
+        // SAFETY: In the same block, as the word would be; bytes need no alignment.
         *byte = unsafe { AtomicU8::from_ptr(at) }.load(Relaxed);
     }
     usize::from_ne_bytes(word)

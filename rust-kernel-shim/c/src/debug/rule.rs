@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports of rules that somebody has broken.
+//! Reports of rules that were broken.
 //!
 //! What C itself would say (`WARN_ON()`, "BUG: sleeping function ...") it says here too, by
 //! [`printk`](crate::printk). A report is something else: a debug kernel's own word, that Linux
@@ -40,7 +40,7 @@ pub enum Place {
     At(&'static Location<'static>),
     /// At what happens now: there, or if that is in the kernel itself, where it was entered.
     Here(&'static Location<'static>),
-    /// Nobody knows.
+    /// It is not known.
     Unknown,
 }
 
@@ -71,8 +71,8 @@ impl Rule {
         self.name
     }
 
-    /// Counts that its check has something to look at; false if it must not look, since whoever
-    /// runs here breaks rules on purpose. From any context.
+    /// Counts that its check has something to look at; false if it must not look, since rules
+    /// are broken here on purpose. From any context.
     #[inline]
     pub fn look(&self) -> bool {
         self.looked.fetch_add(1, Relaxed);

@@ -8,17 +8,14 @@
 //! the whole list, and calls what came last first; what is queued meanwhile is for the next
 //! interrupt, which comes when this one is over.
 
-use crate::{
-    cpu_relax, irqs_disabled, local_irq_restore, local_irq_save, might_sleep,
-    rcu::current_grace_period,
-};
 use crate::{ffi::c_int, WARN_ON};
+use crate::{local_irq_restore, local_irq_save, may_sleep, rcu::current_grace_period};
 use core::{
     cell::Cell,
     ptr::null_mut,
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use machine::{atomic::AtomicI32, cpu};
+use machine::{atomic::AtomicI32, cpu, task};
 
 /// Queued, and its function not called yet.
 pub const IRQ_WORK_PENDING: c_int = 1;
@@ -29,7 +26,7 @@ pub const IRQ_WORK_BUSY: c_int = 2;
 ///
 /// # Invariants
 ///
-/// Who has set [`IRQ_WORK_PENDING`] owns `next`, until it is cleared.
+/// The thread that has set [`IRQ_WORK_PENDING`] owns `next`, until it is cleared.
 #[repr(C)]
 pub struct irq_work {
     next: *mut irq_work,
@@ -49,15 +46,11 @@ pub(crate) fn irq_work_waits() -> bool {
 }
 
 /// Makes `work` one that calls `func`.
-///
-/// # Safety
-///
-/// `work` is valid for writes.
 pub unsafe fn init_irq_work(
     work: *mut irq_work,
     func: Option<unsafe extern "C" fn(work: *mut irq_work)>,
 ) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `work` is valid for writes: the caller's guarantee.
     unsafe {
         work.write(irq_work {
             next: null_mut(),
@@ -75,13 +68,14 @@ pub unsafe fn init_irq_work(
 /// `work` is initialised, and stays valid until its function has returned and a grace
 /// period has passed, or [`irq_work_sync`] has returned; the function may be called at once.
 pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `work` is initialised: the caller's guarantee.
     let flags = unsafe { &(*work).flags };
-    // `Acquire`: `next` is ours only after the last interrupt has read it.
+    // `Acquire`: pairs with the `Release` in `call`, which has read `next`. `Release`: pairs with the
+    // `Acquire` there, so that the function sees what was written before this call.
     if flags.fetch_or(IRQ_WORK_PENDING | IRQ_WORK_BUSY, AcqRel) & IRQ_WORK_PENDING != 0 {
         return false;
     }
-    // SAFETY: There is nothing to promise.
+    // SAFETY: `local_irq_save()` has no preconditions.
     let irqs = unsafe { local_irq_save() };
     // SAFETY: We have set the flag, so the link is ours.
     unsafe { (*work).next = LIST.get() };
@@ -122,14 +116,15 @@ unsafe fn call(mut work: *mut irq_work) {
     while !work.is_null() {
         // SAFETY: Pending, so it is valid, and by its invariant the link is the list's.
         let (this, next, func) = unsafe { (&*work, (*work).next, (*work).func) };
-        // From here on it may be queued again, by its function too. `Release`: `next` was read.
+        // From here on it may be queued again, by its function too. Pairs with `irq_work_queue`, both
+        // ways.
         this.flags.fetch_and(!IRQ_WORK_PENDING, AcqRel);
         if let Some(func) = func {
-            // SAFETY: Who queued it vouches for the function.
+            // SAFETY: The caller of `irq_work_queue()` vouches for the function.
             unsafe { func(work) };
         }
         // Not if it was queued again meanwhile. What the function has freed after a grace period
-        // is still there, for this handler holds that up.
+        // is still there, for this handler holds that up. `Release`: pairs with `irq_work_is_busy`.
         let _ = this
             .flags
             .compare_exchange(IRQ_WORK_BUSY, 0, Release, Relaxed);
@@ -138,23 +133,15 @@ unsafe fn call(mut work: *mut irq_work) {
 }
 
 /// True while the function is still to be called. From any context.
-///
-/// # Safety
-///
-/// `work` is initialised.
 pub unsafe fn irq_work_is_pending(work: *mut irq_work) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `work` is initialised: the caller's guarantee.
     unsafe { &(*work).flags }.load(Relaxed) & IRQ_WORK_PENDING != 0
 }
 
 /// True while the function is still to be called, or running. From any context.
-///
-/// # Safety
-///
-/// `work` is initialised.
 pub unsafe fn irq_work_is_busy(work: *mut irq_work) -> bool {
-    // `Acquire`: who reads that it is over sees what the function did.
-    // SAFETY: By the safety requirements.
+    // `Acquire`: a caller that reads that it is over sees what the function did; pairs with `call`.
+    // SAFETY: `work` is initialised: the caller's guarantee.
     unsafe { &(*work).flags }.load(Acquire) & IRQ_WORK_BUSY != 0
 }
 
@@ -165,13 +152,10 @@ pub unsafe fn irq_work_is_busy(work: *mut irq_work) -> bool {
 /// `work` is initialised, and the caller is not its function.
 #[track_caller]
 pub unsafe fn irq_work_sync(work: *mut irq_work) {
-    // SAFETY: There is nothing to promise.
-    unsafe { might_sleep() };
-    // SAFETY: There is nothing to promise.
-    WARN_ON!(unsafe { irqs_disabled() });
-    // SAFETY: By the safety requirements.
+    may_sleep();
+    WARN_ON!(cpu::with(|cpu| cpu.irqs_off.get() != 0));
+    // SAFETY: `work` is initialised: the caller's guarantee.
     while unsafe { irq_work_is_busy(work) } {
-        // SAFETY: There is nothing to promise.
-        unsafe { cpu_relax() };
+        task::relax();
     }
 }

@@ -8,18 +8,18 @@
 //! another thread really could interrupt it. All these sections hold up RCU grace periods, as
 //! in Linux since 5.0.
 
-use crate::ffi::c_ulong;
+use crate::ffi::{c_char, c_int, c_ulong};
 use crate::{
     irq::irq_work::{irq_work_waits, run_irq_work},
     rcu::current_grace_period,
 };
+#[cfg(feature = "debug")]
+use crate::{log, KERN_ERR};
+#[cfg(feature = "debug")]
+use core::panic::Location;
 use machine::cpu;
 
 /// Forbids preemption, until [`preempt_enable`].
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 pub unsafe fn preempt_disable() {
     cpu::with(|cpu| cpu.enter(&cpu.preempt, current_grace_period));
@@ -36,10 +36,6 @@ pub unsafe fn preempt_enable() {
 }
 
 /// Disables interrupts and says in what state they were: 0 if they were on.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 pub unsafe fn local_irq_save() -> c_ulong {
     cpu::with(|cpu| {
@@ -66,30 +62,18 @@ pub unsafe fn local_irq_restore(_flags: c_ulong) {
 }
 
 /// True while interrupts are disabled.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 pub unsafe fn irqs_disabled() -> bool {
     cpu::with(|cpu| cpu.irqs_off.get() != 0)
 }
 
 /// True inside a hard interrupt handler.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 pub unsafe fn in_hardirq() -> bool {
     cpu::with(|cpu| cpu.hardirq.get() != 0)
 }
 
 /// True inside a soft interrupt handler.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 pub unsafe fn in_serving_softirq() -> bool {
     cpu::with(|cpu| cpu.softirq.get() != 0)
@@ -98,7 +82,7 @@ pub unsafe fn in_serving_softirq() -> bool {
 /// Runs `handler` as a hard interrupt handler: with interrupts disabled. Those that come
 /// meanwhile are taken before this returns, unless this one itself came with them disabled.
 pub(crate) fn serve_hardirq<R>(handler: impl FnOnce() -> R) -> R {
-    // SAFETY: There is nothing to promise.
+    // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };
     cpu::with(|cpu| cpu.enter(&cpu.hardirq, current_grace_period));
     let result = handler();
@@ -118,10 +102,6 @@ pub(crate) fn serve_softirq<R>(handler: impl FnOnce() -> R) -> R {
 }
 
 /// True where sleeping is not allowed.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 pub unsafe fn in_atomic() -> bool {
     cpu::with(|cpu| cpu.in_atomic())
@@ -129,77 +109,54 @@ pub unsafe fn in_atomic() -> bool {
 
 /// Marks a function that may sleep: calling it in atomic context, or inside an RCU read-side
 /// section, is reported.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 #[track_caller]
 pub unsafe fn might_sleep() {
+    may_sleep();
+}
+
+/// As [`might_sleep`].
+#[inline]
+#[track_caller]
+pub(crate) fn may_sleep() {
     #[cfg(feature = "debug")]
-    check_sleep(core::panic::Location::caller());
-}
-
-#[cfg(feature = "debug")]
-fn check_sleep(at: &'static core::panic::Location<'static>) {
-    crate::rcu_no_sleep(at);
-    let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
-    if atomic || rcu {
-        report_sleep(at.file(), at.line(), atomic);
-    }
-}
-
-#[cfg(feature = "debug")]
-#[cold]
-fn report_sleep(file: &str, line: u32, atomic: bool) {
-    use crate::{printk, KERN_ERR};
-    use core::format_args as f;
-
-    // SAFETY: `printk` asks for nothing.
-    unsafe {
-        printk(
-            KERN_ERR,
-            b"\0",
-            f!("BUG: sleeping function called from invalid context at {file}:{line}\n"),
-        );
-        printk(
-            KERN_ERR,
-            b"\0",
-            f!(
-                "in_atomic(): {}, irqs_disabled(): {}, rcu_read_lock_held(): {}\n",
-                u8::from(atomic),
-                u8::from(irqs_disabled()),
-                crate::rcu_read_lock_held()
-            ),
-        );
+    {
+        let at = Location::caller();
+        check_sleep(at, at.file(), at.line());
     }
 }
 
 /// As [`might_sleep`], for callers that bring their own place in the source.
-///
-/// # Safety
-///
-/// `file` points to a NUL-terminated string.
 #[track_caller]
-pub unsafe fn __might_sleep(file: *const crate::ffi::c_char, line: crate::ffi::c_int) {
+pub unsafe fn __might_sleep(_file: *const c_char, _line: c_int) {
     #[cfg(feature = "debug")]
     {
-        crate::rcu_no_sleep(core::panic::Location::caller());
-        let (atomic, rcu) = cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0));
-        if atomic || rcu {
-            // SAFETY: By the safety requirements.
-            let file = unsafe { crate::from_char_ptr(file) };
-            report_sleep(file.to_str().unwrap_or("?"), line.unsigned_abs(), atomic);
-        }
+        // SAFETY: A string, which ends with a NUL: the caller's guarantee.
+        let file = unsafe { crate::from_char_ptr(_file) };
+        let file = file.to_str().unwrap_or("?");
+        check_sleep(Location::caller(), file, _line.unsigned_abs());
     }
-    #[cfg(not(feature = "debug"))]
-    let _ = (file, line);
+}
+
+/// Reports a sleep at `at`, for which the log names `file` and `line`, where there should be none.
+#[cfg(feature = "debug")]
+fn check_sleep(at: &'static Location<'static>, file: &str, line: u32) {
+    crate::rcu_no_sleep(at);
+    let (atomic, rcu, irqs_off) =
+        cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0, cpu.irqs_off.get() != 0));
+    if atomic || rcu {
+        log!(
+            KERN_ERR,
+            "BUG: sleeping function called from invalid context at {file}:{line}\n"
+        );
+        let [atomic, rcu, irqs_off] = [atomic, rcu, irqs_off].map(u8::from);
+        log!(
+            KERN_ERR,
+            "in_atomic(): {atomic}, irqs_disabled(): {irqs_off}, rcu_read_lock_held(): {rcu}\n"
+        );
+    }
 }
 
 /// A point at which another task may run; nothing to do here.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[inline]
 pub unsafe fn might_resched() {}

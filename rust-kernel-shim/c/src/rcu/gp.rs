@@ -11,12 +11,12 @@
 //! - If it comes after, so do the reader's loads, and these see what the updater unpublished
 //!   before. We need not wait.
 //! - If the reader took an old number and stored it only now, it counts as older than it is,
-//!   and someone waits for it in vain, but never too short.
+//!   and an updater waits for it in vain, but never too short.
 //!
 //! Since numbers have 64 bits and are never used again, one pass is enough; no second phase has
 //! to tell a reader of this grace period from one of the next but one.
 
-use crate::{printk, KERN_ERR};
+use crate::{log, KERN_ERR};
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed, SeqCst},
@@ -32,36 +32,27 @@ pub(in super::super) fn current() -> u64 {
     CURRENT.load(Relaxed)
 }
 
-/// How long a grace period may take before somebody is blamed (ns), as in Linux by default.
+/// How long a grace period may take before its readers are named (ns), as in Linux by default.
 static STALL: AtomicU64 = AtomicU64::new(21 * 1_000_000_000);
 
-/// Sets how long a grace period may take before somebody is blamed (ns); gives what it was.
+/// Sets how long a grace period may take before its readers are named (ns); returns what it was.
 pub fn set_stall_timeout(ns: u64) -> u64 {
     STALL.swap(ns, Relaxed)
 }
 
-/// Says who holds up a grace period.
+/// Names the reader that holds up a grace period.
 #[cold]
 fn stalled(reader: &cpu::Reader, waited: u64) {
     let seconds = waited / 1_000_000_000;
-    // SAFETY: `printk` asks for nothing.
-    unsafe {
-        match reader.at() {
-            Some(at) => printk(
-                KERN_ERR,
-                b"\0",
-                format_args!(
-                    "rcu: INFO: stall: a read-side section entered at {at} holds up a grace period since {seconds} s\n"
-                ),
-            ),
-            None => printk(
-                KERN_ERR,
-                b"\0",
-                format_args!(
-                    "rcu: INFO: stall: a section holds up a grace period since {seconds} s\n"
-                ),
-            ),
-        }
+    match reader.at() {
+        Some(at) => log!(
+            KERN_ERR,
+            "rcu: INFO: stall: a read-side section entered at {at} holds up a grace period since {seconds} s\n"
+        ),
+        None => log!(
+            KERN_ERR,
+            "rcu: INFO: stall: a section holds up a grace period since {seconds} s\n"
+        ),
     }
 }
 
@@ -69,7 +60,8 @@ fn stalled(reader: &cpu::Reader, waited: u64) {
 ///
 /// Several callers may wait at the same time, each for a number of its own.
 pub(super) fn wait() {
-    // The caller's accesses come before, the scan after; the partner is `Cpu::enter()`.
+    // The caller's accesses come before, the scan after; pairs with the light barrier in
+    // `Cpu::enter()`.
     barrier::heavy();
     let ended = CURRENT.fetch_add(1, SeqCst);
     let start = clock::monotonic();
@@ -86,6 +78,6 @@ pub(super) fn wait() {
         }
     });
     // What readers did in the sections that have ended comes before what the caller does next;
-    // the partner is `Cpu::exit()`.
+    // pairs with the light barrier in `Cpu::exit()`.
     barrier::heavy();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Which grace periods somebody has asked for and seen the end of; for a debug kernel.
+//! Which grace periods were asked for and have ended; for a debug kernel.
 //!
-//! Whether a grace period happens to have passed depends on what others do. Whether anybody has
-//! waited for one does not: so what needs a grace period can be judged without the unlucky
+//! Whether a grace period happens to have passed depends on what others do. Whether one was waited
+//! for does not: so what needs a grace period can be judged without the unlucky
 //! interleaving. Signals, requests and whatever else has its place in the order take a [`stamp`];
 //! a request that was made after a stamp was taken, and has come to its end, covers it.
 
@@ -37,13 +37,13 @@ pub fn rcu_order() -> u64 {
     NEXT.fetch_add(1, Relaxed)
 }
 
-/// The number that [`rcu_order`] would give.
+/// The number that [`rcu_order`] would return.
 #[cfg(feature = "debug")]
 pub(super) fn next_stamp() -> u64 {
     NEXT.load(Relaxed)
 }
 
-/// True if a grace period that was asked for after `stamp` is over, as far as who asks can know:
+/// True if a grace period that was asked for after `stamp` is over, as far as the caller can know:
 /// an RCU callback knows of the one that it has waited for. From any context.
 pub fn rcu_order_passed(stamp: u64) -> bool {
     let own = REQUEST.get().is_some_and(|request| request.stamp > stamp);
@@ -75,7 +75,7 @@ pub(super) fn with_request(head: *mut callback_head, call: impl FnOnce()) {
     }
     let request = QUEUED.remove(head.addr());
     REQUEST.set(request);
-    // Before the call: whomever that wakes goes on at once.
+    // Before the call: a task that it wakes goes on at once.
     if let Some(request) = request {
         over(request.stamp);
     }

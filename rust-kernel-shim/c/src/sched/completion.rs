@@ -5,7 +5,7 @@
 
 use crate::ffi::{c_long, c_uint, c_ulong};
 use crate::{
-    finish_wait, init_wait, init_waitqueue_head, might_sleep, prepare_to_wait_exclusive,
+    finish_wait, init_wait, init_waitqueue_head, may_sleep, prepare_to_wait_exclusive,
     schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, wait_queue_entry, wait_queue_head,
     wake_locked, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
 };
@@ -24,12 +24,8 @@ pub struct completion {
 }
 
 /// Makes `x` something that has not been done.
-///
-/// # Safety
-///
-/// `x` is valid for writes.
 pub unsafe fn init_completion(x: *mut completion) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `x` is valid for writes: the caller's guarantee.
     unsafe {
         (*x).done = 0;
         init_waitqueue_head(addr_of_mut!((*x).wait));
@@ -42,7 +38,7 @@ pub unsafe fn init_completion(x: *mut completion) {
 ///
 /// `x` is initialised.
 unsafe fn locked<R>(x: *mut completion, f: impl FnOnce(&mut c_uint) -> R) -> R {
-    // SAFETY: By the safety requirements; the lock makes the access exclusive.
+    // SAFETY: `x` is initialised: the caller's guarantee. Its lock makes the access exclusive.
     unsafe {
         let lock = addr_of_mut!((*x).wait.lock);
         let flags = spin_lock_irqsave(lock);
@@ -58,7 +54,7 @@ unsafe fn locked<R>(x: *mut completion, f: impl FnOnce(&mut c_uint) -> R) -> R {
 ///
 /// `x` is initialised, and stays valid until a waiter has returned or this call has.
 pub unsafe fn complete(x: *mut completion) {
-    // SAFETY: By the safety requirements; see `complete_and_wake`.
+    // SAFETY: The caller's guarantees are the same.
     unsafe { complete_and_wake(x, |done| done.saturating_add(1), false) }
 }
 
@@ -68,7 +64,7 @@ pub unsafe fn complete(x: *mut completion) {
 ///
 /// As [`complete`].
 pub unsafe fn complete_all(x: *mut completion) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller's guarantees are the same.
     unsafe { complete_and_wake(x, |_| c_uint::MAX, true) }
 }
 
@@ -78,8 +74,8 @@ pub unsafe fn complete_all(x: *mut completion) {
 unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint, all: bool) {
     // A waiter that sees the new `done` may return and take `x` with it: so the wake-up comes
     // first, inside the same section as the change.
-    // SAFETY: By the safety requirements. The waiter takes the lock before it returns, so the
-    // unlock below is the last access.
+    // SAFETY: `x` is valid until a waiter has returned: the caller's guarantee. A waiter takes the
+    // lock before it returns, so the unlock below is the last access.
     unsafe {
         let lock = addr_of_mut!((*x).wait.lock);
         let flags = spin_lock_irqsave(lock);
@@ -90,13 +86,9 @@ unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint
     }
 }
 
-/// # Safety
-///
-/// `x` is initialised.
 #[track_caller]
 unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
+    may_sleep();
     let take = |done: &mut c_uint| match *done {
         0 => false,
         c_uint::MAX => true,
@@ -108,7 +100,8 @@ unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
     let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
     let entry = entry.as_mut_ptr();
     let mut left = timeout;
-    // SAFETY: By the safety requirements; the entry is off the queue before it goes.
+    // SAFETY: `x` is initialised: the caller's guarantee. The entry is taken off the queue before
+    // it goes.
     unsafe {
         init_wait(entry);
         loop {
@@ -128,25 +121,17 @@ unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
 }
 
 /// Waits until it is done. Sleeps, and nothing interrupts it.
-///
-/// # Safety
-///
-/// `x` is initialised.
 #[track_caller]
 pub unsafe fn wait_for_completion(x: *mut completion) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `x` is initialised: the caller's guarantee.
     unsafe { wait_for_common(x, MAX_SCHEDULE_TIMEOUT) };
 }
 
-/// Waits until it is done, or `timeout` jiffies have passed. Gives the jiffies that are left, at
-/// least 1; 0 if it was not done. Sleeps.
-///
-/// # Safety
-///
-/// `x` is initialised.
+/// Waits until it is done, or `timeout` jiffies have passed. Returns the jiffies that are left,
+/// at least 1; 0 if it was not done. Sleeps.
 #[track_caller]
 pub unsafe fn wait_for_completion_timeout(x: *mut completion, timeout: c_ulong) -> c_ulong {
     let timeout = c_long::try_from(timeout).unwrap_or(MAX_SCHEDULE_TIMEOUT);
-    // SAFETY: By the safety requirements.
+    // SAFETY: `x` is initialised: the caller's guarantee.
     unsafe { wait_for_common(x, timeout) }.cast_unsigned()
 }

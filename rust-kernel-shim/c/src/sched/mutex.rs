@@ -5,7 +5,7 @@
 
 use crate::ffi::{c_char, c_int};
 use crate::{
-    __wake_up, finish_wait, init_wait, init_waitqueue_head, lock_class_key, might_sleep,
+    __wake_up, finish_wait, init_wait, init_waitqueue_head, lock_class_key, may_sleep,
     prepare_to_wait_exclusive, schedule, wait_queue_entry, wait_queue_head, TASK_NORMAL,
     TASK_UNINTERRUPTIBLE,
 };
@@ -30,7 +30,7 @@ pub struct mutex {
 /// `lock` is valid for writes; `name` is NUL-terminated and lives as long as the lock; `key` is
 /// valid or null.
 pub unsafe fn __mutex_init(lock: *mut mutex, _name: *const c_char, _key: *mut lock_class_key) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is valid for writes: the caller's guarantee.
     unsafe {
         addr_of_mut!((*lock).locked).write(AtomicBool::new(false));
         init_waitqueue_head(addr_of_mut!((*lock).wait));
@@ -38,13 +38,9 @@ pub unsafe fn __mutex_init(lock: *mut mutex, _name: *const c_char, _key: *mut lo
 }
 
 /// Takes the lock if it is free: 1 if it was. Not from interrupt context.
-///
-/// # Safety
-///
-/// `lock` is initialised.
 pub unsafe fn mutex_trylock(lock: *mut mutex) -> c_int {
-    // Pairs with the `Release` of the unlock before.
-    // SAFETY: By the safety requirements.
+    // `Acquire`: pairs with the `Release` in `mutex_unlock`.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     (!unsafe { &(*lock).locked }.swap(true, Acquire)).into()
 }
 
@@ -55,15 +51,15 @@ pub unsafe fn mutex_trylock(lock: *mut mutex) -> c_int {
 /// `lock` is initialised, and the task does not hold it.
 #[track_caller]
 pub unsafe fn mutex_lock(lock: *mut mutex) {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
-    // SAFETY: By the safety requirements.
+    may_sleep();
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     if unsafe { mutex_trylock(lock) } != 0 {
         return;
     }
     let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
     let entry = entry.as_mut_ptr();
-    // SAFETY: By the safety requirements; the entry is off the queue before it goes.
+    // SAFETY: `lock` is initialised: the caller's guarantee. The entry is taken off the queue before
+    // it goes.
     unsafe {
         init_wait(entry);
         loop {
@@ -77,29 +73,22 @@ pub unsafe fn mutex_lock(lock: *mut mutex) {
     }
 }
 
-/// Lets go of the lock.
+/// Releases the lock.
 ///
 /// # Safety
 ///
 /// The task holds the lock.
 pub unsafe fn mutex_unlock(lock: *mut mutex) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is initialised, and the task holds it: the caller's guarantee.
     unsafe {
+        // Pairs with the `Acquire` in `mutex_trylock`.
         (*lock).locked.store(false, Release);
         __wake_up(addr_of_mut!((*lock).wait), TASK_NORMAL, 1, null_mut());
     }
 }
 
-/// Warns if nobody holds the lock; a debug kernel's check.
-///
-/// # Safety
-///
-/// `lock` is initialised.
+/// Warns if the lock is free; a debug kernel's check.
 pub unsafe fn mutex_assert_is_held(lock: *mut mutex) {
-    #[cfg(feature = "debug")]
-    // SAFETY: By the safety requirements.
-    crate::WARN_ON!(!unsafe { &(*lock).locked }.load(Relaxed));
-    #[cfg(not(feature = "debug"))]
-    // SAFETY: By the safety requirements.
-    let _ = unsafe { &(*lock).locked }.load(Relaxed);
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    crate::WARN_ON!(cfg!(feature = "debug") && !unsafe { &(*lock).locked }.load(Relaxed));
 }

@@ -67,43 +67,32 @@ pub unsafe fn __spin_lock_init(
     _name: *const c_char,
     _key: *mut lock_class_key,
 ) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is valid for writes: the caller's guarantee.
     unsafe { lock.write(spinlock::new()) };
 }
 
-/// # Safety
-///
-/// `lock` is valid.
 #[inline]
 unsafe fn raw<'a>(lock: *mut spinlock_t) -> &'a SpinMutex<(), Relax> {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     unsafe { &(*lock).raw }
 }
 
 /// Takes the lock; no preemption until [`spin_unlock`].
-///
-/// # Safety
-///
-/// `lock` is initialised.
 #[inline]
 pub unsafe fn spin_lock(lock: *mut spinlock_t) {
     task::point();
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `preempt_disable()` has no preconditions.
     unsafe { preempt_disable() };
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     core::mem::forget(unsafe { raw(lock) }.lock());
 }
 
 /// Takes the lock if it is free: 1 if it was.
-///
-/// # Safety
-///
-/// `lock` is initialised.
 #[inline]
 pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `preempt_disable()` has no preconditions.
     unsafe { preempt_disable() };
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     match unsafe { raw(lock) }.try_lock() {
         Some(guard) => {
             core::mem::forget(guard);
@@ -117,68 +106,56 @@ pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
     }
 }
 
-/// Lets go of the lock.
+/// Releases the lock.
 ///
 /// # Safety
 ///
-/// The thread has taken the lock.
+/// The thread holds the lock.
 #[inline]
 pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The thread holds the lock: the caller's guarantee.
     unsafe { raw(lock).force_unlock() };
     // SAFETY: Disabled when the lock was taken.
     unsafe { preempt_enable() };
     task::point();
 }
 
-/// Takes the lock with interrupts disabled; gives what [`spin_unlock_irqrestore`] needs.
-///
-/// # Safety
-///
-/// `lock` is initialised.
+/// Takes the lock with interrupts disabled; returns what [`spin_unlock_irqrestore`] needs.
 #[inline]
 pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     unsafe { spin_lock(lock) };
     flags
 }
 
-/// Lets go of the lock and enables interrupts again if they were enabled before.
+/// Releases the lock and enables interrupts again if they were enabled before.
 ///
 /// # Safety
 ///
-/// The thread has taken the lock by [`spin_lock_irqsave`], which gave `flags`.
+/// The thread has taken the lock by [`spin_lock_irqsave`], which returned `flags`.
 #[inline]
 pub unsafe fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The thread holds the lock: the caller's guarantee.
     unsafe { spin_unlock(lock) };
     // SAFETY: Saved when the lock was taken.
     unsafe { local_irq_restore(flags) };
 }
 
 /// As [`spin_lock_irqsave`], with a count of the processor's in place of the flags.
-///
-/// # Safety
-///
-/// `lock` is initialised.
 #[inline]
 pub unsafe fn spin_lock_irq_disable(lock: *mut spinlock_t) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     let _ = unsafe { spin_lock_irqsave(lock) };
 }
 
 /// As [`spin_trylock`], with interrupts disabled if it succeeds.
-///
-/// # Safety
-///
-/// `lock` is initialised.
 #[inline]
 pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     let taken = unsafe { spin_trylock(lock) };
     if taken == 0 {
         // SAFETY: Saved above.
@@ -194,31 +171,20 @@ pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
 /// The thread has taken the lock so.
 #[inline]
 pub unsafe fn spin_unlock_irq_enable(lock: *mut spinlock_t) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The thread has taken the lock by `spin_lock_irqsave()`, whose flags are not looked at.
     unsafe { spin_unlock_irqrestore(lock, 0) }
 }
 
-/// 1 if somebody holds the lock.
-///
-/// # Safety
-///
-/// `lock` is initialised.
+/// 1 if the lock is held, by this thread or another.
 #[inline]
 pub unsafe fn spin_is_locked(lock: *mut spinlock_t) -> c_int {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     unsafe { raw(lock) }.is_locked().into()
 }
 
-/// Warns if nobody holds the lock; a debug kernel's check.
-///
-/// # Safety
-///
-/// `lock` is initialised.
+/// Warns if the lock is free; a debug kernel's check.
 #[inline]
 pub unsafe fn spin_assert_is_held(lock: *mut spinlock_t) {
-    #[cfg(feature = "debug")]
-    // SAFETY: By the safety requirements.
-    crate::WARN_ON!(unsafe { spin_is_locked(lock) } == 0);
-    #[cfg(not(feature = "debug"))]
-    let _ = lock;
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    crate::WARN_ON!(cfg!(feature = "debug") && unsafe { spin_is_locked(lock) } == 0);
 }

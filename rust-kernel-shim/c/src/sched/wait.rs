@@ -6,10 +6,11 @@
 use crate::ffi::{c_char, c_int, c_uint, c_void};
 use crate::{
     __spin_lock_init, get_current, list_add, list_add_tail, list_del_init, list_empty, list_head,
-    lock_class_key, set_current_state, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t,
-    task_struct, wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING,
+    lock_class_key, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t, task_struct,
+    wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING,
 };
 use core::ptr::{addr_of, addr_of_mut, null, null_mut};
+use machine::task;
 
 /// Tasks that wait for something.
 #[repr(C)]
@@ -27,20 +28,13 @@ pub struct wait_queue_entry {
     flags: c_uint,
 }
 
-/// In an entry's flags: it counts among those of which a wake-up wakes only so many.
+/// In an entry's flags: a wake-up wakes only as many of these as it says.
 const WQ_FLAG_EXCLUSIVE: c_uint = 1;
 
 /// Makes `wq` an empty queue.
-///
-/// # Safety
-///
-/// `wq` is valid for writes.
 pub unsafe fn init_waitqueue_head(wq: *mut wait_queue_head) {
-    // SAFETY: By the safety requirements.
-    unsafe {
-        __spin_lock_init(addr_of_mut!((*wq).lock), null(), null_mut());
-        INIT_LIST_HEAD(addr_of_mut!((*wq).head));
-    }
+    // SAFETY: `wq` is valid for writes: the caller's guarantee. Null is no name and no class.
+    unsafe { __init_waitqueue_head(wq, null(), null_mut()) };
 }
 
 /// As [`init_waitqueue_head`], with a name and a class for the lock.
@@ -54,7 +48,7 @@ pub unsafe fn __init_waitqueue_head(
     name: *const c_char,
     key: *mut lock_class_key,
 ) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `wq` is valid for writes, and name and key are as a lock's: the caller's guarantee.
     unsafe {
         __spin_lock_init(addr_of_mut!((*wq).lock), name, key);
         INIT_LIST_HEAD(addr_of_mut!((*wq).head));
@@ -62,12 +56,8 @@ pub unsafe fn __init_waitqueue_head(
 }
 
 /// Makes `entry` stand for the task that runs.
-///
-/// # Safety
-///
-/// `entry` is valid for writes.
 pub unsafe fn init_wait(entry: *mut wait_queue_entry) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `entry` is valid for writes: the caller's guarantee.
     unsafe {
         (*entry).task = get_current();
         (*entry).flags = 0;
@@ -86,15 +76,16 @@ pub unsafe fn prepare_to_wait(
     entry: *mut wait_queue_entry,
     state: c_uint,
 ) {
-    // SAFETY: By the safety requirements; the list is changed under its lock. Those that every
-    // wake-up wakes come first, for it stops at the last one that it may wake.
+    // Those that every wake-up wakes come first, for it stops at the last one that it may wake.
+    // SAFETY: Both are initialised, and `entry` is the caller's: its guarantee. The list is changed
+    // under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
         (*entry).flags &= !WQ_FLAG_EXCLUSIVE;
         if list_empty(addr_of!((*entry).entry)) {
             list_add(addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
         }
-        set_current_state(state);
+        task::current().set_state(state);
         spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
     }
 }
@@ -111,7 +102,8 @@ pub unsafe fn prepare_to_wait_exclusive(
     state: c_uint,
 ) -> bool {
     let mut first = false;
-    // SAFETY: By the safety requirements; the list is changed under its lock.
+    // SAFETY: Both are initialised, and `entry` is the caller's: its guarantee. The list is changed
+    // under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
         (*entry).flags |= WQ_FLAG_EXCLUSIVE;
@@ -119,7 +111,7 @@ pub unsafe fn prepare_to_wait_exclusive(
             first = list_empty(addr_of!((*wq).head));
             list_add_tail(addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
         }
-        set_current_state(state);
+        task::current().set_state(state);
         spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
     }
     first
@@ -131,9 +123,9 @@ pub unsafe fn prepare_to_wait_exclusive(
 ///
 /// As [`prepare_to_wait`].
 pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry) {
-    // SAFETY: Nothing is asked for.
-    unsafe { set_current_state(TASK_RUNNING) };
-    // SAFETY: By the safety requirements; the list is changed under its lock.
+    task::current().set_state(TASK_RUNNING);
+    // SAFETY: Both are initialised, and `entry` is the caller's: its guarantee. The list is changed
+    // under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
         list_del_init(addr_of_mut!((*entry).entry));
@@ -148,11 +140,11 @@ pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry
 ///
 /// `wq` is initialised, and the caller holds its lock.
 pub(crate) unsafe fn wake_locked(wq: *mut wait_queue_head, state: c_uint, nr: c_int) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `wq` is initialised: the caller's guarantee.
     let head = unsafe { addr_of_mut!((*wq).head) };
     let mut woken = 0;
-    // SAFETY: By the safety requirements. An entry lives while it is on the list, and its
-    // task while it waits.
+    // SAFETY: The caller holds the lock. An entry lives while it is on the list, and its task while
+    // it waits.
     unsafe {
         let mut link = (*head).next;
         while link != head && (nr == 0 || woken < nr) {
@@ -170,12 +162,8 @@ pub(crate) unsafe fn wake_locked(wq: *mut wait_queue_head, state: c_uint, nr: c_
 /// Wakes the tasks that are in one of the states `state`, but of the exclusive ones only `nr`, or
 /// all if `nr` is 0, and takes them off the queue. `key` is for queues with functions of their
 /// own, of which there are none. From any context.
-///
-/// # Safety
-///
-/// `wq` is initialised.
 pub unsafe fn __wake_up(wq: *mut wait_queue_head, state: c_uint, nr: c_int, _key: *mut c_void) {
-    // SAFETY: By the safety requirements; the queue is changed under its lock.
+    // SAFETY: `wq` is initialised: the caller's guarantee. It is changed under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
         wake_locked(wq, state, nr);
@@ -183,22 +171,14 @@ pub unsafe fn __wake_up(wq: *mut wait_queue_head, state: c_uint, nr: c_int, _key
     }
 }
 
-/// As [`__wake_up`] for one exclusive task, by somebody who is about to sleep. From any context.
-///
-/// # Safety
-///
-/// `wq` is initialised.
+/// As [`__wake_up`] for one exclusive task, by a task that is about to sleep. From any context.
 pub unsafe fn __wake_up_sync(wq: *mut wait_queue_head, state: c_uint) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `wq` is initialised: the caller's guarantee.
     unsafe { __wake_up(wq, state, 1, null_mut()) }
 }
 
 /// Wakes all tasks of the queue. From any context.
-///
-/// # Safety
-///
-/// `wq` is initialised.
 pub unsafe fn wake_up_all(wq: *mut wait_queue_head) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `wq` is initialised: the caller's guarantee.
     unsafe { __wake_up(wq, TASK_NORMAL, 0, null_mut()) }
 }

@@ -104,10 +104,6 @@ impl hrtimer {
 }
 
 /// Makes `timer` one that calls `function`, by one of the clocks.
-///
-/// # Safety
-///
-/// `timer` is valid for writes.
 pub unsafe fn hrtimer_setup(
     timer: *mut hrtimer,
     function: Function,
@@ -189,10 +185,6 @@ pub(super) unsafe fn stop(timer: *mut hrtimer) -> bool {
 
 /// Stops a timer: 1 if it was to come, 0 if not, -1 if its function is running, in which case
 /// nothing is stopped. From any context.
-///
-/// # Safety
-///
-/// `timer` is initialised.
 pub unsafe fn hrtimer_try_to_cancel(timer: *mut hrtimer) -> c_int {
     task::point();
     let mut lock = queue::lock();
@@ -228,10 +220,6 @@ pub unsafe fn hrtimer_cancel(timer: *mut hrtimer) -> c_int {
 
 /// Moves the expiry past `now` by as many intervals as it takes, and returns their number: 0 if it
 /// is past `now` already. From the timer's function, or while the timer is stopped.
-///
-/// # Safety
-///
-/// `timer` is initialised.
 pub unsafe fn hrtimer_forward(timer: *mut hrtimer, now: ktime_t, interval: ktime_t) -> u64 {
     let lock = queue::lock();
     // SAFETY: `timer` is initialised: the caller's guarantee. The lock is held.
@@ -249,30 +237,18 @@ pub unsafe fn hrtimer_forward(timer: *mut hrtimer, now: ktime_t, interval: ktime
 }
 
 /// When the timer is due, or was: nanoseconds of its clock. From any context.
-///
-/// # Safety
-///
-/// `timer` is initialised.
 pub unsafe fn hrtimer_get_expires(timer: *const hrtimer) -> ktime_t {
     // SAFETY: `timer` is initialised: the caller's guarantee.
     unsafe { &(*timer).expires }.load(Relaxed)
 }
 
 /// The time by the timer's clock. From any context.
-///
-/// # Safety
-///
-/// `timer` is initialised.
 pub unsafe fn hrtimer_cb_get_time(timer: *const hrtimer) -> ktime_t {
     // SAFETY: `timer` is initialised: the caller's guarantee. Its clock never changes.
     unsafe { &*timer }.now()
 }
 
 /// True while the timer is to come or its function is running. From any context.
-///
-/// # Safety
-///
-/// `timer` is initialised.
 pub unsafe fn hrtimer_active(timer: *const hrtimer) -> bool {
     let mut lock = queue::lock();
     // SAFETY: `timer` is initialised: the caller's guarantee. The lock is held.

@@ -174,7 +174,7 @@ impl Timers {
         };
         drop(lock);
         task::current().set_state(TASK_RUNNING);
-        // SAFETY: Whoever started the timer vouches for the function.
+        // SAFETY: The caller that started the timer vouches for the function.
         let run = || function.map(|function| unsafe { function(timer) });
         let restart = match soft {
             true => serve_softirq(run),

@@ -6,8 +6,8 @@
 //! [`include/linux/delay.h`](srctree/include/linux/delay.h)
 
 use crate::ffi::{c_int, c_long, c_uint, c_ulong};
-use crate::{might_sleep, schedule_timeout, set_current_state, TASK_UNINTERRUPTIBLE};
-use machine::clock;
+use crate::{may_sleep, schedule_timeout, TASK_UNINTERRUPTIBLE};
+use machine::{clock, task};
 
 /// Nanoseconds.
 pub type ktime_t = i64;
@@ -24,7 +24,7 @@ pub const NSEC_PER_MSEC: c_long = 1_000_000;
 pub const NSEC_PER_SEC: c_long = 1_000_000_000;
 /// Nanoseconds in a jiffy.
 pub const TICK_NSEC: c_long = NSEC_PER_SEC / HZ.cast_signed();
-/// The longest time that conversions give, in jiffies.
+/// The longest time that conversions return, in jiffies.
 pub const MAX_JIFFY_OFFSET: c_ulong = (c_long::MAX as c_ulong >> 1) - 1;
 
 /// The wall clock.
@@ -37,55 +37,31 @@ pub const CLOCK_BOOTTIME: c_uint = 7;
 pub const CLOCK_TAI: c_uint = 11;
 
 /// Nanoseconds since boot, without suspended time. From any context.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 pub unsafe fn ktime_get() -> ktime_t {
     clock::monotonic()
 }
 
 /// Nanoseconds since 1970. From any context.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 pub unsafe fn ktime_get_real() -> ktime_t {
     clock::real()
 }
 
 /// Nanoseconds since boot; nothing suspends this machine. From any context.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 pub unsafe fn ktime_get_boottime() -> ktime_t {
     clock::monotonic()
 }
 
 /// Nanoseconds since 1970 in atomic time; leap seconds are not known here. From any context.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 pub unsafe fn ktime_get_clocktai() -> ktime_t {
     clock::real()
 }
 
 /// Jiffies since boot. From any context.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 pub unsafe fn jiffies() -> c_ulong {
     (clock::monotonic() / TICK_NSEC as i64) as c_ulong
 }
 
 /// Milliseconds in jiffies, rounded up; a negative number (as an `int`) is forever.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 pub unsafe fn __msecs_to_jiffies(m: c_uint) -> c_ulong {
     if m.cast_signed() < 0 {
         return MAX_JIFFY_OFFSET;
@@ -95,35 +71,24 @@ pub unsafe fn __msecs_to_jiffies(m: c_uint) -> c_ulong {
 
 fn sleep_jiffies(mut timeout: c_long) {
     while timeout > 0 {
-        // SAFETY: Nothing is asked for.
-        unsafe { set_current_state(TASK_UNINTERRUPTIBLE) };
-        // SAFETY: Nothing is asked for.
+        task::current().set_state(TASK_UNINTERRUPTIBLE);
+        // SAFETY: `schedule_timeout()` has no preconditions.
         timeout = unsafe { schedule_timeout(timeout) };
     }
 }
 
 /// Sleeps for at least `msecs` milliseconds.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn msleep(msecs: c_uint) {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
-    // SAFETY: Nothing is asked for.
+    may_sleep();
+    // SAFETY: `__msecs_to_jiffies()` has no preconditions.
     sleep_jiffies(unsafe { __msecs_to_jiffies(msecs) }.cast_signed());
 }
 
 /// Sleeps for at least `usecs` microseconds, with jiffies as the grain.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 #[track_caller]
 pub unsafe fn fsleep(usecs: c_ulong) {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
+    may_sleep();
     let ticks = usecs.div_ceil(NSEC_PER_SEC as c_ulong / 1000 / HZ);
     sleep_jiffies(c_long::try_from(ticks).unwrap_or(c_long::MAX - 1));
 }

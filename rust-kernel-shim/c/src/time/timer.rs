@@ -37,7 +37,7 @@ unsafe extern "C" fn expired(timer: *mut hrtimer) -> hrtimer_restart {
     let timer: *mut timer_list = timer.cast();
     // SAFETY: The base is the first field.
     if let Some(function) = unsafe { (*timer).function } {
-        // SAFETY: Whoever started the timer vouches for the function, which may free the timer.
+        // SAFETY: The caller of `mod_timer()` vouches for the function, which may free the timer.
         unsafe { function(timer) };
     }
     hrtimer_restart_HRTIMER_NORESTART
@@ -92,10 +92,6 @@ pub unsafe fn mod_timer(timer: *mut timer_list, expires: c_ulong) -> c_int {
 }
 
 /// Stops a timer: 1 if it was pending. Its function may still be running. From any context.
-///
-/// # Safety
-///
-/// `timer` is initialised.
 pub unsafe fn timer_delete(timer: *mut timer_list) -> c_int {
     // SAFETY: `timer` is initialised, and its base with it.
     unsafe { stop(timer.cast()) }.into()
@@ -112,10 +108,6 @@ pub unsafe fn timer_delete_sync(timer: *mut timer_list) -> c_int {
 }
 
 /// True while the timer waits for its time. From any context.
-///
-/// # Safety
-///
-/// `timer` is initialised.
 pub unsafe fn timer_pending(timer: *const timer_list) -> bool {
     let _lock = queue::lock();
     // SAFETY: `timer` is initialised, and its base with it. The lock is held.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Places in the code that tell whoever listens.
+//! Places in the code that tell listeners what happens.
 //!
 //! C header: [`include/linux/tracepoint.h`](srctree/include/linux/tracepoint.h)
 //!
-//! A tracepoint that nobody listens to costs one load, as the kernel's static key costs one
+//! A tracepoint without a listener costs one load, as the kernel's static key costs one
 //! instruction; its arguments are not looked at.
 
 use crate::ffi::{c_int, c_void};
@@ -50,7 +50,7 @@ struct Probe {
 }
 
 impl tracepoint {
-    /// A tracepoint that nobody listens to; `print` writes what an object looks like.
+    /// A tracepoint without a listener; `print` writes what an object looks like.
     pub const fn new(
         system: &'static CStr,
         name: &'static CStr,
@@ -65,7 +65,7 @@ impl tracepoint {
         }
     }
 
-    /// True if somebody listens.
+    /// True if there is a listener.
     #[inline(always)]
     pub fn enabled(&self) -> bool {
         self.enabled.load(Relaxed) != 0
@@ -79,7 +79,7 @@ impl tracepoint {
     #[inline(always)]
     pub unsafe fn hit(&self, object: *mut c_void) {
         if self.enabled() {
-            // SAFETY: By the safety requirements.
+            // SAFETY: `object` is what the event promises: the caller's guarantee.
             unsafe { self.tell(object) };
         }
     }
@@ -89,14 +89,14 @@ impl tracepoint {
     /// As [`hit`](Self::hit).
     #[cold]
     unsafe fn tell(&self, object: *mut c_void) {
-        // SAFETY: Closed below.
+        // SAFETY: The section is closed below.
         unsafe { rcu_read_lock() };
         for probe in &self.probes {
-            // Pairs with the registration.
+            // Pairs with the `Release` in `tracepoint_probe_register`.
             let probe = probe.load(Acquire);
             if !probe.is_null() {
                 // SAFETY: Registered probes live for a grace period after they were taken out,
-                // and whoever registered it vouches for the function.
+                // and the caller that registered it vouches for the function.
                 unsafe { ((*probe).func)((*probe).data, object) };
             }
         }
@@ -110,12 +110,12 @@ impl tracepoint {
     ///
     /// `object` is what the event promises.
     pub unsafe fn print(&self, object: *mut c_void, out: &mut dyn fmt::Write) -> fmt::Result {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `object` is what the event promises: the caller's guarantee.
         unsafe { (self.print)(object, out) }
     }
 }
 
-/// Held by whoever changes the probes of any tracepoint.
+/// Held while the probes of any tracepoint change.
 static REGISTRATION: SpinMutex<()> = SpinMutex::new(());
 
 impl tracepoint {
@@ -170,24 +170,21 @@ pub unsafe fn tracepoint_probe_register(
         _ if listens => EEXIST,
         None => EBUSY,
         Some(slot) => {
-            // INVARIANT: One more of both. Pairs with `tell`, which sees an initialised probe.
+            // INVARIANT: One more of both. Pairs with the `Acquire` in `tell`, which sees an initialised
+            // probe.
             slot.store(new, Release);
             tp.enabled.fetch_add(1, Relaxed);
             return 0;
         }
     };
     drop(registration);
-    // SAFETY: Nobody knows it.
+    // SAFETY: It is in no list, so no thread knows it.
     unsafe { kfree(new.cast()) };
     -error.cast_signed()
 }
 
 /// Ends what [`tracepoint_probe_register`] began, and waits until no call is under way. -ENOENT
 /// if there is no such listener. Sleeps.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
 pub unsafe fn tracepoint_probe_unregister(
     tp: &'static tracepoint,
     probe: tracepoint_probe,
@@ -202,8 +199,8 @@ pub unsafe fn tracepoint_probe_unregister(
     let old = slot.swap(ptr::null_mut(), Relaxed);
     tp.enabled.fetch_sub(1, Relaxed);
     drop(registration);
-    // SAFETY: Whoever has found the probe is inside a section; after its end nobody calls it any
-    // more. Only who has taken it out frees it.
+    // SAFETY: A thread that has found the probe is inside a section, and does not call it after that.
+    // Only the caller that has taken it out frees it.
     unsafe {
         synchronize_rcu();
         kfree(old.cast());
@@ -211,11 +208,7 @@ pub unsafe fn tracepoint_probe_unregister(
     0
 }
 
-/// True if somebody listens.
-///
-/// # Safety
-///
-/// None; unsafe as every binding is.
+/// True if there is a listener.
 #[inline(always)]
 pub unsafe fn tracepoint_enabled(tp: &tracepoint) -> bool {
     tp.enabled()

@@ -4,7 +4,7 @@
 //! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
 
 use super::{
-    super::{cpu_relax, globals, jiffies, might_sleep, mod_timer, timer_delete, timer_list},
+    super::{globals, jiffies, may_sleep, mod_timer, timer_delete, timer_list},
     enable_work,
     flush::{disable, wait_until_not_running},
     flush_work, queue_work_on, work_struct, workqueue_struct, PENDING,
@@ -14,6 +14,7 @@ use crate::{
     ffi::{c_int, c_ulong},
 };
 use core::ptr::addr_of_mut;
+use machine::task;
 
 /// Work with a timer.
 #[repr(C)]
@@ -34,7 +35,8 @@ pub struct delayed_work {
 pub unsafe extern "C" fn delayed_work_timer_fn(t: *mut timer_list) {
     globals::with(|globals| {
         let mut inner = globals.pools.lock();
-        // SAFETY: By the safety requirements. The work is pending and on no list.
+        // SAFETY: `t` is that of a delayed work, which is pending and on no list: the caller's
+        // guarantee.
         unsafe {
             let dwork = container_of!(t, delayed_work, timer);
             inner.push((*dwork).wq, addr_of_mut!((*dwork).work));
@@ -55,14 +57,15 @@ pub unsafe fn queue_delayed_work_on(
     dwork: *mut delayed_work,
     delay: c_ulong,
 ) -> bool {
-    // SAFETY: By the safety requirements; what is pending belongs to the timer, or to us.
+    // SAFETY: The caller's guarantees are those of `queue_work_on()`. What is pending belongs to the
+    // timer, or to us.
     unsafe {
         let work = addr_of_mut!((*dwork).work);
         if delay == 0 {
             return queue_work_on(cpu, wq, work);
         }
         globals::with(|globals| {
-            // Under the lock, so that who finds it pending finds it with a timer, too.
+            // Under the lock, so that a task that finds it pending finds it with a timer, too.
             let _inner = globals.pools.lock();
             if !(*work).claim() {
                 return false;
@@ -77,17 +80,14 @@ pub unsafe fn queue_delayed_work_on(
 
 /// Takes the work back, from its timer or its queue: true if it was there. It may still be
 /// running. From any context.
-///
-/// # Safety
-///
-/// `dwork` is initialised.
 pub unsafe fn cancel_delayed_work(dwork: *mut delayed_work) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `dwork` is initialised: the caller's guarantee.
     let work = unsafe { addr_of_mut!((*dwork).work) };
     loop {
         let outcome = globals::with(|globals| {
             let mut inner = globals.pools.lock();
-            // SAFETY: By the safety requirements. What the timer gave up is pending, and ours.
+            // SAFETY: `dwork` is initialised: the caller's guarantee. What was taken from the timer is
+            // pending, and ours.
             unsafe {
                 if inner.remove(work) {
                     globals.pools.wake_flushers(&mut inner);
@@ -104,8 +104,7 @@ pub unsafe fn cancel_delayed_work(dwork: *mut delayed_work) -> bool {
         if let Some(cancelled) = outcome {
             return cancelled;
         }
-        // SAFETY: Nothing is asked for.
-        unsafe { cpu_relax() };
+        task::relax();
     }
 }
 
@@ -117,9 +116,8 @@ pub unsafe fn cancel_delayed_work(dwork: *mut delayed_work) -> bool {
 /// `dwork` is initialised, and not that of the caller.
 #[track_caller]
 pub unsafe fn cancel_delayed_work_sync(dwork: *mut delayed_work) -> bool {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
-    // SAFETY: By the safety requirements.
+    may_sleep();
+    // SAFETY: `dwork` is initialised, and not the caller's own: its guarantee.
     unsafe {
         let work = addr_of_mut!((*dwork).work);
         disable(work);
@@ -138,9 +136,9 @@ pub unsafe fn cancel_delayed_work_sync(dwork: *mut delayed_work) -> bool {
 /// As [`cancel_delayed_work_sync`].
 #[track_caller]
 pub unsafe fn flush_delayed_work(dwork: *mut delayed_work) -> bool {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
-    // SAFETY: By the safety requirements. Who deletes the timer does what it would have done.
+    may_sleep();
+    // SAFETY: `dwork` is initialised, and not the caller's own: its guarantee. A timer that is deleted
+    // does not queue the work; this does.
     unsafe {
         let timer = addr_of_mut!((*dwork).timer);
         if timer_delete(timer) != 0 {

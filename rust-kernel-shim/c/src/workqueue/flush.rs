@@ -3,13 +3,13 @@
 //!
 //! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
 //!
-//! Every item has a number from the moment at which it is queued. Who waits, waits until no item
-//! of certain numbers is waiting or being run, so that nothing of the items themselves is looked
-//! at, which may be gone by then.
+//! Every item has a number from the moment at which it is queued. A task waits until no item of
+//! certain numbers is waiting or being run, so that nothing of the items themselves is looked at,
+//! which may be gone by then.
 
 use super::{
     super::{
-        finish_wait, globals, init_wait, list_empty, might_sleep, prepare_to_wait, schedule,
+        finish_wait, globals, init_wait, list_empty, may_sleep, prepare_to_wait, schedule,
         wait_queue_entry, TASK_UNINTERRUPTIBLE,
     },
     pool::{Inner, Pools},
@@ -25,7 +25,7 @@ fn wait_until_none(pools: &Pools, f: impl Fn(*const workqueue_struct, u64) -> bo
     if !pools.lock().any(&f) {
         return;
     }
-    // SAFETY: The entry is off the queue before it goes.
+    // SAFETY: The queue is initialised, and the entry off it before it goes.
     unsafe {
         init_wait(entry);
         loop {
@@ -62,10 +62,9 @@ unsafe fn last_item(inner: &mut Inner, work: *mut work_struct) -> Option<u64> {
 /// `work` is initialised, and not that of the caller.
 #[track_caller]
 pub unsafe fn flush_work(work: *mut work_struct) -> bool {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
+    may_sleep();
     globals::with(|globals| {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `work` is initialised: the caller's guarantee.
         let item = unsafe { last_item(&mut globals.pools.lock(), work) };
         let Some(item) = item else { return false };
         wait_until_none(&globals.pools, |_, seq| seq == item);
@@ -80,10 +79,9 @@ pub unsafe fn flush_work(work: *mut work_struct) -> bool {
 /// `wq` is valid, and the caller is not run by it.
 #[track_caller]
 pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
+    may_sleep();
     globals::with(|globals| {
-        let next = globals.pools.lock().next_seq();
+        let next = globals.pools.lock().seq;
         wait_until_none(&globals.pools, |own, seq| ptr::eq(own, wq) && seq < next);
     });
 }
@@ -95,7 +93,7 @@ pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
 /// As [`__flush_workqueue`].
 #[track_caller]
 pub unsafe fn flush_workqueue(wq: *mut workqueue_struct) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller's guarantees are the same.
     unsafe { __flush_workqueue(wq) }
 }
 
@@ -106,20 +104,15 @@ pub unsafe fn flush_workqueue(wq: *mut workqueue_struct) {
 /// As [`__flush_workqueue`].
 #[track_caller]
 pub unsafe fn drain_workqueue(wq: *mut workqueue_struct) {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
+    may_sleep();
     globals::with(|globals| wait_until_none(&globals.pools, |own, _| ptr::eq(own, wq)));
 }
 
 /// Takes the work off its queue: true if it was there. It may still be running. From any context.
-///
-/// # Safety
-///
-/// `work` is initialised.
 pub unsafe fn cancel_work(work: *mut work_struct) -> bool {
     globals::with(|globals| {
         let mut inner = globals.pools.lock();
-        // SAFETY: By the safety requirements.
+        // SAFETY: `work` is initialised: the caller's guarantee.
         let removed = unsafe { inner.remove(work) };
         globals.pools.wake_flushers(&mut inner);
         removed
@@ -134,7 +127,7 @@ pub unsafe fn cancel_work(work: *mut work_struct) -> bool {
 /// As [`flush_work`].
 #[track_caller]
 pub unsafe fn cancel_work_sync(work: *mut work_struct) -> bool {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `work` is initialised, and not the caller's own: its guarantee.
     unsafe {
         let removed = disable_work_sync(work);
         enable_work(work);
@@ -150,9 +143,8 @@ pub unsafe fn cancel_work_sync(work: *mut work_struct) -> bool {
 /// As [`flush_work`].
 #[track_caller]
 pub unsafe fn disable_work_sync(work: *mut work_struct) -> bool {
-    // SAFETY: Nothing is asked for.
-    unsafe { might_sleep() };
-    // SAFETY: By the safety requirements.
+    may_sleep();
+    // SAFETY: `work` is initialised, and not the caller's own: its guarantee.
     unsafe {
         disable(work);
         let removed = cancel_work(work);
@@ -163,14 +155,10 @@ pub unsafe fn disable_work_sync(work: *mut work_struct) -> bool {
 
 /// Ends what one [`disable_work_sync`] began; true if the work can be queued again. From any
 /// context.
-///
-/// # Safety
-///
-/// `work` is initialised.
 pub unsafe fn enable_work(work: *mut work_struct) -> bool {
     globals::with(|globals| {
         let _inner = globals.pools.lock();
-        // SAFETY: By the safety requirements.
+        // SAFETY: `work` is initialised: the caller's guarantee.
         let data = unsafe { &(*work).data };
         if crate::WARN_ON!(data.load(Relaxed) < DISABLED) {
             return true;
@@ -187,19 +175,19 @@ pub unsafe fn enable_work(work: *mut work_struct) -> bool {
 pub(super) unsafe fn disable(work: *mut work_struct) {
     globals::with(|globals| {
         let _inner = globals.pools.lock();
-        // SAFETY: By the safety requirements.
+        // SAFETY: `work` is initialised: the caller's guarantee.
         unsafe { &(*work).data }.fetch_add(DISABLED, Relaxed);
     });
 }
 
-/// Waits until nobody runs the work.
+/// Waits until no worker runs the work.
 ///
 /// # Safety
 ///
 /// As [`flush_work`].
 pub(super) unsafe fn wait_until_not_running(work: *mut work_struct) {
     globals::with(|globals| {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `work` is initialised: the caller's guarantee.
         let item = globals.pools.lock().running(unsafe { &*work });
         if let Some(item) = item {
             wait_until_none(&globals.pools, |_, seq| seq == item);

@@ -36,13 +36,13 @@ fn pool_of(flags: u32) -> usize {
 }
 
 #[derive(Clone, Copy)]
-struct Pool {
+pub(super) struct Pool {
     /// Work, the oldest first.
     worklist: list_head,
     /// Workers that wait for work, the last to go idle first.
-    idle: list_head,
+    pub(super) idle: list_head,
     /// Workers that are neither idle nor blocked.
-    awake: usize,
+    pub(super) awake: usize,
 }
 
 /// What the lock protects.
@@ -52,9 +52,10 @@ struct Pool {
 /// All work on a worklist is valid. Workers on `busy` run the item that they name; those are on
 /// no worklist, unless they have been queued again.
 pub(super) struct Inner {
-    pools: [Pool; NAMES.len()],
-    busy: list_head,
-    seq: u64,
+    pub(super) pools: [Pool; NAMES.len()],
+    pub(super) busy: list_head,
+    /// The number of the next item.
+    pub(super) seq: u64,
     ready: bool,
 }
 
@@ -85,13 +86,13 @@ unsafe fn find(
     head: *mut list_head,
     mut f: impl FnMut(*mut list_head) -> bool,
 ) -> Option<*mut list_head> {
-    // SAFETY: By the safety requirements.
+    // SAFETY: The list is initialised: the caller's guarantee.
     let mut link = unsafe { (*head).next };
     while link != head {
         if f(link) {
             return Some(link);
         }
-        // SAFETY: By the safety requirements.
+        // SAFETY: On a list that does not change: the caller's guarantee.
         link = unsafe { (*link).next };
     }
     None
@@ -101,7 +102,7 @@ unsafe fn find(
 ///
 /// `link` is on a worklist.
 unsafe fn work_of(link: *mut list_head) -> *mut work_struct {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `link` is the entry of a work: the caller's guarantee.
     unsafe { container_of!(link, work_struct, entry) }
 }
 
@@ -144,14 +145,14 @@ impl Pools {
         inner
     }
 
-    /// The queue of those who wait for items to be done; initialised by the first [`Self::lock`].
+    /// The tasks that wait for items to be done; initialised by the first [`Self::lock`].
     pub(super) fn done(&self) -> *mut wait_queue_head {
         self.done.get().cast()
     }
 
-    /// Wakes those who wait for items to be done.
+    /// Wakes the tasks that wait for items to be done.
     pub(super) fn wake_flushers(&self, _inner: &mut Inner) {
-        // SAFETY: Initialised, since somebody has the lock.
+        // SAFETY: Initialised, since the lock was taken.
         unsafe { wake_up_all(self.done()) };
     }
 
@@ -184,7 +185,7 @@ impl Inner {
     ///
     /// Both are valid; `work` is pending, on no list, and valid until it is run or removed.
     pub(super) unsafe fn push(&mut self, wq: *mut workqueue_struct, work: *mut work_struct) {
-        // SAFETY: By the safety requirements.
+        // SAFETY: Both are valid, and the work stays so: the caller's guarantee. The lists are ours.
         unsafe {
             (*work).wq = wq;
             (*work).seq = self.seq;
@@ -200,7 +201,7 @@ impl Inner {
     ///
     /// `work` is initialised.
     pub(super) unsafe fn remove(&mut self, work: *mut work_struct) -> bool {
-        // SAFETY: By the safety requirements; the lists are ours.
+        // SAFETY: `work` is initialised: the caller's guarantee. The lists are ours.
         unsafe {
             let entry = addr_of_mut!((*work).entry);
             if list_empty(entry) {
@@ -263,27 +264,9 @@ impl Inner {
         }
     }
 
-    /// The number that the next item will have.
-    pub(super) fn next_seq(&self) -> u64 {
-        self.seq
-    }
-
-    /// How many workers of a pool are awake.
-    pub(super) fn awake(&mut self, index: usize) -> &mut usize {
-        &mut self.pools[index].awake
-    }
-
-    pub(super) fn busy(&mut self) -> *mut list_head {
-        addr_of_mut!(self.busy)
-    }
-
-    pub(super) fn idle(&mut self, index: usize) -> *mut list_head {
-        addr_of_mut!(self.pools[index].idle)
-    }
-
     /// Wakes an idle worker, or creates one.
     fn start_worker(&mut self, index: usize, name: &str) {
-        let idle = self.idle(index);
+        let idle = addr_of_mut!(self.pools[index].idle);
         // SAFETY: The list is ours; idle workers are valid. A thread that was just created ends
         // only after it was woken.
         unsafe {

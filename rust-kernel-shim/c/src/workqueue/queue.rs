@@ -117,7 +117,7 @@ pub unsafe fn alloc_workqueue(
     let wq = unsafe { krealloc_node_align(null(), size, align, GFP_KERNEL, NUMA_NO_NODE) };
     let wq: *mut workqueue_struct = wq.cast();
     if !wq.is_null() {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `name` is NUL-terminated: the caller's guarantee.
         let name = unsafe { crate::from_char_ptr(name) };
         // SAFETY: The block is large enough, and ours.
         unsafe { wq.write(workqueue_struct::new(name.to_bytes(), flags, max_active)) };
@@ -132,7 +132,7 @@ pub unsafe fn alloc_workqueue(
 ///
 /// As [`alloc_workqueue`].
 pub unsafe fn alloc_ordered_workqueue(name: *const c_char, flags: c_uint) -> *mut workqueue_struct {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `name` is NUL-terminated: the caller's guarantee.
     unsafe { alloc_workqueue(name, WQ_UNBOUND | __WQ_ORDERED | flags, 1) }
 }
 
@@ -142,10 +142,11 @@ pub unsafe fn alloc_ordered_workqueue(name: *const c_char, flags: c_uint) -> *mu
 ///
 /// # Safety
 ///
-/// `wq` comes from [`alloc_workqueue`], and nobody else queues work on it any more.
+/// `wq` comes from [`alloc_workqueue`], and no other task queues work on it any more.
 #[track_caller]
 pub unsafe fn destroy_workqueue(wq: *mut workqueue_struct) {
-    // SAFETY: By the safety requirements; after the first call nothing refers to the queue.
+    // SAFETY: No work is queued any more: the caller's guarantee. After the first call nothing refers
+    // to the queue.
     unsafe {
         drain_workqueue(wq);
         kfree(wq.cast());

@@ -11,10 +11,13 @@ use super::{
     pool::{Inner, Pools, BH},
     work_func_t, work_struct, workqueue_struct,
 };
-use crate::ffi::{c_int, c_void};
+use crate::{
+    ffi::{c_int, c_void},
+    log, KERN_ERR,
+};
 use core::{
-    ptr::{addr_of, addr_of_mut, null_mut},
-    sync::atomic::Ordering::Relaxed,
+    cell::Cell,
+    ptr::{addr_of, addr_of_mut},
 };
 use machine::{cpu, task};
 
@@ -33,8 +36,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// True if it runs `work`, as far as can be told: who frees an item from inside and queues
-    /// another with the same function at the same address has it wait in vain.
+    /// True if it runs `work`, as far as can be told: a function that frees its item, and queues
+    /// another with itself at the same address, has that wait in vain.
     pub(super) fn runs(&self, work: &work_struct) -> bool {
         let same = |a: work_func_t, b: work_func_t| a.map(|f| f as usize) == b.map(|f| f as usize);
         core::ptr::eq(self.work, work) && same(self.func, work.func)
@@ -46,13 +49,14 @@ impl Worker {
     ///
     /// `this` is the worker of this thread, and on no list; `work` was just taken.
     unsafe fn run(this: *mut Self, pools: &Pools, mut inner: Guard<'_>, work: *mut work_struct) {
-        // SAFETY: By the safety requirements both are valid, and under the lock ours.
+        // SAFETY: The worker is this thread's, and the work was just taken: the caller's guarantee.
+        // Under the lock both are ours.
         let func = unsafe {
             (*this).work = work;
             (*this).func = (*work).func;
             (*this).wq = (*work).wq;
             (*this).seq = (*work).seq;
-            list_add_tail(addr_of_mut!((*this).link), inner.busy());
+            list_add_tail(addr_of_mut!((*this).link), addr_of_mut!(inner.busy));
             // From here on it may be queued again, by itself too.
             (*work).release();
             (*work).func
@@ -60,9 +64,10 @@ impl Worker {
         pools.kick(&mut inner);
         drop(inner);
         if let Some(func) = func {
-            // SAFETY: By the safety requirements.
+            // SAFETY: The worker is this thread's: the caller's guarantee.
             let softirq = unsafe { (*this).pool } == BH;
-            // SAFETY: Who queued the item vouches for the function; nothing of it is used after.
+            // SAFETY: The caller of `queue_work()` vouches for the function. Nothing of the work is
+            // used after this.
             let run = || unsafe { func(work) };
             if softirq {
                 serve_softirq(run);
@@ -77,19 +82,19 @@ impl Worker {
         pools.wake_flushers(&mut inner);
     }
 
-    /// Waits until somebody has taken the worker off the list of the idle ones.
+    /// Waits until the worker was taken off the list of the idle ones.
     ///
     /// # Safety
     ///
     /// `this` is the worker of this thread, and on no list.
     unsafe fn wait_for_work<'a>(this: *mut Self, pools: &'a Pools, mut inner: Guard<'a>) {
         let task = task::current();
-        // SAFETY: By the safety requirements; the list is ours under the lock.
+        // SAFETY: The worker is this thread's: the caller's guarantee. The list is ours under the lock.
         unsafe {
-            let idle = inner.idle((*this).pool);
+            let idle = addr_of_mut!(inner.pools[(*this).pool].idle);
             list_add(addr_of_mut!((*this).link), idle);
         }
-        // SAFETY: As above.
+        // SAFETY: The worker is this thread's, and its link changes under the lock.
         while !unsafe { list_empty(addr_of!((*this).link)) } {
             task.set_state(TASK_UNINTERRUPTIBLE);
             drop(inner);
@@ -101,20 +106,16 @@ impl Worker {
 
 type Guard<'a> = spin::mutex::SpinMutexGuard<'a, Inner>;
 
-/// A debug kernel says so if a work function forgot to let go of something.
+/// A debug kernel says so if a work function forgot to release something.
 fn check_context() {
     if cfg!(feature = "debug") && cpu::with(|cpu| cpu.in_atomic() || cpu.rcu.get() != 0) {
         let t = task::current();
         let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
         let pid = t.pid;
-        // SAFETY: `printk` asks for nothing.
-        unsafe {
-            super::super::printk(
-                super::super::KERN_ERR,
-                b"\0",
-                format_args!("BUG: workqueue leaked atomic, lock or RCU: {comm}[{pid}]\n"),
-            )
-        };
+        log!(
+            KERN_ERR,
+            "BUG: workqueue leaked atomic, lock or RCU: {comm}[{pid}]\n"
+        );
     }
 }
 
@@ -135,9 +136,9 @@ pub(super) unsafe extern "C" fn worker_thread(pool: *mut c_void) -> c_int {
         seq: 0,
     };
     let this = addr_of_mut!(worker);
-    // SAFETY: Ours.
+    // SAFETY: The worker is this thread's, and on no list.
     unsafe { INIT_LIST_HEAD(addr_of_mut!((*this).link)) };
-    task.worker_private.store(this.cast(), Relaxed);
+    POOL.set(Some(pool.addr()));
     globals::with(|globals| {
         let pools = &globals.pools;
         loop {
@@ -147,7 +148,7 @@ pub(super) unsafe extern "C" fn worker_thread(pool: *mut c_void) -> c_int {
                 unsafe { Worker::run(this, pools, inner, work) };
                 continue;
             }
-            *inner.awake(pool.addr()) -= 1;
+            inner.pools[pool.addr()].awake -= 1;
             // An item of another pool may have waited for what was run here.
             pools.kick(&mut inner);
             if !pools.workers_stay {
@@ -157,33 +158,30 @@ pub(super) unsafe extern "C" fn worker_thread(pool: *mut c_void) -> c_int {
             unsafe { Worker::wait_for_work(this, pools, inner) };
         }
     });
-    task.worker_private.store(null_mut(), Relaxed);
+    POOL.set(None);
     0
 }
 
-/// # Safety
-///
-/// The task is that of a worker, and the caller.
-unsafe fn pool_of(task: &task_struct) -> usize {
-    let worker: *mut Worker = task.worker_private.load(Relaxed).cast();
-    // SAFETY: By the safety requirements.
-    unsafe { (*worker).pool }
+machine::per_thread! {
+    /// The number of the pool whose worker this thread is.
+    static POOL: Cell<Option<usize>> = Cell::new(None);
 }
 
-/// The worker that runs is about to block: another one may take its place. From any context.
-pub(in super::super) fn wq_worker_sleeping(task: &task_struct) {
-    // SAFETY: The scheduler calls this for workers.
-    let pool = unsafe { pool_of(task) };
+/// The thread is about to block; if it is a worker, which this returns, another one may take its
+/// place. From any context.
+pub(in super::super) fn wq_worker_sleeping() -> bool {
+    let Some(pool) = POOL.get() else { return false };
     globals::with(|globals| {
         let mut inner = globals.pools.lock();
-        *inner.awake(pool) -= 1;
+        inner.pools[pool].awake -= 1;
         globals.pools.kick(&mut inner);
     });
+    true
 }
 
 /// The worker runs again.
-pub(in super::super) fn wq_worker_running(task: &task_struct) {
-    // SAFETY: The scheduler calls this for workers.
-    let pool = unsafe { pool_of(task) };
-    globals::with(|globals| *globals.pools.lock().awake(pool) += 1);
+pub(in super::super) fn wq_worker_running() {
+    if let Some(pool) = POOL.get() {
+        globals::with(|globals| globals.pools.lock().pools[pool].awake += 1);
+    }
 }
