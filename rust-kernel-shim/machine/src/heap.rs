@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Memory by the C allocator, which frees without being told a size, as `kfree()` must.
 
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+use std::sync::{Mutex, PoisonError};
 
 /// Every block is aligned at least so, as `malloc()` promises on the platforms that we know.
 const MALLOC_ALIGN: usize = 16;
@@ -30,12 +34,30 @@ pub unsafe fn usable_size(ptr: *mut c_void) -> usize {
     unsafe { libc::malloc_usable_size(ptr) }
 }
 
+/// True if a section was left open forever, see [`keep`].
+static KEEPING: AtomicBool = AtomicBool::new(false);
+
+/// The addresses of what was freed since, so that a leak checker does not take it for lost.
+static KEPT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+/// From here on no block goes back to the host: a task that will never run again is inside a
+/// section, and what it has reached there may be in use elsewhere. Which blocks these are is not
+/// known, so it is all that there are; a process in which a machine got stuck ends soon.
+pub(super) fn keep() {
+    KEEPING.store(true, Relaxed);
+}
+
 /// Frees a block.
 ///
 /// # Safety
 ///
 /// `ptr` comes from [`alloc`] and was not freed.
 pub unsafe fn free(ptr: *mut c_void) {
+    // An updater that has waited for the section's end sees that, as told in `abandon_section`.
+    if KEEPING.load(Relaxed) {
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        return kept.push(ptr.expose_provenance());
+    }
     // SAFETY: By the safety requirements.
     unsafe { libc::free(ptr) }
 }

@@ -2,7 +2,7 @@
 //! Tasks: threads of the host that can block, be woken, and be sent signals.
 
 use super::{
-    clock, cpu,
+    clock, cpu, heap,
     vcpu::{self, Vcpu},
 };
 use core::ffi::{c_int, c_uint, c_void};
@@ -135,9 +135,13 @@ impl task_struct {
         unsafe { self.reader.load(Acquire).as_ref() }
     }
 
-    /// The thread never runs again: a section that it is in does not count any more.
+    /// The thread never runs again. A section that it is in does not hold up grace periods any
+    /// more: instead, memory that these would protect is kept from here on.
     pub(super) fn abandon_section(&self) {
-        if let Some(reader) = self.reader() {
+        if let (true, Some(reader)) = (self.in_section(), self.reader()) {
+            heap::keep();
+            // Pairs with the `Acquire` of an updater's scan, and with `in_section`'s: what frees
+            // something once it has seen this finds that memory is kept.
             reader.word.store(0, Release);
         }
     }

@@ -394,8 +394,10 @@ impl Vcpu {
         let mut inner = self.lock();
         inner.stuck = true;
         for task in &inner.tasks {
-            // A section that never ends would hold up the grace periods of everybody else; and
-            // what never runs again uses nothing of it.
+            // A section that never ends would hold up the grace periods of all other machines.
+            // The task itself uses nothing of it any more, but what it has found in it may have
+            // left the task: a guard can be leaked, and what was borrowed from that be sent away.
+            // So the memory stays for as long as the section would have, forever.
             task.get().abandon_section();
         }
     }
