@@ -7,8 +7,10 @@ use kernel::{
     WARN_ON,
 };
 
-/// 0 is the stubs' context.
-static dma_fence_context_counter: Atomic<u64> = Atomic::new(1);
+kernel::bindings::global! {
+    /// 0 is the stubs' context.
+    static dma_fence_context_counter: Atomic<u64> = Atomic::new(1);
+}
 
 /// Returns the first of `num` consecutive context numbers that no other context has. From any
 /// context.

@@ -139,7 +139,12 @@ impl dma_fence {
     #[inline]
     pub(crate) fn test(&self, bit: usize) -> bool {
         // Pairs with the release in `set()` and the full barrier in `test_and_set()`.
-        self.flags.load(Acquire) & bit != 0
+        let flags = if cfg!(fault = "relaxed") {
+            self.flags.load(Relaxed)
+        } else {
+            self.flags.load(Acquire)
+        };
+        flags & bit != 0
     }
 
     /// `test_and_set_bit()`: a full barrier, as in the kernel.
@@ -272,7 +277,7 @@ pub unsafe fn dma_fence_context(fence: *mut dma_fence) -> u64 {
     unsafe { (*fence).context }
 }
 
-#[cfg(target_pointer_width = "64")]
+#[cfg(all(target_pointer_width = "64", not(loom)))]
 mod layout {
     use super::{dma_fence, dma_fence_cb, dma_fence_ops};
     use core::mem::offset_of;

@@ -28,24 +28,26 @@ static dma_fence_stub_ops: dma_fence_ops = dma_fence_ops {
     ..pin_init::zeroed()
 };
 
-/// As the kernel's initcall leaves it, but for the time.
-static dma_fence_stub: dma_fence = dma_fence {
-    lock: UnsafeCell::new(fence_lock {
-        inline_lock: ManuallyDrop::new(spinlock::new()),
-    }),
-    ops: Atomic::new(null_mut()),
-    list: UnsafeCell::new(fence_list { timestamp: 0 }),
-    context: 0,
-    seqno: 0,
-    flags: Atomic::new(INITIALIZED | INLINE_LOCK | SIGNALED | ENABLE_SIGNAL),
-    refcount: UnsafeCell::new(kref::new()),
-    error: Atomic::new(0),
-};
+kernel::bindings::global! {
+    /// As the kernel's initcall leaves it, but for the time.
+    static dma_fence_stub: dma_fence = dma_fence {
+        lock: UnsafeCell::new(fence_lock {
+            inline_lock: ManuallyDrop::new(spinlock::new()),
+        }),
+        ops: Atomic::new(null_mut()),
+        list: UnsafeCell::new(fence_list { timestamp: 0 }),
+        context: 0,
+        seqno: 0,
+        flags: Atomic::new(INITIALIZED | INLINE_LOCK | SIGNALED | ENABLE_SIGNAL),
+        refcount: UnsafeCell::new(kref::new()),
+        error: Atomic::new(0),
+    };
+}
 
 /// Returns a reference to the fence that has always been signalled: context 0, number 0. Its
 /// timestamp is the time of the first call. From any context.
 pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
-    let stub = ptr::from_ref(&dma_fence_stub).cast_mut();
+    let stub = ptr::from_ref::<dma_fence>(&dma_fence_stub).cast_mut();
     if !dma_fence_stub.test(TIMESTAMP) {
         // SAFETY: The stub is initialised and never freed. A task that finds the bit clear under the
         // lock is the first, and the timestamp is not read before the bit is set.

@@ -101,3 +101,6 @@ pub use self::{
     trace::{buffer::*, tracepoint::*},
     workqueue::*,
 };
+
+#[doc(hidden)]
+pub use machine::global;

@@ -16,6 +16,7 @@ pub mod console;
 pub mod cpu;
 mod end;
 pub mod explore;
+mod global;
 pub mod heap;
 pub mod location;
 mod per_thread;
@@ -27,6 +28,8 @@ pub mod vcpu;
 pub mod worker;
 
 pub use end::end;
+#[cfg(loom)]
+pub use global::Global;
 #[cfg(not(loom))]
 #[doc(hidden)]
 pub use per_thread::__thread_local;

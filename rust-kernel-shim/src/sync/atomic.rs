@@ -111,16 +111,14 @@ impl<T: AtomicType> Atomic<T> {
         // INVARIANT: From a `T`.
         Atomic(AtomicRepr::new(into_repr(v)))
     }
-}
 
-#[cfg(not(loom))]
-impl<T: AtomicType> Atomic<T> {
     /// Sees what `ptr` points to as atomic.
     ///
     /// # Safety
     ///
     /// `ptr` is aligned and valid during `'a`, and all access meanwhile is
-    /// atomic, in C as well.
+    /// atomic, in C as well. In a model, where an atomic has no layout, it
+    /// comes from [`Self::as_ptr`].
     pub unsafe fn from_ptr<'a>(ptr: *mut T) -> &'a Self {
         // SAFETY: The caller's promise; the layout is that of a `T`.
         unsafe { &*ptr.cast::<Self>() }
@@ -128,10 +126,11 @@ impl<T: AtomicType> Atomic<T> {
 
     /// A pointer to the value.
     pub const fn as_ptr(&self) -> *mut T {
-        self.0.as_ptr().cast()
+        core::ptr::from_ref(self).cast_mut().cast()
     }
 
-    /// The value, which nobody else looks at.
+    /// The value, which no other thread can look at.
+    #[cfg(not(loom))]
     pub fn get_mut(&mut self) -> &mut T {
         let value = self.as_ptr();
         // SAFETY: It is borrowed as ours alone, and by the invariant a `T`.
@@ -280,7 +279,6 @@ pub fn __set_bits<Ordering: ordering::Ordering>(
 ///
 /// As [`Atomic::from_ptr`].
 #[doc(alias("READ_ONCE", "smp_load_acquire"))]
-#[cfg(not(loom))]
 #[inline(always)]
 pub unsafe fn atomic_load<T: AtomicType, Ordering: ordering::AcquireOrRelaxed>(
     ptr: *mut T,
@@ -299,7 +297,6 @@ where
 ///
 /// As [`Atomic::from_ptr`].
 #[doc(alias("WRITE_ONCE", "smp_store_release"))]
-#[cfg(not(loom))]
 #[inline(always)]
 pub unsafe fn atomic_store<T: AtomicType, Ordering: ordering::ReleaseOrRelaxed>(
     ptr: *mut T,
@@ -317,7 +314,6 @@ pub unsafe fn atomic_store<T: AtomicType, Ordering: ordering::ReleaseOrRelaxed>(
 /// # Safety
 ///
 /// As [`Atomic::from_ptr`].
-#[cfg(not(loom))]
 #[inline(always)]
 pub unsafe fn xchg<T: AtomicType, Ordering: ordering::Ordering>(
     ptr: *mut T,
@@ -337,7 +333,6 @@ where
 ///
 /// As [`Atomic::from_ptr`].
 #[doc(alias("try_cmpxchg"))]
-#[cfg(not(loom))]
 #[inline(always)]
 pub unsafe fn cmpxchg<T: AtomicType, Ordering: ordering::Ordering>(
     ptr: *mut T,

@@ -35,7 +35,9 @@ impl<T, R> ModelLock<T, R> {
 
     /// Pairs with the release in [`Self::force_unlock`].
     pub(crate) fn try_lock(&self) -> Option<Held> {
-        (!self.locked.swap(true, Acquire)).then_some(Held)
+        // No exchange: to the model, its store may be the last one again and again.
+        let free = self.locked.compare_exchange(false, true, Acquire, Relaxed);
+        free.is_ok().then_some(Held)
     }
 
     /// Pairs with the acquire in [`Self::try_lock`].

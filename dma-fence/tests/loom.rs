@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Models of the C mirror: every interleaving of two threads, and every order that its atomics
+//! allow; `scripts/loom` runs them.
+
+#![cfg(loom)]
+
+use ::dma_fence::bindings::*;
+use core::{cell::UnsafeCell, mem::MaybeUninit, ptr::null_mut};
+use kernel::{ffi::c_char, str::CStrExt as _};
+use loom::{
+    sync::{
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        Arc,
+    },
+    thread,
+};
+
+extern "C" fn name(_: *mut dma_fence) -> *const c_char {
+    c"model".as_char_ptr()
+}
+
+static OPS: dma_fence_ops = dma_fence_ops {
+    get_driver_name: Some(name),
+    get_timeline_name: Some(name),
+    enable_signaling: None,
+    signaled: None,
+    wait: None,
+    release: None,
+    set_deadline: None,
+};
+
+/// A fence, what its signaller writes before it signals, and what happens then.
+struct Shared {
+    fence: UnsafeCell<MaybeUninit<dma_fence>>,
+    callback: UnsafeCell<MaybeUninit<Callback>>,
+    payload: AtomicUsize,
+}
+
+#[repr(C)]
+struct Callback {
+    cb: dma_fence_cb,
+    calls: AtomicUsize,
+    /// The payload, as the callback found it.
+    found: AtomicUsize,
+    shared: *const Shared,
+}
+
+// SAFETY: The fence is synchronised by its own means, which the models check, and the callback by
+// the fence.
+unsafe impl Send for Shared {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        let shared = Arc::new(Self {
+            fence: UnsafeCell::new(MaybeUninit::uninit()),
+            callback: UnsafeCell::new(MaybeUninit::uninit()),
+            payload: AtomicUsize::new(0),
+        });
+        // SAFETY: No other thread knows the fence and the callback yet, and both live as long as
+        // all who use them.
+        unsafe {
+            dma_fence_init(shared.fence(), &OPS, null_mut(), 1, 1);
+            shared.callback().write(Callback {
+                cb: MaybeUninit::zeroed().assume_init(),
+                calls: AtomicUsize::new(0),
+                found: AtomicUsize::new(0),
+                shared: &*shared,
+            });
+        }
+        shared
+    }
+
+    fn fence(&self) -> *mut dma_fence {
+        self.fence.get().cast()
+    }
+
+    fn callback(&self) -> *mut Callback {
+        self.callback.get().cast()
+    }
+
+    fn signal(&self) {
+        self.payload.store(1, Relaxed);
+        // SAFETY: Initialised, and the reference of `init` is still there.
+        unsafe { dma_fence_signal(self.fence()) }
+    }
+
+    fn calls(&self) -> usize {
+        // SAFETY: Written by `new`.
+        unsafe { &*self.callback() }.calls.load(Relaxed)
+    }
+}
+
+unsafe extern "C" fn called(_: *mut dma_fence, cb: *mut dma_fence_cb) {
+    // SAFETY: The first member of a `Callback` of a `Shared` that outlives the fence.
+    unsafe {
+        let callback = &*cb.cast::<Callback>();
+        callback.calls.fetch_add(1, Relaxed);
+        let payload = (*callback.shared).payload.load(Relaxed);
+        callback.found.store(payload, Relaxed);
+    }
+}
+
+/// Adds the callback; true if it is, or has been, called.
+///
+/// # Safety
+///
+/// The callback is on no fence.
+unsafe fn add(shared: &Shared) -> bool {
+    let cb = shared.callback().cast();
+    // SAFETY: The caller's guarantee; the function suits the callback.
+    unsafe { dma_fence_add_callback(shared.fence(), cb, Some(called)) == 0 }
+}
+
+/// Signals while `other` runs, and then looks at what both have come to.
+///
+/// The checker goes back only to the last access of each object, so that it finds more of what
+/// the first thread does later; each of the two is the first once.
+fn while_signalling<R: 'static>(begin: fn(&Shared), other: fn(&Shared) -> R, end: fn(&Shared, R)) {
+    for signaller_first in [true, false] {
+        loom::model(move || {
+            let shared = Shared::new();
+            begin(&shared);
+            let second = shared.clone();
+            let result = if signaller_first {
+                let other = thread::spawn(move || other(&second));
+                shared.signal();
+                other.join().unwrap()
+            } else {
+                let signaller = thread::spawn(move || second.signal());
+                let result = other(&shared);
+                signaller.join().unwrap();
+                result
+            };
+            end(&shared, result);
+        });
+    }
+}
+
+/// A callback is called exactly once if it was added, and never if it was too late; then the
+/// signal, and what came before it, is visible to the caller.
+#[test]
+fn signal_against_add_callback() {
+    while_signalling(
+        |_| {},
+        |shared| {
+            // SAFETY: It is on no fence.
+            let added = unsafe { add(shared) };
+            assert!(
+                added || shared.payload.load(Relaxed) == 1,
+                "signalled ahead of its payload"
+            );
+            added
+        },
+        |shared, added| {
+            assert_eq!(
+                shared.calls(),
+                usize::from(added),
+                "calls, of a callback added or not"
+            );
+            // SAFETY: Written by `new`.
+            let found = unsafe { &*shared.callback() }.found.load(Relaxed);
+            assert_eq!(found, usize::from(added), "called ahead of the payload");
+        },
+    );
+}
+
+/// A callback that was taken back is not called, and one that was not has been called.
+#[test]
+fn signal_against_remove_callback() {
+    while_signalling(
+        // SAFETY: It is on no fence.
+        |shared| assert!(unsafe { add(shared) }),
+        |shared| {
+            let cb = shared.callback().cast();
+            // SAFETY: It was added to this fence.
+            let removed = unsafe { dma_fence_remove_callback(shared.fence(), cb) };
+            assert_eq!(
+                shared.calls(),
+                usize::from(!removed),
+                "when the removal returns"
+            );
+            removed
+        },
+        |shared, removed| assert_eq!(shared.calls(), usize::from(!removed), "in the end"),
+    );
+}
+
+/// A task that finds the fence signalled sees what its signaller has written before.
+#[test]
+fn signal_publishes() {
+    while_signalling(
+        |_| {},
+        |shared| {
+            // SAFETY: Initialised, and the reference of `init` is still there.
+            let signalled = unsafe { dma_fence_is_signaled(shared.fence()) };
+            let payload = shared.payload.load(Relaxed);
+            assert!(!signalled || payload == 1, "signalled ahead of its payload");
+        },
+        |_, ()| {},
+    );
+}
