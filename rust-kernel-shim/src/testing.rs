@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The door to what exists only in userspace: the machine's scheduler, its console, its books.
+//! The door to what exists only in userspace: the machine's scheduler, its console, its memory.
 //!
 //! Nothing in here compiles in Linux; drivers do not use it, their tests do.
 
@@ -10,6 +10,7 @@ mod explore;
 pub mod memory;
 mod module;
 pub mod report;
+mod task;
 pub mod trace;
 pub mod vcpu;
 
@@ -18,3 +19,4 @@ pub use context::{in_hardirq, in_serving_softirq};
 pub use explore::{explore, Explorer, Failure, Message, Outcome};
 pub use module::{insmod, loaded_modules, Loaded};
 pub use report::{expect_report, without_checks};
+pub use task::{everywhere, spawn};

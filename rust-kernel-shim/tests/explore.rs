@@ -3,36 +3,15 @@
 #![cfg(feature = "debug")]
 
 use kernel::{
-    bindings::{kthread_create, wake_up_process},
-    error::from_err_ptr,
-    ffi::c_void,
     new_spinlock,
     prelude::*,
     sync::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         Arc, Completion, SpinLock,
     },
-    testing::{explore, Explorer, Failure, Outcome},
+    testing::{explore, spawn, Explorer, Failure, Outcome},
     time::{delay::fsleep, Delta},
 };
-
-/// Starts a task that runs `body`.
-fn spawn<F: FnOnce() + Send + 'static>(body: F) {
-    /// # Safety
-    ///
-    /// `data` is a [`KBox`] of an `F` that was given away.
-    unsafe extern "C" fn run<F: FnOnce()>(data: *mut c_void) -> i32 {
-        // SAFETY: By the safety requirements.
-        unsafe { KBox::into_inner(KBox::<F>::from_raw(data.cast()))() };
-        0
-    }
-    let data = KBox::into_raw(KBox::new(body, GFP_KERNEL).unwrap());
-    // SAFETY: The box is the thread's, which may have it since it is `Send`.
-    let task = unsafe { kthread_create(run::<F>, data.cast(), c"task".as_char_ptr()) };
-    let task = from_err_ptr(task).unwrap();
-    // SAFETY: A thread that has not been woken is there.
-    unsafe { wake_up_process(task) };
-}
 
 #[pin_data]
 struct Shared {

@@ -10,7 +10,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         Arc, ArcBorrow, Completion,
     },
-    testing::{explore, in_hardirq, in_serving_softirq, vcpu},
+    testing::{everywhere, in_hardirq, in_serving_softirq, vcpu},
     time::{
         delay::fsleep,
         hrtimer::{
@@ -23,13 +23,6 @@ use kernel::{
 };
 
 const TICK: Delta = Delta::from_micros(200);
-
-/// Runs `body` on this thread as it is, on a virtual CPU, and in many orders.
-fn everywhere(body: impl Fn() + Sync) {
-    body();
-    assert_eq!(vcpu::fifo(&body), Ok(()));
-    explore(body);
-}
 
 #[pin_data]
 struct Shared {

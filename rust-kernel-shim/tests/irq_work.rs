@@ -8,7 +8,7 @@ use kernel::{
         local_irq_save, spin_lock_irqsave, spin_unlock_irqrestore, spinlock,
     },
     sync::rcu,
-    testing::{explore, in_hardirq, in_serving_softirq, vcpu},
+    testing::{everywhere, in_hardirq, in_serving_softirq},
     types::Opaque,
 };
 use std::{
@@ -19,13 +19,6 @@ use std::{
         Mutex,
     },
 };
-
-/// Runs `body` on this thread as it is, on a virtual CPU, and in many orders.
-fn everywhere(body: impl Fn() + Sync) {
-    body();
-    assert_eq!(vcpu::fifo(&body), Ok(()));
-    explore(body);
-}
 
 /// Runs `body` with interrupts disabled; those that come meanwhile are taken at its end.
 fn without_interrupts(body: impl FnOnce()) {

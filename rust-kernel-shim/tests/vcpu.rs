@@ -10,51 +10,32 @@ use kernel::{
     },
     error::from_err_ptr,
     ffi::c_void,
-    str::CStrExt as _,
-    sync::{aref::ARef, rcu},
+    prelude::*,
+    sync::{aref::ARef, rcu, Arc, Completion},
     task::Task,
     testing::{
+        spawn,
         vcpu::{self, Stuck},
         without_checks,
     },
     types::Opaque,
 };
-use std::sync::{Arc, Mutex};
+use std::{ptr, sync::Mutex};
 
-/// Starts a task that runs `body`, and gives what that gives to who stops it.
-fn spawn<F: FnOnce() -> i32 + Send + 'static>(body: F) -> ARef<Task> {
-    /// # Safety
-    ///
-    /// `body` is a boxed `F` that was given away.
-    unsafe extern "C" fn run<F: FnOnce() -> i32>(body: *mut c_void) -> i32 {
-        // SAFETY: By the safety requirements.
-        let body = unsafe { Box::from_raw(body.cast::<F>()) };
-        body()
-    }
-    let body = Box::into_raw(Box::new(body)).cast();
-    // SAFETY: The box is the thread's, which may have it since it is `Send`.
-    let task = unsafe { kthread_create(run::<F>, body, c"test".as_char_ptr()) };
-    let task = from_err_ptr(task).unwrap();
-    // SAFETY: A thread that has not been woken is there; the type is transparent.
-    let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
-    task.wake_up();
-    task
-}
-
-/// Stops a task.
+/// Stops a task, of which the caller has a reference; returns the result of its function.
 fn stop(task: &Task) -> i32 {
     // SAFETY: The caller has a reference.
     unsafe { kthread_stop(task.as_ptr()) }
 }
 
 fn sleep(ms: u32) {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `msleep()` has no preconditions.
     unsafe { msleep(ms) };
 }
 
 /// What happened, in its order.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+struct Log(std::sync::Arc<Mutex<std::vec::Vec<String>>>);
 
 impl Log {
     fn push(&self, what: &str) {
@@ -63,15 +44,14 @@ impl Log {
 }
 
 /// What a task does that sleeps.
-fn sleeper(name: &'static str, ms: u32, log: &Log) -> impl FnOnce() -> i32 + Send + 'static {
+fn sleeper(name: &'static str, ms: u32, log: &Log) -> impl FnOnce() + Send + 'static {
     let log = log.clone();
     move || {
         log.push(&format!("{name} sleeps"));
         sleep(ms);
-        // SAFETY: Nothing is asked for.
+        // SAFETY: `ktime_get()` has no preconditions.
         let now = unsafe { ktime_get() };
         log.push(&format!("{name} wakes at {}", now / 1_000_000));
-        0
     }
 }
 
@@ -102,76 +82,40 @@ fn tasks_run_in_the_order_in_which_they_became_runnable() {
     );
 }
 
-/// C's completion.
-///
-/// # Invariants
-///
-/// It is initialised.
-struct Done(Opaque<completion>);
-
-// SAFETY: A completion is made for being used by several threads.
-unsafe impl Send for Done {}
-// SAFETY: As above.
-unsafe impl Sync for Done {}
-
-impl Done {
-    fn new() -> Arc<Self> {
-        let done = Arc::new(Self(Opaque::uninit()));
-        // INVARIANT: It is now, and stays where it is.
-        // SAFETY: Nobody else has it.
-        unsafe { init_completion(done.0.get()) };
-        done
-    }
-
-    fn complete(&self) {
-        // SAFETY: By the type invariant; the caller has a reference.
-        unsafe { complete(self.0.get()) };
-    }
-
-    fn wait(&self) {
-        // SAFETY: By the type invariant.
-        unsafe { wait_for_completion(self.0.get()) };
-    }
-
-    fn wait_timeout(&self, jiffies: usize) -> usize {
-        // SAFETY: By the type invariant.
-        unsafe { wait_for_completion_timeout(self.0.get(), jiffies) }
-    }
-}
-
-/// Starts a task that completes `done`, and gives 7.
-fn completer(done: &Arc<Done>) -> ARef<Task> {
-    let done = done.clone();
-    spawn(move || {
-        done.complete();
-        7
-    })
-}
-
 #[test]
 fn completions_hand_over() {
     let done = vcpu::fifo(|| {
-        let x = Done::new();
-        completer(&x);
-        x.wait();
-        assert_eq!(x.wait_timeout(5), 0);
+        let done = Opaque::<completion>::uninit();
+        // SAFETY: The completion is this function's, initialised before it is used, and there until
+        // the other task has completed it, which this one waits for.
+        let left = unsafe {
+            init_completion(done.get());
+            let address = done.get().expose_provenance();
+            spawn(move || complete(ptr::with_exposed_provenance_mut(address)));
+            wait_for_completion(done.get());
+            wait_for_completion_timeout(done.get(), 5)
+        };
+        assert_eq!(left, 0);
     });
     assert_eq!(done, Ok(()));
 }
 
 #[test]
-fn a_machine_in_which_nobody_can_run_is_stuck() {
-    let done = vcpu::fifo(|| Done::new().wait());
+fn a_machine_in_which_no_task_can_run_is_stuck() {
+    let done = vcpu::fifo(|| {
+        let never = Arc::pin_init(Completion::new(), GFP_KERNEL).unwrap();
+        never.wait_for_completion();
+    });
     assert_eq!(done, Err(Stuck::Deadlock));
 }
 
 #[test]
 fn a_signal_ends_an_interruptible_sleep() {
-    let result = Arc::new(Mutex::new((0, 0)));
+    let result = std::sync::Arc::new(Mutex::new((0, 0)));
     let found = result.clone();
     let done = vcpu::fifo(|| {
         let task = spawn(move || {
-            // SAFETY: Nothing is asked for, but that the task is there, which is this one.
+            // SAFETY: The task is this one.
             let (left, pending) = unsafe {
                 allow_signal(SIGUSR1);
                 set_current_state(TASK_INTERRUPTIBLE);
@@ -179,7 +123,6 @@ fn a_signal_ends_an_interruptible_sleep() {
                 (left, signal_pending(get_current()))
             };
             *found.lock().unwrap() = (left, pending);
-            0
         });
         vcpu::settle();
         // SAFETY: `task` is a reference.
@@ -191,25 +134,34 @@ fn a_signal_ends_an_interruptible_sleep() {
 }
 
 #[test]
-fn kthread_stop_gives_what_the_function_returned() {
+fn kthread_stop_returns_what_the_function_did() {
+    extern "C" fn seven(_data: *mut c_void) -> i32 {
+        7
+    }
     let done = vcpu::fifo(|| {
-        let task = completer(&Done::new());
-        vcpu::settle();
-        stop(&task)
+        // SAFETY: The function has no preconditions; the thread was not woken yet, so it is there
+        // until it is stopped.
+        unsafe {
+            let task = kthread_create(seven, ptr::null_mut(), c"seven".as_char_ptr());
+            let task = from_err_ptr(task).unwrap();
+            let task: ARef<Task> = (&*task.cast::<Task>()).into();
+            task.wake_up();
+            vcpu::settle();
+            stop(&task)
+        }
     });
     assert_eq!(done, Ok(7));
 }
 
 #[test]
-fn a_body_that_panics_holds_up_nobody() {
+fn a_body_that_panics_holds_up_no_other() {
     let failed = std::panic::catch_unwind(|| {
         vcpu::fifo(|| {
-            // Whoever sleeps there for good is reported otherwise.
+            // A task that sleeps forever inside of a section is reported otherwise.
             without_checks(|| {
                 let sleeper = spawn(|| {
                     let _guard = rcu::read_lock();
                     sleep(u32::MAX);
-                    0
                 });
                 vcpu::settle();
                 drop(sleeper);

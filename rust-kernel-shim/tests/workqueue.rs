@@ -3,18 +3,19 @@
 
 use kernel::{
     bindings::*,
-    error::from_err_ptr,
-    ffi::c_void,
+    init::InPlaceInit as _,
+    prelude,
     str::CStrExt as _,
-    testing::{memory, vcpu},
+    sync::{Arc, Completion},
+    testing::{memory, spawn, vcpu},
     types::Opaque,
 };
 use std::{
     ffi::CStr,
-    ptr::{addr_of_mut, null_mut},
+    ptr::{addr_of_mut, null_mut, with_exposed_provenance_mut},
     sync::{
         atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst},
-        Arc, Mutex,
+        Mutex,
     },
 };
 
@@ -93,34 +94,8 @@ impl Item<'_> {
     }
 }
 
-/// C's completion.
-///
-/// # Invariants
-///
-/// It is initialised.
-struct Done(Box<Opaque<completion>>);
-
-// SAFETY: A completion is made for being used by several threads.
-unsafe impl Send for Done {}
-// SAFETY: As above.
-unsafe impl Sync for Done {}
-
-impl Done {
-    fn new() -> Self {
-        let done = Box::new(Opaque::uninit());
-        // SAFETY: Nobody else has it.
-        unsafe { init_completion(done.get()) };
-        // INVARIANT: Initialised above; it stays in its box.
-        Self(done)
-    }
-    fn complete(&self) {
-        // SAFETY: By the type invariant; the caller keeps it until this has returned.
-        unsafe { complete(self.0.get()) }
-    }
-    fn wait(&self) {
-        // SAFETY: By the type invariant.
-        unsafe { wait_for_completion(self.0.get()) }
-    }
+fn completion() -> Arc<Completion> {
+    Arc::pin_init(Completion::new(), prelude::GFP_KERNEL).unwrap()
 }
 
 #[test]
@@ -185,8 +160,8 @@ fn a_pending_item_is_queued_once() {
     // its last use. This task runs until then, too.
     both(|| unsafe {
         let runs = AtomicU32::new(0);
-        let hold = Done::new();
-        let block = |_| hold.wait();
+        let hold = completion();
+        let block = |_| hold.wait_for_completion();
         let flusher = AtomicPtr::new(get_current());
         let count = |_| {
             // Not before the flush waits, which would find it done otherwise.
@@ -202,7 +177,7 @@ fn a_pending_item_is_queued_once() {
         assert!(!queue_work(wq, count.ptr()));
         assert!(!queue_work(system_wq, count.ptr()));
         assert!(work_pending(count.ptr()));
-        hold.complete();
+        hold.complete_all();
         assert!(flush_work(count.ptr()));
         assert_eq!(runs.load(SeqCst), 1);
         assert!(!work_pending(count.ptr()));
@@ -219,7 +194,7 @@ fn an_item_requeues_itself_and_never_runs_twice_at_once() {
     // to, and the flush waits for the end.
     both(|| unsafe {
         let (left, inside) = (AtomicU32::new(50), AtomicBool::new(false));
-        let done = Done::new();
+        let done = completion();
         let again = |work| {
             assert!(!inside.swap(true, SeqCst), "runs twice");
             let last = left.fetch_sub(1, SeqCst) == 1;
@@ -231,12 +206,12 @@ fn an_item_requeues_itself_and_never_runs_twice_at_once() {
             }
             inside.store(false, SeqCst);
             if last {
-                done.complete();
+                done.complete_all();
             }
         };
         let again = item(&again);
         queue_work(system_wq, again.ptr());
-        done.wait();
+        done.wait_for_completion();
         flush_work(again.ptr());
         assert_eq!(left.load(SeqCst), 0);
     });
@@ -302,9 +277,9 @@ fn an_item_may_free_itself() {
 fn sleeping_workers_do_not_block_others() {
     // SAFETY: The items are there until the queue is flushed, which waits for them.
     both(|| unsafe {
-        let hold = Done::new();
-        let block = |_| hold.wait();
-        let release = |_| (0..20).for_each(|_| hold.complete());
+        let hold = completion();
+        let block = |_| hold.wait_for_completion();
+        let release = |_| hold.complete_all();
         let blocks: Vec<_> = (0..20).map(|_| item(&block)).collect();
         let release = item(&release);
         for block in &blocks {
@@ -343,12 +318,12 @@ fn cancel_takes_back_what_waits_and_waits_for_what_runs() {
     both(|| unsafe {
         let wq = ordered_queue(c"cancel");
         let own = AtomicPtr::new(wq);
-        let (hold, started) = (Done::new(), Done::new());
+        let (hold, started) = (completion(), completion());
         let finished = AtomicBool::new(false);
         let requeued = AtomicBool::new(false);
         let block = |work| {
-            started.complete();
-            hold.wait();
+            started.complete_all();
+            hold.wait_for_completion();
             msleep(10);
             requeued.store(queue_work(own.load(SeqCst), work), SeqCst);
             finished.store(true, SeqCst);
@@ -359,8 +334,8 @@ fn cancel_takes_back_what_waits_and_waits_for_what_runs() {
         queue_work(wq, never.ptr());
         assert!(cancel_work(never.ptr()));
         assert!(!cancel_work(never.ptr()));
-        started.wait();
-        hold.complete();
+        started.wait_for_completion();
+        hold.complete_all();
         assert!(!cancel_work_sync(block.ptr()));
         assert!(finished.load(SeqCst));
         assert!(!requeued.load(SeqCst), "queued while being cancelled");
@@ -372,58 +347,34 @@ fn cancel_takes_back_what_waits_and_waits_for_what_runs() {
     });
 }
 
-/// Waits in a kernel thread for an item that another one cancels.
-struct Flusher {
-    work: *mut work_struct,
-    waits: Done,
-    done: Done,
-}
-
-// SAFETY: Any thread may flush the work; the rest is made for being used by several.
-unsafe impl Send for Flusher {}
-// SAFETY: As above.
-unsafe impl Sync for Flusher {}
-
-/// # Safety
-///
-/// `data` is an [`Arc`] of a [`Flusher`] that was given away; its work is there until the flusher
-/// is done.
-unsafe extern "C" fn flusher(data: *mut c_void) -> i32 {
-    // SAFETY: By the safety requirements.
-    let flusher = unsafe { Arc::from_raw(data.cast::<Flusher>()) };
-    flusher.waits.complete();
-    // SAFETY: By the safety requirements; this thread is no worker.
-    unsafe { flush_work(flusher.work) };
-    flusher.done.complete();
-    0
-}
-
 #[test]
 fn cancelling_lets_those_go_on_who_wait() {
     // SAFETY: The items are there until the flusher is done and the queue is destroyed, which waits
-    // for what was not cancelled; nobody uses it then. The flusher gets an `Arc` of its own, and
-    // is there until it was woken.
+    // for what was not cancelled; the queue is not used then.
     both(|| unsafe {
         let wq = ordered_queue(c"flush");
-        let hold = Done::new();
-        let block = |_| hold.wait();
+        let hold = completion();
+        let block = |_| hold.wait_for_completion();
         let never = |_| panic!("was cancelled");
         let (block, never) = (item(&block), item(&never));
         queue_work(wq, block.ptr());
         queue_work(wq, never.ptr());
-        let own = Arc::new(Flusher {
-            work: never.ptr(),
-            waits: Done::new(),
-            done: Done::new(),
+        let (waits, done) = (completion(), completion());
+        let (own, address) = (
+            (waits.clone(), done.clone()),
+            never.ptr().expose_provenance(),
+        );
+        spawn(move || {
+            own.0.complete_all();
+            // The item is there until `done` is completed; this task is no worker.
+            flush_work(with_exposed_provenance_mut(address));
+            own.1.complete_all();
         });
-        let data = Arc::into_raw(own.clone()).cast_mut().cast();
-        let task = kthread_create(flusher, data, c"flusher".as_char_ptr());
-        wake_up_process(from_err_ptr(task).unwrap());
-        own.waits.wait();
+        waits.wait_for_completion();
         vcpu::settle();
         assert!(cancel_work_sync(never.ptr()));
-        own.done.wait();
-        hold.complete();
+        done.wait_for_completion();
+        hold.complete_all();
         destroy_workqueue(wq);
     });
 }

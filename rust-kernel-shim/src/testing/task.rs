@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Tasks of a test, and the ways to run its body.
+
+use super::{explore, vcpu};
+use crate::{
+    alloc::{flags::GFP_KERNEL, KBox},
+    bindings,
+    error::from_err_ptr,
+    ffi::{c_int, c_void},
+    str::CStrExt as _,
+    sync::aref::ARef,
+    task::Task,
+};
+
+/// Starts a task that runs `body`. May sleep.
+///
+/// # Panics
+///
+/// If there is no memory, or no thread.
+pub fn spawn<F: FnOnce() + Send + 'static>(body: F) -> ARef<Task> {
+    /// # Safety
+    ///
+    /// `body` is a [`KBox`] of an `F`, which this function owns.
+    unsafe extern "C" fn run<F: FnOnce()>(body: *mut c_void) -> c_int {
+        // SAFETY: The box is this function's: the caller's guarantee.
+        KBox::into_inner(unsafe { KBox::<F>::from_raw(body.cast()) })();
+        0
+    }
+    let body = KBox::new(body, GFP_KERNEL).expect("there is memory");
+    // SAFETY: The box is the thread's, which may have it since it is `Send`.
+    let task = unsafe {
+        bindings::kthread_create(run::<F>, KBox::into_raw(body).cast(), c"test".as_char_ptr())
+    };
+    let task = from_err_ptr(task).expect("there is a thread");
+    // SAFETY: A thread that has not been woken is there; the type is transparent.
+    let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
+    task.wake_up();
+    task
+}
+
+/// Runs `body` on this thread as it is, on a virtual CPU, and under many schedules.
+///
+/// # Panics
+///
+/// As [`fifo`](vcpu::fifo()) and [`explore()`], or if the virtual CPU comes to no end.
+#[track_caller]
+pub fn everywhere(body: impl Fn() + Sync) {
+    body();
+    assert_eq!(vcpu::fifo(&body), Ok(()));
+    explore(body);
+}
