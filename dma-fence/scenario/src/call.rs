@@ -2,27 +2,28 @@
 //! One command under way: its words, and what they stand for.
 
 use crate::{
-    fence::{Fence, FenceKind, FencePtr, MAX_FENCES},
+    fence::Fence,
     name::{valid, Kind, MAX_NAMES, SHAPE},
     number,
-    outcome::{quote, suggestion, Refused},
-    session::{Session, State},
+    outcome::{quote, refuse, refused, Refused},
+    session::{Place, Session},
     statement::Statement,
+    world::{
+        callback::{CallbackObject, MAX_CALLBACKS},
+        fence::{FenceKind, FencePtr, MAX_FENCES},
+        World,
+    },
 };
-use std::{cell::RefCell, sync::Arc};
-
-/// Where a command runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Top,
-    Callback,
-    Thread,
-}
+use ::dma_fence::bindings::dma_fence;
+use std::{
+    cell::RefCell,
+    sync::{Arc, MutexGuard},
+};
 
 /// A command under way.
 ///
-/// The fences that it names are busy until it is dropped, so that no other
-/// command drops the last reference to one of them.
+/// The fences that it names are busy until it is dropped, so that no other command drops the last
+/// reference to one of them.
 pub(crate) struct Call<'a> {
     pub(crate) session: &'a Arc<Session>,
     pub(crate) statement: &'a Statement,
@@ -41,6 +42,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// What the replay knows. The kernel must not be called while the guard lives.
+    pub(crate) fn world(&self) -> MutexGuard<'a, World> {
+        self.session.world()
+    }
+
     /// The number of words, the command included.
     pub(crate) fn len(&self) -> usize {
         self.statement.len()
@@ -56,58 +62,67 @@ impl<'a> Call<'a> {
         match self.word(index) {
             b"" => Ok(false),
             found if found == word.as_bytes() => Ok(true),
-            found => Err(Refused::new(
+            found => Err(refused!(
                 index,
-                format!(
-                    "unexpected word: {}; expected {word} or nothing",
-                    quote(found)
-                ),
+                "unexpected word: {}; expected {word} or nothing",
+                quote(found)
             )),
         }
     }
 
     /// A signed number or a named error.
     pub(crate) fn signed(&self, index: usize) -> Result<i64, Refused> {
-        signed(self.word(index), index)
+        self.signed_word(index, self.word(index))
+    }
+
+    /// As [`Call::signed`], for a part of word number `index`.
+    pub(crate) fn signed_word(&self, index: usize, word: &[u8]) -> Result<i64, Refused> {
+        number::signed(word).ok_or_else(|| {
+            let hint = match word.strip_prefix(b"-") {
+                Some(name) => self.world().suggestion(name, number::error_names()),
+                None => String::new(),
+            };
+            refused!(
+                index,
+                "not a number: {}; expected a signed 64-bit number or an error such as -EIO{hint}",
+                quote(word)
+            )
+        })
     }
 
     /// An unsigned number.
     pub(crate) fn unsigned(&self, index: usize) -> Result<u64, Refused> {
         let word = self.word(index);
         number::unsigned(word).ok_or_else(|| {
-            Refused::new(
+            refused!(
                 index,
-                format!(
-                    "not a number: {}; expected 0 to {}, decimal or with 0x",
-                    quote(word),
-                    u64::MAX
-                ),
+                "not a number: {}; expected 0 to {}, decimal or with 0x",
+                quote(word),
+                u64::MAX
             )
         })
     }
 
+    /// A time in nanoseconds.
+    pub(crate) fn time(&self, index: usize) -> Result<i64, Refused> {
+        // CAST: A time is signed; the kernel converts it in the same way.
+        Ok(self.unsigned(index)? as i64)
+    }
+
     /// A name for a new object of this kind.
     pub(crate) fn new_name(&self, kind: Kind, index: usize) -> Result<&'a str, Refused> {
-        let word = self.word(index);
-        let name = valid(word).ok_or_else(|| {
-            Refused::new(
+        let (word, noun) = (self.word(index), kind.noun());
+        let name = valid(word)
+            .ok_or_else(|| refused!(index, "not a name: {}; expected {SHAPE}", quote(word)))?;
+        let names = &self.world().names;
+        if names.find(kind, name).is_some() {
+            refuse!(
                 index,
-                format!("not a name: {}; expected {SHAPE}", quote(word)),
-            )
-        })?;
-        let state = self.session.state();
-        if state.names.find(kind, name).is_some() {
-            let noun = kind.noun();
-            return Err(Refused::new(
-                index,
-                format!("{noun} {name} exists: expected a name of no other {noun}"),
-            ));
+                "{noun} {name} exists: expected a name of no other {noun}"
+            );
         }
-        if state.names.room() == 0 {
-            return Err(Refused::new(
-                index,
-                format!("too many names: expected at most {MAX_NAMES}"),
-            ));
+        if names.room() == 0 {
+            refuse!(index, "too many names: expected at most {MAX_NAMES}");
         }
         Ok(name)
     }
@@ -115,76 +130,66 @@ impl<'a> Call<'a> {
     /// A name for a new fence, for which there must be room.
     pub(crate) fn new_fence_name(&self, index: usize) -> Result<&'a str, Refused> {
         let name = self.new_name(Kind::Fence, index)?;
-        if self.session.state().fences.len() >= MAX_FENCES {
-            return Err(Refused::new(
-                index,
-                format!("too many fences: expected at most {MAX_FENCES}"),
-            ));
+        if self.world().fences.len() >= MAX_FENCES {
+            refuse!(index, "too many fences: expected at most {MAX_FENCES}");
         }
         Ok(name)
     }
 
-    /// What the name of an object of this kind stands for.
-    pub(crate) fn named(&self, kind: Kind, index: usize) -> Result<u64, Refused> {
+    /// The place of what a name of this kind stands for.
+    pub(crate) fn named(&self, kind: Kind, index: usize) -> Result<usize, Refused> {
         self.named_word(kind, index, self.word(index))
     }
 
     /// As [`Call::named`], for a name that is a part of word number `index`.
-    pub(crate) fn named_word(&self, kind: Kind, index: usize, word: &[u8]) -> Result<u64, Refused> {
-        let state = self.session.state();
-        valid(word)
-            .and_then(|name| state.names.find(kind, name))
-            .ok_or_else(|| {
-                let noun = kind.noun();
-                Refused::new(
-                    index,
-                    format!(
-                        "no {noun} {}: expected the name of a {noun} declared above{}",
-                        quote(word),
-                        suggestion(word, state.names.of(kind))
-                    ),
-                )
-            })
+    pub(crate) fn named_word(
+        &self,
+        kind: Kind,
+        index: usize,
+        word: &[u8],
+    ) -> Result<usize, Refused> {
+        let (world, noun) = (self.world(), kind.noun());
+        let place = valid(word).and_then(|name| world.names.find(kind, name));
+        place.ok_or_else(|| {
+            refused!(
+                index,
+                "no {noun} {}: expected the name of a {noun} declared above{}",
+                quote(word),
+                world.suggestion(word, world.names.of(kind))
+            )
+        })
     }
 
     /// A fence to look at: it must exist.
     pub(crate) fn peek(&self, index: usize) -> Result<Fence<'_>, Refused> {
         let place = self.named(Kind::Fence, index)?;
-        let state = self.session.state();
-        let (place, object) = fence_object(&state, place, index)?;
+        let object = &self.world().fences[place];
         if object.gone {
-            return Err(Refused::new(
+            refuse!(
                 index,
-                format!(
-                    "fence {} is gone: expected a fence that is not destroyed",
-                    quote(self.word(index))
-                ),
-            ));
+                "fence {} is gone: expected a fence that is not destroyed",
+                quote(self.word(index))
+            );
         }
-        // SAFETY: The fence is not destroyed, and commands that only look at it
-        // do nothing that could.
+        // SAFETY: The fence is not destroyed, and commands that only look at it do nothing that
+        // could.
         Ok(unsafe { Fence::new(place, object.ptr) })
     }
 
-    /// A fence to call something with: the scenario must hold a reference, and
-    /// keeps it until this command is over.
+    /// A fence to call something with: the scenario must hold a reference, and keeps it until
+    /// this command is over.
     pub(crate) fn fence(&self, index: usize) -> Result<Fence<'_>, Refused> {
         let fence = self.peek(index)?;
-        let mut state = self.session.state();
-        if let Some(object) = state.fences.get_mut(fence.index) {
-            if object.held == 0 {
-                return Err(Refused::new(
-                    index,
-                    format!(
-                        "the scenario holds no reference to {}: expected a fence that it \
-                         has not put",
-                        object.name
-                    ),
-                ));
-            }
-            object.busy += 1;
-            self.busy.borrow_mut().push(fence.index);
+        let object = &mut self.world().fences[fence.place];
+        if object.held == 0 {
+            refuse!(
+                index,
+                "the scenario holds no reference to {}: expected a fence that it has not put",
+                object.name
+            );
         }
+        object.busy += 1;
+        self.busy.borrow_mut().push(fence.place);
         Ok(fence)
     }
 
@@ -196,91 +201,74 @@ impl<'a> Call<'a> {
         self.fence(index).map(Some)
     }
 
-    /// The first name of the fence.
-    pub(crate) fn name_of(&self, fence: Fence<'_>) -> String {
-        self.session.state().fence_name(fence.as_ptr()).to_owned()
+    /// As [`Call::fence`], for a call that takes the lock.
+    pub(crate) fn lockable(&self, index: usize) -> Result<Fence<'_>, Refused> {
+        let fence = self.fence(index)?;
+        self.check_lock(fence, index)?;
+        Ok(fence)
     }
 
-    /// Adds a fence to the table, with the scenario's reference to it.
-    pub(crate) fn add_fence(&self, name: &str, ptr: FencePtr, kind: FenceKind) -> usize {
-        let mut state = self.session.state();
-        let index = state.fences.len();
-        state.names.add(Kind::Fence, name, index as u64);
-        state.fences.push(crate::fence::FenceObject {
-            ptr,
-            name: name.to_owned(),
-            held: 1,
-            busy: 0,
-            gone: false,
-            kind,
-        });
-        index
+    /// As [`Call::lockable`], for a call that takes no lock of a signalled fence.
+    pub(crate) fn lockable_unless_signaled(&self, index: usize) -> Result<Fence<'_>, Refused> {
+        let fence = self.fence(index)?;
+        if !fence.is_flagged() {
+            self.check_lock(fence, index)?;
+        }
+        Ok(fence)
     }
 
     /// Refuses a call that would take the lock of the fence while it is held.
-    pub(crate) fn lockable(&self, fence: Fence<'_>, index: usize) -> Result<(), Refused> {
+    pub(crate) fn check_lock(&self, fence: Fence<'_>, index: usize) -> Result<(), Refused> {
         if fence.is_locked(self.session) {
-            return Err(Refused::new(
+            refuse!(
                 index,
-                format!(
-                    "deadlock: the lock of {} is held here; expected a fence with another \
-                     lock",
-                    self.name_of(fence)
-                ),
-            ));
+                "deadlock: the lock of {} is held here; expected a fence with another lock",
+                self.world().fences[fence.place].name
+            );
         }
         Ok(())
     }
 
-    /// As [`Call::lockable`], for a call that takes no lock of a signalled fence.
-    pub(crate) fn lockable_unless_signaled(
-        &self,
-        fence: Fence<'_>,
-        index: usize,
-    ) -> Result<(), Refused> {
-        if fence.is_flagged() {
-            return Ok(());
+    /// A callback, which is declared if it is new.
+    pub(crate) fn callback(&self, index: usize) -> Result<usize, Refused> {
+        let name = valid(self.word(index));
+        let known = name.and_then(|name| self.world().names.find(Kind::Callback, name));
+        if let Some(place) = known {
+            return Ok(place);
         }
-        self.lockable(fence, index)
+        let name = self.new_name(Kind::Callback, index)?;
+        let mut world = self.world();
+        let place = world.callbacks.len();
+        if place >= MAX_CALLBACKS {
+            refuse!(
+                index,
+                "too many callbacks: expected at most {MAX_CALLBACKS}"
+            );
+        }
+        world.callbacks.push(CallbackObject::new(place, name));
+        world.names.add(Kind::Callback, name, place);
+        Ok(place)
+    }
+
+    /// Adds a fence to the table, with the scenario's reference to it.
+    pub(crate) fn add_fence(&self, name: &str, ptr: FencePtr, kind: FenceKind) -> usize {
+        let mut world = self.world();
+        let place = world.fences.add(name, ptr, kind);
+        world.names.add(Kind::Fence, name, place);
+        place
+    }
+
+    /// The first name of the fence at this address.
+    pub(crate) fn name_at(&self, fence: *mut dma_fence) -> String {
+        self.world().fences.name_at(fence).to_owned()
     }
 }
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        let mut state = self.session.state();
-        for index in self.busy.take() {
-            if let Some(object) = state.fences.get_mut(index) {
-                object.busy -= 1;
-            }
+        let mut world = self.world();
+        for place in self.busy.take() {
+            world.fences[place].busy -= 1;
         }
     }
-}
-
-/// A signed number or a named error in word number `index`, or a part of it.
-pub(crate) fn signed(word: &[u8], index: usize) -> Result<i64, Refused> {
-    number::signed(word).ok_or_else(|| {
-        let hint = match word.strip_prefix(b"-") {
-            Some(name) => suggestion(name, number::error_names()),
-            None => String::new(),
-        };
-        Refused::new(
-            index,
-            format!(
-                "not a number: {}; expected a signed 64-bit number or an error such as -EIO{hint}",
-                quote(word)
-            ),
-        )
-    })
-}
-
-/// The entry of the table of fences that a name stands for.
-fn fence_object(
-    state: &State,
-    place: u64,
-    index: usize,
-) -> Result<(usize, &crate::fence::FenceObject), Refused> {
-    usize::try_from(place)
-        .ok()
-        .and_then(|place| Some((place, state.fences.get(place)?)))
-        .ok_or_else(|| Refused::new(index, "no such fence: expected a fence declared above"))
 }

@@ -18,49 +18,20 @@ mod command;
 mod compare;
 mod fence;
 mod generate;
-mod lock;
 mod name;
 mod number;
 mod ops;
 mod outcome;
 mod probe;
-mod recorder;
 mod replay;
+mod run;
 mod session;
 mod stack;
 mod statement;
 mod thread;
+mod world;
 
 pub use compare::{compare, compare_named};
 pub use generate::{generate, scenario};
-pub use replay::replay;
-
-/// What came of a scenario.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replay {
-    /// The transcript.
-    pub transcript: Vec<u8>,
-    /// The commands that were refused, in the order in which they ran; of more
-    /// than ten thousand the first ten thousand.
-    pub refusals: Vec<Refusal>,
-    /// How many fences of the scenario there were after everything was put; a
-    /// number other than 0 is a leak.
-    pub live: usize,
-    /// True if the host had no thread where the scenario needs one: the
-    /// transcript is not what the fences would have made of it.
-    pub no_thread: bool,
-}
-
-/// A command that was refused, and where it was written.
-///
-/// A command in a callback or a thread was written in the `callback` or
-/// `thread` line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column of the offending word, in bytes, from 1.
-    pub column: usize,
-    /// What is wrong, and what would be right.
-    pub message: String,
-}
+pub use replay::{replay, Replay};
+pub use world::Refusal;

@@ -14,7 +14,7 @@ pub(crate) const SHAPE: &str =
     "a letter or _, then letters, digits, _ - or ., at most 31, not NULL";
 
 /// What a name can stand for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Fence,
     Context,
@@ -51,33 +51,27 @@ pub(crate) fn valid(word: &[u8]) -> Option<&str> {
 
 /// Every name given so far. A name keeps its object until the scenario ends.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
-    values: HashMap<(Kind, String), u64>,
-}
+pub(crate) struct Names([HashMap<String, usize>; 5]);
 
 impl Names {
-    /// What the name stands for: a context, or the place in the table of its
-    /// kind.
-    pub(crate) fn find(&self, kind: Kind, name: &str) -> Option<u64> {
-        self.values.get(&(kind, name.to_owned())).copied()
+    /// What the name stands for: the place in the table of its kind.
+    pub(crate) fn find(&self, kind: Kind, name: &str) -> Option<usize> {
+        self.0[kind as usize].get(name).copied()
     }
 
     /// Gives a name, which the caller knows to be free.
-    pub(crate) fn add(&mut self, kind: Kind, name: &str, value: u64) {
-        self.values.insert((kind, name.to_owned()), value);
+    pub(crate) fn add(&mut self, kind: Kind, name: &str, place: usize) {
+        self.0[kind as usize].insert(name.to_owned(), place);
     }
 
     /// How many more names can be given.
     pub(crate) fn room(&self) -> usize {
-        MAX_NAMES.saturating_sub(self.values.len())
+        MAX_NAMES.saturating_sub(self.0.iter().map(HashMap::len).sum())
     }
 
     /// The names of a kind, in no order.
     pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &str> {
-        self.values
-            .keys()
-            .filter(move |(of, _)| *of == kind)
-            .map(|(_, name)| name.as_str())
+        self.0[kind as usize].keys().map(String::as_str)
     }
 }
 

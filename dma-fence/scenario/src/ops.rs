@@ -5,17 +5,15 @@
 //! table for each combination. An op writes its note before it does anything.
 
 use crate::{
-    fence::{is_locked, FenceKind, FencePtr, Script},
+    fence::is_locked,
     name::MAX_LENGTH,
-    session::{current, State},
+    session::current,
+    world::fence::{FenceKind, FencePtr, Script},
 };
 use ::dma_fence::bindings::{self as c, dma_fence, dma_fence_ops};
-use core::{mem::size_of, ptr::NonNull};
+use core::ptr::NonNull;
 use kernel::{
-    bindings::{
-        krealloc_node_align, ktime_t, spinlock_t, __GFP_ZERO, GFP_KERNEL, MAX_SCHEDULE_TIMEOUT,
-        NUMA_NO_NODE,
-    },
+    bindings::{ktime_t, kzalloc_obj, spinlock_t, GFP_KERNEL, MAX_SCHEDULE_TIMEOUT},
     ffi::{c_char, c_long},
 };
 
@@ -39,30 +37,21 @@ const fn tables() -> [dma_fence_ops; 32] {
 }
 
 const fn table(bits: usize) -> dma_fence_ops {
+    const fn when<T: Copy>(there: bool, op: T) -> Option<T> {
+        if there {
+            Some(op)
+        } else {
+            None
+        }
+    }
     dma_fence_ops {
         get_driver_name: Some(get_driver_name),
         get_timeline_name: Some(get_timeline_name),
-        enable_signaling: if bits & ENABLE_SIGNALING != 0 {
-            Some(enable_signaling)
-        } else {
-            None
-        },
-        signaled: if bits & SIGNALED != 0 {
-            Some(signaled)
-        } else {
-            None
-        },
-        wait: if bits & WAIT != 0 { Some(wait) } else { None },
-        release: if bits & RELEASE != 0 {
-            Some(release)
-        } else {
-            None
-        },
-        set_deadline: if bits & SET_DEADLINE != 0 {
-            Some(set_deadline)
-        } else {
-            None
-        },
+        enable_signaling: when(bits & ENABLE_SIGNALING != 0, enable_signaling),
+        signaled: when(bits & SIGNALED != 0, signaled),
+        wait: when(bits & WAIT != 0, wait),
+        release: when(bits & RELEASE != 0, release),
+        set_deadline: when(bits & SET_DEADLINE != 0, set_deadline),
     }
 }
 
@@ -78,7 +67,7 @@ struct ScriptedFence {
     // First, so that freeing the fence frees all of it.
     base: dma_fence,
     /// Its place in the table of fences.
-    index: usize,
+    place: usize,
     driver: Name,
     timeline: Name,
 }
@@ -104,19 +93,10 @@ fn name(text: &str) -> Name {
     name
 }
 
-/// Memory for a fence, not initialised yet. It ends up with the fence's release,
-/// so [`init`] must follow.
+/// Memory for a fence, not initialised yet. The fence's release frees it, so [`init`] must follow.
 pub(crate) fn alloc() -> Option<FencePtr> {
-    // SAFETY: A null pointer asks for new memory.
-    let memory = unsafe {
-        krealloc_node_align(
-            core::ptr::null(),
-            size_of::<ScriptedFence>(),
-            align_of::<ScriptedFence>(),
-            GFP_KERNEL | __GFP_ZERO,
-            NUMA_NO_NODE,
-        )
-    };
+    // SAFETY: Sleeping is allowed at top.
+    let memory = unsafe { kzalloc_obj::<ScriptedFence>(GFP_KERNEL) };
     NonNull::new(memory.cast()).map(FencePtr)
 }
 
@@ -124,69 +104,67 @@ pub(crate) fn alloc() -> Option<FencePtr> {
 ///
 /// # Safety
 ///
-/// `fence` comes from [`alloc`] and is not initialised; the lock of the recipe
-/// outlives the fence.
-pub(crate) unsafe fn init(fence: FencePtr, index: usize, recipe: &Recipe<'_>) {
+/// `fence` comes from [`alloc`] and is not initialised; the lock of the recipe outlives the fence.
+pub(crate) unsafe fn init(fence: FencePtr, place: usize, recipe: &Recipe<'_>) {
     let fence: *mut ScriptedFence = fence.0.as_ptr().cast();
-    // SAFETY: By the safety requirements there is room for all of it.
-    unsafe { (&raw mut (*fence).index).write(index) };
-    // SAFETY: As above.
-    unsafe { (&raw mut (*fence).driver).write(name(recipe.driver)) };
-    // SAFETY: As above.
-    unsafe { (&raw mut (*fence).timeline).write(name(recipe.timeline)) };
-    let ops: *const dma_fence_ops = &TABLES[recipe.ops % TABLES.len()];
     let init = if recipe.seqno64 {
         c::dma_fence_init64
     } else {
         c::dma_fence_init
     };
-    // SAFETY: The memory is that of a new fence, the table is static, and the
-    // lock is null or outlives the fence by the safety requirements.
-    unsafe { init(fence.cast(), ops, recipe.lock, recipe.context, recipe.seqno) };
+    // SAFETY: The memory is that of a new fence, the table is static, and the lock is null or
+    // outlives the fence: the caller's guarantee.
+    unsafe {
+        (*fence).place = place;
+        (*fence).driver = name(recipe.driver);
+        (*fence).timeline = name(recipe.timeline);
+        let ops = &TABLES[recipe.ops];
+        init(fence.cast(), ops, recipe.lock, recipe.context, recipe.seqno);
+    }
 }
 
-/// Calls `body` with the script of the fence whose op is called.
+/// Writes the note of an op that is called, with what `body` makes of the fence's script behind it;
+/// returns the script.
 ///
 /// # Safety
 ///
-/// `fence` is a living fence made by [`init`].
-unsafe fn script<R>(
+/// `fence` is a valid fence made by [`init`].
+unsafe fn note(
     fence: *mut dma_fence,
-    body: impl FnOnce(&mut State, &str, &mut Script) -> R,
-) -> Option<R> {
-    let fence: *mut ScriptedFence = fence.cast();
-    // SAFETY: By the safety requirements; the index never changes.
-    let index = unsafe { (*fence).index };
-    // SAFETY: A living fence, its lock outlives it.
-    let locked = if unsafe { is_locked(fence.cast()) } {
+    op: &str,
+    body: impl FnOnce(&mut Script) -> String,
+) -> Option<Script> {
+    // SAFETY: The fence is valid: the caller's guarantee. Its place never changes.
+    let place = unsafe { (*fence.cast::<ScriptedFence>()).place };
+    // SAFETY: The fence is valid, and its lock outlives it.
+    let locked = if unsafe { is_locked(fence) } {
         " locked"
     } else {
         ""
     };
-    current(|session, _| {
-        let mut state = session.state();
-        let object = state.fences.get(index)?;
-        let FenceKind::Scripted(mut script) = object.kind else {
+    let noted = current(|session, _| {
+        let world = &mut *session.world();
+        let object = &mut world.fences[place];
+        let FenceKind::Scripted(script) = &mut object.kind else {
             return None;
         };
-        let subject = format!("{}{locked}", object.name);
-        let result = body(&mut state, &subject, &mut script);
-        if let Some(object) = state.fences.get_mut(index) {
-            object.kind = FenceKind::Scripted(script);
-        }
-        Some(result)
-    })
-    .flatten()
+        let (name, more) = (&object.name, body(script));
+        world
+            .recorder
+            .note(&format!("! op {op} {name}{locked}{more}"));
+        Some(*script)
+    });
+    noted.flatten()
 }
 
 /// The name of the driver.
 ///
 /// # Safety
 ///
-/// `fence` is a living fence made by [`init`].
+/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn get_driver_name(fence: *mut dma_fence) -> *const c_char {
     let fence: *mut ScriptedFence = fence.cast();
-    // SAFETY: The fence is alive; the name is written before it is initialised.
+    // SAFETY: The fence is valid; the name is written before it is initialised.
     unsafe { (&raw const (*fence).driver).cast() }
 }
 
@@ -194,10 +172,10 @@ unsafe extern "C" fn get_driver_name(fence: *mut dma_fence) -> *const c_char {
 ///
 /// # Safety
 ///
-/// `fence` is a living fence made by [`init`].
+/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn get_timeline_name(fence: *mut dma_fence) -> *const c_char {
     let fence: *mut ScriptedFence = fence.cast();
-    // SAFETY: The fence is alive; the name is written before it is initialised.
+    // SAFETY: The fence is valid; the name is written before it is initialised.
     unsafe { (&raw const (*fence).timeline).cast() }
 }
 
@@ -205,23 +183,17 @@ unsafe extern "C" fn get_timeline_name(fence: *mut dma_fence) -> *const c_char {
 ///
 /// # Safety
 ///
-/// `fence` is a living fence made by [`init`].
+/// `fence` is a valid fence made by [`init`], with its lock held.
 unsafe extern "C" fn enable_signaling(fence: *mut dma_fence) -> bool {
-    // SAFETY: The core calls this op with a living fence of ours.
+    // SAFETY: A valid fence of ours: the caller's guarantee.
     let script = unsafe {
-        script(fence, |state, subject, script| {
-            let enabled = !script.refuses;
-            state
-                .recorder
-                .note(&format!("! op enable_signaling {subject} = {enabled}"));
-            *script
+        note(fence, "enable_signaling", |script| {
+            format!(" = {}", !script.refuses)
         })
     };
-    let Some(script) = script else {
-        return true;
-    };
+    let script = script.unwrap_or_default();
     if let Some(error) = script.enable_error {
-        // SAFETY: The fence is alive and its lock is held.
+        // SAFETY: The fence is valid and its lock is held.
         unsafe { c::dma_fence_set_error(fence, error) };
     }
     !script.refuses
@@ -231,22 +203,19 @@ unsafe extern "C" fn enable_signaling(fence: *mut dma_fence) -> bool {
 ///
 /// # Safety
 ///
-/// `fence` is a living fence made by [`init`].
+/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
-    // SAFETY: The core calls this op with a living fence of ours.
-    let polled = unsafe {
-        script(fence, |state, subject, script| {
-            let done = script.complete && script.polls_left == 0;
+    let mut done = false;
+    // SAFETY: A valid fence of ours: the caller's guarantee.
+    let script = unsafe {
+        note(fence, "signaled", |script| {
+            done = script.complete && script.polls_left == 0;
             script.polls_left = script.polls_left.saturating_sub(script.complete.into());
-            state
-                .recorder
-                .note(&format!("! op signaled {subject} = {done}"));
-            (done, script.signaled_error.filter(|_| done))
+            format!(" = {done}")
         })
     };
-    let (done, error) = polled.unwrap_or_default();
-    if let Some(error) = error {
-        // SAFETY: The fence is alive.
+    if let Some(error) = script.and_then(|script| script.signaled_error.filter(|_| done)) {
+        // SAFETY: The fence is valid.
         unsafe { c::dma_fence_set_error(fence, error) };
     }
     done
@@ -256,24 +225,20 @@ unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
 ///
 /// # Safety
 ///
-/// `fence` is a living fence made by [`init`].
+/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
-    // SAFETY: The core calls this op with a living fence of ours.
-    let fixed = unsafe {
-        script(fence, |state, subject, script| {
-            let timeout = if timeout == MAX_SCHEDULE_TIMEOUT {
-                "max".to_owned()
-            } else {
-                timeout.to_string()
-            };
+    // SAFETY: A valid fence of ours: the caller's guarantee.
+    let script = unsafe {
+        note(fence, "wait", |_| {
             let intr = if intr { " intr" } else { "" };
-            state
-                .recorder
-                .note(&format!("! op wait {subject} {timeout}{intr}"));
-            script.wait
+            match timeout {
+                MAX_SCHEDULE_TIMEOUT => format!(" max{intr}"),
+                _ => format!(" {timeout}{intr}"),
+            }
         })
     };
-    match fixed.flatten().map(c_long::try_from) {
+    let fixed = script.and_then(|script| script.wait);
+    match fixed.map(c_long::try_from) {
         Some(Ok(value)) => value,
         // SAFETY: The caller holds a reference, as it must for the wait op.
         _ => unsafe { c::dma_fence_default_wait(fence, intr, timeout) },
@@ -286,13 +251,8 @@ unsafe extern "C" fn wait(fence: *mut dma_fence, intr: bool, timeout: c_long) ->
 ///
 /// `fence` is a fence made by [`init`] whose last reference is gone.
 unsafe extern "C" fn release(fence: *mut dma_fence) {
-    // The destroy event came before, so the fence counts as gone already.
-    // SAFETY: The core calls this op with a fence of ours that is not freed.
-    unsafe {
-        script(fence, |state, subject, _| {
-            state.recorder.note(&format!("! op release {subject}"));
-        })
-    };
+    // SAFETY: A fence of ours that is not freed: the caller's guarantee.
+    unsafe { note(fence, "release", |_| String::new()) };
     // SAFETY: The last reference was dropped, and the memory is from alloc().
     unsafe { c::dma_fence_free(fence) };
 }
@@ -301,14 +261,8 @@ unsafe extern "C" fn release(fence: *mut dma_fence) {
 ///
 /// # Safety
 ///
-/// `fence` is a living fence made by [`init`].
+/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
-    // SAFETY: The core calls this op with a living fence of ours.
-    unsafe {
-        script(fence, |state, subject, _| {
-            state
-                .recorder
-                .note(&format!("! op set_deadline {subject} {deadline}"));
-        })
-    };
+    // SAFETY: A valid fence of ours: the caller's guarantee.
+    unsafe { note(fence, "set_deadline", |_| format!(" {deadline}")) };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How a command ends: with an answer, or refused.
 
-use crate::{name, number, session::current};
+use crate::{name, number};
 
 /// How a command ends.
 pub(crate) type Outcome = Result<Answer, Refused>;
@@ -70,15 +70,22 @@ pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
     format!("[{}]", items.join(" "))
 }
 
-impl Refused {
-    /// Refuses the word number `word`.
-    pub(crate) fn new(word: usize, message: impl Into<String>) -> Self {
-        Self {
-            word,
-            message: message.into(),
+/// A [`Refused`] of word number `$word`, with a message.
+macro_rules! refused {
+    ($word:expr, $($message:tt)+) => {
+        $crate::outcome::Refused {
+            word: $word,
+            message: format!($($message)+),
         }
-    }
+    };
 }
+/// Ends a command with a [`refused!`].
+macro_rules! refuse {
+    ($($refused:tt)+) => {
+        return Err($crate::outcome::refused!($($refused)+))
+    };
+}
+pub(crate) use {refuse, refused};
 
 /// A word of the scenario in a message: any bytes, made printable and short.
 pub(crate) fn quote(word: &[u8]) -> String {
@@ -89,20 +96,12 @@ pub(crate) fn quote(word: &[u8]) -> String {
 }
 
 /// `; did you mean x?` if one of the candidates is close to the word.
-///
-/// Looking for it takes longer than all the rest, so only the first mistakes of
-/// a replay are worth it: a file with more of them is no scenario.
 pub(crate) fn suggestion<'a>(word: &[u8], candidates: impl Iterator<Item = &'a str>) -> String {
     const FARTHEST: usize = 2;
-    const MISTAKES: usize = 1000;
     let known = std::str::from_utf8(word).ok();
     let Some(word) = known.filter(|word| word.len() <= name::MAX_LENGTH) else {
         return String::new();
     };
-    let mistakes = current(|session, _| session.count_mistake()).unwrap_or_default();
-    if mistakes >= MISTAKES {
-        return String::new();
-    }
     let farthest = FARTHEST.min(word.len() / 2);
     candidates
         .filter(|candidate| candidate.len().abs_diff(word.len()) <= farthest)

@@ -6,12 +6,7 @@
 //! replay it belongs to, and ignores threads that are in none.
 
 use crate::session::current;
-use ::dma_fence::bindings::{
-    __tracepoint_dma_fence_destroy, __tracepoint_dma_fence_emit,
-    __tracepoint_dma_fence_enable_signal, __tracepoint_dma_fence_init,
-    __tracepoint_dma_fence_signaled, __tracepoint_dma_fence_wait_end,
-    __tracepoint_dma_fence_wait_start, dma_fence,
-};
+use ::dma_fence::testing::EVENTS;
 use core::ptr::from_ref;
 use kernel::{
     bindings::{
@@ -24,18 +19,13 @@ use std::sync::{Mutex, PoisonError};
 /// A probe as the kernel calls it.
 type Probe = unsafe extern "C" fn(*mut c_void, *mut c_void);
 
-/// The tracepoints, and what to do when one is hit.
-fn probes() -> [(&'static tracepoint, Probe); 8] {
-    [
-        (&__tracepoint_dma_fence_emit, event),
-        (&__tracepoint_dma_fence_init, event),
-        (&__tracepoint_dma_fence_destroy, event),
-        (&__tracepoint_dma_fence_enable_signal, event),
-        (&__tracepoint_dma_fence_signaled, event),
-        (&__tracepoint_dma_fence_wait_start, event),
-        (&__tracepoint_dma_fence_wait_end, event),
-        (&__tracepoint_console, console),
-    ]
+/// The tracepoints with their probes, which take the tracepoint as data.
+fn probes() -> impl Iterator<Item = (&'static tracepoint, Probe, *mut c_void)> {
+    let events = EVENTS
+        .into_iter()
+        .map(|tracepoint| (tracepoint, event as Probe));
+    let all = events.chain([(&__tracepoint_console, console as Probe)]);
+    all.map(|(tracepoint, probe)| (tracepoint, probe, from_ref(tracepoint).cast_mut().cast()))
 }
 
 /// How many replays are under way.
@@ -49,10 +39,9 @@ impl Probes {
     pub(crate) fn register() -> Self {
         let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
         if *users == 0 {
-            for (tracepoint, probe) in probes() {
-                let data = from_ref(tracepoint).cast_mut().cast();
-                // SAFETY: The probes take a static tracepoint as data, and as
-                // argument what that tracepoint has.
+            for (tracepoint, probe, data) in probes() {
+                // SAFETY: The probe takes a static tracepoint as data, and as argument what that
+                // tracepoint has.
                 unsafe { tracepoint_probe_register(tracepoint, probe, data) };
             }
         }
@@ -66,8 +55,7 @@ impl Drop for Probes {
         let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
         *users -= 1;
         if *users == 0 {
-            for (tracepoint, probe) in probes() {
-                let data = from_ref(tracepoint).cast_mut().cast();
+            for (tracepoint, probe, data) in probes() {
                 // SAFETY: It was registered with just these.
                 unsafe { tracepoint_probe_unregister(tracepoint, probe, data) };
             }
@@ -81,10 +69,10 @@ impl Drop for Probes {
 ///
 /// `data` is the tracepoint, `arg` what it was hit with.
 unsafe fn text(data: *mut c_void, arg: *mut c_void) -> (&'static tracepoint, String) {
-    // SAFETY: By the safety requirements; tracepoints are static.
+    // SAFETY: `data` is a tracepoint: the caller's guarantee. All of them are static.
     let tracepoint: &'static tracepoint = unsafe { &*data.cast() };
     let mut text = String::new();
-    // SAFETY: By the safety requirements.
+    // SAFETY: `arg` is what it was hit with: the caller's guarantee.
     let printed = unsafe { tracepoint.print(arg, &mut text) };
     // Writing to a string does not fail; if it did, the transcript would show it.
     let _ = printed;
@@ -98,24 +86,22 @@ unsafe fn text(data: *mut c_void, arg: *mut c_void) -> (&'static tracepoint, Str
 /// `data` is the tracepoint, `arg` the fence.
 unsafe extern "C" fn event(data: *mut c_void, arg: *mut c_void) {
     current(|session, _| {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `data` and `arg` are those of a probe: the caller's guarantee.
         let (tracepoint, text) = unsafe { text(data, arg) };
         let name = tracepoint.name.to_string_lossy();
         let name = name.strip_prefix("dma_fence_").unwrap_or(&name);
-        let mut state = session.state();
+        let mut world = session.world();
         match name {
-            "init" => state.live += 1,
+            "init" => world.live += 1,
             "destroy" => {
-                state.live -= 1;
-                if let Some(index) = state.fence_at(arg.cast::<dma_fence>()) {
-                    if let Some(object) = state.fences.get_mut(index) {
-                        object.gone = true;
-                    }
+                world.live -= 1;
+                if let Some(place) = world.fences.at(arg.cast()) {
+                    world.fences[place].gone = true;
                 }
             }
             _ => (),
         }
-        state.recorder.event(name, &text);
+        world.recorder.event(name, &text);
     });
 }
 
@@ -126,11 +112,11 @@ unsafe extern "C" fn event(data: *mut c_void, arg: *mut c_void) {
 /// `data` is the tracepoint, `arg` what it was hit with.
 unsafe extern "C" fn console(data: *mut c_void, arg: *mut c_void) {
     current(|session, _| {
-        // SAFETY: By the safety requirements.
+        // SAFETY: `data` and `arg` are those of a probe: the caller's guarantee.
         let (_, text) = unsafe { text(data, arg) };
-        let mut state = session.state();
+        let mut world = session.world();
         for line in text.lines() {
-            state.recorder.log(line);
+            world.recorder.log(line);
         }
     });
 }

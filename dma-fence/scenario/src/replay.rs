@@ -2,12 +2,11 @@
 //! A scenario from its first line to the last trace of it.
 
 use crate::{
-    call::Place,
-    command,
     probe::Probes,
-    session::{enter, Session},
+    run::run,
+    session::{enter, Place, Session},
     statement::statements,
-    Refusal, Replay,
+    world::Refusal,
 };
 use ::dma_fence::bindings as c;
 use kernel::{
@@ -18,6 +17,22 @@ use kernel::{
     },
 };
 use std::sync::Arc;
+
+/// What came of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The transcript.
+    pub transcript: Vec<u8>,
+    /// The commands that were refused, in the order in which they ran; of more than ten thousand
+    /// the first ten thousand.
+    pub refusals: Vec<Refusal>,
+    /// How many fences of the scenario there were after everything was put; a number other than 0
+    /// is a leak.
+    pub live: usize,
+    /// True if the host had no thread where the scenario needs one: the transcript is not what
+    /// the fences would have made of it.
+    pub no_thread: bool,
+}
 
 /// The stack of the thread that runs the commands at top: enough for callbacks
 /// nested as deep as there are fences. Only what is used becomes memory.
@@ -42,7 +57,7 @@ const STACK: usize = 64 << 20;
 /// assert_eq!(replay.live, 0);
 /// ```
 pub fn replay(source: &[u8]) -> Replay {
-    let session = Arc::new(Session::default());
+    let session = Session::new(run);
     let probes = Probes::register();
     let finished = vcpu::fifo_with_stack(STACK, || {
         // Scenarios break rules on purpose.
@@ -57,8 +72,8 @@ pub fn replay(source: &[u8]) -> Replay {
     // SAFETY: No locks are held here.
     unsafe { rcu_barrier() };
     drop(probes);
-    let mut state = session.state();
-    let mut transcript = state.recorder.take();
+    let mut world = session.world();
+    let mut transcript = world.recorder.take();
     if let Err(stuck) = finished {
         let message = match &stuck {
             Stuck::Deadlock => {
@@ -66,12 +81,12 @@ pub fn replay(source: &[u8]) -> Replay {
             }
             Stuck::Bug(said) => said,
             Stuck::NoThread => {
-                state.no_thread = true;
+                world.no_thread = true;
                 "no thread for the scenario: expected the host to have one more"
             }
         };
         transcript.extend_from_slice(format!("  ? {message}\n").as_bytes());
-        state.refuse(Refusal {
+        world.refuse(Refusal {
             line: 1,
             column: 1,
             message: message.to_owned(),
@@ -79,53 +94,49 @@ pub fn replay(source: &[u8]) -> Replay {
     }
     Replay {
         transcript,
-        refusals: std::mem::take(&mut state.refusals),
-        live: state.live.unsigned_abs(),
-        no_thread: state.no_thread,
+        refusals: std::mem::take(&mut world.refusals),
+        live: world.live.unsigned_abs(),
+        no_thread: world.no_thread,
     }
 }
 
-/// Brings the machine to where scenarios expect it. Its clock is past the first
-/// second already, below which timestamps are a scenario's own.
+/// Brings the machine to where scenarios expect it. Its clock is past the first second already,
+/// below which timestamps are a scenario's own.
 fn prepare() {
-    // The stub is made by the first who asks for it, which must not show.
-    // SAFETY: May be called by anyone.
-    let stub = unsafe { c::dma_fence_get_stub() };
-    // SAFETY: The reference is from the line above.
-    unsafe { c::dma_fence_put(stub) };
+    // The first call makes the stub, which must not show.
+    // SAFETY: Any task may ask for the stub; the reference is dropped at once.
+    unsafe { c::dma_fence_put(c::dma_fence_get_stub()) };
 }
 
 fn play(session: &Arc<Session>, source: &[u8]) {
     for statement in statements(source) {
-        session.state().recorder.command(statement.text());
-        let outcome = command::run(session, &statement, Place::Top);
+        session.world().recorder.command(statement.text());
+        let outcome = session.run(&statement, Place::Top);
         vcpu::settle();
-        session.state().recorder.outcome("", &outcome);
+        session.world().recorder.outcome("", &outcome);
     }
 }
 
 /// Ends whatever the scenario has left, and says nothing about it.
-fn tear_down(session: &Arc<Session>) {
-    session.state().recorder.mute();
-    let fences = session.state().fences.len();
-    for index in 0..fences {
-        if let Some((fence, _)) = left(session, index) {
-            // SAFETY: The fence is not destroyed; nobody else drops references
-            // now. At top no locks are held.
-            let signaled = unsafe { c::dma_fence_test_signaled_flag(fence) };
-            if !signaled {
-                // SAFETY: As above.
-                unsafe { c::dma_fence_signal(fence) };
+fn tear_down(session: &Session) {
+    session.world().recorder.mute();
+    let fences = session.world().fences.len();
+    for place in 0..fences {
+        if let Some((fence, _)) = left(session, place) {
+            // SAFETY: The fence is not destroyed: no other task drops references now. At top no
+            // locks are held.
+            unsafe {
+                if !c::dma_fence_test_signaled_flag(fence) {
+                    c::dma_fence_signal(fence);
+                }
             }
         }
     }
     // Threads that were blocked on one of them come to an end.
     vcpu::settle();
-    for index in 0..fences {
-        while let Some((fence, true)) = left(session, index) {
-            if let Some(object) = session.state().fences.get_mut(index) {
-                object.held -= 1;
-            }
+    for place in 0..fences {
+        while let Some((fence, true)) = left(session, place) {
+            session.world().fences[place].held -= 1;
             // SAFETY: The reference was the scenario's.
             unsafe { c::dma_fence_put(fence) };
         }
@@ -133,10 +144,9 @@ fn tear_down(session: &Arc<Session>) {
     vcpu::settle();
 }
 
-/// The fence with this place in the table unless it is gone, and whether the
-/// scenario holds a reference to it.
-fn left(session: &Arc<Session>, index: usize) -> Option<(*mut c::dma_fence, bool)> {
-    let state = session.state();
-    let object = state.fences.get(index).filter(|object| !object.gone)?;
-    Some((object.ptr.0.as_ptr(), object.held > 0))
+/// The fence with this place in the table unless it is gone, and whether the scenario holds a
+/// reference to it.
+fn left(session: &Session, place: usize) -> Option<(*mut c::dma_fence, bool)> {
+    let object = &session.world().fences[place];
+    (!object.gone).then_some((object.ptr.0.as_ptr(), object.held > 0))
 }

@@ -7,10 +7,10 @@
 use super::{nested, threaded, top, Command, ANY};
 use crate::{
     call::Call,
-    outcome::{quote, Outcome, Refused},
+    outcome::{quote, refused, Outcome},
 };
 
-pub(super) const COMMANDS: &[Command] = &[
+pub(crate) const COMMANDS: &[Command] = &[
     top(
         "array",
         (1, ANY),
@@ -72,11 +72,9 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn not_yet(call: &Call<'_>) -> Outcome {
-    Err(Refused::new(
+    Err(refused!(
         0,
-        format!(
-            "not yet: {}; expected a command for single fences",
-            quote(call.word(0))
-        ),
+        "not yet: {}; expected a command for single fences",
+        quote(call.word(0))
     ))
 }

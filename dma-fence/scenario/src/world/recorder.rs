@@ -69,11 +69,11 @@ impl Recorder {
     }
 
     /// The callback runs one of its commands.
-    pub(crate) fn step(&mut self, callback: &str, command: &[u8]) {
-        self.line(&[b"  ! ", callback.as_bytes(), b": ", command]);
+    pub(crate) fn step(&mut self, prefix: &str, command: &[u8]) {
+        self.line(&[b"  ", prefix.as_bytes(), command]);
     }
 
-    /// How a command has ended, with what stands before its sign.
+    /// How a command has ended, behind a prefix.
     pub(crate) fn outcome(&mut self, prefix: &str, outcome: &Outcome) {
         if self.muted {
             return;

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a scenario has made: its names, its objects, its transcript.
+
+pub(crate) mod callback;
+pub(crate) mod fence;
+pub(crate) mod lock;
+pub(crate) mod recorder;
+pub(crate) mod thread;
+
+use crate::{name::Names, outcome::suggestion};
+use callback::CallbackObject;
+use fence::Fences;
+use lock::LockObject;
+use recorder::Recorder;
+use std::cell::Cell;
+use thread::ThreadObject;
+
+/// The state of one replay. Tables only grow, so that a place in one stays what it is.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) recorder: Recorder,
+    pub(crate) names: Names,
+    /// The numbers of the contexts.
+    pub(crate) contexts: Vec<u64>,
+    pub(crate) fences: Fences,
+    pub(crate) callbacks: Vec<CallbackObject>,
+    pub(crate) locks: Vec<LockObject>,
+    pub(crate) threads: Vec<ThreadObject>,
+    pub(crate) refusals: Vec<Refusal>,
+    /// Fences initialised and not destroyed, by the trace events.
+    pub(crate) live: isize,
+    /// Jiffies that the scenario has slept at top.
+    pub(crate) slept: u64,
+    /// The host had no thread where one was needed.
+    pub(crate) no_thread: bool,
+    /// Words that made no sense.
+    mistakes: Cell<usize>,
+}
+
+/// A command that was refused, and where it was written.
+///
+/// A command in a callback or a thread was written in the `callback` or `thread` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column of the offending word, in bytes, from 1.
+    pub column: usize,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl World {
+    /// Keeps a refusal, unless there are too many to be read; the transcript has them all.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        const MAX_REFUSALS: usize = 10_000;
+        if self.refusals.len() < MAX_REFUSALS {
+            self.refusals.push(refusal);
+        }
+    }
+
+    /// As [`suggestion`] for the first mistakes of a replay. Looking for one takes longer than all
+    /// the rest, and a file with more mistakes is no scenario.
+    pub(crate) fn suggestion<'a>(
+        &self,
+        word: &[u8],
+        candidates: impl Iterator<Item = &'a str>,
+    ) -> String {
+        const MISTAKES: usize = 1000;
+        if self.mistakes.replace(self.mistakes.get() + 1) < MISTAKES {
+            suggestion(word, candidates)
+        } else {
+            String::new()
+        }
+    }
+}
