@@ -66,26 +66,22 @@ use super::{Delta, Instant};
 use crate::{bindings, prelude::*, types::Opaque};
 use core::{marker::PhantomData, ptr::NonNull};
 
-mod arc;
+mod handle;
 mod mode;
-mod pin;
-mod pin_mut;
 mod pointer;
-mod tbox;
 
-pub use arc::ArcHrTimerHandle;
+pub use handle::{
+    ArcHrTimerHandle, BoxHrTimerHandle, Handle, Keep, PinHrTimerHandle, PinMutHrTimerHandle,
+};
 pub use mode::{
     AbsoluteHardMode, AbsoluteMode, AbsolutePinnedHardMode, AbsolutePinnedMode,
     AbsolutePinnedSoftMode, AbsoluteSoftMode, HrTimerExpires, HrTimerMode, RelativeHardMode,
     RelativeMode, RelativePinnedHardMode, RelativePinnedMode, RelativePinnedSoftMode,
     RelativeSoftMode,
 };
-pub use pin::PinHrTimerHandle;
-pub use pin_mut::PinMutHrTimerHandle;
 pub use pointer::{
     HrTimerHandle, HrTimerPointer, RawHrTimerCallback, ScopedHrTimerPointer, UnsafeHrTimerPointer,
 };
-pub use tbox::BoxHrTimerHandle;
 
 /// A point in time by the clock of `T`'s timer.
 pub type HrTimerInstant<T> = Instant<<<T as HasHrTimer<T>>::TimerMode as HrTimerMode>::Clock>;

@@ -41,146 +41,84 @@ unsafe fn object_of<T: HasWork<T, ID>, const ID: u64>(ptr: *mut bindings::work_s
     unsafe { T::work_container_of(work) }
 }
 
-// SAFETY: The work is that of a `Work`, whose invariant says what its function
-// is: that of `T::Pointer`, which is this type.
-unsafe impl<T, const ID: u64> WorkItemPointer<ID> for Arc<T>
-where
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasWork<T, ID>,
-{
-    unsafe extern "C" fn run(ptr: *mut bindings::work_struct) {
-        // SAFETY: From `__enqueue()`.
-        let object = unsafe { object_of::<T, ID>(ptr) };
-        // SAFETY: Given to the queue by `__enqueue()`, and taken back here.
-        T::run(unsafe { Arc::from_raw(object) })
-    }
-}
-
-// SAFETY: The owner that is given to the queue keeps the object, until `run()`
-// takes it back.
-unsafe impl<T, const ID: u64> RawWorkItem<ID> for Arc<T>
-where
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasWork<T, ID>,
-{
-    type EnqueueOutput = Result<(), Self>;
-
-    unsafe fn __enqueue<F>(self, queue_work_on: F) -> Self::EnqueueOutput
-    where
-        F: FnOnce(*mut bindings::work_struct) -> bool,
-    {
-        let object = Arc::into_raw(self).cast_mut();
-        // SAFETY: There is an owner.
-        let work = unsafe { work_in::<T, ID>(object) };
-        if queue_work_on(work) {
-            return Ok(());
+/// A pointer that owns its object (`into`, `from`) while that is queued; `enqueued` is what comes of
+/// it, which is false if the object was queued already.
+macro_rules! owner {
+    (
+        $pointer:ty where T: [$($bounds:tt)*];
+        into($this:ident): $into:expr;
+        from($object:ident): $from:expr;
+        enqueued($queued:ident): $output:ty = $end:expr;
+    ) => {
+        // SAFETY: The work is that of a `Work`, whose invariant says what its function is: that of
+        // `T::Pointer`, which is this type.
+        unsafe impl<T, const ID: u64> WorkItemPointer<ID> for $pointer
+        where
+            T: WorkItem<ID, Pointer = Self> + HasWork<T, ID> + $($bounds)*,
+        {
+            unsafe extern "C" fn run(ptr: *mut bindings::work_struct) {
+                // SAFETY: From `__enqueue()`: the caller's guarantee.
+                let $object = unsafe { object_of::<T, ID>(ptr) };
+                // SAFETY: The queue was given the owner by `__enqueue()`; it is taken back here.
+                T::run(unsafe { $from })
+            }
         }
-        // SAFETY: The queue did not take it.
-        Err(unsafe { Arc::from_raw(object) })
-    }
-}
 
-// SAFETY: By the promise of `HasDelayedWork`; the object is kept as a whole.
-unsafe impl<T, const ID: u64> RawDelayedWorkItem<ID> for Arc<T>
-where
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasDelayedWork<T, ID>,
-{
-}
+        // SAFETY: The owner that the queue is given keeps the object, until `run()` takes it back.
+        unsafe impl<T, const ID: u64> RawWorkItem<ID> for $pointer
+        where
+            T: WorkItem<ID, Pointer = Self> + HasWork<T, ID> + $($bounds)*,
+        {
+            type EnqueueOutput = $output;
 
-// SAFETY: As for `Arc`.
-unsafe impl<T, const ID: u64> WorkItemPointer<ID> for Pin<KBox<T>>
-where
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasWork<T, ID>,
-{
-    unsafe extern "C" fn run(ptr: *mut bindings::work_struct) {
-        // SAFETY: From `__enqueue()`.
-        let object = unsafe { object_of::<T, ID>(ptr) };
-        // SAFETY: Given to the queue by `__enqueue()`, and taken back here.
-        T::run(KBox::into_pin(unsafe { KBox::from_raw(object) }))
-    }
-}
-
-// SAFETY: The box that is given to the queue keeps the object, until `run()`
-// takes it back.
-unsafe impl<T, const ID: u64> RawWorkItem<ID> for Pin<KBox<T>>
-where
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasWork<T, ID>,
-{
-    type EnqueueOutput = ();
-
-    unsafe fn __enqueue<F>(self, queue_work_on: F) -> Self::EnqueueOutput
-    where
-        F: FnOnce(*mut bindings::work_struct) -> bool,
-    {
-        // SAFETY: The object is not moved.
-        let object = KBox::into_raw(unsafe { Pin::into_inner_unchecked(self) });
-        // SAFETY: The box was ours.
-        let work = unsafe { work_in::<T, ID>(object) };
-        if !queue_work_on(work) {
-            // Who has the box has the object alone, so that no queue has it.
-            unreachable!("a box that is owned was on a queue");
+            #[allow(unused_unsafe, reason = "some pointers do without")]
+            unsafe fn __enqueue<F>(self, queue_work_on: F) -> Self::EnqueueOutput
+            where
+                F: FnOnce(*mut bindings::work_struct) -> bool,
+            {
+                let $this = self;
+                // SAFETY: The object is not moved.
+                let $object = unsafe { $into };
+                // SAFETY: There is an owner.
+                let work = unsafe { work_in::<T, ID>($object) };
+                let $queued = queue_work_on(work);
+                // SAFETY: An owner that the queue did not take is taken back.
+                unsafe { $end }
+            }
         }
-    }
-}
 
-// SAFETY: As for `Arc`.
-unsafe impl<T, const ID: u64> RawDelayedWorkItem<ID> for Pin<KBox<T>>
-where
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasDelayedWork<T, ID>,
-{
-}
-
-// SAFETY: As for `Arc`.
-unsafe impl<T, const ID: u64> WorkItemPointer<ID> for ARef<T>
-where
-    T: AlwaysRefCounted,
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasWork<T, ID>,
-{
-    unsafe extern "C" fn run(ptr: *mut bindings::work_struct) {
-        // SAFETY: From `__enqueue()`.
-        let object = unsafe { object_of::<T, ID>(ptr) };
-        // SAFETY: An object is not at null.
-        let object = unsafe { NonNull::new_unchecked(object) };
-        // SAFETY: Given to the queue by `__enqueue()`, and taken back here.
-        T::run(unsafe { ARef::from_raw(object) })
-    }
-}
-
-// SAFETY: The reference that is given to the queue keeps the object, until
-// `run()` takes it back.
-unsafe impl<T, const ID: u64> RawWorkItem<ID> for ARef<T>
-where
-    T: AlwaysRefCounted,
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasWork<T, ID>,
-{
-    type EnqueueOutput = Result<(), Self>;
-
-    unsafe fn __enqueue<F>(self, queue_work_on: F) -> Self::EnqueueOutput
-    where
-        F: FnOnce(*mut bindings::work_struct) -> bool,
-    {
-        let object = ARef::into_raw(self);
-        // SAFETY: There is a reference.
-        let work = unsafe { work_in::<T, ID>(object.as_ptr()) };
-        if queue_work_on(work) {
-            return Ok(());
+        // SAFETY: `HasDelayedWork` promises that the work is that of a `delayed_work`, which the
+        // owner keeps as well.
+        unsafe impl<T, const ID: u64> RawDelayedWorkItem<ID> for $pointer
+        where
+            T: WorkItem<ID, Pointer = Self> + HasDelayedWork<T, ID> + $($bounds)*,
+        {
         }
-        // SAFETY: The queue did not take it.
-        Err(unsafe { ARef::from_raw(object) })
-    }
+    };
 }
 
-// SAFETY: As for `Arc`.
-unsafe impl<T, const ID: u64> RawDelayedWorkItem<ID> for ARef<T>
-where
-    T: AlwaysRefCounted,
-    T: WorkItem<ID, Pointer = Self>,
-    T: HasDelayedWork<T, ID>,
-{
+owner! {
+    Arc<T> where T: [Sized];
+    into(this): Arc::into_raw(this).cast_mut();
+    from(object): Arc::from_raw(object);
+    enqueued(yes): Result<(), Self> = if yes { Ok(()) } else { Err(Arc::from_raw(object)) };
+}
+
+owner! {
+    Pin<KBox<T>> where T: [Sized];
+    into(this): KBox::into_raw(Pin::into_inner_unchecked(this));
+    from(object): KBox::into_pin(KBox::from_raw(object));
+    // A box has its object alone, so that no queue has it.
+    enqueued(yes): () = assert!(yes, "a box that is owned was on a queue");
+}
+
+owner! {
+    ARef<T> where T: [AlwaysRefCounted];
+    into(this): ARef::into_raw(this).as_ptr();
+    from(object): ARef::from_raw(NonNull::new_unchecked(object));
+    enqueued(yes): Result<(), Self> = if yes {
+        Ok(())
+    } else {
+        Err(ARef::from_raw(NonNull::new_unchecked(object)))
+    };
 }
