@@ -47,7 +47,7 @@ pub struct LockClassKey {
 // SAFETY: Rust only takes its address; C synchronises what it does with it.
 unsafe impl Send for LockClassKey {}
 
-// SAFETY: As above.
+// SAFETY: C synchronises what it does with the address.
 unsafe impl Sync for LockClassKey {}
 
 impl LockClassKey {

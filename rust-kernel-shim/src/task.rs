@@ -26,7 +26,7 @@ pub const TASK_UNINTERRUPTIBLE: c_int = bindings::TASK_UNINTERRUPTIBLE as c_int;
 /// Added to the others: may be frozen while asleep.
 pub const TASK_FREEZABLE: c_int = bindings::TASK_FREEZABLE as c_int;
 
-/// Asleep in either way, for those who wake it.
+/// Asleep in either way, for its waker.
 pub const TASK_NORMAL: c_uint = bindings::TASK_NORMAL as c_uint;
 
 /// The task that runs this.
@@ -156,7 +156,7 @@ unsafe impl AlwaysRefCounted for Task {
 
     #[inline]
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference.
+        // SAFETY: The caller owns a reference: its guarantee.
         unsafe { bindings::put_task_struct(obj.cast().as_ptr()) };
     }
 }

@@ -36,7 +36,7 @@ pub type Msecs = c_uint;
 #[doc(alias = "__msecs_to_jiffies")]
 #[inline]
 pub fn msecs_to_jiffies(msecs: Msecs) -> Jiffies {
-    // SAFETY: There is nothing to promise.
+    // SAFETY: `__msecs_to_jiffies()` has no preconditions.
     unsafe { bindings::__msecs_to_jiffies(msecs) }
 }
 
@@ -150,7 +150,7 @@ impl<C: ClockSource> Instant<C> {
     #[inline]
     pub(crate) unsafe fn from_ktime(ktime: bindings::ktime_t) -> Self {
         debug_assert!(ktime >= 0);
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: `ktime` is not negative: the caller's guarantee.
         Instant {
             nanos: ktime,
             _clock: PhantomData,

@@ -5,7 +5,7 @@
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 //!
 //! An object that is to be queued has a [`Work`] in it, says so by
-//! [`impl_has_work!`], and says by [`WorkItem`] what is done and who owns the
+//! [`impl_has_work!`], and says by [`WorkItem`] what is done and what owns the
 //! object meanwhile. One object can have several, told apart by a number.
 //!
 //! # Examples

@@ -109,7 +109,7 @@ fn two_locks_in_two_orders_are_found() {
 }
 
 #[test]
-fn a_wait_that_nobody_ends_is_found() {
+fn a_wait_without_an_end_is_found() {
     let failure = found(|| {
         let shared = shared();
         let other = shared.clone();

@@ -186,7 +186,7 @@ fn what_was_cancelled_does_not_come() {
 }
 
 fn relax() {
-    // SAFETY: There is nothing to promise.
+    // SAFETY: `cpu_relax()` has no preconditions.
     unsafe { kernel::bindings::cpu_relax() }
 }
 

@@ -22,7 +22,7 @@ use std::{
 
 /// Runs `body` with interrupts disabled; those that come meanwhile are taken at its end.
 fn without_interrupts(body: impl FnOnce()) {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };
     body();
     // SAFETY: Saved above, by this thread.
@@ -30,12 +30,12 @@ fn without_interrupts(body: impl FnOnce()) {
 }
 
 fn interrupts_are_disabled() -> bool {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `irqs_disabled()` has no preconditions.
     unsafe { irqs_disabled() }
 }
 
 fn is_atomic() -> bool {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `in_atomic()` has no preconditions.
     unsafe { in_atomic() }
 }
 
@@ -55,7 +55,7 @@ struct Item<'a> {
 ///
 /// `work` is that of an [`Item`].
 unsafe extern "C" fn act(work: *mut irq_work) {
-    // SAFETY: By the safety requirements; it is the first member.
+    // SAFETY: The work is the first member of an `Item`: the caller's guarantee.
     let item = unsafe { &*work.cast::<Item<'_>>() };
     assert!(in_hardirq() && interrupts_are_disabled() && is_atomic());
     assert!(!item.is_pending() && item.is_busy());
@@ -85,7 +85,7 @@ fn items<'a, const N: usize>(action: &'a dyn Fn(u32)) -> Box<[Item<'a>; N]> {
     let mut number = 0;
     Box::new([(); N].map(|()| {
         let work = Opaque::uninit();
-        // SAFETY: Nobody else has it; it may be moved until it is queued.
+        // SAFETY: It is this thread's, and may be moved until it is queued.
         unsafe { init_irq_work(work.get(), Some(act)) };
         number += 1;
         // INVARIANT: Initialised above.
@@ -195,12 +195,12 @@ struct Callback {
 ///
 /// `head` is that of a [`Callback`].
 unsafe extern "C" fn slow(head: *mut callback_head) {
-    // SAFETY: By the safety requirements; it is the first member.
+    // SAFETY: The head is the first member of a `Callback`: the caller's guarantee.
     let this = unsafe { &*head.cast::<Callback>() };
     assert!(in_serving_softirq() && !in_hardirq() && is_atomic());
     this.inside.store(true, SeqCst);
     for _ in 0..50 {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: `cpu_relax()` has no preconditions.
         unsafe { cpu_relax() };
     }
     this.returned.store(true, SeqCst);
@@ -219,7 +219,7 @@ fn a_callback_holds_up_the_next_grace_period() {
     // SAFETY: `this` is there until the barrier has returned, and is queued once.
     unsafe { call_rcu(addr_of_mut!(this).cast(), Some(slow)) };
     while !this.inside.load(SeqCst) {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: `cpu_relax()` has no preconditions.
         unsafe { cpu_relax() };
     }
     rcu::synchronize_rcu();

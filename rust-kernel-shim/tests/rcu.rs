@@ -26,7 +26,7 @@ fn with_read_lock(body: &dyn Fn()) {
 }
 
 fn without_preemption(body: &dyn Fn()) {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `preempt_disable()` has no preconditions.
     unsafe { preempt_disable() };
     body();
     // SAFETY: Disabled above, by this thread.
@@ -34,7 +34,7 @@ fn without_preemption(body: &dyn Fn()) {
 }
 
 fn without_interrupts(body: &dyn Fn()) {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };
     body();
     // SAFETY: Saved above, by this thread.
@@ -80,7 +80,7 @@ fn sections_without_interrupts_hold_up_grace_periods() {
 
 #[test]
 fn only_read_lock_counts_as_held() {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `rcu_read_lock_held()` has no preconditions.
     let held = || unsafe { rcu_read_lock_held() };
     assert_eq!(held(), 0);
     without_preemption(&|| {
@@ -131,7 +131,7 @@ fn reader() {
 }
 
 #[test]
-fn on_a_virtual_cpu_a_grace_period_ends_when_nobody_can_run() {
+fn on_a_virtual_cpu_a_grace_period_ends_when_no_task_can_run() {
     let done = vcpu::fifo(|| {
         spawn(reader);
         note("updater waits");

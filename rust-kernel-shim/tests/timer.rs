@@ -25,7 +25,7 @@ struct Timer<'a> {
 ///
 /// The timer is from [`timer`], and on no queue.
 unsafe extern "C" fn note(timer: *mut timer_list) {
-    // SAFETY: The timer is that of a `Timer`, which is a box's, and nobody else's from now on.
+    // SAFETY: The timer is that of a `Timer`, from a box, and not used after this.
     let timer = unsafe { Box::from_raw(timer.cast::<Timer<'_>>()) };
     assert!(in_serving_softirq());
     timer.order.lock().unwrap().push(timer.number);
@@ -81,6 +81,6 @@ fn timers_come_in_the_order_of_their_times() {
 ///
 /// It is from [`timer`], and on no queue.
 unsafe fn note_unused(timer: *mut timer_list) {
-    // SAFETY: The box is nobody else's.
+    // SAFETY: The timer is from a box, and on no queue: the caller's guarantee.
     drop(unsafe { Box::from_raw(timer.cast::<Timer<'_>>()) });
 }

@@ -25,7 +25,7 @@ unsafe fn nothing(_object: *mut c_void, _out: &mut dyn fmt::Write) -> fmt::Resul
 ///
 /// `data` is that of a counter.
 unsafe extern "C" fn probe(data: *mut c_void, _object: *mut c_void) {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `data` is that of a counter: the caller's guarantee.
     unsafe { &*data.cast::<AtomicUsize>() }.fetch_add(1, SeqCst);
 }
 
@@ -41,7 +41,7 @@ fn register(tp: &'static tracepoint, calls: &'static AtomicUsize) -> c_int {
 
 /// Ends what [`register`] began.
 fn unregister(tp: &'static tracepoint, calls: &'static AtomicUsize) -> c_int {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `tracepoint_probe_unregister()` has no preconditions.
     unsafe { tracepoint_probe_unregister(tp, probe, data(calls)) }
 }
 
@@ -52,7 +52,7 @@ fn hit(tp: &'static tracepoint) {
 }
 
 #[test]
-fn nobody_listens_twice() {
+fn a_probe_listens_once() {
     static TP: tracepoint = tracepoint::new(c"test", c"twice", nothing);
     static CALLS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
     let [one, two] = &CALLS;

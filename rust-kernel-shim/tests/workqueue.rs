@@ -74,7 +74,7 @@ struct Item<'a> {
 ///
 /// `work` is that of an [`Item`].
 unsafe extern "C" fn act(work: *mut work_struct) {
-    // SAFETY: By the safety requirements; it is the first member.
+    // SAFETY: The work is the first member of an `Item`: the caller's guarantee.
     let action = unsafe { (*work.cast::<Item<'_>>()).action };
     action(work);
 }
@@ -83,7 +83,7 @@ fn item<'a>(action: &'a (dyn Fn(*mut work_struct) + Sync)) -> Box<Item<'a>> {
     let (work, name) = (Opaque::uninit(), c"test".as_char_ptr());
     // INVARIANT: Initialised below.
     let item = Box::new(Item { work, action });
-    // SAFETY: Nobody else has it, and the name is static.
+    // SAFETY: It is this thread's, and the name is static.
     unsafe { init_work_with_key(item.ptr(), Some(act), false, name, null_mut()) };
     item
 }
@@ -100,8 +100,8 @@ fn completion() -> Arc<Completion> {
 
 #[test]
 fn an_ordered_queue_keeps_the_order_also_while_work_sleeps() {
-    // SAFETY: The items are there until the queue is destroyed, which waits for them; nobody uses
-    // it then.
+    // SAFETY: The items are there until the queue is destroyed, which waits for them, and
+    // which is its last use.
     both(|| unsafe {
         let log = Mutex::new(Vec::new());
         let wq = ordered_queue(c"ordered");
@@ -218,7 +218,7 @@ fn an_item_requeues_itself_and_never_runs_twice_at_once() {
 }
 
 fn schedule_timeout_uninterruptible(jiffies: isize) {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: Neither has preconditions; the task goes on when it is woken, or the time has passed.
     unsafe {
         set_current_state(TASK_UNINTERRUPTIBLE);
         schedule_timeout(jiffies);
@@ -233,11 +233,11 @@ struct SelfFreeing {
 
 /// # Safety
 ///
-/// `work` is that of a [`SelfFreeing`] in a block of its own, which nobody else uses any more;
+/// `work` is that of a [`SelfFreeing`] in a block of its own, which is not used any more;
 /// `freed` is still there.
 unsafe extern "C" fn free_itself(work: *mut work_struct) {
-    // SAFETY: By the safety requirements; the work is the first member, and its function may free
-    // it.
+    // SAFETY: The work is the first member of a `SelfFreeing`: the caller's guarantee. Its function
+    // may free it.
     unsafe {
         let freed = (*work.cast::<SelfFreeing>()).freed;
         // What is done to it after this would be noticed.
@@ -292,8 +292,8 @@ fn sleeping_workers_do_not_block_others() {
 
 #[test]
 fn a_queue_runs_no_more_at_once_than_it_says() {
-    // SAFETY: The items are there until the queue is destroyed, which waits for them; nobody uses
-    // it then.
+    // SAFETY: The items are there until the queue is destroyed, which waits for them, and
+    // which is its last use.
     both(|| unsafe {
         let (now, most) = (AtomicU32::new(0), AtomicU32::new(0));
         let work = |_| {
@@ -314,7 +314,7 @@ fn a_queue_runs_no_more_at_once_than_it_says() {
 #[test]
 fn cancel_takes_back_what_waits_and_waits_for_what_runs() {
     // SAFETY: The items are there until the queue is destroyed, which waits for what was not
-    // cancelled; nobody uses it then. An item is not flushed by itself.
+    // cancelled, which is its last use. An item is not flushed by itself.
     both(|| unsafe {
         let wq = ordered_queue(c"cancel");
         let own = AtomicPtr::new(wq);
@@ -437,7 +437,7 @@ struct ByRcu<'a> {
 ///
 /// `head` is that of a [`ByRcu`], which is there until its item has run.
 unsafe extern "C" fn queue_it(head: *mut callback_head) {
-    // SAFETY: By the safety requirements; it is the first member.
+    // SAFETY: The head is the first member of a `ByRcu`: the caller's guarantee.
     unsafe { queue_work(system_wq, (*head.cast::<ByRcu<'_>>()).item.ptr()) };
 }
 
@@ -474,7 +474,8 @@ struct Delayed<'a> {
 ///
 /// `work` is that of a [`Delayed`].
 unsafe extern "C" fn act_delayed(work: *mut work_struct) {
-    // SAFETY: By the safety requirements; it is the first member of the first member.
+    // SAFETY: The work is the first member of the first member of a `Delayed`: the caller's
+    // guarantee.
     let action = unsafe { (*work.cast::<Delayed<'_>>()).action };
     action();
 }
@@ -483,7 +484,7 @@ fn delayed<'a>(action: &'a (dyn Fn() + Sync)) -> Box<Delayed<'a>> {
     let (dwork, name) = (Opaque::zeroed(), c"test".as_char_ptr());
     // INVARIANT: Initialised below.
     let item = Box::new(Delayed { dwork, action });
-    // SAFETY: Nobody else has it, and the name is static.
+    // SAFETY: It is this thread's, and the name is static.
     unsafe {
         init_work_with_key(item.work(), Some(act_delayed), false, name, null_mut());
         let timer = addr_of_mut!((*item.ptr()).timer);
@@ -509,7 +510,7 @@ fn delayed_work_runs_when_its_time_has_come() {
     let log = Mutex::new(Vec::new());
     let start = AtomicU32::new(0);
     let say = |what: &'static str| {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: `jiffies()` has no preconditions.
         let at = unsafe { jiffies() } as u32 - start.load(SeqCst);
         log.lock().unwrap().push((what, at));
     };
@@ -583,7 +584,7 @@ fn timers_can_be_changed() {
     ///
     /// None; the type of a timer's function asks for it.
     unsafe extern "C" fn fire(_timer: *mut timer_list) {
-        // SAFETY: Nothing is asked for.
+        // SAFETY: `in_atomic()` has no preconditions.
         let (atomic, now) = unsafe { (in_atomic(), jiffies()) };
         assert!(atomic);
         FIRED.store(now as u32, SeqCst);
@@ -614,7 +615,7 @@ fn a_thousand_machines_leave_nothing_behind() {
         let runs = AtomicU32::new(0);
         let work = |_| {
             runs.fetch_add(1, SeqCst);
-            // SAFETY: Nothing is asked for.
+            // SAFETY: `msleep()` has no preconditions.
             unsafe { msleep(1) };
         };
         let late = || {
@@ -622,8 +623,8 @@ fn a_thousand_machines_leave_nothing_behind() {
         };
         let items: Vec<_> = (0..3).map(|_| item(&work)).collect();
         let late = delayed(&late);
-        // SAFETY: The items are there until the machine has ended, and with it all work; nobody uses
-        // the queue once it is destroyed.
+        // SAFETY: The items are there until the machine has ended, and with it all work; the queue
+        // is not used once it is destroyed.
         let done = on_a_virtual_cpu(|| unsafe {
             let wq = queue(c"one of many", 0, 0);
             for item in &items {

@@ -159,7 +159,7 @@ fn waiting_ends_with_the_time() -> Result {
         let device = Device::new()?;
         let mut barks = device.barks.lock();
         let ended = device.changed.wait_interruptible_timeout(&mut barks, 2);
-        // One may also be woken for nothing, but nobody does so.
+        // A task may also be woken for nothing, but here none is.
         assert!(matches!(ended, CondVarTimeoutResult::Timeout));
         assert!(device.barks.try_lock().is_none(), "the lock is ours again");
         Ok(())
@@ -191,7 +191,7 @@ fn a_notification_wakes_one_and_all() -> Result {
         device.changed.notify_all();
         vcpu::settle();
         assert_eq!(**device.finished.lock(), [0, 1, 2, 3, 4]);
-        // A notification that nobody waits for is lost.
+        // A notification without a waiter is lost.
         device.changed.notify_all();
         start(5)?;
         vcpu::settle();

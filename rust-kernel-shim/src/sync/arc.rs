@@ -135,7 +135,7 @@ impl<T> Arc<T> {
 impl<T: ?Sized> Arc<T> {
     /// # Safety
     ///
-    /// `inner` is from a [`KBox`], and an owner is counted that nobody else is.
+    /// `inner` is from a [`KBox`], and an owner is counted for this one alone.
     unsafe fn from_inner(inner: NonNull<ArcInner<T>>) -> Self {
         // INVARIANT: The caller says so.
         Arc {
@@ -144,7 +144,7 @@ impl<T: ?Sized> Arc<T> {
         }
     }
 
-    /// Gives the ownership to the caller; [`Self::from_raw`] takes it back.
+    /// Passes the ownership to the caller; [`Self::from_raw`] takes it back.
     pub fn into_raw(self) -> *const T {
         Self::as_ptr(&ManuallyDrop::new(self))
     }
@@ -186,7 +186,7 @@ impl<T: ?Sized> Arc<T> {
         if !this.refcount().dec_and_test() {
             return None;
         }
-        // Nobody else has the value any more, so nobody sees the zero.
+        // There is no other owner any more, so the zero is not seen.
         this.refcount().set(1);
         let last = ManuallyDrop::into_inner(this);
         // SAFETY: The count says so.
@@ -268,7 +268,7 @@ impl<T: ?Sized> Clone for Arc<T> {
 impl<T: ?Sized> Drop for Arc<T> {
     fn drop(&mut self) {
         if self.refcount().dec_and_test() {
-            // SAFETY: From a box, and nobody else has it any more.
+            // SAFETY: From a box, and there is no other owner any more.
             drop(unsafe { KBox::from_raw(self.ptr.as_ptr()) });
         }
     }

@@ -17,7 +17,7 @@ pub unsafe trait AlwaysRefCounted {
     /// Takes a reference.
     fn inc_ref(&self);
 
-    /// Gives one up.
+    /// Drops one.
     ///
     /// # Safety
     ///
@@ -49,7 +49,7 @@ impl<T: AlwaysRefCounted> ARef<T> {
     ///
     /// # Safety
     ///
-    /// There is one that nobody else gives up.
+    /// There is one that nothing else drops.
     pub unsafe fn from_raw(ptr: NonNull<T>) -> Self {
         // INVARIANT: The caller says so.
         ARef {
@@ -58,7 +58,7 @@ impl<T: AlwaysRefCounted> ARef<T> {
         }
     }
 
-    /// Gives the reference to the caller; [`Self::from_raw`] takes it back.
+    /// Passes the reference to the caller; [`Self::from_raw`] takes it back.
     pub fn into_raw(me: Self) -> NonNull<T> {
         ManuallyDrop::new(me).ptr
     }

@@ -76,7 +76,7 @@ pub unsafe trait AtomicType: Sized + Copy {
 /// # Safety
 ///
 /// Adding the result of [`Self::rhs_into_delta`] to a value of `Self`, by its
-/// bytes, wrapping, gives a value of `Self`.
+/// bytes, wrapping, is a value of `Self`.
 pub unsafe trait AtomicAdd<Rhs = Self>: AtomicType {
     /// What is added to the bytes.
     fn rhs_into_delta(rhs: Rhs) -> <Self::Repr as AtomicImpl>::Delta;

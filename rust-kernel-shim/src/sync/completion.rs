@@ -47,7 +47,7 @@ impl Completion {
         self.inner.get()
     }
 
-    /// Wakes all who wait, and all who will; in any context.
+    /// Wakes all waiters, now and later; in any context.
     #[inline]
     pub fn complete_all(&self) {
         // SAFETY: The completion is initialised.

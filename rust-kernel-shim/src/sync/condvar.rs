@@ -124,7 +124,7 @@ impl CondVar {
         // Before the lock is given back, so that no notification is lost.
         // SAFETY: Both are initialised, and the entry is ours.
         unsafe { bindings::prepare_to_wait_exclusive(queue, wait.get(), state) };
-        // SAFETY: Nothing is asked for.
+        // SAFETY: `schedule_timeout()` has no preconditions.
         let left = guard.do_unlocked(|| unsafe { bindings::schedule_timeout(timeout) });
         // SAFETY: As above.
         unsafe { bindings::finish_wait(queue, wait.get()) };

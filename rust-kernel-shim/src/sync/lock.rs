@@ -59,7 +59,7 @@ pub unsafe trait Backend {
     /// The lock is initialised.
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<Self::GuardState>;
 
-    /// Gives the lock back.
+    /// Releases the lock.
     ///
     /// # Safety
     ///
@@ -102,7 +102,7 @@ pub struct Lock<T: ?Sized, B: Backend> {
     pub(crate) data: UnsafeCell<T>,
 }
 
-// SAFETY: Whoever has the lock's memory has the data.
+// SAFETY: The lock's memory is the data's.
 unsafe impl<T: ?Sized + Send, B: Backend> Send for Lock<T, B> {}
 
 // SAFETY: One thread at a time gets at the data, which so wanders from thread
@@ -186,7 +186,7 @@ impl<'a, T: ?Sized, B: Backend> Guard<'a, T, B> {
     ///
     /// # Safety
     ///
-    /// This thread has the lock, and nothing else gives it back.
+    /// This thread holds the lock, and nothing else releases it.
     #[inline]
     pub unsafe fn new(lock: &'a Lock<T, B>, state: B::GuardState) -> Self {
         // SAFETY: The lock was initialised when it was made.
@@ -204,7 +204,7 @@ impl<'a, T: ?Sized, B: Backend> Guard<'a, T, B> {
         self.lock
     }
 
-    /// Gives the lock back while `cb` runs.
+    /// Releases the lock while `cb` runs.
     pub(crate) fn do_unlocked<U>(&mut self, cb: impl FnOnce() -> U) -> U {
         let lock = self.lock.state.get();
         // SAFETY: By the invariant this thread has it.
@@ -233,7 +233,7 @@ impl<T: ?Sized, B: Backend> Deref for Guard<'_, T, B> {
     #[inline]
     fn deref(&self) -> &T {
         let data = self.lock.data.get();
-        // SAFETY: By the invariant nobody changes it.
+        // SAFETY: This thread holds the lock, by the invariant, so no other thread changes it.
         unsafe { &*data }
     }
 }

@@ -10,7 +10,7 @@ use core::{cell::UnsafeCell, ptr};
 
 /// Data that belongs to what a lock protects, but is not inside of it.
 ///
-/// Who shows what the lock protects has the lock, and so may use the data.
+/// A caller that shows what the lock protects holds the lock, and so may use the data.
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ pub struct LockedBy<T: ?Sized, U: ?Sized> {
     data: UnsafeCell<T>,
 }
 
-// SAFETY: Whoever has the memory has the data.
+// SAFETY: The memory is the data's.
 unsafe impl<T: ?Sized + Send, U: ?Sized> Send for LockedBy<T, U> {}
 
 // SAFETY: One thread at a time can have the owner mutably, and several can have
@@ -73,7 +73,7 @@ impl<T: ?Sized, U> LockedBy<T, U> {
         T: Sync,
     {
         self.check(owner);
-        // SAFETY: While the owner is shared nobody has it, and so the data,
+        // SAFETY: While the owner is shared no thread has it, and so the data,
         // mutably; if several threads share it, the data is `Sync`.
         unsafe { &*self.data.get() }
     }
@@ -84,7 +84,7 @@ impl<T: ?Sized, U> LockedBy<T, U> {
     #[track_caller]
     pub fn access_mut<'a>(&'a self, owner: &'a mut U) -> &'a mut T {
         self.check(owner);
-        // SAFETY: Nobody else has the owner, and so the data, during 'a.
+        // SAFETY: No other thread has the owner, and so the data, during 'a.
         unsafe { &mut *self.data.get() }
     }
 

@@ -56,7 +56,7 @@ pub fn read_lock() -> Guard {
 #[inline]
 #[track_caller]
 pub fn rcu_barrier() {
-    // SAFETY: There is nothing to promise; the context is checked by C.
+    // SAFETY: The function has no preconditions; C checks the context.
     unsafe { bindings::rcu_barrier() };
 }
 
@@ -64,6 +64,6 @@ pub fn rcu_barrier() {
 #[inline]
 #[track_caller]
 pub fn synchronize_rcu() {
-    // SAFETY: There is nothing to promise; the context is checked by C.
+    // SAFETY: The function has no preconditions; C checks the context.
     unsafe { bindings::synchronize_rcu() };
 }

@@ -69,7 +69,7 @@ impl Refcount {
     /// what is done after as an acquire does.
     #[doc(alias = "refcount_dec_and_test")]
     #[inline]
-    #[must_use = "whoever counts the last one has to clean up; else use `dec()`"]
+    #[must_use = "the caller that counts the last one has to clean up; else use `dec()`"]
     pub fn dec_and_test(&self) -> bool {
         // SAFETY: The count is valid.
         unsafe { bindings::refcount_dec_and_test(self.as_ptr()) }

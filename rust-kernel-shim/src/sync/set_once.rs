@@ -58,7 +58,7 @@ impl<T> SetOnce<T> {
 
     /// What is there, if anything is.
     pub fn as_ref(&self) -> Option<&T> {
-        // Acquire: pairs with the release in `populate()`; who sees the place
+        // Acquire: pairs with the release in `populate()`; a thread that sees the place
         // full sees the value.
         if self.state.load(Acquire) != FULL {
             return None;

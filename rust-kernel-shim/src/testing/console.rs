@@ -5,8 +5,8 @@ use core::sync::atomic::Ordering::Relaxed;
 use machine::console;
 
 /// Writes messages of a lower number than `level` to standard error: 0 for none, 8 for all.
-/// It is 5 at first: warnings and worse. In any case all are kept in memory. Gives the level
-/// before.
+/// It is 5 at first: warnings and worse. In any case all are kept in memory. Returns the
+/// level before.
 pub fn set_loglevel(level: u8) -> u8 {
     console::LOGLEVEL.swap(level, Relaxed)
 }

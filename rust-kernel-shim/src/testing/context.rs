@@ -5,12 +5,12 @@ use crate::bindings;
 
 /// True inside a hard interrupt handler, as the function of a timer is; with interrupts disabled.
 pub fn in_hardirq() -> bool {
-    // SAFETY: There is nothing to promise.
+    // SAFETY: `in_hardirq()` has no preconditions.
     unsafe { bindings::in_hardirq() }
 }
 
 /// True inside a soft interrupt handler, as an RCU callback is.
 pub fn in_serving_softirq() -> bool {
-    // SAFETY: There is nothing to promise.
+    // SAFETY: `in_serving_softirq()` has no preconditions.
     unsafe { bindings::in_serving_softirq() }
 }

@@ -140,7 +140,7 @@ fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
         Vcpu::run(policy, Some(seed), globals, STACK, body)
     });
     let reports = report_log::take(number);
-    // What is reported while somebody panics, or nobody goes on, comes of that.
+    // What is reported during a panic, or while no task goes on, comes of that.
     let well = matches!(run, Ok(Ok(_)));
     if let Some(report) = reports.iter().find(|report| well || !report.late) {
         return Some(Outcome::Broken(report.rule));
@@ -167,7 +167,7 @@ pub enum Outcome {
     Bug(Message),
     /// The host had no thread for the machine.
     NoThread,
-    /// Somebody panicked.
+    /// There was a panic.
     Panic(Message),
     /// So many blocks of memory were left behind.
     Leak(isize),

@@ -14,15 +14,15 @@ pub fn rcu_callbacks_pending() -> bool {
 }
 
 /// Waits until all RCU callbacks that were queued so far have been called. Inside a read-side
-/// section it would wait for itself, for good.
+/// section it would wait for itself, forever.
 #[track_caller]
 pub fn rcu_barrier() {
-    // SAFETY: Nothing is asked for.
+    // SAFETY: `rcu_barrier()` has no preconditions.
     unsafe { bindings::rcu_barrier() }
 }
 
 /// Sets how long a grace period may take before the kernel log says whose section it waits for
-/// (ns); 21 seconds at first. Gives what it was.
+/// (ns); 21 seconds at first. Returns what it was.
 pub fn set_rcu_stall_timeout(ns: u64) -> u64 {
     bindings::rcu_set_stall_timeout(ns)
 }
@@ -33,7 +33,7 @@ pub fn allocations() -> usize {
 }
 
 /// Lets the `nth` allocation of this thread fail, counted from 1 for the next one, while it runs
-/// `body`; gives what that gives, and whether the allocation was reached.
+/// `body`; returns what that does, and whether the allocation was reached.
 ///
 /// As `/proc/self/fail-nth` does in a kernel with fault injection: by counting up from 1 until it
 /// is not reached any more, every allocation of an operation fails once.

@@ -63,8 +63,8 @@ impl Text {
 impl Drop for Text {
     fn drop(&mut self) {
         // As in the kernel, a grace period passes between the module's exit and its text going.
-        // SAFETY: Nothing is asked for. Who unloads a module inside a read-side section waits for
-        // himself, for good, and the text stays.
+        // SAFETY: `synchronize_rcu()` has no preconditions. A task that unloads a module inside a
+        // read-side section waits for itself, forever, and the text stays.
         unsafe { bindings::synchronize_rcu() };
         debug_module_gone(self.name, self.file, self.loaded);
         LOADED.lock()[self.place] = None;

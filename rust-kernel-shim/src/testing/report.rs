@@ -54,8 +54,8 @@ pub fn expect_report(rule: &str, body: impl FnOnce() + Send) {
     );
 }
 
-/// Runs `body` in a machine of its own, as [`fifo`](super::vcpu::fifo) does; gives what was
-/// reported, the oldest first, and how the machine ended: what breaks a rule may well get stuck.
+/// Runs `body` in a machine of its own, as [`fifo`](super::vcpu::fifo) does; returns what
+/// was reported, the oldest first, and how the machine ended: what breaks a rule may well get stuck.
 pub fn reports_of(body: impl FnOnce() + Send) -> (Reports, Result<(), Stuck>) {
     let globals = Globals::machine().expecting();
     let number = globals.number();

@@ -39,12 +39,12 @@ pub(super) const STACK: usize = 8 << 20;
 /// ended.
 ///
 /// Each task runs until it blocks or ends; the next is the one that became runnable first. When
-/// none is, a grace period passes, and then the time to the next timer. Nobody from outside has a
-/// part in this: what a thread of the host would signal some time, a machine does not wait for.
+/// none is, a grace period passes, and then the time to the next timer. Nothing outside has a
+/// part in this: a machine does not wait for what a thread of the host would signal some time.
 ///
 /// # Errors
 ///
-/// [`Stuck::Deadlock`] if all are blocked for good. Their threads, and what they hold, are lost
+/// [`Stuck::Deadlock`] if all are blocked forever. Their threads, and what they hold, are lost
 /// then. [`Stuck::Bug`] if the machine ended at one. [`Stuck::NoThread`] if the machine could not begin.
 ///
 /// # Panics
@@ -82,7 +82,7 @@ pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
 pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
     let globals = Globals::machine();
     let number = globals.number();
-    // If the body panics, its reports were printed, and nobody takes them.
+    // If the body panics, its reports were printed, and are of no use any more.
     let taken = Taken(number);
     let end = run(globals, stack, body);
     core::mem::forget(taken);

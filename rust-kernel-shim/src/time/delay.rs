@@ -21,7 +21,7 @@ pub fn fsleep(delta: Delta) {
     } else {
         MAX
     };
-    // SAFETY: There is nothing to promise; the context is checked by C.
+    // SAFETY: `fsleep()` has no preconditions; C checks the context.
     // CAST: In range by the above.
     unsafe { bindings::fsleep(delta.as_micros_ceil() as c_ulong) };
 }

@@ -164,11 +164,11 @@ impl<T> HrTimer<T> {
     {
         // SAFETY: There is a timer.
         let timer = unsafe { Self::raw_get(this) };
-        // SAFETY: Initialised by the invariant; nobody else moves it.
+        // SAFETY: Initialised by the invariant; no other thread moves it: the caller's guarantee.
         unsafe { bindings::hrtimer_forward(timer, now.as_nanos(), interval.as_nanos()) }
     }
 
-    /// Moves the expiry past `now` by as many intervals as it takes, and gives
+    /// Moves the expiry past `now` by as many intervals as it takes, and returns
     /// their number: 0 if it is past `now` already.
     ///
     /// A timer's own function does this by [`HrTimerCallbackContext::forward`].
@@ -179,7 +179,7 @@ impl<T> HrTimer<T> {
     {
         // SAFETY: Nothing is moved.
         let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: Nobody else has a reference to it.
+        // SAFETY: The reference is exclusive.
         unsafe { Self::raw_forward(this, now, interval) }
     }
 
@@ -192,7 +192,7 @@ impl<T> HrTimer<T> {
         self.forward(HrTimerInstant::<T>::now(), interval)
     }
 
-    /// When it is due, or was; somebody may be changing it.
+    /// When it is due, or was; another thread may be changing it.
     #[doc(alias = "hrtimer_get_expires")]
     pub fn expires(&self) -> HrTimerInstant<T>
     where
@@ -202,7 +202,7 @@ impl<T> HrTimer<T> {
         let timer = unsafe { Self::raw_get(self) };
         // SAFETY: Initialised by the invariant.
         let expires = unsafe { bindings::hrtimer_get_expires(timer) };
-        // SAFETY: C expects of whoever starts a timer that it is not negative.
+        // SAFETY: C expects of a caller that starts a timer that it is not negative.
         unsafe { Instant::from_ktime(expires) }
     }
 }
@@ -308,7 +308,7 @@ impl<T: HasHrTimer<T>> HrTimerCallbackContext<'_, T> {
     /// `timer` points to a timer, whose function the caller is, and keeps the
     /// result no longer than that.
     pub(crate) unsafe fn from_raw(timer: *mut HrTimer<T>) -> Self {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: The caller is the timer's function: its guarantee.
         // SAFETY: There is a timer.
         Self(unsafe { NonNull::new_unchecked(timer) }, PhantomData)
     }

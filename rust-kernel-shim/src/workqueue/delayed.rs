@@ -204,7 +204,7 @@ macro_rules! impl_has_delayed_work {
                 let field: *mut $crate::workqueue::DelayedWork<$work_type $(, $id)?> =
                     // SAFETY: The caller says that there is an object.
                     unsafe { &raw mut (*object).$field };
-                // SAFETY: As above.
+                // SAFETY: The field of an object is there.
                 unsafe { $crate::workqueue::DelayedWork::raw_as_work(field) }
             }
 
@@ -214,13 +214,13 @@ macro_rules! impl_has_delayed_work {
             ) -> *mut Self {
                 // SAFETY: The caller says that there is an object around.
                 let work = unsafe { $crate::workqueue::Work::raw_get(work) };
-                // SAFETY: As above.
+                // SAFETY: The work is that of the object's `delayed_work`.
                 let field = unsafe {
                     $crate::container_of!(work, $crate::bindings::delayed_work, work)
                 };
                 let field: *mut $crate::workqueue::DelayedWork<$work_type $(, $id)?> =
                     field.cast();
-                // SAFETY: As above.
+                // SAFETY: The `delayed_work` is that of the object's field.
                 unsafe { $crate::container_of!(field, Self, $field) }
             }
         }

@@ -12,7 +12,7 @@ use crate::bindings;
 ///
 /// # Safety
 ///
-/// [`Self::__enqueue`] keeps the guarantees that it gives.
+/// [`Self::__enqueue`] keeps its guarantees.
 pub unsafe trait RawWorkItem<const ID: u64> {
     /// What [`Queue::enqueue`](super::Queue::enqueue) returns.
     type EnqueueOutput;
@@ -38,7 +38,7 @@ pub unsafe trait RawWorkItem<const ID: u64> {
 ///
 /// # Safety
 ///
-/// What [`RawWorkItem::__enqueue`] gives to the closure is the `work` of a
+/// What [`RawWorkItem::__enqueue`] passes to the closure is the `work` of a
 /// `delayed_work`, all of which is valid for as long.
 pub unsafe trait RawDelayedWorkItem<const ID: u64>: RawWorkItem<ID> {}
 
@@ -49,7 +49,7 @@ pub unsafe trait RawDelayedWorkItem<const ID: u64>: RawWorkItem<ID> {}
 ///
 /// # Safety
 ///
-/// The function of the works that [`RawWorkItem::__enqueue`] gives to the
+/// The function of the works that [`RawWorkItem::__enqueue`] passes to the
 /// closure is [`Self::run`].
 pub unsafe trait WorkItemPointer<const ID: u64>: RawWorkItem<ID> {
     /// What the queue calls.

@@ -182,7 +182,7 @@ impl<T: ?Sized> Deref for UniqueArc<T> {
 
 impl<T: ?Sized> DerefMut for UniqueArc<T> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: By the invariant nobody else looks.
+        // SAFETY: There is no other owner, by the invariant.
         unsafe { &mut self.inner.ptr.as_mut().data }
     }
 }

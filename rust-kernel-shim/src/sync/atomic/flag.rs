@@ -26,7 +26,7 @@ impl AtomicFlag {
         }
     }
 
-    /// The flag, which nobody else looks at.
+    /// The flag, at which no other thread looks.
     #[cfg(not(loom))]
     #[inline(always)]
     pub fn get_mut(&mut self) -> &mut bool {

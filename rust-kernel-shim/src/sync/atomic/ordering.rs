@@ -14,7 +14,7 @@ pub struct Acquire;
 pub struct Release;
 
 /// What comes before stays before and what comes after stays after, for
-/// everyone who looks; a full barrier on both sides.
+/// every thread that looks; a full barrier on both sides.
 pub struct Full;
 
 /// The orderings as a value.

@@ -128,7 +128,7 @@ mod tests {
     fn what_c_owns() {
         let mut value = 1u32;
         let ptr = &raw mut value;
-        // SAFETY: The value outlives this and nobody else looks at it.
+        // SAFETY: The value outlives this, and no other thread knows of it.
         unsafe {
             atomic_store(ptr, 2, Release);
             assert_eq!(atomic_load(ptr, Acquire), 2);

@@ -21,7 +21,7 @@ macro_rules! new_mutex {
 }
 pub use new_mutex;
 
-/// A lock whose owner may sleep, as may whoever waits for it.
+/// A lock whose owner may sleep, as may a task that waits for it.
 #[doc(alias = "mutex")]
 pub type Mutex<T> = Lock<T, MutexBackend>;
 

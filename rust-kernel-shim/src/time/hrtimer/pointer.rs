@@ -68,7 +68,7 @@ where
     where
         F: FnOnce() -> T,
     {
-        // SAFETY: Nobody else has the handle, and it is dropped here.
+        // SAFETY: The handle is this function's own, which drops it.
         let _handle = unsafe { self.start(expires) };
         f()
     }
@@ -94,7 +94,7 @@ pub trait RawHrTimerCallback {
 /// When it has been dropped, the timer is stopped and its function not running.
 pub unsafe trait HrTimerHandle {
     /// Stops the timer, and waits while its function is running; true if it
-    /// was to come. Somebody else may start it again.
+    /// was to come. Another task may start it again.
     #[doc(alias = "hrtimer_cancel")]
     fn cancel(&mut self) -> bool;
 }
@@ -124,6 +124,6 @@ pub(super) unsafe fn in_callback<'a, T: HasHrTimer<T>>(
     let timer = timer.cast::<HrTimer<T>>();
     // SAFETY: There is an object around.
     let object = unsafe { T::timer_container_of(timer) };
-    // SAFETY: By the safety requirements.
+    // SAFETY: The caller is the timer's function, and keeps the context to itself: its guarantee.
     (object, unsafe { HrTimerCallbackContext::from_raw(timer) })
 }
