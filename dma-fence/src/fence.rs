@@ -23,7 +23,7 @@ use kernel::{
 
 /// A fence, shared: it can be waited for, asked and described, but not signalled.
 ///
-/// It does not give its ops, which are gone once it has signalled: rule
+/// It does not hand out its ops, which are gone once it has signalled: rule
 /// [no-ops-identity](../../book/rules/no-ops-identity.html).
 ///
 /// # Invariants
