@@ -187,11 +187,11 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
     // The old one is released without a signal.
     explore(|| {
         without_checks(|| {
-            // SAFETY: Nothing is asked for.
+            // SAFETY: Allocating has no preconditions.
             let reused: *mut Reused = unsafe { c::kzalloc_obj(c::GFP_KERNEL) };
             assert!(!reused.is_null());
             let address = reused.expose_provenance();
-            // SAFETY: Fresh memory, which nobody else knows; the ops are static.
+            // SAFETY: Fresh memory of our own; the ops are static.
             unsafe {
                 bindings::dma_fence_init(
                     &raw mut (*reused).fence,
@@ -207,9 +207,9 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
             spawn(move || {
                 let reused: *mut Reused = core::ptr::with_exposed_provenance_mut(address);
                 // SAFETY: The block is freed only once `other` was completed. The reference is the
-                // one from the first `dma_fence_init()`. Where the count is zero nobody has the
-                // fence: who knows its memory from the slot gets no reference before it is that of
-                // the new one, and then looks at the slot again.
+                // one from the first `dma_fence_init()`. Where the count is zero no task has the
+                // fence: one that knows its memory from the slot gets no reference before it is
+                // that of the new one, and then looks at the slot again.
                 unsafe {
                     let fence = &raw mut (*reused).fence;
                     // Out of the slot, the last reference gone, and the memory is another fence.
@@ -235,7 +235,7 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
             }
             done.wait_for_completion();
             // SAFETY: The other task is done with it, this one has put what it had found, and
-            // nobody else knows it.
+            // it is known nowhere else.
             unsafe { c::kfree(core::ptr::with_exposed_provenance_mut::<Reused>(address).cast()) };
         })
     });

@@ -116,7 +116,7 @@ fn everything() -> Result {
 fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
     // Whatever is set up once is set up now.
     kernel::testing::console::set_loglevel(0);
-    // It drops fences that nobody has signalled.
+    // It drops fences that were not signalled.
     without_checks(everything)?;
     rcu_barrier();
 

@@ -91,11 +91,11 @@ fn a_completion_is_completed_and_a_task_woken() {
         let completion = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let _complete = register(issued.as_fence(), Complete::new(completion.clone()))?;
         let _wake = register(issued.as_fence(), Wake::new((&**current!()).into()))?;
-        // SAFETY: Nothing is asked for.
+        // SAFETY: It concerns the task that runs, and has no preconditions.
         unsafe { c::set_current_state(c::TASK_UNINTERRUPTIBLE) };
         issued.signal(Ok(()));
-        // Woken before it could sleep: else nobody would ever do it.
-        // SAFETY: Nothing is asked for.
+        // Woken before it could sleep: else nothing would ever wake it.
+        // SAFETY: It concerns the task that runs, and has no preconditions.
         unsafe { c::schedule() };
         completion.wait_for_completion();
         Ok(())
@@ -258,7 +258,7 @@ fn a_signal_has_a_time() -> Result {
 }
 
 #[test]
-fn what_nobody_has_seen_never_was() -> Result {
+fn what_is_not_published_never_was() -> Result {
     let context = context(Plain)?;
     let private: PrivateDriverFence<'_, Plain> =
         context.new_fence_allocation(())?.new_private_fence();
@@ -396,7 +396,7 @@ fn a_forward_that_is_called_too_early_does_nothing() {
 }
 
 #[test]
-fn what_nobody_has_seen_drops_its_data_once() -> Result {
+fn what_is_not_published_drops_its_data_once() -> Result {
     static DROPPED: AtomicUsize = AtomicUsize::new(0);
     let context = context(Counting)?;
     drop(

@@ -31,7 +31,7 @@ impl Waiter {
     fn start(self: &std::sync::Arc<Self>) -> ARef<Task> {
         let waiter = self.clone();
         spawn(move || {
-            // SAFETY: Nothing is asked for.
+            // SAFETY: It concerns the task that runs, and has no preconditions.
             unsafe { c::allow_signal(c::SIGUSR1) };
             *waiter.found.lock().unwrap() = Some((waiter.wait)(&waiter.fence));
         })
@@ -98,7 +98,7 @@ fn event(what: &'static str) {
 fn reader(fence: &Fence) {
     let guard = rcu::read_lock();
     let name = fence.driver_name(&guard);
-    // SAFETY: Nothing is asked for.
+    // SAFETY: It concerns the task that runs, and has no preconditions.
     unsafe { c::cpu_relax() };
     event(if name == c"driver" {
         "name used"
@@ -114,7 +114,7 @@ fn the_names_outlive_every_reader() {
         let (issued, fence) = issue(&context)?;
         spawn(move || reader(&fence));
         // The reader asks, and gives way in the middle of its section.
-        // SAFETY: Nothing is asked for.
+        // SAFETY: It concerns the task that runs, and has no preconditions.
         unsafe { c::cpu_relax() };
         issued.signal(Ok(()));
         // Nothing is queued, so the barrier alone does not wait: that was the gap.
