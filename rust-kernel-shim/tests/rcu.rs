@@ -205,6 +205,7 @@ fn a_section_that_holds_up_a_grace_period_is_named() {
     use kernel::testing::{console, memory::set_rcu_stall_timeout};
 
     let before = set_rcu_stall_timeout(1_000_000);
+    assert_eq!(set_rcu_stall_timeout(1_000_000), 1_000_000);
     let guard = rcu::read_lock();
     let entered = format!("section entered at {}:{}", file!(), line!() - 1);
     let said = || {

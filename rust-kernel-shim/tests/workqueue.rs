@@ -340,9 +340,13 @@ fn cancel_takes_back_what_waits_and_waits_for_what_runs() {
         assert!(finished.load(SeqCst));
         assert!(!requeued.load(SeqCst), "queued while being cancelled");
 
-        assert!(!disable_work_sync(never.ptr()));
-        assert!(!queue_work(wq, never.ptr()));
-        assert!(enable_work(never.ptr()));
+        for _ in 0..2 {
+            assert!(!disable_work_sync(never.ptr()));
+        }
+        for enabled in [false, true] {
+            assert!(!queue_work(wq, never.ptr()));
+            assert_eq!(enable_work(never.ptr()), enabled);
+        }
         destroy_workqueue(wq);
     });
 }
@@ -401,6 +405,25 @@ fn flushing_a_queue_does_not_wait_for_what_comes_later() {
         drain_workqueue(system_long_wq);
         assert!(!work_pending(for_ever.ptr()));
     });
+}
+
+/// Nor for what comes next: it would wait for the flush.
+#[test]
+fn flushing_a_queue_does_not_wait_for_the_next_item() {
+    // SAFETY: The items are there until the queue is drained, when both have run.
+    let end = on_a_virtual_cpu(|| unsafe {
+        let flushed = completion();
+        let next = |_| flushed.wait_for_completion();
+        let next = item(&next);
+        let queued = AtomicPtr::new(next.ptr());
+        let first = |_| assert!(queue_work(system_long_wq, queued.load(SeqCst)));
+        let first = item(&first);
+        queue_work(system_long_wq, first.ptr());
+        flush_workqueue(system_long_wq);
+        flushed.complete_all();
+        drain_workqueue(system_long_wq);
+    });
+    assert_eq!(end, Ok(()));
 }
 
 #[test]

@@ -163,6 +163,7 @@ mod tests {
     use core::cell::Cell;
 
     /// Counts, and lives on the stack.
+    #[derive(Debug, PartialEq)]
     struct Counted(Cell<i32>);
 
     // SAFETY: The tests keep it longer than any reference to it.
@@ -191,6 +192,18 @@ mod tests {
         drop(unsafe { ARef::from_raw(raw) });
         drop(one);
         assert_eq!(counted.0.get(), 1);
+    }
+
+    #[test]
+    fn what_is_referred_to_is_compared() {
+        let (one, same, other) = (
+            Counted(Cell::new(1)),
+            Counted(Cell::new(1)),
+            Counted(Cell::new(5)),
+        );
+        let refs = [&one, &same, &other].map(ARef::from);
+        assert!(refs[0] == refs[1] && refs[0] != refs[2]);
+        assert!(refs[0] == &same && refs[0] != &other);
     }
 
     #[test]

@@ -152,3 +152,39 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{address, Policy, Rng};
+
+    #[test]
+    fn priorities_are_lowered_and_forgotten() {
+        let me = crate::task::current();
+        let this = address(me);
+        let mut policy = Policy::Pct {
+            rng: Rng::with_seed(1),
+            points: 1,
+            changes: Vec::new(),
+            lowered: vec![1, this, 2],
+        };
+        let lowered = |policy: &Policy| match policy {
+            Policy::Pct { lowered, .. } => lowered.clone(),
+            _ => unreachable!(),
+        };
+        policy.yield_to_all(me);
+        assert_eq!(lowered(&policy), [1, 2, this]);
+        assert_eq!(
+            policy.next_of(3, [2, 3, this].into_iter()),
+            1,
+            "the only one that is not"
+        );
+        assert_eq!(
+            policy.next_of(3, [this, 2, 1].into_iter()),
+            2,
+            "the first that was"
+        );
+        policy.forget(me);
+        assert_eq!(lowered(&policy), [1, 2]);
+        assert_eq!(policy.next_of(3, [2, 1, this].into_iter()), 2);
+    }
+}
