@@ -88,3 +88,21 @@ impl Dice {
         z ^ (z >> 31)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Dice, Faults};
+
+    /// The numbers that SplitMix64 has everywhere for this seed.
+    #[test]
+    fn the_generator_is_splitmix64() {
+        let mut dice = Dice::new(Faults::NONE, 1_234_567);
+        let numbers = [(); 3].map(|()| dice.next());
+        let known = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+        assert_eq!(numbers, known);
+    }
+}
