@@ -11,6 +11,7 @@ mod freed;
 mod names;
 mod pending;
 mod threads;
+mod unload;
 mod whole;
 
 use crate::exporter::{job, Timeline};
@@ -114,6 +115,7 @@ right! {
     names::memory_of_a_name_that_is_another_string;
     whole::lock_that_goes_with_its_fence;
     whole::fences_of_before;
+    whole::fences_that_are_freed_without_a_last_put;
     whole::memory_that_a_callback_is_linked_to;
 }
 

@@ -120,6 +120,27 @@ pub(super) fn fences_of_before() -> Result {
     Ok(())
 }
 
+/// They are forgotten when their memory goes.
+pub(super) fn fences_that_are_freed_without_a_last_put() -> Result {
+    let timeline = Timeline::new()?;
+    // At once, so that each has an address of its own.
+    let fences = [(); 200].map(|()| job(timeline, 1).unwrap());
+    // SAFETY: Only we know of the fences, and the timeline is ours.
+    unsafe {
+        fences.iter().for_each(|fence| kfree(fence.cast()));
+        assert!(known_fences() < 50);
+        for seqno in 2..200 {
+            let fence = job(timeline, seqno)?;
+            dma_fence_signal(fence);
+            synchronize_rcu();
+            kfree(fence.cast());
+        }
+        assert!(known_fences() < 50);
+        Timeline::free(timeline);
+    }
+    Ok(())
+}
+
 /// The waiters of the fence that another one follows are not that one's.
 pub(super) fn memory_that_a_callback_is_linked_to() -> Result {
     #[repr(C)]
