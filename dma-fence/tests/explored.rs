@@ -15,18 +15,9 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed},
         Arc,
     },
-    testing::{explore, without_checks},
+    testing::{explore, spawn, without_checks},
     time::{delay::fsleep, Delta},
-    workqueue,
 };
-
-/// Runs `body` as another task: a worker of its own, since bound workers go on only when the one
-/// before is blocked.
-fn spawn(body: impl FnOnce() + Send + 'static) {
-    workqueue::system_unbound()
-        .try_spawn(GFP_KERNEL, body)
-        .unwrap();
-}
 
 fn context<T: FenceContextOps>(ops: T) -> Arc<FenceContext<T>> {
     Arc::pin_init(

@@ -5,7 +5,7 @@
 //! the ring's `TAIL` register and rings the `DOORBELL`; the engine executes, one unit of work per
 //! tick (more if its clock is boosted), and writes the number of each `FENCE` command back to
 //! memory. Then it raises the ring's interrupt; but what happens while that is disabled is not
-//! remembered, so who enables it has to look at the memory afterwards.
+//! remembered, so a driver that enables it has to look at the memory afterwards.
 #![forbid(unsafe_code)]
 
 mod clock;
@@ -30,7 +30,8 @@ pub use self::{
     },
     registers::{
         reg,
-        Mmio, //
+        Mmio,
+        RingRegisters, //
     },
 };
 
@@ -76,12 +77,7 @@ impl<H: Interrupt> Device<H> {
         Ok(Arc::new(Self { line, engines }, GFP_KERNEL)?)
     }
 
-    /// The memory that the driver and the engine of a ring share.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such ring.
-    pub fn memory(&self, ring: usize) -> &RingMemory {
+    fn memory(&self, ring: usize) -> &RingMemory {
         self.engines[ring].memory()
     }
 
@@ -91,7 +87,7 @@ impl<H: Interrupt> Device<H> {
         self.line.connect(Some(handler));
     }
 
-    /// Interrupts go to nobody from now on, but the handler may still be running.
+    /// Interrupts are lost from now on, but the handler may still be running.
     pub fn disconnect(&self) {
         self.line.connect(None);
     }
@@ -115,7 +111,7 @@ impl<H: Interrupt> Mmio for Device<H> {
         match self.engine(offset) {
             Some((engine, register)) => engine.read(register),
             None if offset == reg::STATUS => self.line.status(),
-            // Nobody answers.
+            // There is no such register.
             None => u32::MAX,
         }
     }

@@ -2,12 +2,12 @@
 //! The driver: what an author copies.
 //!
 //! - A [`Context`] is a client's timeline on one ring: it submits jobs, which may wait for any
-//!   fences, and gives a fence for each.
+//!   fences, and returns a fence for each.
 //! - A ring starts jobs in a work item (`pump.rs`) once what they wait for has signalled, those of
 //!   one context in order.
 //! - The interrupt handler (`irq.rs`) signals what is done. The interrupt is enabled only while
-//!   somebody wants to be told; everybody else polls (`ops.rs`).
-//! - A watchdog (`watchdog.rs`) finds what interrupts did not tell, and rings that hang, which it
+//!   a waiter or a callback wants to be told; all others poll (`ops.rs`).
+//! - A watchdog (`watchdog.rs`) finds jobs whose interrupt was lost, and rings that hang, which it
 //!   resets.
 //!
 //! # What keeps the contract
@@ -16,7 +16,7 @@
 //!   does not allocate.
 //! - Fences are decided under the ring's lock, once each, and signalled without it, in order, by
 //!   one at a time.
-//! - [`FakeGpu::remove`] decides whatever is left with ENODEV. When it returns, no handler and no
+//! - [`FakeGpu::remove`] ends what is left with ENODEV. When it returns, no handler and no
 //!   work item of the driver runs any more.
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,10 @@ pub use self::{
 };
 
 use self::{
-    irq::Rings,
+    irq::{
+        Registers,
+        Rings, //
+    },
     ring::Ring, //
 };
 use crate::device::{
@@ -106,7 +109,7 @@ impl FakeGpu {
         let device = Device::new(config.rings, config.faults, config.seed)?;
         let mut rings = KVec::with_capacity(config.rings, GFP_KERNEL)?;
         for index in 0..config.rings {
-            let ring = Ring::new(index, device.clone(), config.watchdog)?;
+            let ring = Ring::new(Registers::new(&device, index), config.watchdog)?;
             rings.push(ring, GFP_KERNEL)?;
         }
         let rings = Rings::new(device.clone(), rings)?;

@@ -11,9 +11,8 @@ use fake_gpu::{Config, Context, FakeGpu, Faults, Job};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc, Completion},
-    testing::{memory::fail_nth, vcpu, Explorer},
+    testing::{memory::fail_nth, spawn, vcpu, Explorer},
     time::{delay::fsleep, Delta, Instant, Monotonic},
-    workqueue,
 };
 use std::vec::Vec;
 
@@ -25,7 +24,7 @@ fn explore(body: impl Fn() -> Result + Sync) {
     }
 }
 
-/// Hardware that can be relied on: if somebody sleeps for good, that is the driver's fault.
+/// Hardware that can be relied on: if a task sleeps forever, that is the driver's fault.
 const RELIABLE: Config = Config {
     rings: 2,
     faults: Faults::NONE,
@@ -39,17 +38,17 @@ const WATCHED: Config = Config {
     ..RELIABLE
 };
 
-/// Something that somebody else does.
+/// A task that can be waited for.
 struct Task(Arc<Completion>);
 
 impl Task {
     fn start(body: impl FnOnce() + Send + 'static) -> Result<Self> {
         let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let told = done.clone();
-        workqueue::system_long().try_spawn(GFP_KERNEL, move || {
+        spawn(move || {
             body();
             told.complete_all();
-        })?;
+        });
         Ok(Self(done))
     }
 
@@ -58,8 +57,8 @@ impl Task {
     }
 }
 
-/// Removes the GPU and looks at the books: each of the jobs has come to one end, which is that of
-/// its fence, and nobody is at work any more.
+/// Removes the GPU and looks at the counters: each of the jobs has come to one end, which is that
+/// of its fence, and nothing of the driver runs any more.
 fn check(gpu: Arc<FakeGpu>, fences: &[ARef<Fence>]) {
     gpu.remove();
     let stats = gpu.stats();
@@ -82,16 +81,18 @@ fn check(gpu: Arc<FakeGpu>, fences: &[ARef<Fence>]) {
 fn submit(contexts: &[Arc<Context>], jobs: usize) -> Result<Vec<ARef<Fence>>> {
     let mut fences: Vec<ARef<Fence>> = Vec::new();
     for n in 0..jobs {
-        let before: Vec<&Fence> = fences
-            .iter()
-            .skip(n / 2)
-            .take(n % 2)
-            .map(|f| &**f)
-            .collect();
+        let before = fences.iter().skip(n / 2).take(n % 2);
+        let before: Vec<&Fence> = before.map(|fence| &**fence).collect();
         let context = &contexts[n % contexts.len()];
         fences.push(context.submit(Job::Work(n as u32 % 3), &before)?);
     }
     Ok(fences)
+}
+
+/// A task for each of `fences`, which waits for it.
+fn wait_for<'a>(fences: impl Iterator<Item = &'a ARef<Fence>>) -> Result<Vec<Task>> {
+    let wait = |fence: ARef<Fence>| Task::start(move || fence.wait());
+    fences.cloned().map(wait).collect()
 }
 
 fn contexts(gpu: &FakeGpu) -> Result<Vec<Arc<Context>>> {
@@ -100,15 +101,11 @@ fn contexts(gpu: &FakeGpu) -> Result<Vec<Arc<Context>>> {
 }
 
 #[test]
-fn nobody_sleeps_for_good() {
+fn no_task_sleeps_forever() {
     explore(|| {
         let gpu = FakeGpu::new(RELIABLE)?;
         let fences = submit(&contexts(&gpu)?, 6)?;
-        let mut waiters = Vec::new();
-        for fence in &fences {
-            let fence = fence.clone();
-            waiters.push(Task::start(move || fence.wait())?);
-        }
+        let waiters = wait_for(fences.iter())?;
         // One that is told only by the interrupt: it never polls.
         let told = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
         let callback = FenceCallbackRegistration::new(&fences[5], Complete::new(told.clone()));
@@ -130,11 +127,7 @@ fn a_hang_and_an_unload_lose_nothing() {
         let mut fences = submit(&contexts, 10)?;
         fences.push(contexts[0].submit(Job::Hang, &[&fences[3]])?);
         fences.append(&mut submit(&contexts[1..], 9)?);
-        let mut waiters = Vec::new();
-        for fence in fences.iter().step_by(3) {
-            let fence = fence.clone();
-            waiters.push(Task::start(move || fence.wait())?);
-        }
+        let waiters = wait_for(fences.iter().step_by(3))?;
         // Long enough for a reset, but maybe not for what comes after.
         fences[10].wait();
         check(gpu, &fences);
@@ -213,7 +206,7 @@ fn jobs_that_wait_for_room_start() {
 }
 
 #[test]
-fn a_fault_is_told_though_nobody_asks() {
+fn a_fault_is_told_without_being_polled() {
     for config in [RELIABLE, WATCHED] {
         explore(|| {
             let gpu = FakeGpu::new(config)?;
@@ -252,7 +245,7 @@ fn a_resume_waits_until_the_rings_are_empty() {
 }
 
 #[test]
-fn whoever_removes_finds_all_fences_signalled() {
+fn after_a_remove_all_fences_have_signalled() {
     explore(|| {
         let gpu = FakeGpu::new(WATCHED)?;
         let fences = submit(&contexts(&gpu)?, 6)?;

@@ -15,17 +15,24 @@ use std::vec::Vec;
 
 const OK: Option<Result> = Some(Ok(()));
 
-/// As [`with_books`], without the books.
+fn unwatched() -> Config {
+    Config {
+        watchdog: None,
+        ..Config::default()
+    }
+}
+
+/// As [`with_stats`], without them.
 fn with_gpu<R: Send>(
     config: Config,
     body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send,
 ) -> Result<R> {
-    with_books(config, body).map(|(result, _stats)| result)
+    with_stats(config, body).map(|(result, _stats)| result)
 }
 
-/// Runs `body` on a machine of its own, with a GPU; gives what that gives, and the books after the
-/// GPU was removed.
-fn with_books<R: Send>(
+/// Runs `body` on a machine of its own, with a GPU; returns what that does, and the counters after
+/// the GPU was removed.
+fn with_stats<R: Send>(
     config: Config,
     body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send,
 ) -> Result<(R, Stats)> {
@@ -36,7 +43,7 @@ fn with_books<R: Send>(
         let stats = gpu.stats();
         assert_eq!(stats.jobs, stats.completed + stats.errored, "{stats:?}");
         vcpu::settle();
-        assert_eq!(gpu.stats(), stats, "somebody is still at it");
+        assert_eq!(gpu.stats(), stats, "something of the driver still runs");
         Ok((result, stats))
     })
     .map_err(|_| EDEADLK)?
@@ -113,11 +120,7 @@ fn a_hang_ends_the_guilty_and_spares_the_innocent() -> Result {
 #[test]
 fn what_the_ring_does_not_understand_ends_at_once() -> Result {
     // Without a watchdog: an interrupt tells.
-    let config = Config {
-        watchdog: None,
-        ..Config::default()
-    };
-    with_gpu(config, |gpu| {
+    with_gpu(unwatched(), |gpu| {
         let (guilty, innocent) = (gpu.context(0, c"guilty")?, gpu.context(0, c"innocent")?);
         let bad = guilty.submit(Job::Fault, &[])?;
         let good = innocent.submit(Job::Work(1), &[])?;
@@ -129,19 +132,11 @@ fn what_the_ring_does_not_understand_ends_at_once() -> Result {
 /// A workload of 30 jobs on two rings, each of which has two contexts.
 fn workload(gpu: &Arc<FakeGpu>) -> Result<Vec<ARef<Fence>>> {
     let mut fences: Vec<ARef<Fence>> = Vec::new();
-    let contexts = [
-        gpu.context(0, c"a")?,
-        gpu.context(1, c"b")?,
-        gpu.context(0, c"c")?,
-        gpu.context(1, c"d")?,
-    ];
+    let contexts = [(0, c"a"), (1, c"b"), (0, c"c"), (1, c"d")];
+    let contexts = contexts.map(|(ring, name)| gpu.context(ring, name).unwrap());
     for n in 0..30 {
-        let before: Vec<&Fence> = fences
-            .iter()
-            .skip(n / 2)
-            .take(n % 3)
-            .map(|f| &**f)
-            .collect();
+        let before = fences.iter().skip(n / 2).take(n % 3);
+        let before: Vec<&Fence> = before.map(|fence| &**fence).collect();
         fences.push(contexts[n % 4].submit(Job::Work(n as u32 % 4), &before)?);
     }
     Ok(fences)
@@ -155,23 +150,18 @@ fn every_fault_ends_in_bounded_time() -> Result {
             seed: 7,
             ..Config::default()
         };
-        let start_to_end = |gpu: &Arc<FakeGpu>| {
+        let ((good, elapsed), stats) = with_stats(config, |gpu| {
             let start = Instant::<Monotonic>::now();
-            let fences = workload(gpu)?;
-            let results = wait_all(&fences);
+            let results = wait_all(&workload(gpu)?);
             let good = results.iter().filter(|&&result| result == OK).count();
             Ok((good, start.elapsed()))
-        };
-        let ((good, elapsed), stats) = with_books(config, start_to_end)?;
-        assert!(
-            elapsed < Delta::from_secs(10),
-            "{}: {elapsed:?}",
-            fault.name()
-        );
-        assert_eq!(stats.completed + stats.errored, 30, "{}", fault.name());
+        })?;
+        let name = fault.name();
+        assert!(elapsed < Delta::from_secs(10), "{name}: {elapsed:?}");
+        assert_eq!(stats.completed + stats.errored, 30, "{name}");
         match fault {
             Fault::Hang => assert!(good < 30 && stats.resets > 0),
-            _ => assert_eq!((good, stats.resets), (30, 0), "{}", fault.name()),
+            _ => assert_eq!((good, stats.resets), (30, 0), "{name}"),
         }
         match fault {
             Fault::LostInterrupt => assert_eq!(stats.interrupts, 0),
@@ -192,7 +182,7 @@ fn a_seed_decides_about_faults() -> Result {
             seed,
             ..Config::default()
         };
-        with_books(config, |gpu| Ok(wait_all(&workload(gpu)?)))
+        with_stats(config, |gpu| Ok(wait_all(&workload(gpu)?)))
     };
     assert_eq!(run(1)?, run(1)?);
     let different = (2..10).map(run).collect::<Result<Vec<_>>>()?;
@@ -262,10 +252,8 @@ fn a_deadline_boosts_the_clock() -> Result {
         })
     };
     let (usual, boosted) = (took(false)?, took(true)?);
-    assert!(
-        usual.as_nanos() > 3 * boosted.as_nanos(),
-        "{usual:?}, {boosted:?}"
-    );
+    let at_least = 3 * boosted.as_nanos();
+    assert!(usual.as_nanos() > at_least, "{usual:?}, {boosted:?}");
     Ok(())
 }
 
@@ -323,12 +311,8 @@ fn a_submission_that_fails_has_not_happened() -> Result {
 }
 
 #[test]
-fn jobs_that_wait_for_room_start_though_nobody_asks() -> Result {
-    let config = Config {
-        watchdog: None,
-        ..Config::default()
-    };
-    with_gpu(config, |gpu| {
+fn jobs_that_wait_for_room_start_without_being_polled() -> Result {
+    with_gpu(unwatched(), |gpu| {
         let context = gpu.context(0, c"client")?;
         let mut fences = Vec::new();
         for _ in 0..100 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! When somebody hopes for a fence: the soonest of all deadlines that were set on it.
+//! The soonest of all deadlines that were set on a fence.
 #![forbid(unsafe_code)]
 
 use dma_fence::Ktime;
@@ -15,12 +15,12 @@ pub(crate) struct Deadline(Atomic<i64>);
 const NONE: i64 = i64::MAX;
 
 impl Deadline {
-    /// Nobody hopes for anything yet.
+    /// No deadline was set yet.
     pub(crate) fn none() -> Self {
         Self(Atomic::new(NONE))
     }
 
-    /// Somebody hopes for the fence by `deadline`. From any context: several may at once.
+    /// A waiter hopes for the fence by `deadline`. From any context: several may at once.
     pub(crate) fn hope_for(&self, deadline: Ktime) {
         let deadline = deadline.as_nanos();
         let mut soonest = self.0.load(Relaxed);

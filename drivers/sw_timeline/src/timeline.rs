@@ -2,8 +2,8 @@
 //! The timeline: a 32-bit counter and the fences that wait for it.
 //!
 //! Fences signal in the order of their values, and never under the timeline's lock: a callback
-//! may come back to the timeline it was called from. Who advances it while somebody is
-//! signalling already leaves the fences that became due to that one.
+//! may come back to the timeline it was called from. A thread that advances it while another one
+//! signals leaves the fences that became due to that one.
 #![forbid(unsafe_code)]
 
 use crate::deadline::Deadline;
@@ -51,7 +51,7 @@ struct Pending {
 /// section of the lock; so no value is ever jumped over.
 struct State {
     value: u32,
-    /// Somebody is signalling what is due.
+    /// A thread is signalling what is due.
     signalling: bool,
     /// No value comes any more.
     closed: bool,
@@ -106,7 +106,7 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        // Nobody else can reach the timeline any more.
+        // The last reference to the timeline is gone.
         while let Some(pending) = self.pending.pop() {
             pending.fence.signal(pending.due.unwrap_or(Err(ENOENT)));
         }
@@ -221,8 +221,8 @@ impl Timeline {
     /// more than `i32::MAX` goes in steps, so that no value is jumped over. From any context;
     /// callbacks run here.
     ///
-    /// If somebody else is signalling this timeline's fences, or this is called by one of their
-    /// callbacks, that one signals these as well, and this returns at once.
+    /// If another thread is signalling this timeline's fences, or this is called by one of their
+    /// callbacks, that thread signals these as well, and this returns at once.
     pub fn advance(&self, by: u32) {
         let mut state = self.state.lock();
         let mut left = by;

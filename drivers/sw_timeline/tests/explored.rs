@@ -3,16 +3,12 @@
 #![cfg(feature = "debug")]
 
 use dma_fence::{Fence, FenceCallback, FenceCallbackRegistration};
-use kernel::{prelude::*, sync::Arc, testing::explore, workqueue};
+use kernel::{
+    prelude::*,
+    testing::{explore, spawn},
+};
 use std::sync::Mutex;
 use sw_timeline::Timeline;
-
-/// Runs `body` as another task.
-fn spawn(body: impl FnOnce() + Send + 'static) {
-    workqueue::system_unbound()
-        .try_spawn(GFP_KERNEL, body)
-        .unwrap();
-}
 
 /// Writes a number down when the fence signals that it is registered on.
 struct Note(usize, std::sync::Arc<Mutex<std::vec::Vec<usize>>>);
@@ -27,12 +23,7 @@ impl FenceCallback for Note {
 fn no_fence_overtakes_another() {
     explore(|| {
         let timeline = Timeline::new(c"explored").unwrap();
-        let mut fences = KVec::new();
-        for value in [1, 2, 3] {
-            fences
-                .push(timeline.fence(value).unwrap(), GFP_KERNEL)
-                .unwrap();
-        }
+        let fences = [1, 2, 3].map(|value| timeline.fence(value).unwrap());
         // Virtual time stands still, so callbacks tell the order.
         let order = std::sync::Arc::default();
         let note = |n: usize, fence: &Fence| {
@@ -42,7 +33,7 @@ fn no_fence_overtakes_another() {
         };
         let notes = [1, 2, 3].map(|n| note(n, &fences[n - 1]));
         for by in [2, 5] {
-            let other: Arc<Timeline> = timeline.clone();
+            let other = timeline.clone();
             spawn(move || other.advance(by));
         }
         // Whether its value was reached or not. If it has signalled, so have those before it.
@@ -76,7 +67,7 @@ fn no_fence_is_jumped_over() {
 }
 
 #[test]
-fn closing_leaves_nobody_waiting() {
+fn closing_leaves_no_task_waiting() {
     explore(|| {
         let timeline = Timeline::new(c"explored").unwrap();
         let other = timeline.clone();

@@ -148,7 +148,7 @@ impl<H: Interrupt> Engine<H> {
             reg::IRQ_ENABLE => {
                 this.irq_enable.store(value, Relaxed);
                 // If our store comes before the load in `tick`, there is an interrupt; if not,
-                // what the engine has written before that load is seen by whoever looks now.
+                // what the engine has written before that load is seen by a driver that looks now.
                 smp_mb(Full);
             }
             reg::CLOCK => this.speed.store(value.clamp(1, reg::BOOST), Relaxed),

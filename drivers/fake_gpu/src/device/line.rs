@@ -89,7 +89,7 @@ impl<H: Interrupt> Line<H> {
         line.running += 1;
         drop(line);
         handler.handle();
-        // First of all: who waits for us wants to be the last one to have it.
+        // Before the waiter is woken, whose reference is to be the last.
         drop(handler);
         let mut line = self.handler.lock();
         line.running -= 1;

@@ -10,7 +10,8 @@ use crate::device::{
     reg,
     Device,
     Interrupt,
-    Mmio, //
+    Mmio,
+    RingRegisters, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -25,6 +26,9 @@ use kernel::{
         Mutex, //
     },
 };
+
+/// The registers of a ring, whose interrupts go to the handler of all.
+pub(super) type Registers = RingRegisters<Rings>;
 
 /// All rings: what the handler gets.
 #[pin_data]
@@ -75,7 +79,7 @@ impl Interrupt for Rings {
             self.spurious.add(1u64, Relaxed);
             return;
         }
-        // Acknowledged before we look: what happens after that raises another interrupt.
+        // Acknowledged before the look: what happens after that raises another interrupt.
         self.device.write32(reg::STATUS, status);
         for (index, ring) in self.rings.iter().enumerate() {
             if status & 1 << index != 0 {
@@ -94,7 +98,7 @@ impl Ring {
         this.signal();
         // To make room and start what waits for it; or to reset the ring.
         Ring::kick(this);
-        // Last: who has waited for us finds it counted.
+        // Last: a waiter for the handler's end finds it counted.
         this.state.lock().stats.interrupts += 1;
     }
 }

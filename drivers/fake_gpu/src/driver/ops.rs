@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The out-fences: how others may ask, wait and hope for a job.
+//! The out-fences: polling, interrupts and deadlines of jobs.
 #![forbid(unsafe_code)]
 
 use super::ring::Ring;
@@ -19,16 +19,16 @@ use kernel::sync::{
     Arc, //
 };
 
-/// What a timeline knows: the ring on which its jobs run.
+/// The data of a timeline: the ring on which its jobs run.
 pub(super) struct Ops {
     pub(super) ring: Arc<Ring>,
 }
 
-/// What a fence knows of its job.
+/// The state of a job, as far as its fence needs it.
 pub(super) struct JobState {
     /// The number that the ring will write back; 0 while the job is not on the ring.
     number: Atomic<u32>,
-    /// Somebody wants to be told. Written under the ring's lock.
+    /// A waiter or a callback wants to be told. Written under the ring's lock.
     wanted: Atomic<bool>,
     /// The job is over, and its fence about to be signalled. Written under the ring's lock.
     over: Atomic<bool>,
@@ -48,12 +48,12 @@ impl JobState {
         self.number.store(number, Release);
     }
 
-    /// Somebody wants to be told; false if it is too late for that. Under the ring's lock.
+    /// A waiter or a callback wants to be told; false if it is too late. Under the ring's lock.
     pub(super) fn want(&self) -> bool {
         !self.over.load(Relaxed) && !self.wanted.xchg(true, Relaxed)
     }
 
-    /// The job is over; true if somebody wants to be told. Under the ring's lock.
+    /// The job is over; true if a waiter or a callback wants to be told. Under the ring's lock.
     pub(super) fn end(&self) -> bool {
         self.over.store(true, Relaxed);
         self.wanted.load(Relaxed)
@@ -63,7 +63,7 @@ impl JobState {
     fn is_done(&self, ring: &Ring) -> bool {
         let mut number = self.number.load(Acquire);
         loop {
-            if number == 0 || !ring.memory().reached(number) {
+            if number == 0 || !ring.registers.memory().reached(number) {
                 return false;
             }
             // A reset may have taken the job back meanwhile, and what we have looked at be that
@@ -83,8 +83,8 @@ impl FenceContextOps for Ops {
     const ENABLE_SIGNALING: Option<PollOp<Self>> = Some(|fence| {
         let ring = &fence.context().data().ring;
         let enabled = ring.want(fence);
-        // What was done before the interrupt was enabled, that does not tell: neither of this job
-        // nor of those that it waits for.
+        // There is no interrupt for what was done before it was enabled: neither for this job nor
+        // for those that it waits for.
         #[cfg(not(fault = "recheck"))]
         if enabled {
             Ring::kick(ring);

@@ -24,7 +24,7 @@ impl FakeGpu {
             let mut state = ring.state.lock();
             // We want to be told as well, until the ring is empty.
             state.wanted += 1;
-            ring.write(reg::IRQ_ENABLE, 1);
+            ring.registers.write(reg::IRQ_ENABLE, 1);
             loop {
                 if ring.retire(&mut state) {
                     drop(state);
@@ -51,9 +51,9 @@ impl FakeGpu {
             }
             state.power = Power::On;
             // The hardware has forgotten everything.
-            ring.write(reg::ENGINE_RESET, 1);
+            ring.registers.write(reg::ENGINE_RESET, 1);
             if state.wanted > 0 || state.wants_room {
-                ring.write(reg::IRQ_ENABLE, 1);
+                ring.registers.write(reg::IRQ_ENABLE, 1);
             }
             drop(state);
             Ring::kick(ring);

@@ -65,7 +65,7 @@ impl Ring {
         let last = state.works == 0 && state.power == Power::Removed;
         let quiet = last.then(|| this.quiet.clone());
         drop(state);
-        // Who waits for this wants nobody else to have the ring.
+        // When the waiter wakes up, its reference to the ring is the last.
         drop(this);
         if let Some(quiet) = quiet {
             quiet.complete_all();
@@ -90,7 +90,7 @@ impl Ring {
             any = true;
         }
         if any {
-            this.write(reg::DOORBELL, 1);
+            this.registers.write(reg::DOORBELL, 1);
         }
     }
 
@@ -102,13 +102,13 @@ impl Ring {
             self.relax(state);
             return ready;
         }
-        self.write(reg::IRQ_ENABLE, 1);
-        // There may be room since we looked, of which nobody has told us.
+        self.registers.write(reg::IRQ_ENABLE, 1);
+        // There may be room since the last look, for which there was no interrupt.
         ready.filter(|_| self.has_room(state))
     }
 
     fn has_room(&self, state: &State) -> bool {
-        let used = state.tail.wrapping_sub(self.read(reg::HEAD));
+        let used = state.tail.wrapping_sub(self.registers.read(reg::HEAD));
         DWORDS - used >= JOB
     }
 
@@ -118,7 +118,7 @@ impl Ring {
         let mut tail = state.tail;
         let job = &mut state.jobs[at];
         for command in [job.job.command(), Command::Fence(number)] {
-            self.memory().put(tail, command);
+            self.registers.memory().put(tail, command);
             tail = tail.wrapping_add(Command::SIZE);
         }
         job.phase = Phase::Running(number);
@@ -126,7 +126,7 @@ impl Ring {
             fence.set_number(number);
         }
         state.tail = tail;
-        self.write(reg::TAIL, tail);
+        self.registers.write(reg::TAIL, tail);
     }
 
     /// Frees the jobs whose fences have signalled. Sleeps.

@@ -41,7 +41,7 @@ impl FakeGpu {
             ring.relax(&state);
             drop(state);
             ring.signal();
-            // If somebody else does that, at a suspend or another remove.
+            // Another thread may signal, at a suspend or another remove.
             let mut state = ring.state.lock();
             while state.signalling {
                 ring.progress.wait(&mut state);

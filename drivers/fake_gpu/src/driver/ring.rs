@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A ring: its lock, its registers, and the order in which its fences signal.
+//! A ring: its registers, its lock, and the order in which its fences signal.
 #![forbid(unsafe_code)]
 
 use super::{
-    irq::Rings,
+    irq::Registers,
     ops::JobState,
     state::{
         Power,
         State, //
     },
 };
-use crate::device::{
-    reg,
-    Device,
-    Mmio,
-    RingMemory, //
-};
+use crate::device::reg;
 use dma_fence::Signalling;
 use kernel::{
     new_condvar, new_delayed_work, new_spinlock_irq, new_work,
@@ -40,8 +35,7 @@ use kernel::{
 /// touched under it.
 #[pin_data]
 pub(super) struct Ring {
-    index: usize,
-    device: Arc<Device<Rings>>,
+    pub(super) registers: Registers,
     pub(super) watchdog: Option<Jiffies>,
     #[pin]
     pub(super) state: SpinLockIrq<State>,
@@ -57,15 +51,10 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new(
-        index: usize,
-        device: Arc<Device<Rings>>,
-        watchdog: Option<Jiffies>,
-    ) -> Result<Arc<Self>> {
+    pub(super) fn new(registers: Registers, watchdog: Option<Jiffies>) -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
-                index,
-                device,
+                registers,
                 watchdog,
                 state <- new_spinlock_irq!(State::new(), "Ring::state"),
                 progress <- new_condvar!("Ring::progress"),
@@ -75,18 +64,6 @@ impl Ring {
             }),
             GFP_KERNEL,
         )
-    }
-
-    pub(super) fn memory(&self) -> &RingMemory {
-        self.device.memory(self.index)
-    }
-
-    pub(super) fn read(&self, register: u32) -> u32 {
-        self.device.read32(reg::of(self.index, register))
-    }
-
-    pub(super) fn write(&self, register: u32, value: u32) {
-        self.device.write32(reg::of(self.index, register), value);
     }
 
     /// Takes the lock when there is room for one more job. May sleep before.
@@ -116,8 +93,8 @@ impl Ring {
         }
     }
 
-    /// Somebody wants to be told when this job is over; true if that has enabled the interrupt.
-    /// From any context.
+    /// A waiter or a callback is there for this job; true if that has enabled the interrupt. From
+    /// any context.
     pub(super) fn want(&self, job: &JobState) -> bool {
         let mut state = self.state.lock();
         if !job.want() {
@@ -125,37 +102,37 @@ impl Ring {
         }
         let enable = state.wanted == 0;
         state.wanted += 1;
-        self.write(reg::IRQ_ENABLE, 1);
+        self.registers.write(reg::IRQ_ENABLE, 1);
         enable
     }
 
-    /// Somebody is in a hurry. From any context.
+    /// A deadline is near: boosts the clock. From any context.
     pub(super) fn boost(&self) {
         let state = self.state.lock();
         if state.jobs.iter().any(|job| job.fence.is_some()) {
-            self.write(reg::CLOCK, reg::BOOST);
+            self.registers.write(reg::CLOCK, reg::BOOST);
         }
     }
 
-    /// Decides about what was written back, and switches off what nobody needs any more. True if
+    /// Decides about what was written back, and switches off what is no longer needed. True if
     /// anything was.
     pub(super) fn retire(&self, state: &mut State) -> bool {
-        let any = state.retire(self.memory());
+        let any = state.retire(self.registers.memory());
         self.relax(state);
         any
     }
 
-    /// Switches off what nobody needs any more.
+    /// Switches off what is no longer needed.
     pub(super) fn relax(&self, state: &State) {
         if state.wanted == 0 && !state.wants_room {
-            self.write(reg::IRQ_ENABLE, 0);
+            self.registers.write(reg::IRQ_ENABLE, 0);
         }
         if !state.jobs.iter().any(|job| job.fence.is_some()) {
-            self.write(reg::CLOCK, reg::NORMAL);
+            self.registers.write(reg::CLOCK, reg::NORMAL);
         }
     }
 
-    /// Signals the fences of all jobs that are over, in order. If somebody else does so already,
+    /// Signals the fences of all jobs that are over, in order. If another thread does so already,
     /// leaves it to that one. From any context; callbacks run here.
     pub(super) fn signal(&self) {
         let mut state = self.state.lock();

@@ -28,8 +28,7 @@ pub(super) enum Power {
 /// # Invariants
 ///
 /// `jobs` has those of one context in the order of their fences, of which it decides earlier ones
-/// no later. `wanted` is the number of jobs that are not over and whose end somebody wants to be
-/// told. There is always room in `jobs` for what is in it: nothing is allocated under the lock.
+/// no later. `wanted` is the number of jobs that are not over and have a waiter or a callback. There is always room in `jobs` for what is in it: nothing is allocated under the lock.
 pub(super) struct State {
     pub(super) power: Power,
     pub(super) jobs: KVec<Submitted>,
@@ -41,7 +40,7 @@ pub(super) struct State {
     pub(super) number: u32,
     /// The end of the commands.
     pub(super) tail: u32,
-    /// Somebody signals what is over.
+    /// A thread signals what is over.
     pub(super) signalling: bool,
     /// The watchdog is queued or runs.
     pub(super) watched: bool,
@@ -174,8 +173,8 @@ impl State {
         })
     }
 
-    /// Takes a job out whose fence has been signalled. While somebody signals it may be that one,
-    /// who needs the job to keep the timeline.
+    /// Takes a job out whose fence has been signalled. While a thread signals it may be that one,
+    /// whose timeline the job keeps.
     pub(super) fn take_finished(&mut self) -> Option<Submitted> {
         if self.signalling {
             return None;

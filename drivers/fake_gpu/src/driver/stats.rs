@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The books of the driver.
+//! The counters of the driver.
 #![forbid(unsafe_code)]
 
 use core::ops::Add;
 
-/// What has happened, counted.
+/// How often something has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Jobs that were submitted.
@@ -17,7 +17,7 @@ pub struct Stats {
     pub resets: u64,
     /// Interrupts that were handled for a ring.
     pub interrupts: u64,
-    /// Interrupts of which nobody knew the reason.
+    /// Interrupts without a reason.
     pub spurious: u64,
 }
 

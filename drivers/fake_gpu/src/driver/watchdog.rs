@@ -73,7 +73,7 @@ impl Ring {
 
     /// True if a busy ring has not moved for some time.
     fn seems_to_hang(&self, state: &mut State) -> bool {
-        let activity = self.read(reg::ACTIVITY);
+        let activity = self.registers.read(reg::ACTIVITY);
         if activity != state.activity || !state.is_busy() {
             state.activity = activity;
             state.idle_looks = 0;
@@ -84,13 +84,13 @@ impl Ring {
 
     /// True if the ring has not moved since we last looked, nor been reset.
     fn seems_stuck(&self, state: &State) -> bool {
-        self.read(reg::ACTIVITY) == state.activity && state.idle_looks > PATIENCE
+        self.registers.read(reg::ACTIVITY) == state.activity && state.idle_looks > PATIENCE
     }
 
     /// Resets the ring if it has stopped at something that it does not understand.
     pub(super) fn recover_fault(&self) {
-        let faulted = |ring: &Self, _: &State| ring.read(reg::FAULTED) == 1;
-        if self.read(reg::FAULTED) == 1 {
+        let faulted = |ring: &Self, _: &State| ring.registers.read(reg::FAULTED) == 1;
+        if self.registers.read(reg::FAULTED) == 1 {
             self.recover(EIO, faulted);
         }
     }
@@ -103,7 +103,7 @@ impl Ring {
         if !stuck(self, &state) {
             return;
         }
-        self.write(reg::ENGINE_RESET, 1);
+        self.registers.write(reg::ENGINE_RESET, 1);
         // It stands still now, so that this is the last that it has written back.
         #[cfg(not(fault = "reset"))]
         self.retire(&mut state);
