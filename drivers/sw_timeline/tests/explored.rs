@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The software timeline under many schedules.
 #![cfg(feature = "debug")]
+#![forbid(unsafe_code)]
 
 use dma_fence::{Fence, FenceCallback, FenceCallbackRegistration};
 use kernel::{
