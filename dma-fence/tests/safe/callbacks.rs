@@ -13,7 +13,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{Atomic, Relaxed},
-        rcu, Arc, Completion,
+        new_condvar, new_spinlock, rcu, Arc, Completion, CondVar, SpinLock,
     },
     testing::{expect_report, vcpu},
     time::Delta,
@@ -406,6 +406,29 @@ fn what_is_not_published_drops_its_data_once() -> Result {
     );
     assert_eq!(DROPPED.load(SeqCst), 1);
     Ok(())
+}
+
+/// Waits when it is called.
+struct Waits(Pin<KBox<CondVar>>, Pin<KBox<SpinLock<()>>>);
+
+impl FenceCallback for Waits {
+    fn on_signal(&mut self) {
+        let mut held = self.1.lock();
+        let _ = self.0.wait_interruptible_timeout(&mut held, 1);
+    }
+}
+
+#[test]
+fn waiting_for_a_condition_in_a_callback_is_reported() {
+    expect_report("callback-atomic", || {
+        let context = context(Plain).unwrap();
+        let issued = context.new_fence_allocation(()).unwrap().new_fence();
+        let condition = KBox::pin_init(new_condvar!(), GFP_KERNEL).unwrap();
+        let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL).unwrap();
+        let registration = register(issued.as_fence(), Waits(condition, lock));
+        issued.signal(Ok(()));
+        drop(registration);
+    });
 }
 
 #[test]

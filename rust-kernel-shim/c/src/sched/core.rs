@@ -6,7 +6,7 @@
 
 use crate::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use crate::{
-    jiffies, log,
+    jiffies, log, may_sleep,
     workqueue::{wq_worker_running, wq_worker_sleeping},
     KERN_ERR, TICK_NSEC,
 };
@@ -91,11 +91,17 @@ pub unsafe fn send_sig(_sig: c_int, t: *mut task_struct, _priv: c_int) -> c_int 
     0
 }
 
-/// A debug kernel says so if a task sleeps where it must not.
+/// A debug kernel says so if a task sleeps where it must not, even if what it calls in order to
+/// sleep has not said that it may.
+#[track_caller]
 fn schedule_debug() {
-    if cfg!(feature = "debug") && cpu::with(cpu::Cpu::in_atomic) {
-        let pid = task::current().pid;
-        log!(KERN_ERR, "BUG: scheduling while atomic: {pid}\n");
+    #[cfg(feature = "debug")]
+    {
+        crate::rcu_no_sleep(core::panic::Location::caller());
+        if cpu::with(cpu::Cpu::in_atomic) {
+            let pid = task::current().pid;
+            log!(KERN_ERR, "BUG: scheduling while atomic: {pid}\n");
+        }
     }
 }
 
@@ -111,6 +117,7 @@ fn sleep(ns: Option<u128>) {
 }
 
 /// Sleeps until woken; returns at once if the state is [`TASK_RUNNING`].
+#[track_caller]
 pub unsafe fn schedule() {
     schedule_debug();
     sleep(None);
@@ -118,6 +125,7 @@ pub unsafe fn schedule() {
 
 /// Sleeps until woken, or until `timeout` jiffies have passed. Returns the jiffies that are
 /// left: 0 if none, and [`MAX_SCHEDULE_TIMEOUT`] if that was asked for.
+#[track_caller]
 pub unsafe fn schedule_timeout(timeout: c_long) -> c_long {
     schedule_debug();
     if timeout == MAX_SCHEDULE_TIMEOUT {
@@ -166,7 +174,9 @@ pub unsafe fn kthread_create(
 /// # Safety
 ///
 /// `t` is valid during the call: the caller has a reference, or the thread ends only when asked.
+#[track_caller]
 pub unsafe fn kthread_stop(t: *mut task_struct) -> c_int {
+    may_sleep();
     // SAFETY: `t` is valid: the caller's guarantee. The reference keeps it so to the end of the call.
     unsafe {
         get_task_struct(t);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A sleep where there must be none is reported, whatever it is that sleeps.
+#![cfg(feature = "debug")]
+#![forbid(unsafe_code)]
+
+use kernel::{
+    new_condvar, new_spinlock,
+    prelude::*,
+    sync::{rcu, CondVar, SpinLock},
+    testing::{console, report::reports_of},
+};
+
+#[pin_data]
+struct Shared {
+    #[pin]
+    changed: CondVar,
+    #[pin]
+    held: SpinLock<()>,
+    #[pin]
+    spin: SpinLock<()>,
+}
+
+fn shared() -> Pin<KBox<Shared>> {
+    let shared = pin_init!(Shared {
+        changed <- new_condvar!(),
+        held <- new_spinlock!(()),
+        spin <- new_spinlock!(()),
+    });
+    KBox::pin_init(shared, GFP_KERNEL).unwrap()
+}
+
+#[test]
+fn waiting_in_a_section_is_reported() {
+    let line = line!() + 5;
+    let (reports, end) = reports_of(|| {
+        let shared = shared();
+        let mut held = shared.held.lock();
+        let _section = rcu::read_lock();
+        let _ = shared.changed.wait_interruptible_timeout(&mut held, 1);
+    });
+    assert_eq!(end, Ok(()));
+    let [report] = &reports[..] else {
+        panic!("{reports:?}");
+    };
+    assert_eq!(report.rule, "rcu-no-sleep");
+    let at = format!("it sleeps at rust-kernel-shim/tests/sleeping.rs:{line}\n");
+    assert!(report.text.contains(&at), "{}", report.text);
+}
+
+#[test]
+fn waiting_under_a_spinlock_is_reported() {
+    let said = || {
+        let mut said = 0;
+        console::for_each_line(|line| {
+            said += usize::from(line.contains("scheduling while atomic"))
+        });
+        said
+    };
+    let before = said();
+    let (_, end) = reports_of(|| {
+        let shared = shared();
+        let mut held = shared.held.lock();
+        let _spinning = shared.spin.lock();
+        let _ = shared.changed.wait_interruptible_timeout(&mut held, 1);
+    });
+    assert_eq!(end, Ok(()));
+    assert_eq!(said() - before, 1);
+}
