@@ -42,7 +42,8 @@ files() {
 		cd "$root"
 		# A clone that another user owns is none to git, nor is an unpacked archive.
 		if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$root" ]; then
-			git ls-files -z --cached --others --exclude-standard | while IFS= read -rd '' file; do
+			# A file with conflicts is listed more than once.
+			git ls-files -z --cached --others --exclude-standard | sort -zu | while IFS= read -rd '' file; do
 				[ ! -f "$file" ] || printf '%s\0' "$file"
 			done
 		else
