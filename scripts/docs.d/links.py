@@ -70,7 +70,7 @@ def links(file):
 def check(target, root):
     """The number of links, and a line for each that is wrong."""
     # Above the crates stand rustdoc's own pages: its settings, its help.
-    pages = sorted(page for room in ("book", "doc/*") for page in target.glob(f"{room}/**/*.html"))
+    pages = sorted(page for part in ("book", "doc/*") for page in target.glob(f"{part}/**/*.html"))
     # Between the two lie the links that neither Sphinx nor rustdoc checks.
     across = dict.fromkeys(("book", "doc"), 0)
     count, found = 0, []
@@ -84,9 +84,9 @@ def check(target, root):
             what = wrong(file, link)
             if what:
                 found.append(f"{file.relative_to(base)}: {link}: {what}")
-            for room, other in ("book", "/doc/"), ("doc", "/book/"):
-                across[room] += target / room in file.parents and other in link and link.startswith("../")
-    found += [f"no link leads from {room} to the other" for room in across if not across[room]]
+            for part, other in ("book", "/doc/"), ("doc", "/book/"):
+                across[part] += target / part in file.parents and other in link and link.startswith("../")
+    found += [f"no link leads from {part} to the other" for part in across if not across[part]]
     return count, found
 
 
@@ -132,7 +132,7 @@ def self_test():
 
 def main(target):
     target = pathlib.Path(target).resolve()
-    missing = [room for room in ("book", "doc") if not (target / room / "index.html").exists()]
+    missing = [part for part in ("book", "doc") if not (target / part / "index.html").exists()]
     # rustdoc makes no page above its crates.
     if "book" in missing or not any((target / "doc").glob("*/index.html")):
         print(f"links.py: {target}: expected a book and a reference")
