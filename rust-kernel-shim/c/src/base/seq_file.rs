@@ -74,9 +74,3 @@ pub unsafe fn seq_vprintf(seq: *mut seq_file, args: fmt::Arguments<'_>) {
     // An overflow is kept in the file itself.
     let _ = fmt::write(&mut Out(seq), args);
 }
-
-/// True if not everything fitted.
-pub unsafe fn seq_has_overflowed(seq: *const seq_file) -> bool {
-    // SAFETY: `seq` is valid: the caller's guarantee.
-    unsafe { (*seq).count == (*seq).size }
-}

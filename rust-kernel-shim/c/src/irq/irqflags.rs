@@ -156,7 +156,3 @@ fn check_sleep(at: &'static Location<'static>, file: &str, line: u32) {
         );
     }
 }
-
-/// A point at which another task may run; nothing to do here.
-#[inline]
-pub unsafe fn might_resched() {}

@@ -9,7 +9,7 @@ use crate::{
     lock_class_key, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t, task_struct,
     wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING,
 };
-use core::ptr::{addr_of, addr_of_mut, null, null_mut};
+use core::ptr::{addr_of_mut, null, null_mut};
 use machine::task;
 
 /// Tasks that wait for something.
@@ -76,18 +76,8 @@ pub unsafe fn prepare_to_wait(
     entry: *mut wait_queue_entry,
     state: c_uint,
 ) {
-    // Those that every wake-up wakes come first, for it stops at the last one that it may wake.
-    // SAFETY: Both are initialised, and `entry` is the caller's: its guarantee. The list is changed
-    // under its lock.
-    unsafe {
-        let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
-        (*entry).flags &= !WQ_FLAG_EXCLUSIVE;
-        if list_empty(addr_of!((*entry).entry)) {
-            list_add(addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
-        }
-        task::current().set_state(state);
-        spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
-    }
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { prepare(wq, entry, state, 0) };
 }
 
 /// As [`prepare_to_wait`], in the order of arrival; a wake-up wakes only as many of these as it
@@ -101,20 +91,36 @@ pub unsafe fn prepare_to_wait_exclusive(
     entry: *mut wait_queue_entry,
     state: c_uint,
 ) -> bool {
-    let mut first = false;
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { prepare(wq, entry, state, WQ_FLAG_EXCLUSIVE) }
+}
+
+/// # Safety
+///
+/// As [`prepare_to_wait`].
+unsafe fn prepare(
+    wq: *mut wait_queue_head,
+    entry: *mut wait_queue_entry,
+    state: c_uint,
+    flag: c_uint,
+) -> bool {
     // SAFETY: Both are initialised, and `entry` is the caller's: its guarantee. The list is changed
     // under its lock.
     unsafe {
+        let (link, head) = (addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
-        (*entry).flags |= WQ_FLAG_EXCLUSIVE;
-        if list_empty(addr_of!((*entry).entry)) {
-            first = list_empty(addr_of!((*wq).head));
-            list_add_tail(addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
+        (*entry).flags = (*entry).flags & !WQ_FLAG_EXCLUSIVE | flag;
+        let first = list_empty(link) && list_empty(head);
+        // Those that every wake-up wakes come first, for it stops at the last one that it may wake.
+        match list_empty(link) {
+            true if flag == 0 => list_add(link, head),
+            true => list_add_tail(link, head),
+            false => {}
         }
         task::current().set_state(state);
         spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
+        first
     }
-    first
 }
 
 /// Takes `entry` off the queue and makes the task runnable again.

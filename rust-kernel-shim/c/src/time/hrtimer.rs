@@ -241,16 +241,3 @@ pub unsafe fn hrtimer_get_expires(timer: *const hrtimer) -> ktime_t {
     // SAFETY: `timer` is initialised: the caller's guarantee.
     unsafe { &(*timer).expires }.load(Relaxed)
 }
-
-/// The time by the timer's clock. From any context.
-pub unsafe fn hrtimer_cb_get_time(timer: *const hrtimer) -> ktime_t {
-    // SAFETY: `timer` is initialised: the caller's guarantee. Its clock never changes.
-    unsafe { &*timer }.now()
-}
-
-/// True while the timer is to come or its function is running. From any context.
-pub unsafe fn hrtimer_active(timer: *const hrtimer) -> bool {
-    let mut lock = queue::lock();
-    // SAFETY: `timer` is initialised: the caller's guarantee. The lock is held.
-    unsafe { queue::queued(timer) || lock.caller_of(timer).is_some() }
-}

@@ -207,9 +207,3 @@ pub unsafe fn tracepoint_probe_unregister(
     }
     0
 }
-
-/// True if there is a listener.
-#[inline(always)]
-pub unsafe fn tracepoint_enabled(tp: &tracepoint) -> bool {
-    tp.enabled()
-}

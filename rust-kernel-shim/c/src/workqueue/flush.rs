@@ -86,16 +86,7 @@ pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
     });
 }
 
-/// As [`__flush_workqueue`].
-///
-/// # Safety
-///
-/// As [`__flush_workqueue`].
-#[track_caller]
-pub unsafe fn flush_workqueue(wq: *mut workqueue_struct) {
-    // SAFETY: The caller's guarantees are the same.
-    unsafe { __flush_workqueue(wq) }
-}
+pub use __flush_workqueue as flush_workqueue;
 
 /// Waits until the queue is empty, whatever is queued meanwhile. Sleeps.
 ///
