@@ -5,7 +5,7 @@ use crate::{
     fence::Fence,
     name::{valid, Kind, MAX_NAMES, SHAPE},
     number,
-    outcome::{quote, refuse, refused, Refused},
+    outcome::{limit, quote, refuse, refused, Refused},
     session::{Place, Session},
     statement::Statement,
     world::{
@@ -121,18 +121,14 @@ impl<'a> Call<'a> {
                 "{noun} {name} exists: expected a name of no other {noun}"
             );
         }
-        if names.room() == 0 {
-            refuse!(index, "too many names: expected at most {MAX_NAMES}");
-        }
+        limit(index, "names", names.len(), MAX_NAMES)?;
         Ok(name)
     }
 
-    /// A name for a new fence, for which there must be room.
+    /// A name for a new fence, which must not be one too many.
     pub(crate) fn new_fence_name(&self, index: usize) -> Result<&'a str, Refused> {
         let name = self.new_name(Kind::Fence, index)?;
-        if self.world().fences.len() >= MAX_FENCES {
-            refuse!(index, "too many fences: expected at most {MAX_FENCES}");
-        }
+        limit(index, "fences", self.world().fences.len(), MAX_FENCES)?;
         Ok(name)
     }
 
@@ -239,12 +235,7 @@ impl<'a> Call<'a> {
         let name = self.new_name(Kind::Callback, index)?;
         let mut world = self.world();
         let place = world.callbacks.len();
-        if place >= MAX_CALLBACKS {
-            refuse!(
-                index,
-                "too many callbacks: expected at most {MAX_CALLBACKS}"
-            );
-        }
+        limit(index, "callbacks", place, MAX_CALLBACKS)?;
         world.callbacks.push(CallbackObject::new(place, name));
         world.names.add(Kind::Callback, name, place);
         Ok(place)

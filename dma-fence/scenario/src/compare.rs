@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Comparison of transcripts.
 
-use similar::{capture_diff_slices, group_diff_ops, Algorithm, ChangeTag, DiffOp};
+use similar::{capture_diff_slices, group_diff_ops, Algorithm, DiffOp, DiffTag};
 use std::fmt::Write;
 
 /// How many equal lines a difference is shown with.
@@ -67,10 +67,7 @@ fn known(line: &[u8]) -> &[u8] {
         rest = parts.next().unwrap_or_default();
     }
     match rest {
-        [b'?'] | [b'?', b' ' | b'\n' | b'\r', ..] => {
-            let cut = line.len() - rest.len() + 1;
-            line.get(..cut).unwrap_or(line)
-        }
+        [b'?'] | [b'?', b' ' | b'\n' | b'\r', ..] => &line[..line.len() - rest.len() + 1],
         _ => line,
     }
 }
@@ -95,24 +92,18 @@ fn show(diff: &mut String, hunk: &[DiffOp], old: &[&[u8]], new: &[&[u8]]) {
     for op in hunk {
         let (tag, old_range, new_range) = op.as_tag_tuple();
         // What is equal is shown as it is now, with its refusals' text.
-        if tag == similar::DiffTag::Equal {
-            put(diff, ChangeTag::Equal, new.get(new_range));
-        } else {
-            put(diff, ChangeTag::Delete, old.get(old_range));
-            put(diff, ChangeTag::Insert, new.get(new_range));
-        }
-    }
-}
-
-fn put(diff: &mut String, tag: ChangeTag, lines: Option<&[&[u8]]>) {
-    for line in lines.unwrap_or_default() {
-        let (text, end) = match line.strip_suffix(b"\n") {
-            Some(text) => (text, ""),
-            None => (*line, "\n\\ No newline at end of file"),
+        let (deleted, sign) = match tag {
+            DiffTag::Equal => (&[][..], ' '),
+            _ => (&old[old_range], '+'),
         };
-        let text = String::from_utf8_lossy(text);
-        // Writing to a string cannot fail.
-        let _ = writeln!(diff, "{tag}{text}{end}");
+        let deleted = deleted.iter().map(|line| ('-', line));
+        for (sign, line) in deleted.chain(new[new_range].iter().map(|line| (sign, line))) {
+            let (text, end) = match line.strip_suffix(b"\n") {
+                Some(text) => (text, ""),
+                None => (*line, "\n\\ No newline at end of file"),
+            };
+            let _ = writeln!(diff, "{sign}{}{end}", String::from_utf8_lossy(text));
+        }
     }
 }
 

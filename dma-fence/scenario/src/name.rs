@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-/// How many names a scenario may give.
+/// How many names a scenario may have.
 pub(crate) const MAX_NAMES: usize = 384;
 
 /// The longest name, in bytes.
@@ -49,7 +49,7 @@ pub(crate) fn valid(word: &[u8]) -> Option<&str> {
     fits.then(|| std::str::from_utf8(word).ok()).flatten()
 }
 
-/// Every name given so far. A name keeps its object until the scenario ends.
+/// All names so far. A name keeps its object until the scenario ends.
 #[derive(Debug, Default)]
 pub(crate) struct Names([HashMap<String, usize>; 5]);
 
@@ -59,14 +59,14 @@ impl Names {
         self.0[kind as usize].get(name).copied()
     }
 
-    /// Gives a name, which the caller knows to be free.
+    /// Adds a name, which the caller knows to be free.
     pub(crate) fn add(&mut self, kind: Kind, name: &str, place: usize) {
         self.0[kind as usize].insert(name.to_owned(), place);
     }
 
-    /// How many more names can be given.
-    pub(crate) fn room(&self) -> usize {
-        MAX_NAMES.saturating_sub(self.0.iter().map(HashMap::len).sum())
+    /// How many names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(HashMap::len).sum()
     }
 
     /// The names of a kind, in no order.
@@ -107,6 +107,6 @@ mod tests {
         assert_eq!(names.find(Kind::Fence, "a"), Some(1));
         assert_eq!(names.find(Kind::Lock, "a"), Some(2));
         assert_eq!(names.find(Kind::Thread, "a"), None);
-        assert_eq!(names.room(), MAX_NAMES - 2);
+        assert_eq!(names.len(), 2);
     }
 }

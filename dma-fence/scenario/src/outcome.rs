@@ -57,11 +57,6 @@ impl Answer {
             text: rest.into(),
         })
     }
-
-    /// A list.
-    pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> Outcome {
-        Self::text(list(items))
-    }
 }
 
 /// A list as a transcript has it: `[a b c]`.
@@ -86,6 +81,14 @@ macro_rules! refuse {
     };
 }
 pub(crate) use {refuse, refused};
+
+/// Refuses one thing more than `most`.
+pub(crate) fn limit(word: usize, what: &str, made: usize, most: usize) -> Result<(), Refused> {
+    if made >= most {
+        refuse!(word, "too many {what}: expected at most {most}");
+    }
+    Ok(())
+}
 
 /// A word of the scenario in a message: any bytes, made printable and short.
 pub(crate) fn quote(word: &[u8]) -> String {

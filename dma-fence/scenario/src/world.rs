@@ -3,16 +3,15 @@
 
 pub(crate) mod callback;
 pub(crate) mod fence;
-pub(crate) mod lock;
 pub(crate) mod recorder;
 pub(crate) mod thread;
 
 use crate::{name::Names, outcome::suggestion};
 use callback::CallbackObject;
 use fence::Fences;
-use lock::LockObject;
+use kernel::bindings::spinlock_t;
 use recorder::Recorder;
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 use thread::ThreadObject;
 
 /// The state of one replay. Tables only grow, so that a place in one stays what it is.
@@ -24,7 +23,8 @@ pub(crate) struct World {
     pub(crate) contexts: Vec<u64>,
     pub(crate) fences: Fences,
     pub(crate) callbacks: Vec<CallbackObject>,
-    pub(crate) locks: Vec<LockObject>,
+    /// Spinlocks that fences share; they live as long as the replay.
+    pub(crate) locks: Vec<Arc<spinlock_t>>,
     pub(crate) threads: Vec<ThreadObject>,
     pub(crate) refusals: Vec<Refusal>,
     /// Fences initialised and not destroyed, by the trace events.

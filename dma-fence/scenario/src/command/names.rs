@@ -42,8 +42,8 @@ pub(crate) const COMMANDS: &[Command] = &[
         Answer::text(call.name_at(later))
     }),
     nested("set_deadline", (2, 2), "FENCE NANOSECONDS", |call| {
-        let deadline = call.time(2)?;
         let fence = call.lockable_unless_signaled(1)?;
+        let deadline = call.time(2)?;
         // SAFETY: The fence is valid, and its lock is free or it is signalled.
         unsafe { c::dma_fence_set_deadline(fence.as_ptr(), deadline) };
         Answer::ok()

@@ -4,17 +4,18 @@
 use super::{keeps, nested, top, Command, ANY};
 use crate::{
     call::Call,
-    name::{valid, Kind, SHAPE},
+    name::{valid, Kind, MAX_NAMES, SHAPE},
     ops::{self, Recipe},
-    outcome::{list, quote, refuse, refused, Answer, Outcome, Refused},
+    outcome::{limit, list, quote, refuse, refused, Answer, Outcome, Refused},
     session::Place,
     world::{
         callback::MAX_ACTIONS,
         fence::{FenceKind, Script},
-        lock::{LockObject, MAX_LOCKS},
     },
 };
 use ::dma_fence::bindings as c;
+use kernel::bindings::spinlock_t;
+use std::sync::Arc;
 
 pub(crate) const COMMANDS: &[Command] = &[
     top("context", (0, ANY), "NEW...", context),
@@ -40,9 +41,9 @@ fn context(call: &Call<'_>) -> Outcome {
         }
         names.push(name);
     }
-    let room = call.world().names.room();
-    if names.len() > room {
-        refuse!(room + 1, "too many names: expected at most {room} more");
+    let left = MAX_NAMES - call.world().names.len();
+    if names.len() > left {
+        refuse!(left + 1, "too many names: expected at most {left} more");
     }
     // At most as many as there are words, so the number fits.
     // SAFETY: Any number of contexts may be asked for.
@@ -58,14 +59,12 @@ fn context(call: &Call<'_>) -> Outcome {
 }
 
 fn lock(call: &Call<'_>) -> Outcome {
+    const MAX_LOCKS: usize = 8;
     let name = call.new_name(Kind::Lock, 1)?;
-    let place = call.world().locks.len();
-    if place >= MAX_LOCKS {
-        refuse!(1, "too many locks: expected at most {MAX_LOCKS}");
-    }
-    let lock = LockObject::new();
     let mut world = call.world();
-    world.locks.push(lock);
+    let place = world.locks.len();
+    limit(1, "locks", place, MAX_LOCKS)?;
+    world.locks.push(Arc::new(spinlock_t::new()));
     world.names.add(Kind::Lock, name, place);
     Answer::ok()
 }
@@ -121,7 +120,7 @@ fn option<'a>(
         (b"timeline", Some(value)) => recipe.timeline = name_value(value, index)?,
         (b"lock", Some(value)) => {
             let place = call.named_word(Kind::Lock, index, value)?;
-            recipe.lock = call.world().locks[place].as_ptr();
+            recipe.lock = Arc::as_ptr(&call.world().locks[place]).cast_mut();
         }
         (b"enable_signaling", value) => {
             recipe.ops |= ops::ENABLE_SIGNALING;
@@ -226,13 +225,8 @@ fn callback(call: &Call<'_>) -> Outcome {
     let place = call.callback(1)?;
     let callback = &mut call.world().callbacks[place];
     if call.len() > 2 {
-        if callback.actions.len() >= MAX_ACTIONS {
-            refuse!(
-                2,
-                "too many commands in callback {}: expected at most {MAX_ACTIONS}",
-                callback.name
-            );
-        }
+        let what = format!("commands in callback {}", callback.name);
+        limit(2, &what, callback.actions.len(), MAX_ACTIONS)?;
         callback.actions.push(call.statement.tail(2));
     }
     Answer::ok()

@@ -5,7 +5,7 @@ use super::{nested, Command};
 use crate::{
     call::Call,
     fence::{Fence, FLAG_NAMES},
-    outcome::{refuse, Answer, Outcome, Refused},
+    outcome::{list, refuse, Answer, Outcome, Refused},
     world::fence::FenceKind,
 };
 use ::dma_fence::bindings as c;
@@ -24,7 +24,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         let flags = call.peek(1)?.flags();
         let names = FLAG_NAMES.into_iter().enumerate();
         let names = names.filter(|(bit, _)| flags & (1 << bit) != 0);
-        Answer::list(&names.map(|(_, name)| name).collect::<Vec<_>>())
+        Answer::text(list(&names.map(|(_, name)| name).collect::<Vec<_>>()))
     }),
     nested("ops", (1, 1), "FENCE", |call| {
         let attached = call.peek(1)?.has_ops();

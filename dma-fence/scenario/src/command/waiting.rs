@@ -7,7 +7,7 @@ use crate::{
     fence::Fence,
     name::Kind,
     number,
-    outcome::{refuse, refused, Answer, Outcome, Refused},
+    outcome::{limit, refuse, refused, Answer, Outcome, Refused},
     session::Place,
     thread,
     world::{
@@ -170,9 +170,7 @@ fn wait_any_timeout(call: &Call<'_>) -> Outcome {
 fn thread(call: &Call<'_>) -> Outcome {
     let name = call.new_name(Kind::Thread, 1)?;
     let place = call.world().threads.len();
-    if place >= MAX_THREADS {
-        refuse!(1, "too many threads: expected at most {MAX_THREADS}");
-    }
+    limit(1, "threads", place, MAX_THREADS)?;
     let Some(thread) = thread::create(call.session, name, call.statement.tail(2)) else {
         call.world().no_thread = true;
         refuse!(

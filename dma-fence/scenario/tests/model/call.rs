@@ -4,7 +4,7 @@
 use super::{
     fault::Fault,
     fence::{show, Entry, Fence, CLOCK},
-    wait::{Kind, Sleep, Task, MAIN},
+    wait::{Kind, Task, Wait, FOREVER, MAIN},
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -71,7 +71,8 @@ pub(crate) struct Model<'a> {
     pub(crate) held: Vec<Result<&'a str, usize>>,
     /// Jiffies that have passed.
     pub(crate) now: i64,
-    pub(crate) sleeping: HashMap<Task, Sleep>,
+    /// Since when a task sleeps, and in which wait.
+    pub(crate) sleeping: HashMap<Task, (i64, Wait)>,
     /// Tasks that were woken, the first first.
     pub(crate) runnable: VecDeque<Task>,
     /// When a task wakes by itself, in the order in which that was asked for.
@@ -116,7 +117,7 @@ fn unsigned(word: &str) -> u64 {
     number.expect("the generator writes numbers")
 }
 
-fn signed(word: &str) -> i64 {
+pub(crate) fn signed(word: &str) -> i64 {
     match word {
         "-EIO" => -5,
         "-ETIME" => -62,
@@ -199,14 +200,11 @@ impl<'a> Model<'a> {
         require(self.fences[f].signaled || !self.lock_held(f))
     }
 
-    fn add_fence(&mut self, name: &'a str, fence: Fence<'a>) -> usize {
+    fn add_fence(&mut self, name: &'a str, mut fence: Fence<'a>) -> usize {
         let f = self.fences.len();
         self.names.insert(name, f);
-        self.fences.push(Fence {
-            name,
-            held: 1,
-            ..fence
-        });
+        (fence.name, fence.held) = (name, 1);
+        self.fences.push(fence);
         f
     }
 
@@ -246,20 +244,10 @@ impl<'a> Model<'a> {
             ["get_stub", name] => {
                 require(!self.names.contains_key(name))?;
                 let Some(f) = self.shared else {
-                    let stub = Fence::stub();
-                    let stub = Fence {
-                        refs: 2,
-                        signaled: true,
-                        timestamp: Some(CLOCK),
-                        ..stub
-                    };
-                    self.shared = Some(self.add_fence(
-                        name,
-                        Fence {
-                            attached: false,
-                            ..stub
-                        },
-                    ));
+                    let mut stub = Fence::stub();
+                    (stub.refs, stub.signaled, stub.attached) = (2, true, false);
+                    stub.timestamp = Some(CLOCK);
+                    self.shared = Some(self.add_fence(name, stub));
                     return value("stub");
                 };
                 self.names.insert(name, f);
@@ -297,13 +285,19 @@ impl<'a> Model<'a> {
                 value("-EINVAL")
             }
             ["wait_any_timeout", timeout, ref fences @ ..] => {
-                let intr = fences.last() == Some(&"intr");
+                let (intr, timeout) = (fences.last() == Some(&"intr"), signed(timeout));
                 let fences = fences.iter().filter(|&&f| f != "intr");
                 let fences: Vec<_> = fences.map(|f| self.fence(f)).collect::<Result<_, _>>()?;
-                let ends = |f: &usize| self.fences[*f].signaled || self.will_refuse(*f);
-                let ends = fences.is_empty() || fences.iter().any(ends);
-                self.may_sleep(place, signed(timeout), ends)?;
-                self.wait_any(place, fences, intr, signed(timeout))
+                let ends = fences.is_empty() || fences.iter().any(|&f| self.ends(f));
+                self.may_sleep(place, timeout, ends)?;
+                let kind = Kind::Any;
+                self.wait(Wait {
+                    kind,
+                    place,
+                    fences,
+                    intr,
+                    timeout,
+                })
             }
             [command, name, ref more @ ..] => {
                 let peeks = "refs flags ops error seqno context_of lock_held test_signaled_flag";
@@ -419,23 +413,30 @@ impl<'a> Model<'a> {
                 self.lockable_unless_signaled(f)?;
                 self.set_deadline(f, unsigned(word));
             }
-            "wait" => {
-                require(place != Place::Top || self.fences[f].signaled)?;
-                return self.wait_timeout(place, f, Kind::Wait, word == "intr", i64::MAX);
-            }
-            "wait_timeout" | "default_wait" => {
-                let (timeout, intr) = (signed(word), more.len() > 1);
-                let signaled = self.fences[f].signaled;
-                if command == "default_wait" {
-                    self.may_sleep(place, timeout, signaled)?;
-                    return self.default_wait(place, f, Kind::Default, intr, timeout);
-                }
-                let fixed = self.fences[f]
-                    .option("wait")
-                    .is_some_and(|value| !value.is_empty());
-                let ends = signaled || fixed || self.will_refuse(f);
+            "wait" | "wait_timeout" | "default_wait" => {
+                let Fence { signaled, .. } = self.fences[f];
+                let (kind, ends) = match command {
+                    "wait" => (Kind::Wait, signaled),
+                    "default_wait" => (Kind::Default, signaled),
+                    _ => {
+                        let fixed = self.fences[f].option("wait").unwrap_or_default();
+                        (Kind::Timeout, self.ends(f) || !fixed.is_empty())
+                    }
+                };
+                let timeout = if kind == Kind::Wait {
+                    FOREVER
+                } else {
+                    signed(word)
+                };
                 self.may_sleep(place, timeout, ends)?;
-                return self.wait_timeout(place, f, Kind::Timeout, intr, timeout);
+                let (fences, intr) = (vec![f], more.last() == Some(&"intr"));
+                return self.wait(Wait {
+                    kind,
+                    place,
+                    fences,
+                    intr,
+                    timeout,
+                });
             }
             _ => return Err(Stop::Refused),
         }
@@ -451,9 +452,10 @@ impl<'a> Model<'a> {
         ok()
     }
 
-    /// Will the fence refuse when it is enabled now, and so be signalled?
-    fn will_refuse(&self, f: usize) -> bool {
-        !self.fences[f].enabled && self.fences[f].refuses()
+    /// Is the fence signalled, or will it be when it is enabled now?
+    fn ends(&self, f: usize) -> bool {
+        let fence = &self.fences[f];
+        fence.signaled || (!fence.enabled && fence.refuses())
     }
 
     /// Refuses a wait at top that would never end.

@@ -2,7 +2,7 @@
 //! The model's fences.
 
 use super::{
-    call::{Model, Place},
+    call::{signed, Model, Place},
     fault::Fault,
     wait::Task,
 };
@@ -197,10 +197,9 @@ impl<'a> Model<'a> {
 
     /// Sets the error that an option says.
     fn set_error_of(&mut self, f: usize, option: &str) {
-        match self.fences[f].option(option) {
-            Some("-EIO") => self.set_error(f, -5),
-            Some("-ETIME") => self.set_error(f, -62),
-            _ => (),
+        let value = self.fences[f].option(option).unwrap_or_default();
+        if value.starts_with('-') {
+            self.set_error(f, signed(value));
         }
     }
 

@@ -7,7 +7,7 @@
 //! task is among those that sleep: between commands it never is.
 
 use super::{
-    call::{Answer, Model, Place, Stop},
+    call::{signed, Answer, Model, Place, Stop},
     fault::Fault,
     fence::{show, Entry},
 };
@@ -17,11 +17,11 @@ pub(crate) type Task = usize;
 pub(crate) const MAIN: Task = 0;
 
 /// A timeout that never runs out.
-const FOREVER: i64 = i64::MAX;
+pub(crate) const FOREVER: i64 = i64::MAX;
 
 const ERESTARTSYS: i64 = -512;
 
-/// What waits.
+/// Which call waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Wait,
@@ -30,34 +30,37 @@ pub(crate) enum Kind {
     Any,
 }
 
-/// A task that sleeps.
-#[derive(Clone)]
-pub(crate) struct Sleep {
-    kind: Kind,
-    place: Place,
-    /// On which of these it is queued: all, or the one that it waits for.
-    fences: Vec<usize>,
-    intr: bool,
-    timeout: i64,
-    since: i64,
+/// A wait, as long as it lasts.
+pub(crate) struct Wait {
+    pub(crate) kind: Kind,
+    pub(crate) place: Place,
+    /// The one that it waits for, or any of these.
+    pub(crate) fences: Vec<usize>,
+    pub(crate) intr: bool,
+    pub(crate) timeout: i64,
 }
 
-fn task(place: Place) -> Task {
-    match place {
-        Place::Thread(task) => task,
-        Place::Top | Place::Callback => MAIN,
+impl Wait {
+    fn task(&self) -> Task {
+        match self.place {
+            Place::Thread(task) => task,
+            Place::Top | Place::Callback => MAIN,
+        }
     }
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn wait_timeout(
-        &mut self,
-        place: Place,
-        f: usize,
-        kind: Kind,
-        intr: bool,
-        timeout: i64,
-    ) -> Answer {
+    pub(crate) fn wait(&mut self, wait: Wait) -> Answer {
+        match wait.kind {
+            Kind::Any => self.wait_any(wait),
+            Kind::Default => self.default_wait(wait),
+            Kind::Wait | Kind::Timeout => self.wait_timeout(wait),
+        }
+    }
+
+    fn wait_timeout(&mut self, wait: Wait) -> Answer {
+        let Wait { intr, timeout, .. } = wait;
+        let f = wait.fences[0];
         if timeout < 0 {
             self.warn();
             return Ok("-EINVAL".to_owned());
@@ -67,121 +70,94 @@ impl<'a> Model<'a> {
         }
         self.locked(f, |model| model.enable_locked(f));
         self.trace("wait_start", f);
-        if let Some(value) = self.fences[f].option("wait") {
-            let intr = if intr { " intr" } else { "" };
-            match timeout {
-                FOREVER => self.op("wait", f, format_args!(" max{intr}")),
-                _ => self.op("wait", f, format_args!(" {timeout}{intr}")),
-            }
-            match value {
-                "" => (),
-                "-EINTR" => return self.end_wait(place, kind, &[f], -4),
-                value => return self.end_wait(place, kind, &[f], value.parse().unwrap()),
-            }
+        let Some(value) = self.fences[f].option("wait") else {
+            return self.default_wait(wait);
+        };
+        let intr = if intr { " intr" } else { "" };
+        match timeout {
+            FOREVER => self.op("wait", f, format_args!(" max{intr}")),
+            _ => self.op("wait", f, format_args!(" {timeout}{intr}")),
         }
-        self.default_wait(place, f, kind, intr, timeout)
+        match value {
+            "" => self.default_wait(wait),
+            value => self.end_wait(&wait, signed(value), None),
+        }
     }
 
-    pub(crate) fn default_wait(
-        &mut self,
-        place: Place,
-        f: usize,
-        kind: Kind,
-        intr: bool,
-        timeout: i64,
-    ) -> Answer {
+    fn default_wait(&mut self, wait: Wait) -> Answer {
+        let f = wait.fences[0];
         if self.fences[f].signaled {
-            return self.end_wait(place, kind, &[f], timeout.max(1));
+            return self.end_wait(&wait, wait.timeout.max(1), None);
         }
-        if timeout == 0 {
-            return self.end_wait(place, kind, &[f], 0);
+        if wait.timeout == 0 {
+            return self.end_wait(&wait, 0, None);
         }
         // At the head: of several waiters the last is woken first.
-        let sleeper = Entry::Sleeper(task(place));
+        let sleeper = Entry::Sleeper(wait.task());
         if self.has(Fault::WaitersFirstInFirstOut) {
             self.fences[f].queue.push_back(sleeper);
         } else {
             self.fences[f].queue.push_front(sleeper);
         }
-        self.sleep(Sleep {
-            kind,
-            place,
-            fences: vec![f],
-            intr,
-            timeout,
-            since: self.now,
-        })
+        self.sleep(wait)
     }
 
-    pub(crate) fn wait_any(
-        &mut self,
-        place: Place,
-        fences: Vec<usize>,
-        intr: bool,
-        timeout: i64,
-    ) -> Answer {
-        if timeout < 0 || fences.is_empty() {
+    fn wait_any(&mut self, wait: Wait) -> Answer {
+        if wait.timeout < 0 || wait.fences.is_empty() {
             self.warn();
             return Ok("-EINVAL".to_owned());
         }
-        if timeout == 0 {
-            let found = fences.iter().position(|&f| self.is_signaled(f));
-            return Ok(found.map_or("timeout".to_owned(), |n| left(place, 1) + &index(n)));
+        if wait.timeout == 0 {
+            let found = wait.fences.iter().position(|&f| self.is_signaled(f));
+            return self.end_wait(&wait, found.is_some().into(), found);
         }
-        for (n, &f) in fences.iter().enumerate() {
-            if !self.add(f, Entry::Sleeper(task(place))) {
-                self.leave(task(place), &fences);
-                return Ok(left(place, timeout) + &index(n));
-            }
-        }
+        let sleeper = Entry::Sleeper(wait.task());
+        let refused = wait.fences.iter().position(|&f| !self.add(f, sleeper));
         // One may have signalled while another was asked to.
-        if self
-            .fences
-            .iter()
-            .enumerate()
-            .any(|(f, fence)| fence.signaled && fences.contains(&f))
-        {
-            self.leave(task(place), &fences);
-            return self.end_wait(place, Kind::Any, &fences, timeout);
+        let first = refused.or_else(|| self.first_signaled(&wait));
+        if first.is_some() {
+            self.leave(&wait);
+            return self.end_wait(&wait, wait.timeout, first);
         }
-        self.sleep(Sleep {
-            kind: Kind::Any,
-            place,
-            fences,
-            intr,
-            timeout,
-            since: self.now,
-        })
+        self.sleep(wait)
+    }
+
+    fn first_signaled(&self, wait: &Wait) -> Option<usize> {
+        wait.fences.iter().position(|&f| self.fences[f].signaled)
     }
 
     /// Takes the task out of the queues that it is in.
-    fn leave(&mut self, task: Task, fences: &[usize]) {
-        for &f in fences {
-            self.remove(f, Entry::Sleeper(task));
+    fn leave(&mut self, wait: &Wait) {
+        for &f in &wait.fences {
+            self.remove(f, Entry::Sleeper(wait.task()));
         }
     }
 
-    /// What a wait ends with, of which so much is left.
-    fn end_wait(&mut self, place: Place, kind: Kind, fences: &[usize], rest: i64) -> Answer {
-        if let (Kind::Wait | Kind::Timeout, &[f]) = (kind, fences) {
-            self.trace("wait_end", f);
+    /// What a wait ends with, of which so much is left; of several fences `first` has signalled.
+    fn end_wait(&mut self, wait: &Wait, left: i64, first: Option<usize>) -> Answer {
+        if matches!(wait.kind, Kind::Wait | Kind::Timeout) {
+            self.trace("wait_end", wait.fences[0]);
         }
-        let first = fences.iter().position(|&f| self.fences[f].signaled);
-        Ok(match (kind, first) {
-            (Kind::Wait, _) => show(rest.min(0)),
-            (Kind::Any, Some(n)) if rest > 0 => left(place, rest) + &index(n),
-            _ => left(place, rest),
+        let text = match left {
+            _ if wait.kind == Kind::Wait => show(left.min(0)),
+            0 => "timeout".to_owned(),
+            1.. if wait.place != Place::Top => "done".to_owned(),
+            _ => show(left),
+        };
+        Ok(match first {
+            Some(n) if wait.kind == Kind::Any && left > 0 => format!("{text} idx={n}"),
+            _ => text,
         })
     }
 
     /// Puts the task to sleep. The first task stays in here until it is woken.
-    fn sleep(&mut self, sleep: Sleep) -> Answer {
-        let me = task(sleep.place);
-        if sleep.timeout != FOREVER {
+    fn sleep(&mut self, wait: Wait) -> Answer {
+        let me = wait.task();
+        if wait.timeout != FOREVER {
             self.timers
-                .push((self.now.saturating_add(sleep.timeout), me));
+                .push((self.now.saturating_add(wait.timeout), me));
         }
-        self.sleeping.insert(me, sleep);
+        self.sleeping.insert(me, (self.now, wait));
         if me != MAIN {
             return Err(Stop::Blocked);
         }
@@ -219,26 +195,20 @@ impl<'a> Model<'a> {
 
     /// The task is awake; it looks around, and maybe sleeps again.
     fn awake(&mut self, task: Task) -> Answer {
-        let mut sleep = self
-            .sleeping
-            .remove(&task)
-            .expect("a task that sleeps is woken");
-        let mut rest = match sleep.timeout {
-            FOREVER => FOREVER,
-            timeout => timeout - (self.now - sleep.since),
-        };
-        if rest > 0 && task != MAIN && self.threads[task - 1].interrupted && sleep.intr {
-            rest = ERESTARTSYS;
+        let (since, mut wait) = self.sleeping.remove(&task).expect("it sleeps until woken");
+        if wait.timeout != FOREVER {
+            wait.timeout -= self.now - since;
         }
-        if rest > 0 && !sleep.fences.iter().any(|&f| self.fences[f].signaled) {
-            sleep.timeout = rest;
-            return self.sleep(sleep);
+        if wait.timeout > 0 && task != MAIN && self.threads[task - 1].interrupted && wait.intr {
+            wait.timeout = ERESTARTSYS;
         }
-        self.leave(task, &sleep.fences);
-        if self.has(Fault::TimeoutLeavesSomething) && rest == 0 {
-            rest = 1;
+        let first = self.first_signaled(&wait);
+        if wait.timeout > 0 && first.is_none() {
+            return self.sleep(wait);
         }
-        self.end_wait(sleep.place, sleep.kind, &sleep.fences, rest)
+        self.leave(&wait);
+        let wrong = self.has(Fault::TimeoutLeavesSomething) && wait.timeout == 0;
+        self.end_wait(&wait, if wrong { 1 } else { wait.timeout }, first)
     }
 
     pub(crate) fn wake(&mut self, task: Task) {
@@ -252,9 +222,9 @@ impl<'a> Model<'a> {
     pub(crate) fn interrupt(&mut self, thread: usize) {
         self.threads[thread].interrupted = true;
         let always = self.has(Fault::InterruptEndsEachWait);
-        if let Some(sleep) = self.sleeping.get_mut(&(thread + 1)) {
-            sleep.intr |= always;
-            if sleep.intr {
+        if let Some((_, wait)) = self.sleeping.get_mut(&(thread + 1)) {
+            wait.intr |= always;
+            if wait.intr {
                 self.wake(thread + 1);
             }
         }
@@ -267,18 +237,4 @@ impl<'a> Model<'a> {
         self.now = self.now.max(when);
         Some(self.timers.remove(first).1)
     }
-}
-
-/// What is left of a timeout, as a transcript has it.
-fn left(place: Place, rest: i64) -> String {
-    match rest {
-        0 => "timeout".to_owned(),
-        1.. if place != Place::Top => "done".to_owned(),
-        _ => show(rest),
-    }
-}
-
-/// Which of several fences has ended a wait.
-fn index(n: usize) -> String {
-    format!(" idx={n}")
 }
