@@ -61,6 +61,9 @@ pub fn back_off(tries: &mut u32) {
     match *tries {
         0..=50 => core::hint::spin_loop(),
         51..=100 => thread::yield_now(),
-        _ => thread::sleep(Duration::from_micros(50)),
+        _ => {
+            crate::fork::about_to_wait("a task");
+            thread::sleep(Duration::from_micros(50));
+        }
     }
 }

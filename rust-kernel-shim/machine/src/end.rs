@@ -6,7 +6,7 @@
 //! was just found broken, and a caller could catch the panic and go on; so this is no panic.
 
 use super::{
-    console, location, task,
+    console, fork, location, task,
     vcpu::{self, Stuck},
 };
 use core::{fmt, panic::Location};
@@ -28,8 +28,9 @@ pub fn end(message: fmt::Arguments<'_>) -> ! {
     // Neither is what libtest captures, and it is written before `abort` loses what is not.
     console::write_line(format_args!("{said}\n  task {comm}/{}", task.pid));
     match vcpu::current() {
-        Some(vcpu) => vcpu.give_up(task, Stuck::Bug(said)),
-        None => {
+        // After fork() the thread that would be told is another process's.
+        Some(vcpu) if !fork::forked() => vcpu.give_up(task, Stuck::Bug(said)),
+        _ => {
             let thread = thread::current();
             let name = thread.name().unwrap_or("without a name");
             console::write_line(format_args!("  thread {name}"));

@@ -7,7 +7,8 @@
 //!
 //! A thread of the machine plays both the task and the processor that runs it: [`cpu`] holds
 //! what the kernel keeps per processor, [`task`] what it keeps per task. Threads run freely,
-//! unless a [`vcpu`] has been chosen for them.
+//! unless a [`vcpu`] has been chosen for them. fork() copies one of them; in its child the machine
+//! ends where it would wait for another, so such a child should do nothing but `exec`.
 
 pub mod atomic;
 pub mod barrier;
@@ -16,6 +17,7 @@ pub mod console;
 pub mod cpu;
 mod end;
 pub mod explore;
+mod fork;
 mod global;
 pub mod heap;
 pub mod location;

@@ -2,7 +2,7 @@
 //! Tasks: threads of the host that can block, be woken, and be sent signals.
 
 use super::{
-    clock, cpu, heap,
+    clock, cpu, fork, heap,
     vcpu::{self, Vcpu},
 };
 use core::ffi::{c_int, c_uint, c_void};
@@ -90,6 +90,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl task_struct {
     fn new(name: &[u8], vcpu: Option<Arc<Vcpu>>, usage: u32, life: Lifecycle) -> *mut Self {
+        fork::watch();
         let mut comm = [0; TASK_COMM_LEN];
         let len = name.len().min(TASK_COMM_LEN - 1);
         comm[..len].copy_from_slice(&name[..len]);
@@ -246,6 +247,7 @@ impl task_struct {
 
     /// Blocks the host's thread until it is given the run token; for a virtual CPU.
     pub(super) fn wait_token(&self) {
+        fork::about_to_wait("a task");
         let token = lock(&self.token);
         let mut token = self
             .woken
@@ -271,6 +273,9 @@ impl task_struct {
         if let Some(vcpu) = &self.vcpu {
             vcpu.block(self, ns);
             return;
+        }
+        if self.is_blocked() {
+            fork::about_to_wait("a task");
         }
         let start = clock::monotonic();
         let mut token = lock(&self.token);
@@ -311,6 +316,7 @@ impl task_struct {
     ///
     /// A thread that was never woken does not run its function; it ends with -EINTR.
     pub fn stop(&self) -> c_int {
+        fork::about_to_wait("a task");
         self.should_stop.store(true, Release);
         self.wake(TASK_NORMAL);
         match &self.vcpu {
@@ -474,6 +480,7 @@ pub fn relax() {
         Some(vcpu) => vcpu.spin(current()),
         #[cfg(not(loom))]
         None => {
+            fork::about_to_wait("a task");
             core::hint::spin_loop();
             thread::yield_now();
         }

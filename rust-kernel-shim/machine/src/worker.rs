@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A thread that serves a queue, started when it is first needed.
 
+use super::fork;
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -43,7 +44,9 @@ impl Worker {
     }
 
     fn start_locked(&'static self, state: &mut State) -> bool {
+        fork::about_to_wait(self.name);
         if !state.started {
+            fork::watch();
             let thread = thread::Builder::new().name(self.name.into());
             state.started = thread.spawn(|| self.run()).is_ok();
         }
