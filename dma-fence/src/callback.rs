@@ -38,7 +38,7 @@ use kernel::{
 ///
 /// For what drivers usually do there are ready-made kinds, which keep the rules below by
 /// themselves: [`Complete`] a completion, [`Enqueue`] a work item, [`Wake`] a task, [`Forward`]
-/// the signal to a fence of one's own.
+/// the signal to a fence of the caller's own.
 pub trait FenceCallback: Send + 'static {
     /// The fence has signalled. Called once, in atomic context, with the fence's lock held and
     /// interrupts off: nothing may sleep, take the lock of this fence (ask for its status, say),

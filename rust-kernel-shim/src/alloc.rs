@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory: who gives it, and under which conditions.
+//! Memory: which allocator it comes from, and under which conditions.
 //!
 //! C headers: [`include/linux/gfp.h`](srctree/include/linux/gfp.h) and [`include/linux/slab.h`](srctree/include/linux/slab.h).
 //!
@@ -125,7 +125,7 @@ impl NumaNode {
 /// # Safety
 ///
 /// Memory that [`Self::realloc`] returned fits the layout asked for and is
-/// nobody else's until it is given back.
+/// only the caller's until it is freed.
 pub unsafe trait Allocator {
     /// The least alignment of any allocation that is not empty, in bytes.
     const MIN_ALIGN: usize;

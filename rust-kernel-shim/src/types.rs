@@ -23,12 +23,12 @@ pub unsafe trait ForeignOwnable: Sized {
     /// The alignment of the pointers that C gets, in bytes.
     const FOREIGN_ALIGN: usize;
 
-    /// What C's pointer gives while C keeps it.
+    /// A borrow through C's pointer, while C owns the value.
     type Borrowed<'a>
     where
         Self: 'a;
 
-    /// What C's pointer gives while C keeps it and nobody else looks.
+    /// A mutable borrow through C's pointer, while C owns the value.
     type BorrowedMut<'a>
     where
         Self: 'a;
@@ -265,7 +265,7 @@ mod tests {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: Initialised above, and nobody else looks.
+        // SAFETY: Initialised above, and no other reference exists.
         assert_eq!(unsafe { opaque.get().read() }, 7);
         assert_eq!(Opaque::cast_from(opaque.get()), &raw const *opaque);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Who listens to a tracepoint, and who no longer does.
+//! Probes of a tracepoint: registered, unregistered, too many.
 
 use kernel::{
     bindings::{tracepoint, tracepoint_probe_register, tracepoint_probe_unregister},

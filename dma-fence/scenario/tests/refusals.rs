@@ -270,7 +270,7 @@ fn waits_without_an_end() {
     ] {
         let got = refusal(&format!("{SETUP}{line}"));
         assert_eq!(got.line, 6, "{got:?}");
-        assert!(got.message.contains("nobody"), "{got:?}");
+        assert!(got.message.contains("nothing"), "{got:?}");
     }
     // All these end at once, for one reason or another.
     let ends = format!(

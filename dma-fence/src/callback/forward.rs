@@ -26,13 +26,13 @@ use kernel::{
     },
 };
 
-/// Signals a fence of one's own when another driver's fence signals, with that one's error.
+/// Signals a fence of the caller's own when another driver's fence signals, with that one's error.
 ///
 /// Not from the callback itself, but from a work item of a system queue (which Rust cannot
 /// flush in Linux 7.3): a fence that is signalled under another's lock nests two locks of one class,
 /// which lockdep takes for a deadlock, and drops what belongs to the fence in atomic context.
 ///
-/// Dropping it before the other fence has signalled cancels one's own, as dropping that does.
+/// Dropping it before the other fence has signalled cancels the caller's, as dropping that does.
 pub struct Forward<T: FenceContextOps>(Arc<Forwarding<T>>);
 
 #[pin_data]
@@ -64,7 +64,7 @@ impl<T: FenceContextOps> Forward<T> {
         Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
     }
 
-    /// Signals now; for when it was too late for the callback. Cancels one's own fence if the
+    /// Signals now; for when it was too late for the callback. Cancels the caller's fence if the
     /// other has not signalled after all. May sleep.
     pub fn signal(self) {
         self.0.signal();
@@ -82,7 +82,7 @@ impl<T: FenceContextOps> Forwarding<T> {
 
 impl<T: FenceContextOps> FenceCallback for Forward<T> {
     fn on_signal(&mut self) {
-        // If this were called before the fence has signalled, it would cancel one's own.
+        // If this were called before the fence has signalled, it would cancel the caller's.
         if self.0.from.test_signaled_flag() {
             // It is queued at most once, since a callback runs at most once.
             let _ = workqueue::system_highpri().enqueue(self.0.clone());

@@ -5,7 +5,7 @@
 //! back how far it has got, interrupts, resets, a clock; and it can lose interrupts, tear its
 //! write-back and hang, on demand.
 //!
-//! [`driver`] is what an author copies: it submits jobs that wait for fences and gives fences for
+//! [`driver`] is what an author copies: it submits jobs that wait for fences and returns fences for
 //! them, and keeps the exporter's contract whatever the hardware does.
 //!
 //! # Planted faults

@@ -117,7 +117,7 @@ impl Drop for Leave {
     fn drop(&mut self) {
         CPU.with(|cpu| {
             // A thread that ends inside a section has leaked a guard: what that protects may be in
-            // use elsewhere, so the section stays open for good, and its reader is never used
+            // use elsewhere, so the section stays open forever, and its reader is never used
             // again.
             if cpu.sections.get() == 0 {
                 if let Some(reader) = cpu.reader.take() {

@@ -8,7 +8,7 @@ use std::{
     sync::Once,
 };
 
-/// What somebody said when he panicked.
+/// The message of a panic.
 pub type Message = String;
 
 /// A number from the environment.

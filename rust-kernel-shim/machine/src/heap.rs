@@ -30,7 +30,7 @@ pub fn alloc(size: usize, align: usize) -> *mut c_void {
 ///
 /// `ptr` comes from [`alloc`] and was not freed.
 pub unsafe fn usable_size(ptr: *mut c_void) -> usize {
-    // SAFETY: By the safety requirements.
+    // SAFETY: `ptr` is a live block of `malloc()`'s: the caller's guarantee.
     unsafe { libc::malloc_usable_size(ptr) }
 }
 
@@ -58,6 +58,6 @@ pub unsafe fn free(ptr: *mut c_void) {
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         return kept.push(ptr.expose_provenance());
     }
-    // SAFETY: By the safety requirements.
+    // SAFETY: `ptr` is a live block of `malloc()`'s: the caller's guarantee.
     unsafe { libc::free(ptr) }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports of broken rules, until somebody takes them.
+//! Reports of broken rules, until a test takes them.
 
 use super::console;
 use std::{
@@ -28,7 +28,7 @@ pub type Reports = Vec<Report>;
 
 static REPORTS: Mutex<Vec<Report>> = Mutex::new(Vec::new());
 
-/// Adds a report; one that nobody expects is printed, and if nobody takes it, the process ends with
+/// Adds a report; one that is not expected is printed, and if none takes it, the process ends with
 /// status 1.
 pub fn add(report: Report, expected: bool) {
     for line in report.text.lines() {
@@ -81,7 +81,7 @@ extern "C" fn at_exit() {
     let reports = REPORTS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(report) = reports.first() {
         console::write_line(format_args!(
-            "{} broken rules were reported above and expected by nobody, `{}` first",
+            "{} broken rules were reported above and not expected, `{}` first",
             reports.len(),
             report.rule
         ));

@@ -26,7 +26,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the value of a key; gives the one before.
+    /// Sets the value of a key and returns the one before.
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         self.lock().insert(key, value)
     }
@@ -69,7 +69,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         found.into_iter()
     }
 
-    /// Copies of all, in order, for which `f` gives something: of what it gives.
+    /// Copies of all, in order, for which `f` returns something: of what it returns.
     pub fn filter_map<R>(
         &self,
         mut f: impl FnMut(K, &mut V) -> Option<R>,

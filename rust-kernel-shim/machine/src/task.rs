@@ -26,7 +26,7 @@ pub const TASK_RUNNING: c_uint = 0;
 pub const TASK_INTERRUPTIBLE: c_uint = 1;
 /// C: `TASK_UNINTERRUPTIBLE`.
 pub const TASK_UNINTERRUPTIBLE: c_uint = 2;
-/// Added to another state: the task may be frozen meanwhile, which nobody does here.
+/// Added to another state: the task may be frozen while it sleeps; here no task ever is.
 pub const TASK_FREEZABLE: c_uint = 0x2000;
 /// The states from which `wake_up_process()` wakes.
 pub const TASK_NORMAL: c_uint = TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE;

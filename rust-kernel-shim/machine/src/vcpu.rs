@@ -36,7 +36,7 @@ pub trait Hooks: Any + Send + Sync {
     /// Called with the run token, after virtual time has gone on.
     fn time_passed(&self);
 
-    /// Called with the run token, when all tasks have ended or are blocked for good.
+    /// Called with the run token, when all tasks have ended or are blocked forever.
     fn ended(&self);
 
     /// The number under which its reports are held back, if they are.
@@ -51,7 +51,7 @@ pub trait Hooks: Any + Send + Sync {
 pub enum Stuck {
     /// Every task waits for another, and no timer is pending.
     Deadlock,
-    /// More was done than there may be: somebody goes round in circles.
+    /// The budget of points is used up: a task loops without end.
     Endless,
     /// The machine found a bug, see [`end`](super::end()); what it said.
     Bug(String),
@@ -91,7 +91,7 @@ struct Inner {
     spins: u32,
     /// Points that were passed, and times that the run token was handed on or nearly so.
     points: usize,
-    /// Set for good once nobody can go on.
+    /// Set forever once no task can go on.
     stuck: bool,
     policy: Policy,
 }
@@ -100,7 +100,7 @@ struct Inner {
 const SPIN_LIMIT: u32 = 100_000;
 
 impl Inner {
-    /// Counts a point, or what is none but can be repeated for ever all the same; true if there
+    /// Counts a point, or what is none but can be repeated forever all the same; true if there
     /// were too many.
     fn over_budget(&mut self) -> bool {
         self.points = self.points.saturating_add(1);

@@ -83,7 +83,7 @@ unsafe fn krealloc(
 
 macro_rules! allocator {
     ($name:ident, $min_align:expr) => {
-        // SAFETY: C's allocator gives memory of the size and alignment asked
+        // SAFETY: C's allocator returns memory of the size and alignment asked
         // for until it is freed.
         unsafe impl Allocator for $name {
             const MIN_ALIGN: usize = $min_align;

@@ -33,7 +33,7 @@ use pin_init::ZeroableOption;
 /// # Invariants
 ///
 /// The pointer is from `A` with the layout of the value, or dangles if the
-/// value has no size; the value is initialised and nobody else's.
+/// value has no size; the value is initialised and owned by the box alone.
 ///
 /// # Examples
 ///
@@ -86,11 +86,11 @@ impl<T: ?Sized, A: Allocator> Box<T, A> {
         ManuallyDrop::new(b).0.as_ptr()
     }
 
-    /// Keeps the value for ever.
+    /// Never drops the value.
     #[inline]
     pub fn leak<'a>(b: Self) -> &'a mut T {
         let raw = Box::into_raw(b);
-        // SAFETY: The value is initialised and from here on nobody frees it.
+        // SAFETY: The value is initialised and from here on never freed.
         unsafe { &mut *raw }
     }
 }
@@ -290,12 +290,12 @@ unsafe impl<T, A: Allocator> ForeignOwnable for Box<T, A> {
     }
 
     unsafe fn borrow<'a>(ptr: *mut c_void) -> &'a T {
-        // SAFETY: The value is C's to keep and nobody changes it during 'a.
+        // SAFETY: C owns the value, and it is only read during 'a: the caller's guarantee.
         unsafe { &*ptr.cast() }
     }
 
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> &'a mut T {
-        // SAFETY: The value is C's to keep and nobody else looks during 'a.
+        // SAFETY: C owns the value, and during 'a it is only ours: the caller's guarantee.
         unsafe { &mut *ptr.cast() }
     }
 }
@@ -326,14 +326,14 @@ unsafe impl<T, A: Allocator> ForeignOwnable for Pin<Box<T, A>> {
     }
 
     unsafe fn borrow<'a>(ptr: *mut c_void) -> Pin<&'a T> {
-        // SAFETY: The value is C's to keep and nobody changes it during 'a.
+        // SAFETY: C owns the value, and it is only read during 'a: the caller's guarantee.
         let value = unsafe { &*ptr.cast() };
         // SAFETY: It was pinned when C got it.
         unsafe { Pin::new_unchecked(value) }
     }
 
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> Pin<&'a mut T> {
-        // SAFETY: The value is C's to keep and nobody else looks during 'a.
+        // SAFETY: C owns the value, and during 'a it is only ours: the caller's guarantee.
         let value = unsafe { &mut *ptr.cast() };
         // SAFETY: It was pinned when C got it.
         unsafe { Pin::new_unchecked(value) }

@@ -31,9 +31,9 @@ macro_rules! new_condvar {
 }
 pub use new_condvar;
 
-/// A queue of tasks that wait until somebody tells them to look again.
+/// A queue of tasks that wait until they are told to look again.
 ///
-/// Who waits gives the lock back and has it again afterwards; a notification
+/// A waiter releases the lock and holds it again afterwards; a notification
 /// between the two is not lost. Since one may also wake for nothing, the
 /// condition is looked at in a loop.
 ///
@@ -94,7 +94,7 @@ unsafe impl Send for CondVar {}
 unsafe impl Sync for CondVar {}
 
 impl CondVar {
-    /// One that nobody waits for.
+    /// A condition variable without waiters.
     #[doc(alias = "init_waitqueue_head")]
     pub fn new(name: &'static CStr, key: Pin<&'static LockClassKey>) -> impl PinInit<Self> {
         let name = name.as_char_ptr();
@@ -126,7 +126,7 @@ impl CondVar {
         unsafe { bindings::prepare_to_wait_exclusive(queue, wait.get(), state) };
         // SAFETY: `schedule_timeout()` has no preconditions.
         let left = guard.do_unlocked(|| unsafe { bindings::schedule_timeout(timeout) });
-        // SAFETY: As above.
+        // SAFETY: The entry was prepared above, and lives until this has taken it off the queue.
         unsafe { bindings::finish_wait(queue, wait.get()) };
         left
     }
@@ -145,8 +145,8 @@ impl CondVar {
         crate::current!().signal_pending()
     }
 
-    /// As [`Self::wait_interruptible`]; the task may be frozen meanwhile, which
-    /// nobody does here.
+    /// As [`Self::wait_interruptible`]; the task may be frozen while it
+    /// sleeps; here no task ever is.
     #[must_use = "a signal that is pending must be acted on"]
     pub fn wait_interruptible_freezable<T: ?Sized, B: Backend>(
         &self,
@@ -182,7 +182,7 @@ impl CondVar {
         unsafe { bindings::__wake_up(queue, TASK_NORMAL, count, core::ptr::null_mut()) };
     }
 
-    /// As [`Self::notify_one`], by somebody who is about to sleep; in any
+    /// As [`Self::notify_one`], by a task that is about to sleep; in any
     /// context.
     #[doc(alias = "__wake_up_sync")]
     #[inline]
@@ -199,7 +199,7 @@ impl CondVar {
         self.notify(1);
     }
 
-    /// Wakes all who wait; in any context. Who begins to wait later does not
+    /// Wakes all waiters; in any context. A task that waits later does not
     /// notice.
     #[doc(alias = "__wake_up")]
     #[inline]

@@ -40,7 +40,7 @@ pub unsafe trait Backend {
     /// # Safety
     ///
     /// `ptr` is valid for writes during the lock's life, `name` and `key` are
-    /// valid for ever.
+    /// valid forever.
     unsafe fn init(ptr: *mut Self::State, name: *const c_char, key: *mut bindings::lock_class_key);
 
     /// Waits for the lock.

@@ -191,7 +191,7 @@ impl fmt::Display for Failure {
         write!(f, "schedule {} (seed {}): ", self.schedule, self.seed)?;
         match &self.outcome {
             Outcome::Deadlock => f.write_str("deadlock: every task waits for another")?,
-            Outcome::Endless => f.write_str("no end: somebody goes round in circles")?,
+            Outcome::Endless => f.write_str("no end: a task loops without end")?,
             Outcome::Bug(message) => f.write_str(message)?,
             Outcome::NoThread => f.write_str("the host has no thread for the machine")?,
             Outcome::Panic(message) => write!(f, "panic: {message}")?,

@@ -81,7 +81,7 @@ fn may_sleep(call: &Call<'_>, index: usize, timeout: c_long, ends: bool) -> Resu
     if slept > LONGEST_SLEEP {
         refuse!(
             index,
-            "the wait would not end: nobody signals the fence; expected a thread, or waits of at \
+            "the wait would not end: nothing signals the fence; expected a thread, or waits of at \
              most {LONGEST_SLEEP} jiffies together"
         );
     }
@@ -107,7 +107,7 @@ fn wait(call: &Call<'_>) -> Outcome {
     if call.place != Place::Thread && !fence.is_flagged() {
         refuse!(
             1,
-            "{} is not signalled and nobody would signal it; expected a signalled fence or a thread",
+            "{} is not signalled and nothing would signal it; expected a signalled fence or a thread",
             call.name_at(fence.as_ptr())
         );
     }

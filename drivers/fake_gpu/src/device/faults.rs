@@ -13,7 +13,7 @@ pub enum Fault {
     SpuriousInterrupt,
     /// Half of what is written back arrives some ticks later, after the interrupt.
     TornWriteBack,
-    /// The engine stops for good.
+    /// The engine stops forever.
     Hang,
 }
 

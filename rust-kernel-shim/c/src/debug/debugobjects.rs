@@ -156,7 +156,7 @@ pub struct debug_watch {
     pub freeing: fn(freeing: &Freeing),
     /// The text of a module is about to go. Called in process context, after a grace period.
     pub module_gone: fn(module: &ModuleText),
-    /// The machine is about to end: all its tasks have, or are blocked for good.
+    /// The machine is about to end: all its tasks have, or are blocked forever.
     pub ended: fn(),
 }
 

@@ -21,7 +21,7 @@ use core::{
 };
 use spin::mutex::SpinMutex;
 
-/// Called in the thread that comes by, with what was registered and the object of the event.
+/// Called in the thread that hits the tracepoint, with what was registered and the event's object.
 pub type tracepoint_probe = unsafe extern "C" fn(data: *mut c_void, object: *mut c_void);
 
 /// Listeners that one tracepoint can have.

@@ -45,9 +45,9 @@ fn wait_until_none(pools: &Pools, f: impl Fn(*const workqueue_struct, u64) -> bo
 ///
 /// `work` is initialised.
 unsafe fn last_item(inner: &mut Inner, work: *mut work_struct) -> Option<u64> {
-    // SAFETY: By the safety requirements; under the lock nobody changes it.
+    // SAFETY: `work` is initialised, and changes only under the pools' lock, which is held.
     let work = unsafe { &*work };
-    // SAFETY: As above. What is pending and on no list waits for its timer.
+    // SAFETY: The pools' lock is held. What is pending and on no list waits for its timer.
     if unsafe { list_empty(&raw const work.entry) } {
         return inner.running(work);
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Who runs next, and for how long.
+//! Which task runs next, and for how long.
 
 use crate::task::task_struct;
 use fastrand::Rng;
@@ -39,7 +39,7 @@ pub(super) enum Choice {
     GoOn,
     /// Somebody is drawn to go on, maybe the same.
     Preempt,
-    /// A grace period ends, or a timer becomes due, before somebody is drawn.
+    /// A grace period ends, or a timer becomes due, before a task is drawn.
     PassTime,
 }
 
@@ -117,7 +117,7 @@ impl Policy {
         match self {
             Self::Fifo => Choice::GoOn,
             // Most switches change nothing; a bug needs a few at the right points, so they are
-            // frequent. That time passes while somebody could run is rare in life, too.
+            // frequent. That time passes while a task could run is rare on real machines, too.
             Self::Random { rng, .. } => match rng.u8(..64) {
                 0 => Choice::PassTime,
                 1..=16 => Choice::Preempt,

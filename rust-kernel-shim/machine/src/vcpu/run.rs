@@ -18,10 +18,10 @@ const START: u128 = 10_000_000_000;
 
 impl Vcpu {
     /// Runs `body` as the first task of a fresh machine, on a thread of its own with a stack of
-    /// `stack` bytes, until it and all its tasks have ended. Gives what it gives, and how many
+    /// `stack` bytes, until it and all its tasks have ended. Returns what it returns, and how many
     /// blocks of memory the machine has left behind.
     ///
-    /// If they cannot end, their threads stay where they are for good: what they have on their
+    /// If they cannot end, their threads stay where they are forever: what they have on their
     /// stacks, others may be linked to, so they are not unwound.
     pub fn run<R: Send>(
         policy: Policy,
@@ -66,7 +66,7 @@ impl Vcpu {
             .name(thread::current().name().unwrap_or("init").into())
             .stack_size(stack);
         // SAFETY: What the thread borrows lives until `end` has received a message. The thread
-        // sends its own last; if it is somebody else's, the thread never runs again.
+        // sends its own last; if another thread has sent one, this thread never runs again.
         match unsafe { thread.spawn_unchecked(first) } {
             Ok(thread) => match end.recv() {
                 Ok(Some(stuck)) => return Err(stuck),

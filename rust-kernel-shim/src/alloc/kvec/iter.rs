@@ -110,7 +110,7 @@ impl<T, A: Allocator> IntoIterator for Vec<T, A> {
 ///
 /// # Invariants
 ///
-/// The elements are initialised and nobody else's.
+/// The elements are initialised and owned by the iterator alone.
 pub struct DrainAll<'vec, T> {
     elements: slice::IterMut<'vec, T>,
 }
