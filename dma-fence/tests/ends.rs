@@ -10,11 +10,10 @@ use dma_fence::{
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc},
-    testing::{self, vcpu},
+    testing::{self, test_alone, vcpu},
 };
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
-    process::Command,
     sync::Mutex,
 };
 
@@ -133,15 +132,9 @@ fn ends() {
 }
 
 fn ends_with(case: &str, message: &str) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "ends", "--ignored", "--nocapture"])
-        .env("ENDS", case)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(message), "{said}");
-    assert!(!said.contains("after the end"), "{said}");
-    assert!(!output.status.success(), "{said}");
+    let (passed, printed) = test_alone("ends", &[("ENDS", case)]);
+    assert!(!passed && printed.contains(message), "{printed}");
+    assert!(!printed.contains("after the end"), "{printed}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed},
         Arc,
     },
-    testing::{explore, spawn, without_checks},
+    testing::{console::said, explore, spawn, without_checks},
     time::{delay::fsleep, Delta},
 };
 
@@ -83,10 +83,7 @@ fn the_first_result_is_the_last_word() {
             .unwrap()
             .new_fence();
         let fence: ARef<Fence> = issued.as_fence().into();
-        let mut warnings = 0;
-        kernel::testing::console::for_each_line(|line| {
-            warnings += usize::from(line.contains("WARNING"));
-        });
+        let warnings = said("WARNING");
         let poller = fence.clone();
         spawn(move || {
             // Polls without the lock.
@@ -103,10 +100,7 @@ fn the_first_result_is_the_last_word() {
             fsleep(Delta::from_micros(1));
             assert_eq!(fence.status(), first);
         }
-        kernel::testing::console::for_each_line(|line| {
-            warnings = warnings.wrapping_sub(usize::from(line.contains("WARNING")));
-        });
-        assert_eq!(warnings, 0);
+        assert_eq!(said("WARNING"), warnings);
     });
 }
 

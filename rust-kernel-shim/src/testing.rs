@@ -17,6 +17,7 @@ pub mod vcpu;
 pub use boot::{boot, refuse_threads};
 pub use context::{in_hardirq, in_serving_softirq};
 pub use explore::{explore, Explorer, Failure, Message, Outcome};
+pub use machine::test_alone;
 pub use module::{insmod, loaded_modules, Loaded};
 pub use report::{expect_report, without_checks};
 pub use task::{everywhere, spawn};

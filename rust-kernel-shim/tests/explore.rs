@@ -9,7 +9,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         Arc, Completion, SpinLock,
     },
-    testing::{explore, spawn, Explorer, Failure, Outcome},
+    testing::{explore, spawn, test_alone, Explorer, Failure, Outcome},
     time::{delay::fsleep, Delta},
 };
 
@@ -184,15 +184,8 @@ fn one_that_only_settles_is_found() {
 #[test]
 #[cfg_attr(miri, ignore = "starts a process")]
 fn no_schedule_at_all_is_refused() {
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "nothing_is_found_where_nothing_is"])
-        .env("FENCE_SCHEDULES", "0")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success());
-    assert!(
-        said.contains("FENCE_SCHEDULES is `0`, but should be at least 1"),
-        "{said}"
-    );
+    let test = "nothing_is_found_where_nothing_is";
+    let (passed, printed) = test_alone(test, &[("FENCE_SCHEDULES", "0")]);
+    let message = "FENCE_SCHEDULES is `0`, but should be at least 1";
+    assert!(!passed && printed.contains(message), "{printed}");
 }

@@ -7,7 +7,7 @@ use kernel::{
         preempt_enable, rcu_read_lock_held,
     },
     sync::rcu,
-    testing::{spawn, vcpu},
+    testing::{spawn, test_alone, vcpu},
 };
 use std::{
     sync::{
@@ -188,14 +188,9 @@ fn a_callback_that_waits_for_itself_is_a_bug() {
             Err(vcpu::Stuck::Bug(said)) => assert!(said.contains(&message), "{said}"),
             end => panic!("{end:?}"),
         }
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "a_callback_that_waits_for_itself_is_a_bug"])
-            .env("WAITS", name)
-            .output()
-            .unwrap();
-        let err = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "{name}: {err}");
-        assert!(err.contains(&message), "{name}: {err}");
+        let test = "a_callback_that_waits_for_itself_is_a_bug";
+        let (passed, printed) = test_alone(test, &[("WAITS", name)]);
+        assert!(!passed && printed.contains(&message), "{name}: {printed}");
     }
 }
 
@@ -208,14 +203,9 @@ fn a_section_that_holds_up_a_grace_period_is_named() {
     assert_eq!(set_rcu_stall_timeout(1_000_000), 1_000_000);
     let guard = rcu::read_lock();
     let entered = format!("section entered at {}:{}", file!(), line!() - 1);
-    let said = || {
-        let mut said = false;
-        console::for_each_line(|line| said |= line.contains(&entered));
-        said
-    };
     thread::scope(|s| {
         s.spawn(rcu::synchronize_rcu);
-        while !said() {
+        while console::said(&entered) == 0 {
             thread::yield_now();
         }
         drop(guard);

@@ -13,7 +13,7 @@ use kernel::{
         Arc, ArcBorrow,
     },
     testing::{
-        refuse_threads,
+        refuse_threads, test_alone,
         vcpu::{self, Stuck},
     },
     time::{
@@ -25,10 +25,7 @@ use kernel::{
     },
     workqueue::{self, impl_has_delayed_work, new_delayed_work, DelayedWork, WorkItem},
 };
-use std::{
-    panic::{catch_unwind, AssertUnwindSafe},
-    process::Command,
-};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
 const TICK: Delta = Delta::from_micros(200);
 
@@ -131,11 +128,10 @@ fn alone() {
 
 #[test]
 fn threads_that_run_freely_end_with_their_process() {
-    let own = std::env::current_exe().unwrap();
-    let arguments = ["--exact", "alone", "--ignored", "--nocapture"];
-    let output = Command::new(own).args(arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    assert!(!output.status.success());
-    assert!(text(output.stderr).contains("the host has no thread for `timers`"));
-    assert!(!text(output.stdout).contains("went on"));
+    let (passed, printed) = test_alone("alone", &[]);
+    assert!(
+        !passed && printed.contains("the host has no thread for `timers`"),
+        "{printed}"
+    );
+    assert!(!printed.contains("went on"), "{printed}");
 }

@@ -49,14 +49,7 @@ fn waiting_in_a_section_is_reported() {
 
 #[test]
 fn waiting_under_a_spinlock_is_reported() {
-    let said = || {
-        let mut said = 0;
-        console::for_each_line(|line| {
-            said += usize::from(line.contains("scheduling while atomic"))
-        });
-        said
-    };
-    let before = said();
+    let before = console::said("scheduling while atomic");
     let (_, end) = reports_of(|| {
         let shared = shared();
         let mut held = shared.held.lock();
@@ -64,5 +57,5 @@ fn waiting_under_a_spinlock_is_reported() {
         let _ = shared.changed.wait_interruptible_timeout(&mut held, 1);
     });
     assert_eq!(end, Ok(()));
-    assert_eq!(said() - before, 1);
+    assert_eq!(console::said("scheduling while atomic") - before, 1);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Callbacks through the safe API, and the ops that drivers may have.
 
-use crate::{context, issue, issue_arc, raw, said, Counted, Counting, Plain};
+use crate::{context, issue, issue_arc, raw, Counted, Counting, Plain};
 use dma_fence::{
     bindings, testing::expect_no_report, CallbackError, Complete, DeadlineOp, DriverFence, Enqueue,
     Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps, Forward, Ktime,
@@ -15,7 +15,7 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         new_condvar, new_spinlock, rcu, Arc, Completion, CondVar, SpinLock,
     },
-    testing::{expect_report, vcpu},
+    testing::{console::said, expect_report, vcpu},
     time::Delta,
     workqueue::{self, impl_has_work, new_work, Work, WorkItem},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fences from allocation to signal.
 
-use crate::{context, issue, issue_arc, raw, said, Counted, Counting, Plain};
+use crate::{context, issue, issue_arc, raw, Counted, Counting, Plain};
 use dma_fence::{
     bindings, testing::expect_no_report, ArcDriverFence, DriverFence, DriverFenceBorrow, Fence,
     FenceContext,
@@ -10,7 +10,7 @@ use kernel::{
     prelude::*,
     str::CString,
     sync::{aref::ARef, rcu},
-    testing::expect_report,
+    testing::{console::said, expect_report},
     types::ForeignOwnable,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};

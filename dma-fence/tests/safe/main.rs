@@ -9,7 +9,6 @@ use dma_fence::{ArcDriverFence, DriverFence, Fence, FenceContext, FenceContextOp
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc},
-    testing::console,
 };
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -54,13 +53,6 @@ fn issue_arc(context: &Arc<FenceContext<Plain>>) -> Result<Issued<ArcDriverFence
     let issued = FenceContext::new_arc_fence_allocation(context, ())?.new_fence();
     let fence = issued.as_fence().into();
     Ok((issued, fence))
-}
-
-/// How many lines of the log have `words` in them.
-fn said(words: &str) -> usize {
-    let mut lines = 0;
-    console::for_each_line(|line| lines += usize::from(line.contains(words)));
-    lines
 }
 
 /// The C fence.

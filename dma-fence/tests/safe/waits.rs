@@ -133,9 +133,8 @@ fn the_names_outlive_every_reader() {
 #[cfg(feature = "debug")]
 #[test]
 fn a_report_names_the_line_that_sleeps() {
-    use crate::said;
     use dma_fence::Ktime;
-    use kernel::testing::expect_report;
+    use kernel::testing::{console::said, expect_report};
 
     type Sleep = fn(&Fence);
     let sleeps: [(u32, Sleep); 7] = [

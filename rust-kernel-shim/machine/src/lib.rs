@@ -22,6 +22,7 @@ mod global;
 pub mod heap;
 pub mod location;
 mod per_thread;
+mod process;
 pub mod report_log;
 pub mod side_table;
 pub mod task;
@@ -37,3 +38,4 @@ pub use global::Global;
 pub use per_thread::__thread_local;
 #[cfg(loom)]
 pub use per_thread::PerThread;
+pub use process::test_alone;

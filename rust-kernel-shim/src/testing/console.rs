@@ -11,9 +11,8 @@ pub fn set_loglevel(level: u8) -> u8 {
     console::LOGLEVEL.swap(level, Relaxed)
 }
 
-/// Calls `f` with each line of the log, the oldest first.
-pub fn for_each_line(mut f: impl FnMut(&str)) {
-    for line in console::log() {
-        f(&line);
-    }
+/// How many lines of the log have `words` in them.
+pub fn said(words: &str) -> usize {
+    let log = console::log().into_iter();
+    log.filter(|line| line.contains(words)).count()
 }

@@ -49,7 +49,7 @@ impl Context {
     }
 
     /// Submits a job that begins when all `in_fences` have signalled, with or without an error.
-    /// Gives the fence that signals when it is over. May sleep.
+    /// Returns the fence that signals when it is over. May sleep.
     ///
     /// That signals with ETIME if the job makes the ring hang, EIO if the ring does not
     /// understand it, ECANCELED if another job of this context did so, and ENODEV if the GPU was
