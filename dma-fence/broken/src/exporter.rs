@@ -98,6 +98,13 @@ pub(crate) fn job_with(
     }
 }
 
+/// A timeline with the fence of a job, which are the caller's.
+#[track_caller]
+pub(crate) fn pending_job() -> Result<(*mut Timeline, *mut dma_fence)> {
+    let timeline = Timeline::new()?;
+    Ok((timeline, job(timeline, 1)?))
+}
+
 /// Ends what is left in order: signals the fences, drops them, and frees their timeline after a
 /// grace period.
 ///

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A driver whose job has failed.
 
-use crate::exporter::{finish, job, Timeline};
+use crate::exporter::{finish, pending_job};
 use ::dma_fence::bindings::{dma_fence_set_error, dma_fence_signal};
 use kernel::{bindings::EIO, error::Result};
 
 pub(crate) fn run() -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The fence and its timeline are ours until the last lines.
     unsafe {
         dma_fence_signal(fence);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A driver whose last job is done.
 
-use crate::exporter::{job, Timeline};
+use crate::exporter::{pending_job, Timeline};
 use ::dma_fence::bindings::{dma_fence_get, dma_fence_put, dma_fence_signal};
 use kernel::error::Result;
 
 pub(crate) fn run() -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The references are ours. But another CPU may use a name at this moment.
     unsafe {
         // An importer has it as well.

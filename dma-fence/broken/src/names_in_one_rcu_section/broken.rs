@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! An importer that prints the name of a timeline.
 
-use crate::exporter::{finish, job, Timeline};
+use crate::exporter::{finish, pending_job};
 use core::ffi::CStr;
 use ::dma_fence::bindings::{dma_fence, dma_fence_timeline_name};
 use kernel::{error::Result, str::CStrExt as _};
@@ -15,8 +15,7 @@ unsafe fn length_of_name(fence: *mut dma_fence) -> usize {
 }
 
 pub(crate) fn run() -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The fence and its timeline are ours until the last lines.
     unsafe {
         length_of_name(fence);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What callbacks and ops may not do, and what may not be done with callbacks.
 
-use crate::exporter::{finish, job, job_with, tell, zeroed, Timeline, Waiter, OPS};
+use crate::exporter::{finish, job, job_with, pending_job, tell, zeroed, Timeline, Waiter, OPS};
 use ::dma_fence::bindings::{
     dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_enable_signaling, dma_fence_free,
     dma_fence_func_t, dma_fence_get, dma_fence_get_status, dma_fence_init, dma_fence_ops,
@@ -20,8 +20,7 @@ use kernel::{
 
 /// Has `func` called for a job that signals; `tell` if not `wrong`.
 fn called(wrong: bool, func: dma_fence_func_t) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     let waiter = zeroed::<Waiter>()?;
     let right: dma_fence_func_t = Some(tell);
     let func = if wrong { func } else { right };
@@ -121,8 +120,7 @@ pub(super) fn set_deadline_that_sleeps(wrong: bool) -> Result {
 
 /// Removed although it was never added, or was added too late.
 pub(super) fn never_added(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     let waiter = zeroed::<Waiter>()?;
     // SAFETY: All of this is ours.
     unsafe {
@@ -158,8 +156,7 @@ unsafe fn take_out(wrong: bool, fence: *mut dma_fence, cb: *mut dma_fence_cb) {
 }
 
 pub(super) fn freed_while_pending(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     let waiter = zeroed::<Waiter>()?;
     // SAFETY: All of this is ours, and the callback is not in the list when it goes.
     unsafe {

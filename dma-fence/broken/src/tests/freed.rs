@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Whatever ops reach, and every way to free it.
 
-use crate::exporter::{job, zeroed, Timeline, OPS};
+use crate::exporter::{pending_job, zeroed, Timeline, OPS};
 use ::dma_fence::bindings::{
     callback_head, dma_fence, dma_fence_driver_name, dma_fence_get, dma_fence_init, dma_fence_ops,
     dma_fence_put, dma_fence_signal,
@@ -208,8 +208,7 @@ pub(super) const INSTEAD: [Instead; 3] =
     [Instead::Barrier, Instead::OlderCallback, Instead::Before];
 
 pub(super) fn something_else_than_a_grace_period(instead: Instead, wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The reference, the timeline and the block are ours to give up.
     unsafe {
         match instead {
@@ -234,8 +233,7 @@ pub(super) fn something_else_than_a_grace_period(instead: Instead, wrong: bool) 
 }
 
 pub(super) fn while_pending(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The references and the timeline are ours.
     unsafe {
         let shared = dma_fence_get(fence);

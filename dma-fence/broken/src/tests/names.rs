@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Names, errors, events and comparisons.
 
-use crate::exporter::{finish, job, job_with, timeline_of, Timeline, OPS};
+use crate::exporter::{finish, job, job_with, pending_job, timeline_of, Timeline, OPS};
 use ::dma_fence::bindings::{
     __tracepoint_dma_fence_emit, __tracepoint_dma_fence_enable_signal, dma_fence,
     dma_fence_driver_name, dma_fence_is_later, dma_fence_is_signaled, dma_fence_later,
@@ -25,8 +25,7 @@ pub(super) const ERRORS: [(i32, i32); 5] = [
 ];
 
 pub(super) fn number_that_is_no_error((none, right): (i32, i32), wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The reference and the timeline are ours.
     unsafe {
         dma_fence_set_error(fence, if wrong { none } else { right });
@@ -93,8 +92,7 @@ pub(super) fn event_after_the_signal(wrong: bool) -> Result {
         trace::record(&__tracepoint_dma_fence_enable_signal)?,
         trace::record(&__tracepoint_dma_fence_emit)?,
     ];
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The reference and the timeline are ours. But the first event is for pending fences.
     unsafe {
         dma_fence_signal(fence);
@@ -110,8 +108,7 @@ pub(super) fn event_after_the_signal(wrong: bool) -> Result {
 
 /// The section of the question may be inside of that of the use.
 pub(super) fn used_after_its_section(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The reference and the timeline are ours. But without the outer section a driver may
     // free the name.
     unsafe {
@@ -133,8 +130,7 @@ pub(super) fn used_after_its_section(wrong: bool) -> Result {
 }
 
 pub(super) fn copied_with_memory_that_sleeps(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     let mut copy = KVec::new();
     let flags = if wrong { GFP_KERNEL } else { GFP_NOWAIT };
     // SAFETY: The reference and the timeline are ours; the name is used inside the section.
@@ -165,8 +161,7 @@ pub(super) fn asked_without_checks() -> Result {
 }
 
 pub(super) fn memory_of_a_name_that_is_another_string() -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The reference and the timelines are ours.
     unsafe {
         rcu_read_lock();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fences that do not signal.
 
-use crate::exporter::{finish, job, Timeline};
+use crate::exporter::{finish, pending_job, Timeline};
 use ::dma_fence::bindings::{
     dma_fence_get, dma_fence_put, dma_fence_signal, dma_fence_wait, dma_fence_wait_timeout,
 };
@@ -21,8 +21,7 @@ pub(super) fn for_long_and_shared(wrong: bool) -> Result {
 }
 
 fn pending_for(shared: bool, seconds: i64) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The references and the timeline are ours.
     unsafe {
         if shared {
@@ -35,8 +34,7 @@ fn pending_for(shared: bool, seconds: i64) -> Result {
 }
 
 pub(super) fn at_a_timeout(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     let jiffies = if wrong { 250_000 } else { 25_000 };
     // SAFETY: The reference and the timeline are ours.
     unsafe {
@@ -48,8 +46,7 @@ pub(super) fn at_a_timeout(wrong: bool) -> Result {
 
 /// A fence that was never shared was given up, and reaches nothing: its timeline goes at once.
 pub(super) fn dropped_by_all(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The references and the timeline are ours.
     unsafe {
         if wrong {
@@ -65,8 +62,7 @@ pub(super) fn dropped_by_all(wrong: bool) -> Result {
 }
 
 pub(super) fn at_the_end(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The references and the timeline are ours.
     unsafe {
         dma_fence_get(fence);
@@ -79,8 +75,7 @@ pub(super) fn at_the_end(wrong: bool) -> Result {
 }
 
 pub(super) fn for_a_waiter(wrong: bool) -> Result {
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: The reference and the timeline are ours.
     unsafe {
         if !wrong {

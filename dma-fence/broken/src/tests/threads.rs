@@ -3,7 +3,7 @@
 //! process with status 1.
 
 use super::std::thread;
-use crate::exporter::{job, timeline_of, zeroed, Timeline};
+use crate::exporter::{job, pending_job, timeline_of, zeroed, Timeline};
 use ::dma_fence::bindings::{
     callback_head, dma_fence, dma_fence_get, dma_fence_put, dma_fence_signal,
     dma_fence_test_signaled_flag,
@@ -88,8 +88,7 @@ fn a_thread_that_a_callback_of_rcu_wakes_may_free() -> Result {
     }
 
     let waiting = zeroed::<Waiting>()?;
-    let timeline = Timeline::new()?;
-    let fence = job(timeline, 1)?;
+    let (timeline, fence) = pending_job()?;
     // SAFETY: All of this is ours; at the end the callback has returned.
     unsafe {
         init_completion(&raw mut (*waiting).done);
