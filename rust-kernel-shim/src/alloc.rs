@@ -134,7 +134,7 @@ pub unsafe trait Allocator {
     ///
     /// May sleep if `flags` say so.
     fn alloc(layout: Layout, flags: Flags, nid: NumaNode) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: Without memory to begin with there is nothing to promise.
+        // SAFETY: There is no old memory that would have to be this allocator's.
         unsafe { Self::realloc(None, layout, Layout::new::<()>(), flags, nid) }
     }
 
@@ -162,7 +162,7 @@ pub unsafe trait Allocator {
     /// `ptr` is from this allocator with the layout `layout`, and is not used
     /// again.
     unsafe fn free(ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: The caller's promises are those of `realloc()`.
+        // SAFETY: The memory is from this allocator and not used again: the caller's guarantee.
         let freed = unsafe {
             Self::realloc(
                 Some(ptr),

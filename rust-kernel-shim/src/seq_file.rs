@@ -24,7 +24,7 @@ impl SeqFile {
     ///
     /// `ptr` is valid during `'a`, and only this thread uses it meanwhile.
     pub unsafe fn from_raw<'a>(ptr: *mut bindings::seq_file) -> &'a SeqFile {
-        // SAFETY: The caller's promise; a `SeqFile` is what C has.
+        // SAFETY: Valid during 'a: the caller's guarantee. A `SeqFile` is what C has.
         unsafe { &*ptr.cast() }
     }
 

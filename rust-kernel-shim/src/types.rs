@@ -33,7 +33,7 @@ pub unsafe trait ForeignOwnable: Sized {
     where
         Self: 'a;
 
-    /// Gives the value to C. [`Self::from_foreign`] takes it back.
+    /// Hands the value to C. [`Self::from_foreign`] takes it back.
     fn into_foreign(self) -> *mut c_void;
 
     /// Takes the value back from C.
@@ -117,7 +117,7 @@ impl<T, F: FnOnce(T)> ScopeGuard<T, F> {
         ScopeGuard(Some((data, cleanup_func)))
     }
 
-    /// Gives the data back without running the closure.
+    /// Returns the data without running the closure.
     pub fn dismiss(mut self) -> T {
         match self.0.take() {
             Some((data, _)) => data,

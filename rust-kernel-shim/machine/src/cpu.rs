@@ -110,7 +110,7 @@ std::thread_local! {
     static LEAVE: Leave = const { Leave };
 }
 
-/// Gives back what the thread holds of the machine when it ends.
+/// Returns what the thread holds of the machine when it ends.
 struct Leave;
 
 impl Drop for Leave {
@@ -137,7 +137,7 @@ pub fn with<R>(f: impl FnOnce(&Cpu) -> R) -> R {
 
 /// Makes sure that [`Leave`] runs when this thread ends.
 pub(super) fn leave_at_exit() {
-    // A thread that is ending already has nothing to give back any more.
+    // A thread that is ending already has nothing to return any more.
     if cfg!(not(loom)) {
         let _ = LEAVE.try_with(|_| ());
     }

@@ -4,6 +4,11 @@
 //! A kernel that has found its state broken does not run on, and nothing is undone: an oops never
 //! unwinds through a driver. Nor may this one. Unwinding would run destructors which rely on what
 //! was just found broken, and a caller could catch the panic and go on; so this is no panic.
+//!
+//! What panics all the same finds nothing half done. Those are the assertions of tests and drivers
+//! and of the core library, as for an index; initialisers and destructors of theirs, whose owners
+//! have forgotten the value before they call them; `build_assert!`, which looks before anything is
+//! made; and what the environment says wrong to exploring, before there is a machine.
 
 use super::{
     console, fork, location, task,

@@ -19,7 +19,7 @@ pub struct Report {
     pub rule: &'static str,
     /// What was said, in several lines.
     pub text: String,
-    /// Nobody was left who could do better: the thread panics, or the machine ends.
+    /// No task was left that could do better: the thread panics, or the machine ends.
     pub late: bool,
 }
 

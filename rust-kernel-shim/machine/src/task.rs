@@ -155,7 +155,7 @@ impl task_struct {
         }
     }
 
-    /// Gives up one reference.
+    /// Drops a reference.
     ///
     /// # Safety
     ///
@@ -361,7 +361,7 @@ fn become_task(cpu: &cpu::Cpu, task: *mut task_struct) {
     cpu::leave_at_exit();
 }
 
-/// Gives back the thread's own reference when it ends.
+/// Drops the thread's own reference when it ends.
 pub(super) fn leave(task: *const task_struct) {
     if !task.is_null() {
         // SAFETY: The reference that `current` or `spawn` has left with the thread.
@@ -403,7 +403,7 @@ impl Start {
         let code = if task.should_stop() {
             -4 // -EINTR: stopped before it ran.
         } else {
-            // SAFETY: Whoever created the thread vouches for the function and its data.
+            // SAFETY: The function may be called with the data: `spawn` was told so.
             unsafe { (self.function)(self.data) }
         };
         task.exit_code.store(code, Relaxed);
@@ -501,7 +501,7 @@ mod tests {
         // As if so many had been forgotten.
         usage.store(u32::MAX, Relaxed);
         for _ in 0..3 {
-            // SAFETY: As above.
+            // SAFETY: It is never freed.
             unsafe { &*task }.get();
         }
         for _ in 0..5 {

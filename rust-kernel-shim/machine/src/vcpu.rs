@@ -385,7 +385,7 @@ impl Vcpu {
     /// Says that the machine comes to no end. None of its tasks runs again.
     fn declare(&self, stuck: Stuck) {
         self.abandon();
-        // Nobody listens if the machine was given up before.
+        // The receiver is gone if the machine was given up before.
         let _ = self.lock().done.send(Some(stuck));
     }
 

@@ -43,7 +43,7 @@ pub unsafe fn raw_init<T>(slot: *mut T, init: impl PinInit<T>) {
 /// [`Init`].
 #[inline]
 pub unsafe fn raw_try_init<T, E>(slot: *mut T, init: impl PinInit<T, E>) -> Result<(), E> {
-    // SAFETY: The caller's promises are those of `__pinned_init()`.
+    // SAFETY: `slot` is valid, aligned, and pinned as need be: the caller's guarantee.
     unsafe { init.__pinned_init(slot) }
 }
 

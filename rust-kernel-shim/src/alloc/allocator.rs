@@ -59,7 +59,7 @@ unsafe fn krealloc(
     };
 
     if layout.size() == 0 {
-        // SAFETY: `old` is null or the caller's to give back.
+        // SAFETY: `old` is null or the caller's to free.
         unsafe { bindings::kfree(old.cast()) };
         return Ok(NonNull::slice_from_raw_parts(
             dangling_from_layout(layout),
@@ -102,7 +102,7 @@ macro_rules! allocator {
                         layout.align_to(Self::MIN_ALIGN).map_err(|_| AllocError)?,
                     ),
                 };
-                // SAFETY: The caller's promises; a larger alignment fits too.
+                // SAFETY: The old memory is the caller's: its guarantee. A larger alignment fits.
                 unsafe { krealloc(ptr, layout, old_layout, flags, nid) }
             }
         }

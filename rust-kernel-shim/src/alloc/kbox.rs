@@ -67,7 +67,7 @@ unsafe impl<T: Send + ?Sized, A: Allocator> Send for Box<T, A> {}
 unsafe impl<T: Sync + ?Sized, A: Allocator> Sync for Box<T, A> {}
 
 impl<T: ?Sized, A: Allocator> Box<T, A> {
-    /// Takes back what [`Self::into_raw`] gave.
+    /// Takes back what [`Self::into_raw`] returned.
     ///
     /// # Safety
     ///
@@ -75,12 +75,12 @@ impl<T: ?Sized, A: Allocator> Box<T, A> {
     /// initialised and becomes this box's alone.
     #[inline]
     pub const unsafe fn from_raw(raw: *mut T) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: Memory with a value, ours alone: the caller's guarantee.
         // SAFETY: Allocators do not return null.
         Box(unsafe { NonNull::new_unchecked(raw) }, PhantomData)
     }
 
-    /// Gives the value away; [`Self::from_raw`] takes it back.
+    /// Hands the value over; [`Self::from_raw`] takes it back.
     #[inline]
     pub fn into_raw(b: Self) -> *mut T {
         ManuallyDrop::new(b).0.as_ptr()

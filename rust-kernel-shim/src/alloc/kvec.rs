@@ -112,7 +112,7 @@ impl<T, A: Allocator> Vec<T, A> {
     #[inline]
     pub const unsafe fn inc_len(&mut self, additional: usize) {
         debug_assert!(additional <= self.capacity() - self.len);
-        // INVARIANT: The caller says so.
+        // INVARIANT: They are initialised: the caller's guarantee.
         self.len += additional;
     }
 
@@ -299,7 +299,7 @@ impl<T, A: Allocator> Vec<T, A> {
         Ok(vec)
     }
 
-    /// Takes back what [`Self::into_raw_parts`] gave.
+    /// Takes back what [`Self::into_raw_parts`] returned.
     ///
     /// # Safety
     ///
@@ -314,7 +314,7 @@ impl<T, A: Allocator> Vec<T, A> {
             // SAFETY: There is an allocation of that many.
             unsafe { ArrayLayout::new_unchecked(capacity) }
         };
-        // INVARIANT: The caller says so.
+        // INVARIANT: Memory, length and capacity are as they should be: the caller's guarantee.
         Vec {
             // SAFETY: Neither memory nor what dangles is null.
             ptr: unsafe { NonNull::new_unchecked(ptr) },
@@ -324,8 +324,8 @@ impl<T, A: Allocator> Vec<T, A> {
         }
     }
 
-    /// Gives the elements away: where, how many, and for how many there is
-    /// room.
+    /// Hands the elements over: where they are, how many, and for how many there
+    /// is room.
     pub fn into_raw_parts(self) -> (*mut T, usize, usize) {
         let this = ManuallyDrop::new(self);
         (this.ptr.as_ptr(), this.len, this.capacity())
@@ -404,7 +404,7 @@ impl<T, A: Allocator> Vec<T, A> {
 }
 
 impl<T> Vec<T, KVmalloc> {
-    /// Gives back memory for more than `min_capacity` elements, if there is.
+    /// Frees memory for more than `min_capacity` elements, if there is.
     ///
     /// May sleep if `flags` say so.
     pub fn shrink_to(&mut self, min_capacity: usize, flags: Flags) -> Result<(), AllocError> {

@@ -53,7 +53,7 @@ impl<T> ArrayLayout<T> {
     ///
     /// `len` elements of `T` take at most `isize::MAX` bytes.
     pub const unsafe fn new_unchecked(len: usize) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: The size fits an `isize`: the caller's guarantee.
         Self {
             len,
             _element: PhantomData,

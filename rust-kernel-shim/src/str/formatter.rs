@@ -31,7 +31,7 @@ impl RawFormatter {
     ///
     /// `len` bytes from `buf` on may be written while the formatter lives.
     pub(crate) unsafe fn from_buffer(buf: *mut u8, len: usize) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: The buffer may be written: the caller's guarantee.
         RawFormatter {
             start: buf,
             written: 0,

@@ -137,7 +137,7 @@ impl<T: ?Sized> Arc<T> {
     ///
     /// `inner` is from a [`KBox`], and an owner is counted for this one alone.
     unsafe fn from_inner(inner: NonNull<ArcInner<T>>) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: From a box, with this owner counted: the caller's guarantee.
         Arc {
             ptr: inner,
             _owns: PhantomData,
@@ -231,7 +231,7 @@ unsafe impl<T: 'static> ForeignOwnable for Arc<T> {
     }
 
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> ArcBorrow<'a, T> {
-        // SAFETY: The caller's promises are more than `borrow()` wants.
+        // SAFETY: C stays an owner during 'a: the caller's guarantee.
         unsafe { <Self as ForeignOwnable>::borrow(ptr) }
     }
 }
@@ -298,7 +298,7 @@ impl<T: ?Sized> ArcBorrow<'_, T> {
     ///
     /// There is an owner as long as the result lasts.
     unsafe fn new(inner: NonNull<ArcInner<T>>) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: There is an owner during 'a: the caller's guarantee.
         ArcBorrow {
             inner,
             _borrow: PhantomData,
@@ -313,7 +313,7 @@ impl<T: ?Sized> ArcBorrow<'_, T> {
     pub unsafe fn from_raw(ptr: *const T) -> Self {
         // SAFETY: There is an owner.
         let inner = unsafe { ArcInner::container_of(ptr) };
-        // SAFETY: The caller's promise.
+        // SAFETY: There is an owner as long as the result lasts: the caller's guarantee.
         unsafe { Self::new(inner) }
     }
 }

@@ -51,7 +51,7 @@ impl<T: AlwaysRefCounted> ARef<T> {
     ///
     /// There is one that nothing else drops.
     pub unsafe fn from_raw(ptr: NonNull<T>) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: The reference is the caller's, which hands it over.
         ARef {
             ptr,
             _owns: PhantomData,
@@ -152,7 +152,7 @@ unsafe impl<T: AlwaysRefCounted> ForeignOwnable for ARef<T> {
 
     #[inline]
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> &'a T {
-        // SAFETY: The caller's promises are more than `borrow()` wants.
+        // SAFETY: C keeps the reference during 'a: the caller's guarantee.
         unsafe { <Self as ForeignOwnable>::borrow(ptr) }
     }
 }

@@ -120,7 +120,8 @@ impl<T: AtomicType> Atomic<T> {
     /// atomic, in C as well. In a model, where an atomic has no layout, it
     /// comes from [`Self::as_ptr`].
     pub unsafe fn from_ptr<'a>(ptr: *mut T) -> &'a Self {
-        // SAFETY: The caller's promise; the layout is that of a `T`.
+        // SAFETY: Valid, and accessed atomically only: the caller's guarantee. The layout is that
+        // of a `T`.
         unsafe { &*ptr.cast::<Self>() }
     }
 
@@ -287,7 +288,7 @@ pub unsafe fn atomic_load<T: AtomicType, Ordering: ordering::AcquireOrRelaxed>(
 where
     T::Repr: AtomicBasicOps,
 {
-    // SAFETY: The caller's promise.
+    // SAFETY: Valid, and accessed atomically only: the caller's guarantee.
     unsafe { Atomic::from_ptr(ptr) }.load(o)
 }
 
@@ -305,7 +306,7 @@ pub unsafe fn atomic_store<T: AtomicType, Ordering: ordering::ReleaseOrRelaxed>(
 ) where
     T::Repr: AtomicBasicOps,
 {
-    // SAFETY: The caller's promise.
+    // SAFETY: Valid, and accessed atomically only: the caller's guarantee.
     unsafe { Atomic::from_ptr(ptr) }.store(v, o);
 }
 
@@ -323,7 +324,7 @@ pub unsafe fn xchg<T: AtomicType, Ordering: ordering::Ordering>(
 where
     T::Repr: AtomicExchangeOps,
 {
-    // SAFETY: The caller's promise.
+    // SAFETY: Valid, and accessed atomically only: the caller's guarantee.
     unsafe { Atomic::from_ptr(ptr) }.xchg(new, o)
 }
 
@@ -343,6 +344,6 @@ pub unsafe fn cmpxchg<T: AtomicType, Ordering: ordering::Ordering>(
 where
     T::Repr: AtomicExchangeOps,
 {
-    // SAFETY: The caller's promise.
+    // SAFETY: Valid, and accessed atomically only: the caller's guarantee.
     unsafe { Atomic::from_ptr(ptr) }.cmpxchg(old, new, o)
 }

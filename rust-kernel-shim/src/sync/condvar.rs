@@ -191,8 +191,8 @@ impl CondVar {
         unsafe { bindings::__wake_up_sync(self.wait_queue_head.get(), TASK_NORMAL) };
     }
 
-    /// Wakes the task that has waited longest, if any; in any context. Who
-    /// begins to wait later does not notice.
+    /// Wakes the task that has waited longest, if any; in any context. A task
+    /// that begins to wait later does not notice.
     #[doc(alias = "__wake_up")]
     #[inline]
     pub fn notify_one(&self) {

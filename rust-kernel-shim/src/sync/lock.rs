@@ -191,7 +191,7 @@ impl<'a, T: ?Sized, B: Backend> Guard<'a, T, B> {
     pub unsafe fn new(lock: &'a Lock<T, B>, state: B::GuardState) -> Self {
         // SAFETY: The lock was initialised when it was made.
         unsafe { B::assert_is_held(lock.state.get()) };
-        // INVARIANT: The caller says so.
+        // INVARIANT: This thread has the lock: the caller's guarantee.
         Guard {
             lock,
             state,

@@ -37,7 +37,7 @@ pub enum Policy {
 pub(super) enum Choice {
     /// The task goes on.
     GoOn,
-    /// Somebody is drawn to go on, maybe the same.
+    /// A task is drawn to go on, maybe the same.
     Preempt,
     /// A grace period ends, or a timer becomes due, before a task is drawn.
     PassTime,
@@ -57,7 +57,7 @@ impl Policy {
         if seed % 2 == 1 {
             return Self::Random { rng, points };
         }
-        // Nobody knows how long a schedule is: short ones are as likely as long ones.
+        // How long a schedule is is not known: short ones are as likely as long ones.
         let changes = (0..=rng.usize(..CHANGES)).map(|_| {
             let longest = 1 << rng.u32(4..13);
             rng.usize(1..longest)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The errors of vectors, which give back what did not fit.
+//! The errors of vectors, which return what did not fit.
 
 use crate::{
     error::{code::EINVAL, Error},

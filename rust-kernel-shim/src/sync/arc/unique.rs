@@ -98,7 +98,7 @@ impl<T: ?Sized> UniqueArc<T> {
     ///
     /// There is no other owner.
     pub(super) unsafe fn from_last(inner: Arc<T>) -> Self {
-        // INVARIANT: The caller says so.
+        // INVARIANT: There is no other owner: the caller's guarantee.
         UniqueArc { inner }
     }
 
