@@ -172,8 +172,8 @@ impl<'a> Call<'a> {
         Ok(unsafe { Fence::new(place, object.ptr) })
     }
 
-    /// A fence to call something with: the scenario must hold a reference, and keeps it until
-    /// this command is over.
+    /// A fence to call something with: the scenario must hold a reference, and keeps it until this
+    /// command is over.
     pub(crate) fn fence(&self, index: usize) -> Result<Fence<'_>, Refused> {
         let fence = self.peek(index)?;
         let object = &mut self.world().fences[fence.place];

@@ -108,10 +108,9 @@ impl Fence<'_> {
 
     /// Is its lock held by the command that is under way?
     ///
-    /// One thread of a replay runs at a time and gives up no lock when it blocks, so a lock that
-    /// is held was taken further up in this call. That is not so for the shared stub, whose lock
-    /// other replays take as well; but no command runs while it is held, since a stub has no
-    /// callbacks.
+    /// One thread of a replay runs at a time and gives up no lock when it blocks, so a lock that is
+    /// held was taken further up in this call. That is not so for the shared stub, whose lock other
+    /// replays take as well; but no command runs while it is held, since a stub has no callbacks.
     pub(crate) fn is_locked(self, session: &Session) -> bool {
         // SAFETY: The fence is valid: the type invariant. A lock of the scenario outlives it.
         self.kind(session) != FenceKind::SharedStub && unsafe { is_locked(self.as_ptr()) }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Random scenarios, for the replays that must end well whatever they are told, and for those
-//! that a model predicts.
+//! Random scenarios, for the replays that must end well whatever they are told, and for those that
+//! a model predicts.
 //!
 //! They are sense and nonsense mixed: most commands name fences that exist, many are refused. They
 //! leave fences, callbacks and threads behind on purpose, in whatever state these are.

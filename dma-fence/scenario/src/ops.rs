@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The ops of the fences that the command `fence` makes.
 //!
-//! Each op can be there or not, which is what the core looks at: so there is a
-//! table for each combination. An op writes its note before it does anything.
+//! Each op can be there or not, which is what the core looks at: so there is a table for each
+//! combination. An op writes its note before it does anything.
 
 use crate::{
     fence::is_locked,
@@ -60,8 +60,8 @@ type Name = [u8; MAX_LENGTH + 1];
 
 /// The memory of a fence made by the command `fence`.
 ///
-/// `dma_fence_free()` frees it without running a destructor, so it owns nothing;
-/// what its ops do is kept in the table of fences.
+/// `dma_fence_free()` frees it without running a destructor, so it owns nothing; what its ops do is
+/// kept in the table of fences.
 #[repr(C)]
 struct ScriptedFence {
     // First, so that freeing the fence frees all of it.

@@ -9,9 +9,9 @@ pub(crate) type Outcome = Result<Answer, Refused>;
 /// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// A context that stands before the text. It gets its name only when the
-    /// answer is written, because contexts that the scenario did not allocate
-    /// are numbered in the order in which they appear in the transcript.
+    /// A context that stands before the text. It gets its name only when the answer is written,
+    /// because contexts that the scenario did not allocate are numbered in the order in which they
+    /// appear in the transcript.
     pub(crate) context: Option<u64>,
     /// The text, in ASCII.
     pub(crate) text: String,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a replay hears from the kernel: trace events and the kernel log.
 //!
-//! A tracepoint calls its probes in the thread that hit it. So one set of
-//! probes serves all replays of the process: a probe asks the thread which
-//! replay it belongs to, and ignores threads that are in none.
+//! A tracepoint calls its probes in the thread that hit it. So one set of probes serves all replays
+//! of the process: a probe asks the thread which replay it belongs to, and ignores threads that are
+//! in none.
 
 use crate::session::current;
 use ::dma_fence::testing::EVENTS;

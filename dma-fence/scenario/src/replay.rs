@@ -29,24 +29,24 @@ pub struct Replay {
     /// How many fences of the scenario there were after everything was put; a number other than 0
     /// is a leak.
     pub live: usize,
-    /// True if the host had no thread where the scenario needs one: the transcript is not what
-    /// the fences would have made of it.
+    /// True if the host had no thread where the scenario needs one: the transcript is not what the
+    /// fences would have made of it.
     pub no_thread: bool,
 }
 
-/// The stack of the thread that runs the commands at top: enough for callbacks
-/// nested as deep as there are fences. Only what is used becomes memory.
+/// The stack of the thread that runs the commands at top: enough for callbacks nested as deep as
+/// there are fences. Only what is used becomes memory.
 const STACK: usize = 64 << 20;
 
 /// Runs a scenario and returns its transcript.
 ///
-/// The source may be any bytes. A command that is wrong is refused with a line
-/// `? ...` in the transcript and an entry in [`Replay::refusals`], and the
-/// scenario goes on with the next. A scenario that does not say `end` gets one.
+/// The source may be any bytes. A command that is wrong is refused with a line `? ...` in the
+/// transcript and an entry in [`Replay::refusals`], and the scenario goes on with the next. A
+/// scenario that does not say `end` gets one.
 ///
-/// Replays share nothing but the kernel and may run in several threads at once.
-/// What a scenario leaves behind is signalled and put when it is over, so that
-/// nothing of it is left when this function returns.
+/// Replays share nothing but the kernel and may run in several threads at once. What a scenario
+/// leaves behind is signalled and put when it is over, so that nothing of it is left when this
+/// function returns.
 ///
 /// # Examples
 ///

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A bound on the nesting of callbacks.
 //!
-//! A callback may signal another fence, whose callbacks may signal a third. A
-//! fence signals once, so the nesting ends with the last of at most 192 fences;
-//! that is far deeper than the stack of a kernel, and in a build with large
-//! frames it may be deeper than a thread's stack here. A command in a callback
-//! is refused before that happens.
+//! A callback may signal another fence, whose callbacks may signal a third. A fence signals once,
+//! so the nesting ends with the last of at most 192 fences; that is far deeper than the stack of a
+//! kernel, and in a build with large frames it may be deeper than a thread's stack here. A command
+//! in a callback is refused before that happens.
 
 /// Where the stack of a thread began, and how much of it may be used.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lines and words of a scenario.
 //!
-//! A scenario is any bytes at all: a word that is no name, no number and no
-//! command is refused where it is looked at, not here. What is kept of a line
-//! is its tidy text, words separated by one space, since that is what the
-//! transcript repeats, and for each word the column at which it stood.
+//! A scenario is any bytes at all: a word that is no name, no number and no command is refused
+//! where it is looked at, not here. What is kept of a line is its tidy text, words separated by one
+//! space, since that is what the transcript repeats, and for each word the column at which it
+//! stood.
 
 use std::ops::Range;
 
@@ -32,9 +32,8 @@ struct Word {
 
 /// Is this byte a space between words?
 ///
-/// The language names space and tab; the carriage return of a file from
-/// another system, and the other white space of C, cannot be part of any
-/// valid word either and are not worth a refusal.
+/// The language names space and tab; the carriage return of a file from another system, and the
+/// other white space of C, cannot be part of any valid word either and are not worth a refusal.
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | 0x0b | 0x0c)
 }
@@ -42,8 +41,7 @@ fn is_space(byte: u8) -> bool {
 impl Statement {
     /// The command in this line, if there is one.
     ///
-    /// A line that begins with a space is an observation of a transcript and
-    /// holds no command.
+    /// A line that begins with a space is an observation of a transcript and holds no command.
     pub(crate) fn parse(line: usize, raw: &[u8]) -> Option<Self> {
         if raw.first().copied().is_some_and(is_space) {
             return None;
@@ -57,8 +55,7 @@ impl Statement {
                 if !text.is_empty() {
                     text.push(b' ');
                 }
-                // One word more than allowed is enough to tell that there are
-                // too many.
+                // One word more than allowed is enough to tell that there are too many.
                 if words.len() <= MAX_WORDS {
                     let start = text.len();
                     words.push(Word {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Random scenarios, a tenth of them with mutated bytes: whatever they say, a
-//! replay ends, and leaves nothing.
+//! Random scenarios, a tenth of them with mutated bytes: whatever they say, a replay ends, and
+//! leaves nothing.
 //!
-//! `FENCE_FUZZ` is their number, `FENCE_SEED` the first seed. A failure names
-//! its seed.
+//! `FENCE_FUZZ` is their number, `FENCE_SEED` the first seed. A failure names its seed.
 
 use dma_fence_scenario::{compare, generate, replay};
 use std::thread;
@@ -36,8 +35,8 @@ fn run(seed: u64) -> (usize, usize) {
             "FENCE_SEED={seed}: {refusal:?}"
         );
     }
-    // Some of them once more: what came out is a scenario too, and all of it
-    // is as reproducible as the recorded ones.
+    // Some of them once more: what came out is a scenario too, and all of it is as reproducible as
+    // the recorded ones.
     if seed.is_multiple_of(16) {
         let again = replay(&got.transcript);
         if let Some(diff) = compare(&got.transcript, &again.transcript) {

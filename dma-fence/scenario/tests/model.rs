@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Random scenarios against a model written from the documentation.
 //!
-//! Each scenario is replayed, and the model prints the transcript that the replay has to write: each
-//! result, trace event, warning, op, callback and thread in its order, and what is refused. A
-//! scenario of which they tell different stories is shrunk and written to a file, which the
-//! command `fence` replays and the real kernel can judge. To show that differences would be found,
-//! faults are put into the model, one at a time.
+//! Each scenario is replayed, and the model prints the transcript that the replay has to write:
+//! each result, trace event, warning, op, callback and thread in its order, and what is refused. A
+//! scenario of which they tell different stories is shrunk and written to a file, which the command
+//! `fence` replays and the real kernel can judge. To show that differences would be found, faults
+//! are put into the model, one at a time.
 //!
 //! The scenarios are the same in each run. `PROPTEST_RNG_SEED` gives others, `PROPTEST_CASES` more.
 
@@ -44,8 +44,8 @@ fn difference(source: &str, fault: Option<Fault>) -> Option<String> {
 /// What can be seen of a fence.
 const LOOKS: [&str; 5] = ["refs", "flags", "ops", "error", "timestamp"];
 
-/// A scenario: a line for each seed, then a look at all fences. Threads cost the host much, so
-/// that few have them.
+/// A scenario: a line for each seed, then a look at all fences. Threads cost the host much, so that
+/// few have them.
 fn sources() -> impl Strategy<Value = String> {
     (vec(any::<u64>().no_shrink(), 1..40), weighted(0.125)).prop_map(|(seeds, threads)| {
         let mut source = scenario(&seeds, threads);

@@ -3,8 +3,8 @@
 
 use dma_fence_scenario::{replay, Refusal, Replay};
 
-/// Replays a scenario, of which nothing may be left. Whatever is refused says
-/// what would have been right.
+/// Replays a scenario, of which nothing may be left. Whatever is refused says what would have been
+/// right.
 #[track_caller]
 fn run(source: &str) -> Replay {
     let got = replay(source.as_bytes());
@@ -139,13 +139,13 @@ fn references() {
         &format!("{SETUP}get_stub s\nrefs s"),
         7,
         6,
-        "belongs to everyone",
+        "belongs to the whole machine",
     );
     refuses(
         &format!("{SETUP}get_stub s\nset_error s -1"),
         7,
         11,
-        "belongs to everyone",
+        "belongs to the whole machine",
     );
     // The last reference while another command names the fence.
     refuses(
@@ -311,8 +311,8 @@ fn a_thread_may_run_out_of_time() {
     assert!(text.contains("! thread t = timeout\n"), "{text}");
 }
 
-/// 48 callbacks, each of which moves on through three fences and then signals
-/// the first fence of the next: 144 callbacks inside each other.
+/// 48 callbacks, each of which moves on through three fences and then signals the first fence of
+/// the next: 144 callbacks inside each other.
 fn deep(start: &str) -> String {
     let mut source = "context A\n".to_owned();
     for i in 0..145 {

@@ -132,8 +132,8 @@ fn add_callback(call: &Call<'_>) -> Outcome {
         callback.node.as_ptr()
     };
     let fence = fence.map_or(null_mut(), Fence::as_ptr);
-    // SAFETY: The fence is null or valid, and its lock is free or it is signalled. The node is on no
-    // list, and lives until the replay has ended.
+    // SAFETY: The fence is null or valid, and its lock is free or it is signalled. The node is on
+    // no list, and lives until the replay has ended.
     let result = unsafe { c::dma_fence_add_callback(fence, node, Some(callback::run)) };
     if result != 0 {
         call.world().callbacks[place].pending = false;

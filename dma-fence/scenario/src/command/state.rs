@@ -93,7 +93,7 @@ fn not_shared(call: &Call<'_>, fence: Fence<'_>) -> Result<(), Refused> {
     if fence.kind(call.session) == FenceKind::SharedStub {
         refuse!(
             1,
-            "the shared stub belongs to everyone; expected a fence of the scenario's own"
+            "the shared stub belongs to the whole machine; expected a fence of the scenario's own"
         );
     }
     Ok(())
@@ -128,8 +128,8 @@ fn put(call: &Call<'_>) -> Outcome {
         }
         call.world().fences[fence.place].held -= 1;
     }
-    // SAFETY: Null, or the reference is the scenario's, which has just given it up; no other command
-    // under way needs it.
+    // SAFETY: Null, or the reference is the scenario's, which has just given it up; no other
+    // command under way needs it.
     unsafe { c::dma_fence_put(fence.map_or(null_mut(), Fence::as_ptr)) };
     Answer::ok()
 }

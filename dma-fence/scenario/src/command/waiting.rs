@@ -111,8 +111,8 @@ fn wait(call: &Call<'_>) -> Outcome {
             call.name_at(fence.as_ptr())
         );
     }
-    // SAFETY: The scenario holds a reference until this command is over, and no locks, since this is
-    // no callback.
+    // SAFETY: The scenario holds a reference until this command is over, and no locks, since this
+    // is no callback.
     let result = unsafe { c::dma_fence_wait(fence.as_ptr(), intr) };
     Answer::number(result as i64)
 }
@@ -123,8 +123,8 @@ fn wait_timeout(call: &Call<'_>) -> Outcome {
     let intr = call.flag(3, "intr")?;
     let ends = ends(call, fence) || script(call, fence).wait.is_some();
     may_sleep(call, 2, timeout, ends)?;
-    // SAFETY: The scenario holds a reference until this command is over, and no locks, since this is
-    // no callback.
+    // SAFETY: The scenario holds a reference until this command is over, and no locks, since this
+    // is no callback.
     let result = unsafe { c::dma_fence_wait_timeout(fence.as_ptr(), intr, timeout) };
     Answer::text(waited(call, result))
 }
@@ -134,8 +134,8 @@ fn default_wait(call: &Call<'_>) -> Outcome {
     let timeout = jiffies(call, 2)?;
     let intr = call.flag(3, "intr")?;
     may_sleep(call, 2, timeout, fence.is_flagged())?;
-    // SAFETY: The scenario holds a reference until this command is over, and no locks, since this is
-    // no callback.
+    // SAFETY: The scenario holds a reference until this command is over, and no locks, since this
+    // is no callback.
     let result = unsafe { c::dma_fence_default_wait(fence.as_ptr(), intr, timeout) };
     Answer::text(waited(call, result))
 }
@@ -157,8 +157,8 @@ fn wait_any_timeout(call: &Call<'_>) -> Outcome {
     // At most as many as there are words, so the number fits.
     let count = pointers.len() as u32;
     let fences = pointers.as_mut_ptr();
-    // SAFETY: The scenario holds references to all of them until this command is over, and no locks,
-    // since this is no callback.
+    // SAFETY: The scenario holds references to all of them until this command is over, and no
+    // locks, since this is no callback.
     let result = unsafe { c::dma_fence_wait_any_timeout(fences, count, intr, timeout, &mut first) };
     let mut text = waited(call, result);
     if result > 0 {

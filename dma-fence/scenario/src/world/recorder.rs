@@ -8,8 +8,7 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     transcript: Vec<u8>,
-    /// Names of contexts: those of the scenario, and `#1`, `#2`, ... for others
-    /// that have appeared.
+    /// Names of contexts: those of the scenario, and `#1`, `#2`, ... for others that have appeared.
     contexts: HashMap<u64, String>,
     /// How many contexts were given a number.
     numbered: usize,
