@@ -6,6 +6,7 @@
 
 mod example;
 mod listen;
+mod plain;
 
 pub use super::contract::rules::{Check, ContractRule, Kept, RULES};
 
@@ -18,4 +19,5 @@ pub fn known_fences() -> usize {
 pub use self::{
     example::{expect_no_report, judge, Driver, Example},
     listen::{listen, Event, Kind, Listener, Listening, EVENTS},
+    plain::{context, Plain},
 };

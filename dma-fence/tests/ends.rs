@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use dma_fence::{
+    testing::{context, Plain},
     wait_any, Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps,
     PollOp,
 };
@@ -22,20 +23,9 @@ fn caught(body: impl FnOnce()) {
     eprintln!("after the end");
 }
 
-fn context<T: FenceContextOps>(ops: T) -> Arc<FenceContext<T>> {
-    let init = FenceContext::new(1, c"driver", c"timeline", ops);
-    Arc::pin_init(init, GFP_KERNEL).unwrap()
-}
-
-struct Plain;
-
-impl FenceContextOps for Plain {
-    type FenceDataType = ();
-}
-
 /// A fence is forgotten, and its timeline dropped.
 fn forgotten() {
-    let context = context(Plain);
+    let context = context(Plain).unwrap();
     core::mem::forget(context.new_fence_allocation(()).unwrap().new_fence());
     caught(|| drop(context));
 }
@@ -57,8 +47,8 @@ impl FenceContextOps for Owning {
 
 /// A timeline is dropped in an RCU callback.
 fn dropped_in_rcu() {
-    let owning = context(Owning);
-    let last = Last(Some(context(Plain)));
+    let owning = context(Owning).unwrap();
+    let last = Last(Some(context(Plain).unwrap()));
     let issued = owning.new_fence_allocation(last).unwrap().new_fence();
     issued.signal(Ok(()));
     drop(owning);
@@ -87,7 +77,7 @@ impl FenceCallback for Drops {
 
 /// A callback drops a registration on its own fence.
 fn sibling_dropped() {
-    let context = context(Plain);
+    let context = context(Plain).unwrap();
     let issued = context.new_fence_allocation(()).unwrap().new_fence();
     let sibling = register(issued.as_fence(), Drops(None));
     let _registration = register(issued.as_fence(), Drops(Some(sibling)));
@@ -110,7 +100,7 @@ impl FenceContextOps for Waiting {
 
 /// An op waits for its own fence, among others.
 fn waited_in_an_op() {
-    let (plain, waiting) = (context(Plain), context(Waiting));
+    let (plain, waiting) = (context(Plain).unwrap(), context(Waiting).unwrap());
     let other = plain.new_fence_allocation(()).unwrap().new_fence();
     let allocation = waiting.new_fence_allocation(Mutex::new(None)).unwrap();
     let own = allocation.new_fence();

@@ -4,6 +4,7 @@
 
 use dma_fence::{
     bindings::{self, dma_fence_ops},
+    testing::{context, Plain},
     Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps, PollOp,
 };
 use kernel::{
@@ -19,20 +20,6 @@ use kernel::{
     time::{delay::fsleep, Delta},
 };
 
-fn context<T: FenceContextOps>(ops: T) -> Arc<FenceContext<T>> {
-    Arc::pin_init(
-        FenceContext::new(1, c"driver", c"timeline", ops),
-        GFP_KERNEL,
-    )
-    .unwrap()
-}
-
-struct Plain;
-
-impl FenceContextOps for Plain {
-    type FenceDataType = ();
-}
-
 /// Takes its time.
 struct Slow(Arc<Atomic<i32>>);
 
@@ -47,7 +34,7 @@ impl FenceCallback for Slow {
 #[test]
 fn signalled_means_that_every_callback_has_returned() {
     explore(|| {
-        let context = context(Plain);
+        let context = context(Plain).unwrap();
         let issued = FenceContext::new_arc_fence_allocation(&context, ())
             .unwrap()
             .new_fence();
@@ -78,7 +65,7 @@ impl FenceContextOps for Ring {
 fn the_first_result_is_the_last_word() {
     explore(|| {
         // The hardware says that the job has failed, and the driver that it is done.
-        let context = context(Ring(Atomic::new(1)));
+        let context = context(Ring(Atomic::new(1))).unwrap();
         let issued = FenceContext::new_arc_fence_allocation(&context, ())
             .unwrap()
             .new_fence();
@@ -119,7 +106,7 @@ impl FenceContextOps for Forgetful {
 fn what_was_said_once_is_said_again() {
     // The checker of `signaled-monotonic` would say so if it were not.
     explore(|| {
-        let context = context(Forgetful(Atomic::new(0)));
+        let context = context(Forgetful(Atomic::new(0))).unwrap();
         let issued = FenceContext::new_arc_fence_allocation(&context, ())
             .unwrap()
             .new_fence();

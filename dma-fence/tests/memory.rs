@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What fences allocate, and what becomes of it when there is no memory.
 //!
-//! One test, since it looks at the books of the whole machine.
+//! One test, since it looks at the counters of the whole machine.
 
 use dma_fence::{
-    wait_any, CallbackError, Complete, Fence, FenceCallbackRegistration, FenceContext,
-    FenceContextOps, Forward, Ktime,
+    testing::context, wait_any, CallbackError, Complete, Fence, FenceCallbackRegistration,
+    FenceContext, FenceContextOps, Forward, Ktime,
 };
 use kernel::{
     prelude::*,
@@ -25,13 +25,6 @@ impl FenceContextOps for Ops {
 }
 
 type Context = Arc<FenceContext<Ops>>;
-
-fn context() -> Result<Context> {
-    Arc::pin_init(
-        FenceContext::new(1, c"driver", c"timeline", Ops),
-        GFP_KERNEL,
-    )
-}
 
 /// How many allocations `body` asks for.
 fn cost<R>(body: impl FnOnce() -> R) -> (usize, R) {
@@ -65,7 +58,7 @@ fn costs(context: &Context) -> Result {
 /// Waits that sleep: what they allocate is counted on the thread that waits.
 fn waiting_costs() -> Result {
     vcpu::fifo(|| -> Result {
-        let context = context()?;
+        let context = context(Ops)?;
         let mut fences = KVec::new();
         for _ in 0..2 {
             let allocation = FenceContext::new_arc_fence_allocation(&context, None)?;
@@ -87,7 +80,7 @@ fn waiting_costs() -> Result {
 
 /// Everything that allocates, once.
 fn everything() -> Result {
-    let context = context()?;
+    let context = context(Ops)?;
     let data = Arc::new(5, GFP_KERNEL)?;
     let issued = context
         .new_fence_allocation(Some(data.clone()))?
@@ -120,7 +113,7 @@ fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
     without_checks(everything)?;
     rcu_barrier();
 
-    costs(&context()?)?;
+    costs(&context(Ops)?)?;
     waiting_costs()?;
     // What a callback frees may itself be freed by a callback.
     rcu_barrier();

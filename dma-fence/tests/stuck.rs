@@ -2,7 +2,7 @@
 //! What was reached in a section of a machine that got stuck stays, and holds up no other machine.
 #![forbid(unsafe_code)]
 
-use dma_fence::{Fence, FenceContext, FenceContextOps};
+use dma_fence::{testing::Plain, Fence, FenceContext};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -13,12 +13,6 @@ use kernel::{
     },
 };
 use std::sync::mpsc;
-
-struct Plain;
-
-impl FenceContextOps for Plain {
-    type FenceDataType = ();
-}
 
 const NAME: &CStr = c"a driver whose name is found nowhere else";
 

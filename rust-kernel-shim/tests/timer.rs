@@ -18,7 +18,7 @@ use std::sync::Mutex;
 struct Timer<'a> {
     base: timer_list,
     number: u32,
-    order: &'a Mutex<Vec<u32>>,
+    order: &'a Mutex<Vec<(u32, usize)>>,
 }
 
 /// # Safety
@@ -28,11 +28,13 @@ unsafe extern "C" fn note(timer: *mut timer_list) {
     // SAFETY: The timer is that of a `Timer`, from a box, and not used after this.
     let timer = unsafe { Box::from_raw(timer.cast::<Timer<'_>>()) };
     assert!(in_serving_softirq());
-    timer.order.lock().unwrap().push(timer.number);
+    // SAFETY: `jiffies()` has no preconditions.
+    let at = unsafe { jiffies() };
+    timer.order.lock().unwrap().push((timer.number, at));
 }
 
 /// A timer that frees itself.
-fn timer(number: u32, order: &Mutex<Vec<u32>>) -> *mut timer_list {
+fn timer(number: u32, order: &Mutex<Vec<(u32, usize)>>) -> *mut timer_list {
     let mut timer = Box::<Timer<'_>>::new_uninit();
     let this = timer.as_mut_ptr();
     // SAFETY: The memory is valid for writes, and each field is written once.
@@ -53,26 +55,35 @@ fn timer(number: u32, order: &Mutex<Vec<u32>>) -> *mut timer_list {
 #[test]
 fn timers_come_in_the_order_of_their_times() {
     let order = Mutex::new(Vec::new());
-    let end = vcpu::fifo(|| {
+    let start = vcpu::fifo(|| {
         let timers: Vec<_> = (0..6).map(|n| timer(n, &order)).collect();
         // SAFETY: The timers are valid: none is called before this task sleeps.
-        unsafe {
+        let now = unsafe {
             let now = jiffies();
-            for (timer, after) in timers.iter().zip([3, 1, 2, 1, usize::MAX, usize::MAX / 2]) {
+            assert!(!timer_pending(timers[0]));
+            for (timer, after) in timers
+                .iter()
+                .zip([100, 1, 2, 1, usize::MAX, usize::MAX / 2])
+            {
                 assert_eq!(mod_timer(*timer, now.wrapping_add(after)), 0);
             }
             assert!(timers.iter().all(|timer| timer_pending(*timer)));
+            assert_eq!(mod_timer(timers[0], now + 3), 1);
             assert_eq!(mod_timer(timers[2], now + 4), 1);
             assert_eq!(timer_delete(timers[5]), 1);
             assert_eq!(timer_delete_sync(timers[5]), 0);
             assert!(!timer_pending(timers[5]));
             note_unused(timers[5]);
-        }
+            now
+        };
         fsleep(Delta::from_millis(40));
+        now
     });
-    assert_eq!(end, Ok(()));
+    let start = start.unwrap();
     // The fifth is due before now, as for C's `time_before()`.
-    assert_eq!(*order.lock().unwrap(), [4, 1, 3, 0, 2]);
+    let order = order.into_inner().unwrap();
+    let order: Vec<_> = order.iter().map(|&(n, at)| (n, at - start)).collect();
+    assert_eq!(order, [(4, 0), (1, 1), (3, 1), (0, 3), (2, 4)]);
 }
 
 /// Frees a timer that was not called.

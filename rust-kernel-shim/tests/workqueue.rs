@@ -600,37 +600,6 @@ fn a_cancelled_timer_does_not_keep_the_machine_waiting() {
 }
 
 #[test]
-fn timers_can_be_changed() {
-    static FIRED: AtomicU32 = AtomicU32::new(0);
-
-    /// # Safety
-    ///
-    /// None; the type of a timer's function asks for it.
-    unsafe extern "C" fn fire(_timer: *mut timer_list) {
-        // SAFETY: `in_atomic()` has no preconditions.
-        let (atomic, now) = unsafe { (in_atomic(), jiffies()) };
-        assert!(atomic);
-        FIRED.store(now as u32, SeqCst);
-    }
-
-    // SAFETY: The timer is there until it was deleted.
-    let done = vcpu::fifo(|| unsafe {
-        let timer = Opaque::<timer_list>::uninit();
-        let timer = timer.get();
-        timer_init_key(timer, Some(fire), 0, c"".as_char_ptr(), null_mut());
-        assert!(!timer_pending(timer));
-        let start = jiffies();
-        assert_eq!(mod_timer(timer, start + 100), 0);
-        assert_eq!(mod_timer(timer, start + 50), 1);
-        assert!(timer_pending(timer));
-        msleep(1000);
-        assert_eq!(FIRED.load(SeqCst) as usize, start + 50);
-        assert_eq!(timer_delete_sync(timer), 0);
-    });
-    assert_eq!(done, Ok(()));
-}
-
-#[test]
 fn a_thousand_machines_leave_nothing_behind() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let before = memory::live_blocks();

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Callbacks through the safe API, and the ops that drivers may have.
 
-use crate::{context, issue, issue_arc, raw, Counted, Counting, Plain};
+use crate::{issue, issue_arc, raw, Counted, Counting};
 use dma_fence::{
-    bindings, testing::expect_no_report, CallbackError, Complete, DeadlineOp, DriverFence, Enqueue,
-    Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps, Forward, Ktime,
-    PollOp, PrivateDriverFence, Signalling, Wake,
+    bindings,
+    testing::{context, expect_no_report, Plain},
+    CallbackError, Complete, DeadlineOp, DriverFence, Enqueue, Fence, FenceCallback,
+    FenceCallbackRegistration, FenceContext, FenceContextOps, Forward, Ktime, PollOp,
+    PrivateDriverFence, Signalling, Wake,
 };
 use kernel::{
     bindings as c,

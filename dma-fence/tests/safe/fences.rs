@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fences from allocation to signal.
 
-use crate::{context, issue, issue_arc, raw, Counted, Counting, Plain};
+use crate::{issue, issue_arc, raw, Counted, Counting};
 use dma_fence::{
-    bindings, testing::expect_no_report, ArcDriverFence, DriverFence, DriverFenceBorrow, Fence,
-    FenceContext,
+    bindings,
+    testing::{context, expect_no_report, Plain},
+    ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext,
 };
 use kernel::{
     prelude::*,

@@ -5,18 +5,14 @@ mod callbacks;
 mod fences;
 mod waits;
 
-use dma_fence::{ArcDriverFence, DriverFence, Fence, FenceContext, FenceContextOps};
+use dma_fence::{
+    testing::Plain, ArcDriverFence, DriverFence, Fence, FenceContext, FenceContextOps,
+};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc},
 };
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-
-struct Plain;
-
-impl FenceContextOps for Plain {
-    type FenceDataType = ();
-}
 
 /// Counts how often it is dropped.
 struct Counted(&'static AtomicUsize);
@@ -32,11 +28,6 @@ struct Counting;
 impl FenceContextOps for Counting {
     type FenceDataType = Counted;
     const SEQNO64: bool = false;
-}
-
-fn context<T: FenceContextOps>(ops: T) -> Result<Arc<FenceContext<T>>> {
-    let context = FenceContext::new(7, c"driver", c"timeline", ops);
-    Arc::pin_init(context, GFP_KERNEL)
 }
 
 type Issued<F> = (F, ARef<Fence>);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Waiting, and what waits for readers.
 
-use crate::{context, issue, Plain};
-use dma_fence::{testing::expect_no_report, wait_any, wait_any_interruptible, Fence};
+use crate::issue;
+use dma_fence::{
+    testing::{context, expect_no_report, Plain},
+    wait_any, wait_any_interruptible, Fence,
+};
 use kernel::{
     bindings as c,
     prelude::*,
