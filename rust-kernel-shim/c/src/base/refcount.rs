@@ -81,6 +81,7 @@ pub unsafe fn refcount_inc_not_zero(r: *mut refcount_t) -> bool {
     let refs = unsafe { refs(r) };
     let mut old = refs.load(Relaxed);
     while old != 0 {
+        // `Acquire` for C's control dependency; pairs with the `Release` of the drops before.
         match refs.compare_exchange(old, old.wrapping_add(1), Acquire, Relaxed) {
             Ok(i32::MAX | i32::MIN..=-1) => {
                 saturate(refs, "saturated; leaking memory.");
@@ -97,6 +98,7 @@ pub unsafe fn refcount_inc_not_zero(r: *mut refcount_t) -> bool {
 pub unsafe fn refcount_dec(r: *mut refcount_t) {
     // SAFETY: `r` is valid: the caller's guarantee.
     let refs = unsafe { refs(r) };
+    // Pairs with the fence in `refcount_dec_and_test`.
     if refs.fetch_sub(1, Release) <= 1 {
         saturate(refs, "decrement hit 0; leaking memory.");
     }
@@ -109,6 +111,7 @@ pub unsafe fn refcount_dec(r: *mut refcount_t) {
 pub unsafe fn refcount_dec_and_test(r: *mut refcount_t) -> bool {
     // SAFETY: `r` is valid: the caller's guarantee.
     let refs = unsafe { refs(r) };
+    // Pairs with the fence below, in the thread that drops the last one.
     match refs.fetch_sub(1, Release) {
         1 => {
             // Pairs with the `Release` of all drops before.

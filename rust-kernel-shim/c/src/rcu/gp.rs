@@ -19,7 +19,7 @@
 use crate::{log, KERN_ERR};
 use core::sync::atomic::{
     AtomicU64,
-    Ordering::{Acquire, Relaxed, SeqCst},
+    Ordering::{Acquire, Relaxed},
 };
 use machine::{barrier, clock, cpu};
 
@@ -63,11 +63,14 @@ pub(super) fn wait() {
     // The caller's accesses come before, the scan after; pairs with the light barrier in
     // `Cpu::enter()`.
     barrier::heavy();
-    let ended = CURRENT.fetch_add(1, SeqCst);
+    // Between the barriers, which order it: a reader that takes the new number has its own barrier
+    // behind ours.
+    let ended = CURRENT.fetch_add(1, Relaxed);
     let start = clock::monotonic();
     let mut patience = STALL.load(Relaxed);
     cpu::for_each_reader(|reader| {
         let mut tries = 0;
+        // `Acquire`: pairs with the `Release` in `Cpu::exit()`.
         while (1..=ended).contains(&reader.word.load(Acquire)) {
             barrier::back_off(&mut tries);
             let waited = clock::monotonic().abs_diff(start);
