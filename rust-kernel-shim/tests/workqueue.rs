@@ -7,7 +7,7 @@ use kernel::{
     prelude,
     str::CStrExt as _,
     sync::{Arc, Completion},
-    testing::{memory, spawn, vcpu},
+    testing::{explore, memory, spawn, vcpu},
     types::Opaque,
 };
 use std::{
@@ -152,6 +152,21 @@ fn on_a_virtual_cpu_work_runs_in_order_and_a_sleeper_makes_room() {
     assert_eq!(done, Ok(()));
     let expected = ["queued", "a", "b", "c", "settled", "a wakes", "flushed"];
     assert_eq!(*log.lock().unwrap(), expected);
+}
+
+#[test]
+fn no_flush_misses_the_end_of_the_work() {
+    // SAFETY: The item is there until it is flushed, which waits for it.
+    explore(|| unsafe {
+        let runs = AtomicU32::new(0);
+        let count = |_| {
+            runs.fetch_add(1, SeqCst);
+        };
+        let count = item(&count);
+        assert!(queue_work(system_wq, count.ptr()));
+        flush_work(count.ptr());
+        assert_eq!(runs.load(SeqCst), 1);
+    });
 }
 
 #[test]

@@ -180,6 +180,9 @@ impl task_struct {
         // Pairs with the fence in `wake`: either that one sees the new state, or what the waker
         // did before is seen by what the caller reads next.
         fence(SeqCst);
+        if state != TASK_RUNNING {
+            point();
+        }
     }
 
     /// True if a signal is pending.

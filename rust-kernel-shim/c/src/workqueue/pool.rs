@@ -129,6 +129,7 @@ impl Pools {
     /// Takes the lock; from any context, and not for long. From the first call on the pools stay
     /// where they are.
     pub(super) fn lock(&self) -> SpinMutexGuard<'_, Inner> {
+        task::point();
         let mut inner = self.inner.lock();
         if !inner.ready {
             inner.ready = true;
