@@ -169,6 +169,19 @@ fn no_flush_misses_the_end_of_the_work() {
     });
 }
 
+/// Waits until the task waits for the caller's work, which a flush would find done otherwise.
+///
+/// # Safety
+///
+/// The task has not ended.
+unsafe fn until_blocked(task: &AtomicPtr<task_struct>) {
+    // SAFETY: The task is there: the caller's guarantee.
+    while unsafe { !(*task.load(SeqCst)).is_blocked() } {
+        // SAFETY: `cpu_relax()` has no preconditions.
+        unsafe { cpu_relax() };
+    }
+}
+
 #[test]
 fn a_pending_item_is_queued_once() {
     // SAFETY: The items are there until the queue is destroyed, which waits for them, and which is
@@ -179,10 +192,7 @@ fn a_pending_item_is_queued_once() {
         let block = |_| hold.wait_for_completion();
         let flusher = AtomicPtr::new(get_current());
         let count = |_| {
-            // Not before the flush waits, which would find it done otherwise.
-            while !(*flusher.load(SeqCst)).is_blocked() {
-                cpu_relax();
-            }
+            until_blocked(&flusher);
             runs.fetch_add(1, SeqCst);
         };
         let wq = ordered_queue(c"once");
@@ -574,11 +584,15 @@ fn delayed_work_runs_when_its_time_has_come() {
 #[test]
 fn delayed_work_can_be_cancelled_and_flushed() {
     // SAFETY: The items are there until they were cancelled or flushed, each after it was queued
-    // for the last time.
+    // for the last time. This task runs until then, too.
     both(|| unsafe {
         let never = || panic!("was cancelled");
         let ran = AtomicBool::new(false);
-        let flushed = || ran.store(true, SeqCst);
+        let flusher = AtomicPtr::new(get_current());
+        let flushed = || {
+            until_blocked(&flusher);
+            ran.store(true, SeqCst);
+        };
         let (never, flushed) = (delayed(&never), delayed(&flushed));
         assert!(!cancel_delayed_work(never.ptr()));
         queue_delayed_work_on(0, system_wq, never.ptr(), 1_000_000);
