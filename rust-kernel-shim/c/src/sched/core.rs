@@ -96,12 +96,10 @@ pub unsafe fn send_sig(_sig: c_int, t: *mut task_struct, _priv: c_int) -> c_int 
 #[track_caller]
 fn schedule_debug() {
     #[cfg(feature = "debug")]
-    {
-        crate::rcu_no_sleep(core::panic::Location::caller());
-        if cpu::with(cpu::Cpu::in_atomic) {
-            let pid = task::current().pid;
-            log!(KERN_ERR, "BUG: scheduling while atomic: {pid}\n");
-        }
+    crate::rcu_no_sleep(core::panic::Location::caller());
+    if cfg!(feature = "debug") && cpu::with(cpu::Cpu::in_atomic) {
+        let pid = task::current().pid;
+        log!(KERN_ERR, "BUG: scheduling while atomic: {pid}\n");
     }
 }
 
