@@ -66,7 +66,6 @@
 //! # Ok::<(), Error>(())
 //! ```
 
-mod closure;
 mod delayed;
 mod item;
 mod pointers;

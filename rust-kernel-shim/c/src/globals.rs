@@ -25,9 +25,9 @@ pub struct Globals {
     /// True if no rule is checked here.
     pub(super) unchecked: AtomicBool,
     /// True if the caller that runs the machine takes its reports.
-    expects: AtomicBool,
+    pub(super) expects: AtomicBool,
     /// True while the machine ends.
-    ending: AtomicBool,
+    pub(super) ending: AtomicBool,
     pub(super) callbacks: Callbacks,
     pub(super) pools: Pools,
     pub(super) timers: Timers,
@@ -79,16 +79,6 @@ impl Globals {
         self.expects.store(true, Relaxed);
         self
     }
-
-    /// True while the machine ends.
-    pub(super) fn is_ending(&self) -> bool {
-        self.ending.load(Relaxed)
-    }
-
-    /// True if the caller that runs the machine takes its reports.
-    pub(super) fn expects(&self) -> bool {
-        self.expects.load(Relaxed)
-    }
 }
 
 impl vcpu::Hooks for Globals {
@@ -106,7 +96,7 @@ impl vcpu::Hooks for Globals {
     }
 
     fn held_reports(&self) -> Option<u64> {
-        self.expects().then_some(self.number)
+        self.expects.load(Relaxed).then_some(self.number)
     }
 
     fn as_any(&self) -> &dyn Any {

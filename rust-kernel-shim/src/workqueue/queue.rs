@@ -4,11 +4,12 @@
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 
-use super::{closure::ClosureWork, RawDelayedWorkItem, RawWorkItem};
+use super::{impl_has_work, new_work, RawDelayedWorkItem, RawWorkItem, Work, WorkItem};
 use crate::{
     alloc::{AllocError, Flags},
     bindings, container_of,
     ffi::c_int,
+    prelude::*,
     time::Jiffies,
     types::Opaque,
 };
@@ -103,6 +104,40 @@ impl Queue {
     ) -> Result<(), AllocError> {
         self.enqueue(ClosureWork::new(func, flags)?);
         Ok(())
+    }
+}
+
+/// A closure with what is needed to queue it.
+#[pin_data]
+struct ClosureWork<T> {
+    #[pin]
+    work: Work<ClosureWork<T>>,
+    func: Option<T>,
+}
+
+impl_has_work! {
+    impl{T} HasWork<Self> for ClosureWork<T> { self.work }
+}
+
+impl<T: FnOnce()> ClosureWork<T> {
+    fn new(func: T, flags: Flags) -> Result<Pin<KBox<Self>>, AllocError> {
+        let init = pin_init!(Self {
+            work <- new_work!("Queue::try_spawn"),
+            func: Some(func),
+        });
+        KBox::pin_init(init, flags).map_err(|_| AllocError)
+    }
+}
+
+impl<T: FnOnce()> WorkItem for ClosureWork<T> {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(mut this: Pin<KBox<Self>>) {
+        // SAFETY: Only the closure is moved, which is not pinned.
+        let this = unsafe { this.as_mut().get_unchecked_mut() };
+        if let Some(func) = this.func.take() {
+            func()
+        }
     }
 }
 

@@ -97,8 +97,13 @@ impl Rule {
         let mut text = report_log::Text::new();
         // Writing to a string does not fail.
         let _ = self.write(&mut text, what, evidence);
-        let (machine, expected, ending) =
-            globals::with(|globals| (globals.number, globals.expects(), globals.is_ending()));
+        let (machine, expected, ending) = globals::with(|globals| {
+            (
+                globals.number,
+                globals.expects.load(Relaxed),
+                globals.ending.load(Relaxed),
+            )
+        });
         let report = report_log::Report {
             machine,
             rule: self.name,

@@ -32,19 +32,18 @@ pub unsafe fn init_completion(x: *mut completion) {
     }
 }
 
-/// Runs `f` on `done` under the lock.
-///
-/// # Safety
-///
-/// `x` is initialised.
-unsafe fn locked<R>(x: *mut completion, f: impl FnOnce(&mut c_uint) -> R) -> R {
-    // SAFETY: `x` is initialised: the caller's guarantee. Its lock makes the access exclusive.
+/// Takes one of what was done; false if nothing was.
+unsafe fn take(x: *mut completion) -> bool {
+    // SAFETY: `x` is initialised: the caller's guarantee. `done` is changed under its lock.
     unsafe {
         let lock = addr_of_mut!((*x).wait.lock);
         let flags = spin_lock_irqsave(lock);
-        let ret = f(&mut (*x).done);
+        let done = (*x).done;
+        if !matches!(done, 0 | c_uint::MAX) {
+            (*x).done = done - 1;
+        }
         spin_unlock_irqrestore(lock, flags);
-        ret
+        done != 0
     }
 }
 
@@ -89,14 +88,6 @@ unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint
 #[track_caller]
 unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
     may_sleep();
-    let take = |done: &mut c_uint| match *done {
-        0 => false,
-        c_uint::MAX => true,
-        _ => {
-            *done -= 1;
-            true
-        }
-    };
     let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
     let entry = entry.as_mut_ptr();
     let mut left = timeout;
@@ -106,7 +97,7 @@ unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
         init_wait(entry);
         loop {
             prepare_to_wait_exclusive(addr_of_mut!((*x).wait), entry, TASK_UNINTERRUPTIBLE);
-            if locked(x, take) {
+            if take(x) {
                 left = left.max(1);
                 break;
             }
