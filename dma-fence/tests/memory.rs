@@ -107,7 +107,7 @@ fn everything() -> Result {
 
 #[test]
 fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
-    // Whatever is set up once is set up now.
+    // What is set up once is set up now.
     kernel::testing::console::set_loglevel(0);
     // It drops fences that were not signalled.
     without_checks(everything)?;

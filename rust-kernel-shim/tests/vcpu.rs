@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The virtual CPU: who runs when, and what time it is.
+//! The virtual CPU: which task runs when, and what time it is.
 
 use kernel::{
     bindings::{

@@ -110,7 +110,7 @@ pub(crate) fn pending_job() -> Result<(*mut Timeline, *mut dma_fence)> {
 ///
 /// # Safety
 ///
-/// The references to `fences` and the timeline are the caller's, who uses neither any more.
+/// The references to `fences` and the timeline are the caller's, and not used any more.
 pub(crate) unsafe fn finish<const N: usize>(timeline: *mut Timeline, fences: [*mut dma_fence; N]) {
     // SAFETY: The references and the timeline are the caller's to give up.
     unsafe {

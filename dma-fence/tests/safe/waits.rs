@@ -116,7 +116,7 @@ fn the_names_outlive_every_reader() {
         let context = context(Plain)?;
         let (issued, fence) = issue(&context)?;
         spawn(move || reader(&fence));
-        // The reader asks, and gives way in the middle of its section.
+        // The reader asks, and lets this task run in the middle of its section.
         // SAFETY: It concerns the task that runs, and has no preconditions.
         unsafe { c::cpu_relax() };
         issued.signal(Ok(()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Only the issuer signals: who shares a fence can wait for it and ask it, no more.
+//! Only the issuer signals: all others can wait for a fence and poll it, no more.
 
 use dma_fence::Fence;
 

@@ -74,17 +74,13 @@ fn everything(options: &Options) -> Result<Report, Failure> {
     report.fences = STATS.counters();
     report.set_contract(&testing::report::take_reports());
 
-    let outcome = scenarios::run();
-    if outcome.no_thread {
-        return Err(io::Error::other("the scenarios cannot be replayed").into());
-    }
-    report.set_scenarios(outcome);
+    report.set_scenarios(scenarios::run()?);
     testing::memory::rcu_barrier();
     leftovers(&mut report.findings);
     Ok(report)
 }
 
-/// Whatever is there at the end and should not be.
+/// What is left at the end and should not be.
 fn leftovers(findings: &mut Vec<String>) {
     if STATS.held() != 0 {
         findings.push(format!("{} fences are still alive", STATS.held()));

@@ -91,7 +91,7 @@ impl Gpu {
         Ok(stats)
     }
 
-    /// Ends whatever is pending, on hardware and timeline.
+    /// Ends what is pending, on hardware and timeline.
     pub(crate) fn stop(&self) {
         self.gpu.remove();
         self.timeline.close();

@@ -2,6 +2,7 @@
 //! A handful of recorded scenarios inside the command.
 
 use dma_fence_scenario::{compare, replay};
+use std::io;
 
 macro_rules! recorded {
     ($($name:literal),* $(,)?) => {
@@ -21,12 +22,14 @@ macro_rules! recorded {
 pub(crate) struct Outcome {
     pub(crate) replayed: usize,
     pub(crate) differences: Vec<String>,
-    /// The host had too few threads: some of them could not be replayed.
-    pub(crate) no_thread: bool,
 }
 
 /// Replays the embedded scenarios.
-pub(crate) fn run() -> Outcome {
+///
+/// # Errors
+///
+/// The host has too few threads.
+pub(crate) fn run() -> io::Result<Outcome> {
     let scenarios = recorded!(
         "basic-signal-locked",
         "callback-enable-false",
@@ -38,17 +41,17 @@ pub(crate) fn run() -> Outcome {
         "name-trace",
     );
     let mut differences = Vec::new();
-    let mut no_thread = false;
     for (name, source, expected) in &scenarios {
         let replay = replay(source);
-        no_thread |= replay.no_thread;
+        if replay.no_thread {
+            return Err(io::Error::other("the scenarios cannot be replayed"));
+        }
         if let Some(diff) = compare(expected, &replay.transcript) {
             differences.push(format!("{name}:\n{diff}"));
         }
     }
-    Outcome {
+    Ok(Outcome {
         replayed: scenarios.len(),
         differences,
-        no_thread,
-    }
+    })
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A driver that gives up a job that an importer waits for.
+//! A driver that drops a job that an importer waits for.
 
 use crate::exporter::{job, tell, zeroed, Timeline, Waiter};
 use ::dma_fence::bindings::{dma_fence_add_callback, dma_fence_put};

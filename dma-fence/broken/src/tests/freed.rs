@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whatever ops reach, and every way to free it.
+//! What ops reach, and every way to free it.
 
 use crate::exporter::{pending_job, zeroed, Timeline, OPS};
 use ::dma_fence::bindings::{

@@ -57,7 +57,7 @@ impl RingMemory {
 
     /// The last number that was written back; `None` if half of one is missing. From any context.
     pub fn seqno(&self) -> Option<u32> {
-        // Pairs with the Release of `write_first` and `write_second`: who sees the number sees
+        // Pairs with the Release of `write_first` and `write_second`: with the number one sees
         // all that the engine did before.
         let complement = self.complement.load(Acquire);
         let seqno = self.seqno.load(Acquire);

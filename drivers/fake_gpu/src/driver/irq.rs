@@ -96,7 +96,7 @@ impl Ring {
         this.retire(&mut state);
         drop(state);
         this.signal();
-        // To make room and start what waits for it; or to reset the ring.
+        // To start jobs in the space that is free now, or to reset the ring.
         Ring::kick(this);
         // Last: a waiter for the handler's end finds it counted.
         this.state.lock().stats.interrupts += 1;
