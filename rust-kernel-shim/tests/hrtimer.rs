@@ -172,7 +172,8 @@ fn what_was_cancelled_does_not_come() {
         let ticker = Arc::pin_init(InArc::new(&shared), GFP_KERNEL).unwrap();
         let hour = Delta::from_secs(3600);
         let mut handle = ticker.clone().start(hour);
-        assert!(ticker.timer.expires() - Instant::<Monotonic>::now() <= hour);
+        let left = ticker.timer.expires() - Instant::<Monotonic>::now();
+        assert!(Delta::ZERO < left && left <= hour);
         assert!(handle.cancel());
         assert!(!handle.cancel());
         drop(ticker.clone().start(hour));
@@ -183,6 +184,19 @@ fn what_was_cancelled_does_not_come() {
         shared.expect(3, 0);
     };
     everywhere(body);
+}
+
+#[test]
+fn a_stopped_one_moves_past_a_time_in_whole_intervals() {
+    everywhere(|| {
+        let mut timer = KBox::pin_init(HrTimer::<InBox>::new(), GFP_KERNEL).unwrap();
+        let start = timer.expires();
+        assert_eq!(timer.as_mut().forward(start + TICK * 10, TICK), 11);
+        assert_eq!(timer.expires() - start, TICK * 11);
+        assert_eq!(timer.as_mut().forward(start + TICK * 10, TICK), 0);
+        assert!(timer.as_mut().forward_now(TICK) > 1);
+        assert!(timer.expires() - start > TICK * 12);
+    });
 }
 
 fn relax() {

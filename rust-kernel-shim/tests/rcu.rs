@@ -4,7 +4,7 @@
 use kernel::{
     bindings::{
         call_rcu, callback_head, cpu_relax, local_irq_restore, local_irq_save, preempt_disable,
-        preempt_enable, rcu_read_lock_held,
+        preempt_enable, rcu_read_lock_held, synchronize_rcu_expedited,
     },
     sync::rcu,
     testing::{spawn, test_alone, vcpu},
@@ -42,6 +42,12 @@ fn without_interrupts(body: &dyn Fn()) {
 }
 
 fn held_up_by(section: Section) {
+    held_up(section, rcu::synchronize_rcu);
+    // SAFETY: No section is open here.
+    held_up(section, || unsafe { synchronize_rcu_expedited() });
+}
+
+fn held_up(section: Section, wait: fn()) {
     let (opened, closed) = (Barrier::new(2), AtomicBool::new(false));
     thread::scope(|s| {
         s.spawn(|| {
@@ -55,7 +61,7 @@ fn held_up_by(section: Section) {
             });
         });
         opened.wait();
-        rcu::synchronize_rcu();
+        wait();
         assert!(
             closed.load(SeqCst),
             "the grace period ended inside the section"

@@ -72,6 +72,8 @@ fn timers_come_in_the_order_of_their_times() {
             assert_eq!(mod_timer(timers[2], now + 4), 1);
             assert_eq!(timer_delete(timers[5]), 1);
             assert_eq!(timer_delete_sync(timers[5]), 0);
+            assert_eq!(mod_timer(timers[5], now + 9), 0);
+            assert_eq!(timer_delete_sync(timers[5]), 1);
             assert!(!timer_pending(timers[5]));
             note_unused(timers[5]);
             now

@@ -4,9 +4,9 @@
 use kernel::{
     bindings::{
         allow_signal, complete, completion, get_current, init_completion, kthread_create,
-        kthread_stop, ktime_get, msleep, schedule_timeout, send_sig, set_current_state,
-        signal_pending, wait_for_completion, wait_for_completion_timeout, MAX_SCHEDULE_TIMEOUT,
-        SIGUSR1, TASK_INTERRUPTIBLE,
+        kthread_should_stop, kthread_stop, ktime_get, msleep, schedule_timeout, send_sig,
+        set_current_state, signal_pending, wait_for_completion, wait_for_completion_timeout,
+        MAX_SCHEDULE_TIMEOUT, SIGUSR1, TASK_INTERRUPTIBLE,
     },
     error::from_err_ptr,
     ffi::c_void,
@@ -151,6 +151,34 @@ fn kthread_stop_returns_what_the_function_did() {
         }
     });
     assert_eq!(done, Ok(7));
+}
+
+#[test]
+fn kthread_stop_waits_for_the_end() {
+    /// # Safety
+    ///
+    /// None; the type of a thread's function asks for it.
+    unsafe extern "C" fn counts(_: *mut c_void) -> i32 {
+        let mut naps = 0;
+        // SAFETY: This is a kernel thread.
+        while !unsafe { kthread_should_stop() } {
+            sleep(1000);
+            naps += 1;
+        }
+        naps
+    }
+    let done = vcpu::fifo(|| {
+        // SAFETY: The function has no preconditions, and the thread is there until it is stopped.
+        unsafe {
+            let task = kthread_create(counts, ptr::null_mut(), c"counts".as_char_ptr());
+            let task = from_err_ptr(task).unwrap();
+            let task: ARef<Task> = (&*task.cast::<Task>()).into();
+            task.wake_up();
+            sleep(2500);
+            stop(&task)
+        }
+    });
+    assert_eq!(done, Ok(3));
 }
 
 #[test]

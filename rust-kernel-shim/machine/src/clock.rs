@@ -30,3 +30,16 @@ pub fn real() -> i64 {
         None => host(libc::CLOCK_REALTIME),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    #[test]
+    fn real_time_is_that_of_the_host() {
+        let host = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let (before, now, after) = (host(), super::real(), host());
+        let now = u128::try_from(now).unwrap();
+        assert!((before.as_nanos()..=after.as_nanos()).contains(&now));
+    }
+}
