@@ -77,6 +77,17 @@ fn every_function_of_the_header_is_there() {
 }
 
 #[test]
+fn a_stub_is_not_made_of_others() {
+    let is = [
+        dma_fence_is_array,
+        dma_fence_is_chain,
+        dma_fence_is_container,
+    ];
+    // SAFETY: Any task may ask for the stub, which stays.
+    assert_eq!(is.map(|is| unsafe { is(dma_fence_get_stub()) }), [false; 3]);
+}
+
+#[test]
 fn every_op_and_flag_is_there() {
     let dma_fence_ops {
         get_driver_name: None,
@@ -106,6 +117,12 @@ fn every_op_and_flag_is_there() {
 
 #[test]
 fn every_event_is_there() {
+    // SAFETY: The event belongs to no fence.
+    let enabled = || unsafe { trace_dma_fence_emit_enabled() };
+    assert!(!enabled());
+    let recording = kernel::testing::trace::record(&__tracepoint_dma_fence_emit).unwrap();
+    assert!(enabled());
+    drop(recording);
     let names = ::dma_fence::testing::EVENTS.map(|event| event.name.to_str().unwrap());
     assert_eq!(
         names,

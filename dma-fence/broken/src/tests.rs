@@ -111,6 +111,7 @@ macro_rules! right {
 right! {
     callbacks::fence_in_memory_of_another;
     callbacks::nested_deeply;
+    freed::no_string_behind_private_data;
     names::asked_without_checks;
     names::memory_of_a_name_that_is_another_string;
     whole::lock_that_goes_with_its_fence;

@@ -110,6 +110,8 @@ struct Ring {
     fails: bool,
     enabled: Atomic<u64>,
     deadline: Atomic<i64>,
+    /// The number of its timeline.
+    context: Atomic<u64>,
 }
 
 impl Ring {
@@ -119,6 +121,7 @@ impl Ring {
             fails,
             enabled: Atomic::new(0),
             deadline: Atomic::new(0),
+            context: Atomic::new(u64::MAX),
         }
     }
 }
@@ -128,6 +131,7 @@ impl FenceContextOps for Ring {
     const ENABLE_SIGNALING: Option<PollOp<Self>> = Some(|fence| {
         let ring = fence.context().data();
         ring.enabled.add(1u64, Relaxed);
+        ring.context.store(fence.context().number(), Relaxed);
         ring.fails.then_some(Err(ENODEV))
     });
     const SIGNALED: Option<PollOp<Self>> = Some(|fence| {
@@ -155,6 +159,7 @@ fn ops_are_asked_and_their_results_kept() -> Result {
     shared[0].enable_signaling();
     shared[0].enable_signaling();
     assert_eq!(ring.data().enabled.load(Relaxed), 1);
+    assert_eq!(ring.data().context.load(Relaxed), shared[0].context());
     let deadline = Ktime::from_nanos(99);
     shared[0].set_deadline(deadline);
     assert_eq!(ring.data().deadline.load(Relaxed), 99);
@@ -321,6 +326,10 @@ fn a_work_item_is_queued() {
         let _registration = register(issued.as_fence(), callback)?;
         issued.signal(Ok(()));
         item.ran.wait_for_completion();
+        let late = Enqueue::new(workqueue::system_unbound(), item.clone());
+        assert!(late
+            .into_item()
+            .is_some_and(|back| Arc::ptr_eq(&back, &item)));
         Ok(())
     });
 }

@@ -251,6 +251,16 @@ pub(super) fn while_pending(wrong: bool) -> Result {
 
 /// A string of `length` that ends with its block.
 pub(super) fn string_that_was_not_asked_for(length: usize, wrong: bool) -> Result {
+    freed_behind_private_data(length, b'x', !wrong)
+}
+
+/// No op returns it.
+pub(super) fn no_string_behind_private_data() -> Result {
+    freed_behind_private_data(8, 0x80, false)
+}
+
+/// Frees `length` bytes after the signal, and a grace period if it is to `wait`.
+fn freed_behind_private_data(length: usize, byte: u8, wait: bool) -> Result {
     #[repr(C)]
     struct Named {
         base: dma_fence,
@@ -261,13 +271,13 @@ pub(super) fn string_that_was_not_asked_for(length: usize, wrong: bool) -> Resul
     unsafe {
         let flags = MAY_SLEEP | __GFP_ZERO;
         let name = krealloc_node_align(null(), length + 1, 1, flags, NUMA_NO_NODE);
-        name.cast::<u8>().write_bytes(b'x', length);
+        name.cast::<u8>().write_bytes(byte, length);
         ring.write(name.cast());
         (*fence).ring = ring;
         let base = &raw mut (*fence).base;
         dma_fence_init(base, &OPS, null_mut(), 1, 1);
         dma_fence_signal(base);
-        if !wrong {
+        if wait {
             synchronize_rcu();
         }
         kfree(name);

@@ -30,5 +30,6 @@ pub(crate) fn run() -> Result {
     let count = FenceCallbackRegistration::new(job.as_fence(), Count(jobs.clone()));
     let _registration = KBox::try_pin_init(count, GFP_KERNEL).map_err(Error::from)?;
     job.signal(Ok(()));
+    assert_eq!(*jobs.done.lock(), 1);
     Ok(())
 }
