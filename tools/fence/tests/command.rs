@@ -3,6 +3,7 @@
 //! has too few threads, a full disk, or no reader of what is printed.
 #![forbid(unsafe_code)]
 
+use serde_json::Value;
 use std::{
     fs::{self, File},
     io::Write as _,
@@ -187,6 +188,67 @@ fn the_demonstration_is_quiet_if_asked() {
     let (code, out, err) = fence(&dir, &["--seed", "7"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.contains("8 of 8 as recorded on Linux"), "{out}");
+    let contract = cfg!(feature = "debug").then_some("contract     13 rules");
+    for line in
+        contract
+            .into_iter()
+            .chain(["jobs         2001", "names        ", "latency      under"])
+    {
+        assert!(out.contains(&format!("  {line}")), "{line}: {out}");
+    }
+}
+
+#[test]
+fn the_demonstration_counts_what_it_does() {
+    let (code, out, err) = fence(&dir("counts", &[]), &["--json", "--jobs", "300"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let summary: Value = serde_json::from_str(&out).unwrap();
+    let number = |name: &str| {
+        let path = name.split('.').fold(&summary, |value, name| &value[name]);
+        path.as_u64().unwrap_or_else(|| panic!("no {name}: {out}"))
+    };
+    assert_eq!(
+        number("completed") + number("errored"),
+        number("jobs"),
+        "{out}"
+    );
+    let told = number("waits") + number("callbacks");
+    let awake = summary["latency"].as_array().unwrap().iter();
+    assert_eq!(
+        awake.map(|bar| bar[1].as_u64().unwrap()).sum::<u64>(),
+        told,
+        "{out}"
+    );
+    // Each waiter reads them twice, and the readers all the time.
+    assert!(
+        number("names_before") + number("names_after") > 2 * told,
+        "{out}"
+    );
+    for name in [
+        "errored",
+        "resets",
+        "interrupts",
+        "waits",
+        "callbacks",
+        "names_before",
+        "names_after",
+    ] {
+        assert!(number(name) > 0, "{name}: {out}");
+    }
+    for driver in ["fake_gpu", "sw_timeline"] {
+        let of = |name| number(&format!("fences.{driver}.{name}"));
+        assert!(
+            of("created") > 200 && of("in_error") > 0 && of("held") == 0,
+            "{out}"
+        );
+        assert_eq!(of("created"), of("signalled"), "{out}");
+    }
+    if cfg!(feature = "debug") {
+        for (rule, checked) in summary["contract"].as_object().unwrap() {
+            assert_eq!(checked["broken"], 0, "{rule}: {out}");
+        }
+        assert!(number("contract.callback-atomic.looked") > told, "{out}");
+    }
 }
 
 /// The command with these words, with `kilobytes` of address space, which stacks use up.

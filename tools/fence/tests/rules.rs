@@ -72,9 +72,13 @@ fn the_summary_has_a_line_for_each() {
     let (code, output) = fence(&["break"]);
     assert_eq!(code, Some(0), "{output}");
     assert_eq!(output.lines().count(), RULES.len());
+    let often = |line: &str| line.contains(" looked ") && !line.contains(" looked 1 times");
+    assert!(output.lines().any(often), "{output}");
     for (line, rule) in output.lines().zip(RULES) {
         assert!(line.starts_with(rule.name), "{line}");
         assert!(line.ends_with(", as it should"), "{line}");
+        let idle = line.contains("looked 0 times") || line.contains(", 0 reports");
+        assert!(!idle, "{line}");
     }
 }
 
