@@ -7,7 +7,8 @@ use kernel::{
     new_condvar, new_spinlock,
     prelude::*,
     sync::{rcu, CondVar, SpinLock},
-    testing::{console, report::reports_of},
+    testing::{console, report::reports_of, test_alone},
+    time::{delay::fsleep, Delta},
 };
 
 #[pin_data]
@@ -58,4 +59,43 @@ fn waiting_under_a_spinlock_is_reported() {
     });
     assert_eq!(end, Ok(()));
     assert_eq!(console::said("scheduling while atomic") - before, 1);
+}
+
+fn sleep_in_a_section() {
+    let _section = rcu::read_lock();
+    fsleep(Delta::from_micros(1));
+}
+
+/// Run by the next test, in a process of its own.
+#[test]
+#[ignore = "ends the process"]
+fn freely() {
+    sleep_in_a_section();
+}
+
+#[test]
+fn a_report_that_no_machine_takes_ends_the_process_with_1() {
+    let (passed, printed) = test_alone("freely", &[]);
+    let said = "1 broken rules were reported above and not expected, `rcu-no-sleep` first";
+    assert!(!passed && printed.contains(said), "{printed}");
+    assert!(printed.contains("test result: ok"), "{printed}");
+}
+
+/// Run by the next test, in a process of its own.
+#[test]
+#[ignore = "panics"]
+fn reported_and_panics() {
+    let _ = reports_of(|| {
+        sleep_in_a_section();
+        panic!("on purpose");
+    });
+}
+
+#[test]
+fn a_panic_shows_the_reports_that_it_may_come_from() {
+    let (passed, printed) = test_alone("reported_and_panics", &[]);
+    assert!(
+        !passed && printed.contains("rule rcu-no-sleep"),
+        "{printed}"
+    );
 }

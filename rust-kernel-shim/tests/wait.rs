@@ -5,7 +5,7 @@ use kernel::{
     bindings as c,
     prelude::*,
     sync::{new_condvar, new_mutex, Arc, CondVar, CondVarTimeoutResult, Mutex},
-    testing::vcpu,
+    testing::{console, vcpu},
     types::Opaque,
     workqueue,
 };
@@ -82,4 +82,22 @@ fn a_wait_says_whether_a_signal_has_ended_it() {
         assert!(matches!(ended, CondVarTimeoutResult::Signal { jiffies: 9 }));
     });
     assert_eq!(end, Ok(()));
+}
+
+#[test]
+fn a_lock_that_is_free_is_told_from_one_that_is_held() {
+    let lock = Opaque::<c::spinlock_t>::uninit();
+    let warned = || console::said("rust-kernel-shim/c/src/sched/spinlock.rs");
+    let before = warned();
+    // SAFETY: The lock is initialised, and stays.
+    unsafe {
+        c::__spin_lock_init(lock.get(), c"lock".as_char_ptr(), core::ptr::null_mut());
+        c::spin_lock(lock.get());
+        c::spin_assert_is_held(lock.get());
+        assert_eq!((c::spin_is_locked(lock.get()), warned()), (1, before));
+        c::spin_unlock(lock.get());
+        c::spin_assert_is_held(lock.get());
+        assert_eq!(c::spin_is_locked(lock.get()), 0);
+    }
+    assert_eq!(warned() - before, usize::from(cfg!(feature = "debug")));
 }
