@@ -146,3 +146,11 @@ impl Drop for Gpu {
         self.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn one_more_hangs_if_there_is_one() {
+        assert_eq!([0, 1, 20].map(super::Gpu::in_all), [0, 2, 21]);
+    }
+}
