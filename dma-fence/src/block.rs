@@ -55,7 +55,8 @@ impl<T: FenceContextOps> Block<T> {
         let block = Self {
             base: Opaque::zeroed(),
             rcu: Opaque::zeroed(),
-            // INVARIANT: The issuer's side keeps the context as long.
+            // INVARIANT: The issuer's side keeps the context until the signal, and
+            // `FenceContext::drop()` waits for a grace period, with `synchronize_rcu()`.
             context,
             decided: Atomic::new(UNDECIDED),
             data,
@@ -73,12 +74,15 @@ impl<T: FenceContextOps> Block<T> {
     ///
     /// # Safety
     ///
-    /// `fence` is that of a `Block<T>`. It was not signalled before the read-side section that lasts
-    /// for `'a` began; or its issuer does not hand it over during `'a`.
+    /// `fence` is that of a `Block<T>`, and
+    ///
+    /// - `'a` is within an RCU read-side section that began before the fence signalled, or
+    /// - its issuer does not hand it over during `'a`.
     pub(super) unsafe fn of<'a>(fence: *mut bindings::dma_fence) -> &'a Self {
         // CAST: `base` is the first member.
-        // SAFETY: The block is freed, and what is in it dropped, a grace period after it was handed
-        // over, which happens after the signal.
+        // SAFETY: `hand_over()` runs after the signal, and both its ways free after a grace period:
+        // `call_rcu()`, or `kfree_rcu()` in `dma_fence_free()`. Neither ends during `'a`: the
+        // caller's guarantee.
         unsafe { &*fence.cast::<Self>() }
     }
 
@@ -95,9 +99,9 @@ impl<T: FenceContextOps> Block<T> {
 
     /// Decides what the fence signals with, unless that is decided; returns what was decided.
     ///
-    /// The driver signals a fence, and any poll may find that it is over: the first of them all
-    /// decides, and the others say the same. A poll sets the error without the lock, so without
-    /// this it might change that of a fence that has just signalled.
+    /// The driver may signal the fence while polls find that it is over: the first of them decides,
+    /// and the others use its result. A poll sets the error without the fence's lock; without this
+    /// it might change the error of a fence that has just signalled. From any context.
     pub(super) fn decide(&self, result: Result) -> c_int {
         let error = match result {
             Ok(()) => 0,
@@ -110,8 +114,8 @@ impl<T: FenceContextOps> Block<T> {
         }
     }
 
-    /// What was decided that the fence signals with, if that is decided: then it is over, whatever
-    /// its driver says from now on.
+    /// The result that [`decide`](Self::decide) chose: 0 or an errno; `None` before. It does not
+    /// change any more. From any context.
     pub(super) fn decided(&self) -> Option<c_int> {
         // Pairs with the exchange in `decide()`.
         let decided = self.decided.load(Acquire);
@@ -150,7 +154,8 @@ impl<T: FenceContextOps> Block<T> {
         }
     }
 
-    /// Drops the data, of which the C side knows nothing, and gives up the issuer's reference.
+    /// Drops the data, of which the C side knows nothing, and gives up the issuer's reference. An
+    /// RCU callback, in softirq context.
     ///
     /// # Safety
     ///

@@ -69,7 +69,7 @@ pub fn replay(source: &[u8]) -> Replay {
             });
         });
     });
-    // SAFETY: No locks are held here.
+    // SAFETY: This thread may sleep: it holds no lock, and is in no read-side section.
     unsafe { rcu_barrier() };
     drop(probes);
     let mut world = session.world();
@@ -123,8 +123,8 @@ fn tear_down(session: &Session) {
     let fences = session.world().fences.len();
     for place in 0..fences {
         if let Some((fence, _)) = left(session, place) {
-            // SAFETY: The fence is not destroyed: no other task drops references now. At top no
-            // locks are held.
+            // SAFETY: The fence is valid: `left()` skips those that are gone, and no other task
+            // runs that could drop a reference. Its lock is free: at top none is held.
             unsafe {
                 if !c::dma_fence_test_signaled_flag(fence) {
                     c::dma_fence_signal(fence);
@@ -137,7 +137,7 @@ fn tear_down(session: &Session) {
     for place in 0..fences {
         while let Some((fence, true)) = left(session, place) {
             session.world().fences[place].held -= 1;
-            // SAFETY: The reference was the scenario's.
+            // SAFETY: The reference was the scenario's, which has just counted it off.
             unsafe { c::dma_fence_put(fence) };
         }
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One replay, and which threads belong to it.
 //!
-//! What it knows is behind a mutex, since the threads of a scenario are threads. They run one at a
-//! time and do not hold the mutex while they call the kernel, which calls back into ops, callbacks
+//! What it knows is behind a mutex, since each thread of a scenario is one of the host. They run one
+//! at a time and do not hold the mutex while they call the kernel, which calls back into ops, callbacks
 //! and probes that take it again: so it is never contended and never taken twice.
 
 use crate::{outcome::Outcome, stack::Stack, statement::Statement, world::World};

@@ -3,7 +3,7 @@
 
 use kernel::{
     ffi::c_uint,
-    sync::atomic::{Atomic, Relaxed},
+    sync::atomic::{Atomic, Full},
     WARN_ON,
 };
 
@@ -18,5 +18,6 @@ kernel::bindings::global! {
 /// Warns if `num` is 0.
 pub unsafe fn dma_fence_context_alloc(num: c_uint) -> u64 {
     WARN_ON!(num == 0);
-    dma_fence_context_counter.fetch_add(u64::from(num), Relaxed)
+    // Pairs with nothing here: fully ordered as C's `atomic64_fetch_add()`.
+    dma_fence_context_counter.fetch_add(u64::from(num), Full)
 }

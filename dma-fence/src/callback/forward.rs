@@ -28,11 +28,17 @@ use kernel::{
 
 /// Signals a fence of the caller's own when another driver's fence signals, with that one's error.
 ///
-/// Not from the callback itself, but from a work item of a system queue (which Rust cannot
-/// flush in Linux 7.3): a fence that is signalled under another's lock nests two locks of one class,
-/// which lockdep takes for a deadlock, and drops what belongs to the fence in atomic context.
+/// Not from the callback itself, which runs under the other fence's lock, but from a work item, in
+/// process context: a fence that is signalled under another's lock nests two locks of one class,
+/// which lockdep takes for a deadlock, and its callbacks would run under both.
 ///
 /// Dropping it before the other fence has signalled cancels the caller's, as dropping that does.
+///
+/// # Module unload
+///
+/// The work item may run after the `Forward` was dropped; a module must not be unloaded before it
+/// has. It is on a system queue, which the Rust crate of Linux 7.3 cannot flush: wait for the
+/// caller's fence to signal, and see `Documentation/differences.rst`.
 pub struct Forward<T: FenceContextOps>(Arc<Forwarding<T>>);
 
 #[pin_data]
@@ -85,6 +91,8 @@ impl<T: FenceContextOps> FenceCallback for Forward<T> {
         // If this were called before the fence has signalled, it would cancel the caller's.
         if self.0.from.test_signaled_flag() {
             // It is queued at most once, since a callback runs at most once.
+            // NOTE: In Linux this belongs on a WQ_MEM_RECLAIM queue; see
+            // Documentation/differences.rst.
             let _ = workqueue::system_highpri().enqueue(self.0.clone());
         }
     }

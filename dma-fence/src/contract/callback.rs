@@ -19,14 +19,19 @@ use kernel::{
 /// A callback that was added to a fence.
 #[derive(Clone, Copy)]
 pub(super) struct Callback {
+    /// The address of the fence.
     pub(super) fence: usize,
+    /// Its numbers.
     pub(super) subject: Subject,
+    /// Where the fence was created.
     pub(super) created: At,
     pub(super) machine: u64,
     /// A stamp of RCU's from when it was added.
     pub(super) made: u64,
+    /// The task that added it, and where.
     pub(super) task: c_int,
     pub(super) added: At,
+    /// It is on the fence's list.
     pub(super) pending: bool,
 }
 
@@ -77,7 +82,8 @@ pub(super) fn added(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: boo
     }
 }
 
-/// The callback that was just added, if it was, is wanted by code that is there.
+/// Reports on the callback that was just added, if it was, name `at` as the place: the caller of
+/// the safe API.
 pub(super) fn added_at(cb: *mut dma_fence_cb, at: At) {
     CALLBACKS.with(cb.addr(), |callback| callback.added = at);
 }

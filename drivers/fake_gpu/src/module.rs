@@ -13,7 +13,7 @@ use kernel::prelude::*;
 pub struct FakeGpuModule;
 
 impl FakeGpuModule {
-    /// Looks whether the driver works at all: on a machine without tests this is the only one.
+    /// A smoke test at load: where the other tests do not run, it is the only one.
     fn self_test() -> Result {
         let gpu = FakeGpu::new(Config::default())?;
         let (first, second) = (gpu.context(0, c"first")?, gpu.context(1, c"second")?);

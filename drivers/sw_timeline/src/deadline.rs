@@ -20,11 +20,12 @@ impl Deadline {
         Self(Atomic::new(NONE))
     }
 
-    /// A waiter hopes for the fence by `deadline`. From any context: several may at once.
-    pub(crate) fn hope_for(&self, deadline: Ktime) {
+    /// Notes that a waiter hopes for the fence by `deadline`. From any context, also concurrently.
+    pub(crate) fn note(&self, deadline: Ktime) {
         let deadline = deadline.as_nanos();
         let mut soonest = self.0.load(Relaxed);
         while deadline < soonest {
+            // The kernel's atomics have no minimum. Relaxed: a hint, which orders nothing else.
             match self.0.cmpxchg(soonest, deadline, Relaxed) {
                 Ok(_) => break,
                 Err(other) => soonest = other,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A software timeline: a counter, and fences that wait for its values.
 //!
-//! It does what the kernel's `drivers/dma-buf/sw_sync.c` does, without the file descriptors: a
-//! test's or a compositor's way to make fences that a program signals. It is also the smallest
-//! driver that keeps the exporter's contract, and meant to be copied.
+//! It does what the kernel's `drivers/dma-buf/sw_sync.c` does, without the file descriptors: a way
+//! for tests to make fences that userspace signals. It is also the smallest driver
+//! that keeps the exporter's contract, and meant to be copied.
 
 #![cfg_attr(not(CONFIG_RUST), no_std)]
 #![cfg_attr(not(CONFIG_RUST), forbid(unsafe_code))]

@@ -21,7 +21,7 @@ impl SwTimeline {
         Timeline::new(name)
     }
 
-    /// Looks whether the driver works at all: on a machine without tests this is the only one.
+    /// A smoke test at load: where the other tests do not run, it is the only one.
     fn self_test() -> Result {
         let timeline = Timeline::new(c"self-test")?;
         let (first, second) = (timeline.fence(1)?, timeline.fence(2)?);

@@ -33,7 +33,7 @@ struct Ops;
 impl FenceContextOps for Ops {
     type FenceDataType = Deadline;
     const SEQNO64: bool = false;
-    const SET_DEADLINE: Option<DeadlineOp<Self>> = Some(|fence, deadline| fence.hope_for(deadline));
+    const SET_DEADLINE: Option<DeadlineOp<Self>> = Some(|fence, deadline| fence.note(deadline));
 }
 
 /// A fence that waits for `value`, and what it signals with once that is decided.
@@ -45,10 +45,9 @@ struct Pending {
 
 /// # Invariants
 ///
-/// `pending` is sorted, what signals next being the last: those that are due stand behind those
-/// that are not, in the reverse order in which they became due, and these in the reverse order
-/// of their values. A fence is due as soon as the counter has reached its value, in the same
-/// section of the lock; so no value is ever jumped over.
+/// - `pending` is `[not due, by descending value] ++ [due, latest first]`: its last signals next.
+/// - A fence becomes due in the section of the lock in which the counter reaches its value; so no
+///   value is ever skipped.
 struct State {
     value: u32,
     /// A thread is signalling what is due.
@@ -115,8 +114,8 @@ impl Drop for State {
 
 /// A timeline.
 ///
-/// Closing it, or dropping the last reference, signals what still waits with ENOENT; the latter
-/// sleeps.
+/// Closing it, or dropping the last reference, signals the fences that still wait with ENOENT. To
+/// drop the last reference sleeps.
 #[pin_data]
 pub struct Timeline {
     context: Arc<FenceContext<Ops>>,
@@ -153,8 +152,8 @@ impl Timeline {
         self.state.lock().value
     }
 
-    /// A fence that signals when the counter reaches `value`; if it has already, the fence signals
-    /// as soon as all have that became due before. Values compare with wraparound: what is less
+    /// Returns a fence that signals when the counter reaches `value`; if it has already, the fence
+    /// signals after all that became due before it. Values compare with wraparound: what is less
     /// than 2^31 ahead is to come. There is one fence for a value while the counter has not
     /// reached it. May sleep.
     ///
@@ -187,6 +186,7 @@ impl Timeline {
             let shared = fence.as_fence().into();
             let due = reached.then_some(Ok(()));
             let pending = Pending { value, due, fence };
+            // Cannot fail: capacity was checked under this lock.
             state.pending.insert_within_capacity(at, pending)?;
             drop(state);
             if reached {
@@ -210,6 +210,7 @@ impl Timeline {
         let mut state = self.state.lock();
         if state.pending.capacity() < room {
             for p in state.pending.drain_all() {
+                // Cannot fail: `pending` has room for more than the old one could hold.
                 pending.push_within_capacity(p)?;
             }
             core::mem::swap(&mut state.pending, &mut pending);

@@ -15,7 +15,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
         mpsc::{self, Receiver, Sender},
         Mutex, PoisonError,
     },
@@ -41,6 +41,7 @@ pub(crate) struct Consumers {
     tasks: Mutex<Option<Sender<Task>>>,
     queue: Mutex<Receiver<Task>>,
     shown: Mutex<Vec<ARef<Fence>>>,
+    // All Relaxed: a flag and counters, read for sure only after the threads were joined.
     done: AtomicBool,
     turn: AtomicUsize,
     waits: AtomicUsize,
@@ -74,7 +75,7 @@ impl Consumers {
         }
         shown.push(fence.clone());
         drop(shown);
-        let task = if self.turn.fetch_add(1, SeqCst).is_multiple_of(2) {
+        let task = if self.turn.fetch_add(1, Relaxed).is_multiple_of(2) {
             Task::Wait(fence.clone())
         } else {
             Self::by_callback(fence)?
@@ -115,17 +116,17 @@ impl Consumers {
     /// No more fences come. The waiters wait for those that they know, all of which must signal.
     pub(crate) fn finish(&self) {
         lock(&self.tasks).take();
-        self.done.store(true, SeqCst);
+        self.done.store(true, Relaxed);
     }
 
     /// How many waits have ended, and how many callbacks were called.
     pub(crate) fn ended(&self) -> (usize, usize) {
-        (self.waits.load(SeqCst), self.callbacks.load(SeqCst))
+        (self.waits.load(Relaxed), self.callbacks.load(Relaxed))
     }
 
     /// How many fences were shown.
     pub(crate) fn shown(&self) -> usize {
-        self.turn.load(SeqCst)
+        self.turn.load(Relaxed)
     }
 
     fn wait_for_all(&self) {
@@ -135,13 +136,13 @@ impl Consumers {
                 Ok(Task::Wait(fence)) => {
                     fence.wait();
                     self.latencies.awake(&fence);
-                    self.waits.fetch_add(1, SeqCst);
+                    self.waits.fetch_add(1, Relaxed);
                     self.names.read(&fence);
                 }
                 Ok(Task::Callback(fence, done, registration)) => {
                     done.wait_for_completion();
                     self.latencies.awake(&fence);
-                    self.callbacks.fetch_add(1, SeqCst);
+                    self.callbacks.fetch_add(1, Relaxed);
                     drop(registration);
                     self.names.read(&fence);
                 }
@@ -151,7 +152,7 @@ impl Consumers {
     }
 
     fn read_names(&self, rng: &mut Rng) {
-        while !self.done.load(SeqCst) {
+        while !self.done.load(Relaxed) {
             let fence = rng.choice(&*lock(&self.shown)).cloned();
             if let Some(fence) = fence {
                 self.names.read(&fence);

@@ -3,7 +3,7 @@
 
 use fake_gpu::Fault;
 
-/// The kind of fault, and how often it happens, in one of 1000 cases.
+/// The kind of fault, and how often it happens, per mille.
 pub(crate) fn parse(text: &str) -> Result<(Fault, u32), String> {
     let (kind, rate) = text
         .split_once('=')

@@ -7,13 +7,14 @@ use std::{
     thread::{self, Builder},
 };
 
-/// As many as the kernel starts here at the same time, and some more.
+/// More than the kernel has here at any time.
 const THREADS: usize = 32;
 
 /// Twice the size of their stacks: with less than that even a message may find no memory.
 const STACKS: usize = 2 * THREADS * (2 << 20);
 
-/// Starts all of them at once and ends them: a failure where the kernel starts one is fatal.
+/// Tries whether the host can run `THREADS` threads at once. Asked early, because it is fatal if
+/// the kernel cannot start one later.
 ///
 /// # Errors
 ///

@@ -56,7 +56,7 @@ pub(crate) fn run() -> Result {
         while !SEEN.load(Acquire) {
             cpu_relax();
         }
-        // What was done stays done: the reset does not touch the counter.
+        // The reset leaves the counter alone: a job that was seen done stays done.
         dma_fence_is_signaled_locked(fence);
         dma_fence_unlock_irqrestore(fence, flags);
         polled.wait_for_completion();

@@ -34,8 +34,8 @@ module! {
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// Unloads the module while a fence of its code is pending, or one of other code with a callback of
-/// its code, which a task has made that `start` starts.
+/// Unloads the module while a fence of its code is pending; or, with `callback`, a callback of its
+/// code on another's fence. A task that `start` starts has made them.
 fn unload(callback: bool, start: fn(Task)) {
     let (made, is_made) = mpsc::channel();
     let (gone, is_gone) = mpsc::channel();

@@ -53,12 +53,12 @@ pub(crate) const COMMANDS: &[Command] = &[
 /// A name of the fence, asked for and copied in one read-side section.
 fn name(call: &Call<'_>, ask: impl FnOnce(*mut dma_fence) -> *const c_char) -> Outcome {
     let fence = call.fence(1)?;
-    // SAFETY: Ended below.
+    // SAFETY: The section ends below, in the same task, and nothing in it sleeps.
     unsafe { rcu_read_lock() };
     // SAFETY: The name is a C string until the end of the read-side section.
     let text = unsafe { CStr::from_char_ptr(ask(fence.as_ptr())) };
     let text = text.to_string_lossy().into_owned();
-    // SAFETY: Begun above.
+    // SAFETY: This task began the section above; `text` is a copy that borrows nothing of it.
     unsafe { rcu_read_unlock() };
     Answer::text(text)
 }

@@ -51,7 +51,8 @@ pub(crate) struct Linked {
 /// The pointer comes from `Box::into_raw()`.
 pub(crate) struct Node(NonNull<Linked>);
 
-// SAFETY: A callback may be added, run and removed in any thread.
+// SAFETY: The node owns its memory, which has no data of a thread; the kernel links it under the
+// lock of its fence, and may run and unlink it on any thread.
 unsafe impl Send for Node {}
 
 impl Node {

@@ -11,7 +11,7 @@ use kernel::{
 #[pin_data]
 struct Jobs {
     #[pin]
-    done: Mutex<u32>,
+    done: Mutex<u32>, // A callback is atomic, and a mutex sleeps.
 }
 
 struct Count(Arc<Jobs>);

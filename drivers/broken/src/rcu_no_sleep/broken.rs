@@ -10,7 +10,7 @@ const LENGTH: usize = 32;
 
 fn name_of(fence: &Fence) -> Result<KVec<u8>> {
     let guard = rcu::read_lock();
-    let mut name = KVec::with_capacity(LENGTH, GFP_KERNEL)?;
+    let mut name = KVec::with_capacity(LENGTH, GFP_KERNEL)?; // Sleeps.
     for &byte in fence.timeline_name(&guard).to_bytes().iter().take(LENGTH) {
         name.push_within_capacity(byte)?;
     }

@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result {
     let job = driver.submit()?;
     let fence: ARef<Fence> = job.as_fence().into();
     drop(driver);
-    job.signal(Err(ENODEV));
+    job.signal(Err(ENODEV)); // Too late: the ops are gone.
     fence.wait();
     Ok(())
 }

@@ -31,10 +31,10 @@ use kernel::{
 /// The time between two ticks.
 pub const TICK: Delta = Delta::from_micros(100);
 
-/// What keeps a clock ticking; dropping it stops the clock and waits until a tick is over.
+/// A running clock; dropping it cancels the timer, and sleeps until a tick that runs is over.
 pub(super) struct Ticking<H: Interrupt>(Option<ArcHrTimerHandle<Engine<H>>>);
 
-// A handle may be moved wherever its object stays.
+// The handle is a pointer: moving it does not move the timer, which is pinned in the engine.
 impl<H: Interrupt> Unpin for Ticking<H> {}
 
 impl_has_hr_timer! {
@@ -66,7 +66,7 @@ pub(super) fn new<H: Interrupt>() -> impl PinInit<Mutex<Ticking<H>>> {
 /// Starts the clock of an engine, which is about to stop or has stopped. Sleeps.
 pub(super) fn start<H: Interrupt>(engine: &Arc<Engine<H>>) {
     let mut ticking = engine.clock.lock();
-    // The last tick may be under way still; afterwards, this would stop the new one.
+    // Before the new start: dropping the old handle cancels the timer, which is the same one.
     drop(ticking.0.take());
     ticking.0 = Some(engine.clone().start(TICK));
 }

@@ -39,7 +39,7 @@ impl Fault {
     }
 }
 
-/// How often each kind of fault happens, in one of 1000 cases.
+/// How often each kind of fault happens, per mille.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults([u32; Fault::ALL.len()]);
 
@@ -47,13 +47,13 @@ impl Faults {
     /// Hardware as it should be.
     pub const NONE: Faults = Faults([0; Fault::ALL.len()]);
 
-    /// These, and `fault` in `rate` of 1000 cases.
+    /// These, and `fault` at `rate` per mille.
     pub const fn with(mut self, fault: Fault, rate: u32) -> Self {
         self.0[fault as usize] = rate;
         self
     }
 
-    /// In how many of 1000 cases `fault` happens.
+    /// How often `fault` happens, per mille.
     pub const fn rate(self, fault: Fault) -> u32 {
         self.0[fault as usize]
     }

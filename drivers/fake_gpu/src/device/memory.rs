@@ -57,8 +57,8 @@ impl RingMemory {
 
     /// The last number that was written back; `None` if half of one is missing. From any context.
     pub fn seqno(&self) -> Option<u32> {
-        // Pairs with the Release of `write_first` and `write_second`: with the number one sees
-        // all that the engine did before.
+        // Pairs with the Release of `write_first` and `write_second`: a task that sees the number
+        // sees all that the engine did before. With a real device: dma_rmb() after the loads.
         let complement = self.complement.load(Acquire);
         let seqno = self.seqno.load(Acquire);
         (seqno == !complement).then_some(seqno)

@@ -54,7 +54,7 @@ impl<H: Interrupt> RingRegisters<H> {
 
 /// Where the registers are.
 pub mod reg {
-    /// Interrupts that have not been acknowledged, a bit for each ring; writing a bit does so.
+    /// Interrupts that have not been acknowledged, a bit for each ring; write-1-to-clear.
     pub const STATUS: u32 = 0x00;
     /// Writing resets all engines; the other registers keep what they have.
     pub const RESET: u32 = 0x04;

@@ -75,11 +75,13 @@ impl Deref for Rings {
 impl Interrupt for Rings {
     fn handle(&self) {
         let status = self.device.read32(reg::STATUS);
+        // In Linux a handler returns IRQ_NONE here, and IRQ_HANDLED below.
         if status == 0 {
             self.spurious.add(1u64, Relaxed);
             return;
         }
-        // Acknowledged before the look: what happens after that raises another interrupt.
+        // STATUS is write-1-to-clear. Acknowledged before the look: what happens after that raises
+        // another interrupt.
         self.device.write32(reg::STATUS, status);
         for (index, ring) in self.rings.iter().enumerate() {
             if status & 1 << index != 0 {

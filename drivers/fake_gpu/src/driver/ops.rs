@@ -85,6 +85,7 @@ impl FenceContextOps for Ops {
         let enabled = ring.want(fence);
         // There is no interrupt for what was done before it was enabled: neither for this job nor
         // for those that it waits for.
+        // Planted fault, see lib.rs; not part of a copy.
         #[cfg(not(fault = "recheck"))]
         if enabled {
             Ring::kick(ring);

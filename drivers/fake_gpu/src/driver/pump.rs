@@ -54,6 +54,7 @@ impl Ring {
         if state.power == Power::Removed {
             return;
         }
+        // NOTE: In Linux this belongs on a WQ_MEM_RECLAIM queue; see Documentation/differences.rst.
         let queued = workqueue::system_highpri().enqueue::<_, 1>(this.clone());
         state.works += u32::from(queued.is_ok());
     }

@@ -28,6 +28,7 @@ impl FakeGpu {
         }
         self.device.write32(reg::RESET, 1);
         self.device.disconnect();
+        // Planted fault, see lib.rs; not part of a copy.
         #[cfg(not(fault = "unload"))]
         self.device.synchronize();
         for (ring, works) in self.rings.iter().zip(works) {

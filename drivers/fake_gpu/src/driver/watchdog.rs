@@ -24,7 +24,7 @@ use kernel::{
 /// The time between two looks, unless the configuration says otherwise.
 pub(super) const PERIOD: Jiffies = 8;
 
-/// After how many looks without any activity a ring hangs.
+/// A ring hangs that stands still for more looks than this, counting the one that last saw it move.
 const PATIENCE: u32 = 3;
 
 impl_has_delayed_work! {
@@ -66,6 +66,7 @@ impl Ring {
         if state.watched || state.power == Power::Removed {
             return;
         }
+        // NOTE: In Linux this belongs on a WQ_MEM_RECLAIM queue; see Documentation/differences.rst.
         let queued = workqueue::system_highpri().enqueue_delayed::<_, 2>(this.clone(), period);
         state.watched = queued.is_ok();
         state.works += u32::from(queued.is_ok());
@@ -99,6 +100,7 @@ impl Ring {
     fn recover(&self, error: Error, stuck: impl Fn(&Self, &State) -> bool) {
         let mut state = self.state.lock();
         // It may have got further since we looked.
+        // Planted fault, see lib.rs; not part of a copy.
         #[cfg(not(fault = "reset"))]
         if !stuck(self, &state) {
             return;
