@@ -96,3 +96,29 @@ fn advance(rng: &mut Rng, timeline: &Timeline, last: u32) {
     }
     timeline.close();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Timelines;
+
+    #[test]
+    fn a_fence_that_does_not_end_well_is_found() {
+        let driver = kernel::testing::insmod::<sw_timeline::SwTimeline>().unwrap();
+        let timeline = driver.timeline(c"timeline").unwrap();
+        let fences = [1, 2].map(|value| (timeline.fence(value).unwrap(), value));
+        timeline.advance(1);
+        let timelines = Timelines {
+            timelines: vec![(timeline, 1)],
+            fences: fences.into(),
+        };
+        let mut findings = Vec::new();
+        timelines.check(&mut findings);
+        timelines.close();
+        timelines.check(&mut findings);
+        let ended = ["None", "Some(Err(ENOENT))"];
+        assert_eq!(
+            findings,
+            ended.map(|status| format!("the fence of value 2 ended as {status}"))
+        );
+    }
+}
