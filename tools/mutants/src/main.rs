@@ -41,8 +41,8 @@ struct Cli {
     /// Begin with no mutation after so many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = u64::from(u32::MAX))]
     time: u64,
-    /// The least time that a test binary has
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    /// The least time that a test binary has; libtest names a test that takes more than a minute
+    #[arg(long, value_name = "SECONDS", default_value_t = 75)]
     limit: u64,
     /// The repository
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -109,6 +109,12 @@ fn run(cli: &Cli) -> Result<bool, String> {
         .filter_map(|line| line.split_once(": "))
         .map(|(key, _)| key)
         .collect();
+
+    for key in &equivalent {
+        if !present.iter().any(|&id| tree.mutations[id].key() == **key) {
+            eprintln!("listed as equivalent, but there is no such mutation: {key}");
+        }
+    }
 
     let mut strata: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for &id in &present {
@@ -199,7 +205,10 @@ fn judge(
                     Outcome::Failed(test) => {
                         Some(("caught", format!("by {}, {test}", binary.name)))
                     }
-                    Outcome::Hung => Some(("hung", format!("in {}", binary.name))),
+                    Outcome::Hung(test) => {
+                        let test = test.map_or(String::new(), |test| format!(", {test}"));
+                        Some(("hung", format!("in {}{test}", binary.name)))
+                    }
                 };
                 break;
             }

@@ -15,7 +15,8 @@ pub(crate) enum Outcome {
     Passed,
     /// By this test.
     Failed(String),
-    Hung,
+    /// In this test, if libtest has named one.
+    Hung(Option<String>),
 }
 
 /// A test binary's run without a mutation.
@@ -124,7 +125,7 @@ impl Lane {
         Ok(match status.code() {
             Some(0) => Outcome::Passed,
             // As timeout(1) says it.
-            Some(124 | 137) => Outcome::Hung,
+            Some(124 | 137) => Outcome::Hung(hanging(&self.said())),
             _ => Outcome::Failed(failed(&self.said()).unwrap_or_else(|| status.to_string())),
         })
     }
@@ -149,4 +150,27 @@ fn failed(said: &str) -> Option<String> {
             .and_then(|(_, rest)| rest.split('\'').next())
     };
     harness.or_else(thread).map(str::to_string)
+}
+
+/// The test that was named for running longer than a minute.
+fn hanging(said: &str) -> Option<String> {
+    let mut tests = said.lines().filter_map(|line| {
+        let test = line.strip_suffix(" has been running for over 60 seconds")?;
+        test.strip_prefix("test ")
+    });
+    tests.next().map(str::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{failed, hanging};
+
+    #[test]
+    fn the_test_is_read_from_what_was_said() {
+        let said = "test a::b ... ok\ntest a::c has been running for over 60 seconds\n";
+        assert_eq!((failed(said), hanging(said)), (None, Some("a::c".into())));
+        let said = "test b ... ok\nthread 'a' (7) panicked\ntest c ... FAILED\n";
+        assert_eq!((failed(said), hanging(said)), (Some("c".into()), None));
+        assert_eq!(failed(&said[..30]), Some("a".into()));
+    }
 }
