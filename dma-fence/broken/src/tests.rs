@@ -124,3 +124,21 @@ right! {
 fn elsewhere(timeline: *mut Timeline) -> Result<*mut dma_fence> {
     job(timeline, 1)
 }
+
+#[test]
+#[should_panic(expected = "left == right")]
+#[cfg(feature = "debug")]
+fn no_mistake_is_judged() {
+    judge("callback-once", &["that is pending"], |_| Ok(()));
+}
+
+#[test]
+#[should_panic(expected = "never added")]
+#[cfg(feature = "debug")]
+fn another_mistake_is_judged() {
+    judge(
+        "callback-once",
+        &["that is pending"],
+        callbacks::never_added,
+    );
+}

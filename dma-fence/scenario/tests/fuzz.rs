@@ -68,3 +68,13 @@ fn random_scenarios_end_well() {
     // Most commands must do something, or the rest tests nothing.
     assert!(refused * 3 < ran, "{refused} refusals in {ran} lines");
 }
+
+#[test]
+fn mutated_ones_are_damaged_a_little() {
+    for seed in 1..100 {
+        let [whole, damaged] = [false, true].map(|mutated| generate(seed, mutated));
+        assert_ne!(whole, damaged, "seed {seed}");
+        let close = whole.len() / 2..whole.len() * 2;
+        assert!(close.contains(&damaged.len()), "seed {seed}");
+    }
+}
