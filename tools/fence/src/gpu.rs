@@ -149,8 +149,20 @@ impl Drop for Gpu {
 
 #[cfg(test)]
 mod tests {
+    use super::{Config, Gpu};
+
+    #[test]
+    fn what_is_pending_ends_with_the_gpu() {
+        let driver = crate::timelines::tests::driver();
+        let gpu = Gpu::new(&driver, Config::default()).ok().unwrap();
+        let value = gpu.timeline.fence(1).unwrap();
+        assert_eq!(value.status(), None);
+        drop(gpu);
+        assert!(value.status().is_some());
+    }
+
     #[test]
     fn one_more_hangs_if_there_is_one() {
-        assert_eq!([0, 1, 20].map(super::Gpu::in_all), [0, 2, 21]);
+        assert_eq!([0, 1, 20].map(Gpu::in_all), [0, 2, 21]);
     }
 }

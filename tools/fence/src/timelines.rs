@@ -98,12 +98,23 @@ fn advance(rng: &mut Rng, timeline: &Timeline, last: u32) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Timelines;
+pub(crate) mod tests {
+    use super::{SwTimeline, Timelines};
+    use kernel::testing::{insmod, Loaded};
+
+    /// The driver, once no other test has it.
+    pub(crate) fn driver() -> Loaded<SwTimeline> {
+        loop {
+            if let Ok(driver) = insmod() {
+                return driver;
+            }
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn a_fence_that_does_not_end_well_is_found() {
-        let driver = kernel::testing::insmod::<sw_timeline::SwTimeline>().unwrap();
+        let driver = driver();
         let timeline = driver.timeline(c"timeline").unwrap();
         let fences = [1, 2].map(|value| (timeline.fence(value).unwrap(), value));
         timeline.advance(1);
