@@ -8,11 +8,17 @@ use kernel::{
     prelude::*,
     sync::{aref::ARef, rcu, Arc, LockedBy, Mutex},
     testing::{
-        vcpu::{fifo, Stuck},
+        spawn,
+        vcpu::{fifo, settle, Stuck},
         without_checks,
     },
 };
-use std::sync::mpsc;
+use std::{
+    boxed::Box,
+    cell::RefCell,
+    panic::{catch_unwind, AssertUnwindSafe},
+    sync::mpsc,
+};
 
 const NAME: &CStr = c"a driver whose name is found nowhere else";
 
@@ -62,4 +68,73 @@ fn names_outlive_a_bug() -> Result {
     });
     assert!(matches!(end?, Stuck::Bug(_)));
     Ok(())
+}
+
+fn timeline() -> Arc<FenceContext<Plain>> {
+    Arc::pin_init(FenceContext::new(1, NAME, c"timeline", Plain), GFP_KERNEL).unwrap()
+}
+
+#[test]
+fn a_guard_that_an_ended_task_has_leaked_holds_up_nothing() {
+    let end = fifo(|| {
+        spawn(|| core::mem::forget(rcu::read_lock()));
+        settle();
+        drop(timeline());
+    });
+    assert_eq!(end, Ok(()));
+}
+
+#[test]
+fn a_guard_that_a_panic_has_leaked_holds_up_nothing() {
+    let body = || {
+        core::mem::forget(rcu::read_lock());
+        panic!("with a guard that was leaked");
+    };
+    assert!(catch_unwind(AssertUnwindSafe(|| fifo(body))).is_err());
+    drop(timeline());
+}
+
+/// Runs a function when its thread ends, after its task has.
+struct AtExit(RefCell<Option<Box<dyn FnOnce()>>>);
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
+std::thread_local! {
+    static AT_EXIT: AtExit = const { AtExit(RefCell::new(None)) };
+}
+
+/// It ran as a part of the machine, without the run token: one that slept made the machine look
+/// stuck, which then ended under the task that ran.
+#[test]
+fn a_thread_that_outlives_its_task_is_no_part_of_the_machine() {
+    let context = timeline();
+    let issued = context.new_fence_allocation(()).unwrap().new_fence();
+    let fence: ARef<Fence> = issued.as_fence().into();
+    let (go, gone) = mpsc::channel::<()>();
+    let (asleep, sleeps) = mpsc::channel();
+    let end = fifo(move || {
+        spawn(move || {
+            let at_exit = move || {
+                gone.recv().unwrap();
+                asleep.send(()).unwrap();
+                fence.wait();
+            };
+            AT_EXIT.with(|slot| *slot.0.borrow_mut() = Some(Box::new(at_exit)));
+        });
+        settle();
+        go.send(()).unwrap();
+        sleeps.recv().unwrap();
+        // The other thread is about to sleep, or does; this task has the run token all the time.
+        for _ in 0..1000 {
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(end, Ok(()));
+    issued.signal(Ok(()));
 }

@@ -136,8 +136,8 @@ impl task_struct {
         unsafe { self.reader.load(Acquire).as_ref() }
     }
 
-    /// The thread never runs again. A section that it is in does not hold up grace periods any
-    /// more: instead, memory that these would protect is kept from here on.
+    /// The task has ended, or never runs again. A section that it is in does not hold up grace
+    /// periods any more: instead, memory that these would protect is kept from here on.
     pub(super) fn abandon_section(&self) {
         if let (true, Some(reader)) = (self.in_section(), self.reader()) {
             heap::keep();
@@ -364,6 +364,13 @@ fn become_task(cpu: &cpu::Cpu, task: *mut task_struct) {
     cpu::leave_at_exit();
 }
 
+/// What the thread still runs, destructors of its thread-locals among it, is no part of the
+/// machine that its task has left; called before another task gets the run token. The thread's
+/// reference to the task is the caller's.
+pub(super) fn leave_machine() {
+    cpu::with(|cpu| cpu.task.set(ptr::null()));
+}
+
 /// Drops the thread's own reference when it ends.
 pub(super) fn leave(task: *const task_struct) {
     if !task.is_null() {
@@ -414,6 +421,8 @@ impl Start {
         task.ended.notify_all();
         if let Some(vcpu) = &task.vcpu {
             vcpu.ended(task);
+            // SAFETY: The thread's own reference, which `leave_machine` has left to us.
+            unsafe { task_struct::put(self.task) };
         }
     }
 }

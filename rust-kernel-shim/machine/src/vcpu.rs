@@ -100,6 +100,14 @@ struct Inner {
 const SPIN_LIMIT: u32 = 100_000;
 
 impl Inner {
+    /// Makes a task runnable, once. A thread of the host's may wake a task at any time: one that
+    /// runs, or one that has ended since it was found asleep, which must not be named any more.
+    fn queue(&mut self, task: TaskPtr) {
+        if self.tasks.contains(&task) && !self.runnable.contains(&task) {
+            self.runnable.push_back(task);
+        }
+    }
+
     /// Counts a point, or what is none but can be repeated forever all the same; true if there
     /// were too many.
     fn over_budget(&mut self) -> bool {
@@ -187,9 +195,7 @@ impl Vcpu {
         inner.spins = 0;
         inner.timers.retain(|_, t| *t != TaskPtr(task));
         // A task that is about to block but still has the token finds its state changed instead.
-        if !inner.runnable.contains(&TaskPtr(task)) {
-            inner.runnable.push_back(TaskPtr(task));
-        }
+        inner.queue(TaskPtr(task));
     }
 
     /// Blocks the task, which has the run token, until it is runnable again or `ns` have passed.
@@ -221,8 +227,13 @@ impl Vcpu {
 
     /// Lets all others run until each has ended or is blocked; time does not go on.
     pub fn settle(&self, task: &task_struct) {
-        self.lock().settling.push_back(TaskPtr(task));
-        self.pass_on(TaskPtr(task), true);
+        let me = TaskPtr(task);
+        {
+            let mut inner = self.lock();
+            inner.runnable.retain(|&t| t != me);
+            inner.settling.push_back(me);
+        }
+        self.pass_on(me, true);
     }
 
     /// The task waits for another in a loop: lets the others run.
@@ -235,7 +246,7 @@ impl Vcpu {
         inner.spins += 1;
         let endless = inner.spins > SPIN_LIMIT;
         inner.policy.yield_to_all(task);
-        inner.runnable.push_back(me);
+        inner.queue(me);
         drop(inner);
         if endless {
             self.give_up(task, Stuck::Deadlock);
@@ -268,7 +279,7 @@ impl Vcpu {
             }
             return;
         }
-        inner.runnable.push_back(me);
+        inner.queue(me);
         drop(inner);
         if let policy::Choice::PassTime = choice {
             // Callbacks take locks, which this thread must not hold below them.
@@ -308,7 +319,7 @@ impl Vcpu {
             return false;
         };
         inner.now = inner.now.max(when);
-        inner.runnable.push_back(task);
+        inner.queue(task);
         drop(inner);
         // Where a task that is only slow is overtaken by time, time says nothing about it.
         if !self.preempts {
@@ -330,14 +341,16 @@ impl Vcpu {
             waiter.get().wake(task::TASK_UNINTERRUPTIBLE);
         }
         self.pass_on(TaskPtr(task), false);
+        task::leave_machine();
     }
 
     pub(super) fn ended_unstarted(&self, task: &task_struct) {
         self.forget(task);
     }
 
-    /// The task ends: nothing must name it any more.
+    /// The task ends: nothing must name it any more. It may have leaked the guard of a section.
     fn forget(&self, task: &task_struct) {
+        task.abandon_section();
         let me = TaskPtr(task);
         let mut inner = self.lock();
         inner.tasks.retain(|&t| t != me);
@@ -367,6 +380,9 @@ impl Vcpu {
                 drop(inner);
                 if next == me && wait {
                     return;
+                }
+                if !wait {
+                    task::leave_machine();
                 }
                 next.get().give_token();
                 if wait {

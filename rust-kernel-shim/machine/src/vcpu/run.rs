@@ -66,7 +66,9 @@ impl Vcpu {
             .name(thread::current().name().unwrap_or("init").into())
             .stack_size(stack);
         // SAFETY: What the thread borrows lives until `end` has received a message. The thread
-        // sends its own last; if another thread has sent one, this thread never runs again.
+        // sends its own last. If another thread has sent one, the machine is stuck: no task of it
+        // gets the run token again, so this thread waits for that forever. Only tasks send: a thread
+        // leaves the machine before it passes on the token for the last time.
         match unsafe { thread.spawn_unchecked(first) } {
             Ok(thread) => match end.recv() {
                 Ok(Some(stuck)) => return Err(stuck),
