@@ -189,3 +189,18 @@ fn no_schedule_at_all_is_refused() {
     let message = "FENCE_SCHEDULES is `0`, but should be at least 1";
     assert!(!passed && printed.contains(message), "{printed}");
 }
+
+/// Run by the next test, in a process of its own.
+#[test]
+#[ignore = "panics"]
+fn panics() {
+    explore(|| panic!("on purpose"));
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "starts a process")]
+fn a_panic_says_under_which_schedule_it_came() {
+    let (passed, printed) = test_alone("panics", &[]);
+    let said = "under a schedule that FENCE_SEED=1 replays:";
+    assert!(!passed && printed.contains(said), "{printed}");
+}
