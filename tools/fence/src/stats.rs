@@ -68,3 +68,22 @@ impl Listener for Stats {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{lock, Counters, Stats};
+
+    #[test]
+    fn what_is_held_is_added_up() {
+        let stats = Stats::new();
+        assert_eq!(stats.held(), 0);
+        for (driver, held) in [("a", 2), ("b", 3)] {
+            let counters = Counters {
+                held,
+                ..Counters::default()
+            };
+            lock(&stats.0).counters.insert(driver.into(), counters);
+        }
+        assert_eq!(stats.held(), 5);
+    }
+}
