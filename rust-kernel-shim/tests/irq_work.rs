@@ -39,6 +39,11 @@ fn is_atomic() -> bool {
     unsafe { in_atomic() }
 }
 
+#[test]
+fn disabled_interrupts_do_not_count_as_atomic() {
+    without_interrupts(|| assert!(interrupts_are_disabled() && !is_atomic()));
+}
+
 /// Work that calls `action` with its number.
 ///
 /// # Invariants

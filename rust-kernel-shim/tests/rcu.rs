@@ -216,5 +216,6 @@ fn a_section_that_holds_up_a_grace_period_is_named() {
         }
         drop(guard);
     });
+    assert_ne!(console::said("holds up a grace period for "), 0);
     set_rcu_stall_timeout(before);
 }

@@ -59,6 +59,8 @@ fn waiting_under_a_spinlock_is_reported() {
     });
     assert_eq!(end, Ok(()));
     assert_eq!(console::said("scheduling while atomic") - before, 1);
+    // What the message ends with: one spinlock is held.
+    assert_ne!(console::said("/0x00000001"), 0);
 }
 
 fn sleep_in_a_section() {

@@ -18,7 +18,10 @@ use crate::{
     globals, Globals, WARN,
 };
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
-use machine::{cpu, task};
+use machine::{
+    cpu::{self, Count},
+    task,
+};
 
 pub use callbacks::start as rcu_start;
 pub(super) use callbacks::Callbacks;
@@ -52,7 +55,7 @@ pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn rcu_read_lock() {
-    cpu::with(|cpu| cpu.enter(&cpu.rcu, gp::current));
+    cpu::with(|cpu| cpu.enter(Count::Rcu, gp::current));
     #[cfg(feature = "debug")]
     section::begins(core::panic::Location::caller());
     task::point();
@@ -65,7 +68,7 @@ pub unsafe fn rcu_read_lock() {
 /// The thread is in one, and uses nothing of it any more.
 #[inline]
 pub unsafe fn rcu_read_unlock() {
-    if !cpu::with(|cpu| cpu.exit(&cpu.rcu)) {
+    if !cpu::with(|cpu| cpu.exit(Count::Rcu)) {
         WARN!(true, "rcu_read_unlock() without rcu_read_lock()");
     }
     task::point();
@@ -75,7 +78,7 @@ pub unsafe fn rcu_read_unlock() {
 /// grace periods, do not count.
 #[inline]
 pub unsafe fn rcu_read_lock_held() -> c_int {
-    cpu::with(|cpu| cpu.rcu.get() != 0).into()
+    cpu::with(|cpu| cpu.open(Count::Rcu) != 0).into()
 }
 
 /// Ends the machine if this is an RCU callback. Those that are queued behind it, and what waits

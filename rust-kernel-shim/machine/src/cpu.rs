@@ -19,13 +19,27 @@ use std::sync::{Mutex, PoisonError};
 /// that was current when its outermost section began.
 pub struct Reader {
     /// What `rcu_read_lock()` and the updater share.
-    pub word: AtomicU64,
+    word: AtomicU64,
     /// Where the last outermost `rcu_read_lock()` section began, if a debug kernel has set it.
     at: AtomicPtr<Location<'static>>,
     taken: AtomicBool,
 }
 
 impl Reader {
+    /// The number of the grace period that was current when its outermost section began; 0 in a
+    /// quiescent state, and then the caller sees what was done in the sections that have ended.
+    #[inline]
+    pub fn grace_period(&self) -> u64 {
+        // Pairs with the `Release` stores in `quiesce()` and `Cpu::exit()`.
+        self.word.load(Acquire)
+    }
+
+    /// Has it no longer hold up grace periods, whatever section it is in.
+    pub(super) fn quiesce(&self) {
+        // Pairs with the `Acquire` in `grace_period()`.
+        self.word.store(0, Release);
+    }
+
     /// Sets where its section begins.
     pub fn set_at(&self, at: &'static Location<'static>) {
         self.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
@@ -43,8 +57,9 @@ static READERS: Mutex<Vec<&'static Reader>> = Mutex::new(Vec::new());
 
 /// Calls `f` with every reader.
 pub fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
-    // A copy, so that waiting for a reader does not keep new threads from registering. A thread
-    // that registers after this point begins its sections after it, too.
+    // A copy, so that waiting for a reader does not keep new threads from registering. Of a thread
+    // that registers later, READERS' lock orders: its sections begin after our unlock, so they see
+    // what the caller unpublished.
     let readers = READERS
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -54,6 +69,8 @@ pub fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
 
 fn register() -> &'static Reader {
     let mut readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
+    // `Acquire`: pairs with the `Release` in `Leave::drop()`; the reader is as its last thread left
+    // it.
     if let Some(reader) = readers.iter().find(|r| !r.taken.swap(true, Acquire)) {
         return reader;
     }
@@ -69,6 +86,21 @@ fn register() -> &'static Reader {
     reader
 }
 
+/// The kinds of sections that hold up a grace period.
+#[derive(Clone, Copy)]
+pub enum Count {
+    /// `rcu_read_lock()` sections.
+    Rcu,
+    /// `preempt_disable()` sections, a spinlock being one.
+    Preempt,
+    /// Sections with interrupts disabled.
+    IrqsOff,
+    /// Nested soft interrupt handlers.
+    Softirq,
+    /// Nested hard interrupt handlers.
+    Hardirq,
+}
+
 /// The counts of one thread.
 ///
 /// # Invariants
@@ -79,16 +111,8 @@ fn register() -> &'static Reader {
 pub struct Cpu {
     reader: Cell<Option<&'static Reader>>,
     sections: Cell<u32>,
-    /// Open `rcu_read_lock()` sections.
-    pub rcu: Cell<u32>,
-    /// Open `preempt_disable()` sections, a spinlock being one.
-    pub preempt: Cell<u32>,
-    /// Open sections with interrupts disabled.
-    pub irqs_off: Cell<u32>,
-    /// Nested soft interrupt handlers.
-    pub softirq: Cell<u32>,
-    /// Nested hard interrupt handlers.
-    pub hardirq: Cell<u32>,
+    /// Open sections by [`Count`].
+    counts: [Cell<u32>; 5],
     /// The task that this thread is, once it was asked for.
     pub(super) task: Cell<*const super::task::task_struct>,
 }
@@ -97,11 +121,7 @@ per_thread! {
     static CPU: Cpu = Cpu {
         reader: Cell::new(None),
         sections: Cell::new(0),
-        rcu: Cell::new(0),
-        preempt: Cell::new(0),
-        irqs_off: Cell::new(0),
-        softirq: Cell::new(0),
-        hardirq: Cell::new(0),
+        counts: [const { Cell::new(0) }; 5],
         task: Cell::new(ptr::null()),
     };
 }
@@ -121,6 +141,7 @@ impl Drop for Leave {
             // again.
             if cpu.sections.get() == 0 {
                 if let Some(reader) = cpu.reader.take() {
+                    // Pairs with the `Acquire` in `register()`.
                     reader.taken.store(false, Release);
                 }
             }
@@ -137,7 +158,8 @@ pub fn with<R>(f: impl FnOnce(&Cpu) -> R) -> R {
 
 /// Makes sure that [`Leave`] runs when this thread ends.
 pub(super) fn leave_at_exit() {
-    // A thread that is ending already has nothing to return any more.
+    // Refused in a thread whose `Leave` has run. A destructor of another thread-local that enters a
+    // section after that leaks its reader: harmless, since it is quiescent once the section ends.
     if cfg!(not(loom)) {
         let _ = LEAVE.try_with(|_| ());
     }
@@ -161,10 +183,16 @@ impl Cpu {
         }
     }
 
-    /// Opens a section of the kind that `count` counts, that holds up grace periods from
+    /// How many sections of a kind are open.
+    #[inline]
+    pub fn open(&self, count: Count) -> u32 {
+        self.counts[count as usize].get()
+    }
+
+    /// Opens a section of the kind `count`, which holds up grace periods from
     /// `grace_period` on.
     #[inline]
-    pub fn enter(&self, count: &Cell<u32>, grace_period: impl FnOnce() -> u64) {
+    pub fn enter(&self, count: Count, grace_period: impl FnOnce() -> u64) {
         let sections = self.sections.get();
         let Some(open) = sections.checked_add(1) else {
             // So many guards were forgotten. A count that begins anew would end the section under
@@ -173,6 +201,7 @@ impl Cpu {
         };
         self.sections.set(open);
         // By the invariant no greater than `open`.
+        let count = &self.counts[count as usize];
         count.set(count.get() + 1);
         if sections == 0 {
             // INVARIANT: `sections` is 1 now. If this store comes before the updater's heavy
@@ -186,7 +215,8 @@ impl Cpu {
 
     /// Closes such a section; false if none was open.
     #[inline]
-    pub fn exit(&self, count: &Cell<u32>) -> bool {
+    pub fn exit(&self, count: Count) -> bool {
+        let count = &self.counts[count as usize];
         if count.get() == 0 {
             return false;
         }
@@ -194,20 +224,36 @@ impl Cpu {
         let sections = self.sections.get() - 1;
         self.sections.set(sections);
         if sections == 0 {
-            // INVARIANT: `sections` is 0 now. An updater that reads this 0 has everything of
-            // the section behind it, and passes its second heavy barrier.
+            // INVARIANT: `sections` is 0 now. The store pairs with the `Acquire` in
+            // `Reader::grace_period()`: an updater that reads this 0 has everything of the section
+            // behind it. The barrier pairs with the second `heavy()` in `rcu::gp::wait()`: the
+            // updater may never see this 0 but the `Relaxed` store of our next section, which does
+            // not order what was done in this one.
             super::barrier::light();
             self.reader().word.store(0, Release);
         }
         true
     }
 
-    /// True where sleeping is not allowed: preemption or interrupts are off, or this is an
-    /// interrupt handler.
+    /// True where C's preempt count is not 0: preemption is disabled, or this is an interrupt
+    /// handler.
     #[inline]
     pub fn in_atomic(&self) -> bool {
-        let interrupt = self.softirq.get() | self.hardirq.get();
-        self.preempt.get() != 0 || self.irqs_off.get() != 0 || interrupt != 0
+        [Count::Preempt, Count::Softirq, Count::Hardirq]
+            .iter()
+            .any(|&count| self.open(count) != 0)
+    }
+
+    /// True where sleeping is not allowed: in atomic context, or with interrupts disabled.
+    #[inline]
+    pub fn cannot_sleep(&self) -> bool {
+        self.in_atomic() || self.open(Count::IrqsOff) != 0
+    }
+
+    /// C's preempt count, for the log: preemption in bits 0 to 7, soft interrupts in 8 to 15, hard
+    /// ones from 16 on.
+    pub fn preempt_count(&self) -> u32 {
+        self.open(Count::Preempt) | self.open(Count::Softirq) << 8 | self.open(Count::Hardirq) << 16
     }
 }
 
@@ -241,11 +287,11 @@ mod tests {
     fn as_many_sections_as_can_be_counted_are_not_none() {
         let end = Vcpu::run(Policy::Fifo, None, NoHooks, 1 << 20, || {
             with(|cpu| {
-                cpu.enter(&cpu.rcu, || 1);
+                cpu.enter(Count::Rcu, || 1);
                 // As if so many guards had been forgotten.
-                cpu.rcu.set(u32::MAX);
+                cpu.counts[Count::Rcu as usize].set(u32::MAX);
                 cpu.sections.set(u32::MAX);
-                cpu.enter(&cpu.preempt, || 1);
+                cpu.enter(Count::Preempt, || 1);
             });
         });
         assert!(

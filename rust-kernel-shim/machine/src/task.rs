@@ -128,7 +128,7 @@ impl task_struct {
     /// True while the thread is in a section that holds up grace periods.
     pub fn in_section(&self) -> bool {
         self.reader()
-            .is_some_and(|reader| reader.word.load(Acquire) != 0)
+            .is_some_and(|reader| reader.grace_period() != 0)
     }
 
     fn reader(&self) -> Option<&'static cpu::Reader> {
@@ -141,9 +141,9 @@ impl task_struct {
     pub(super) fn abandon_section(&self) {
         if let (true, Some(reader)) = (self.in_section(), self.reader()) {
             heap::keep();
-            // Pairs with the `Acquire` of an updater's scan, and with `in_section`'s: what frees
-            // something once it has seen this finds that memory is kept.
-            reader.word.store(0, Release);
+            // Read by an updater's scan and by `in_section()`: what frees something once it has
+            // seen this finds that memory is kept.
+            reader.quiesce();
         }
     }
 

@@ -283,7 +283,9 @@ impl Vcpu {
         drop(inner);
         if let policy::Choice::PassTime = choice {
             // Callbacks take locks, which this thread must not hold below them.
-            let quiet = super::cpu::with(|cpu| !cpu.in_atomic() && cpu.rcu.get() == 0);
+            let quiet = super::cpu::with(|cpu| {
+                !cpu.cannot_sleep() && cpu.open(super::cpu::Count::Rcu) == 0
+            });
             self.progress(quiet);
         }
         self.pass_on(me, true);

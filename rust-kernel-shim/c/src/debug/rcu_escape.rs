@@ -13,7 +13,7 @@ use crate::{
     rule::{Place, Rule},
 };
 use core::{cell::Cell, panic::Location};
-use machine::cpu;
+use machine::cpu::{self, Count};
 
 /// A string that was asked for.
 #[derive(Clone, Copy)]
@@ -68,7 +68,7 @@ pub fn debug_rcu_string_used(addr: usize) {
             slot.get()
                 .is_some_and(|asked| asked.string.addr == addr && asked.section == section)
         })?;
-        if cpu::with(|cpu| cpu.rcu.get() != 0) || in_call() {
+        if cpu::with(|cpu| cpu.open(Count::Rcu) != 0) || in_call() {
             return None;
         }
         slot.take()

@@ -13,7 +13,10 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
-use machine::{cpu, location, report_log, task};
+use machine::{
+    cpu::{self, Count},
+    location, report_log, task,
+};
 
 /// What a rule is about, in its subsystem's words.
 pub struct Words {
@@ -165,15 +168,19 @@ impl Rule {
 /// The context that the caller runs in.
 fn write_context(out: &mut report_log::Text) -> fmt::Result {
     cpu::with(|cpu| {
-        let context = if cpu.hardirq.get() != 0 {
+        let context = if cpu.open(Count::Hardirq) != 0 {
             "hard interrupt"
-        } else if cpu.softirq.get() != 0 {
+        } else if cpu.open(Count::Softirq) != 0 {
             "soft interrupt"
         } else {
             "process"
         };
-        let irqs = if cpu.irqs_off.get() != 0 { "off" } else { "on" };
-        let (rcu, preempt) = (cpu.rcu.get(), cpu.preempt.get());
+        let irqs = if cpu.open(Count::IrqsOff) != 0 {
+            "off"
+        } else {
+            "on"
+        };
+        let (rcu, preempt) = (cpu.open(Count::Rcu), cpu.open(Count::Preempt));
         write!(out, "{context} context, interrupts {irqs}, ")?;
         write!(out, "{rcu} read-side sections, preempt count {preempt}")
     })

@@ -15,7 +15,11 @@ use core::{
     ptr::null_mut,
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use machine::{atomic::AtomicI32, cpu, task};
+use machine::{
+    atomic::AtomicI32,
+    cpu::{self, Count},
+    task,
+};
 
 /// Queued, and its function not called yet.
 pub const IRQ_WORK_PENDING: c_int = 1;
@@ -95,14 +99,14 @@ pub(crate) fn run_irq_work() {
         }
         // One depth for any number of interrupts: at the end of this one, the next is left to us.
         cpu::with(|cpu| {
-            cpu.enter(&cpu.irqs_off, current_grace_period);
-            cpu.enter(&cpu.hardirq, current_grace_period);
+            cpu.enter(Count::IrqsOff, current_grace_period);
+            cpu.enter(Count::Hardirq, current_grace_period);
         });
         // SAFETY: The list was this processor's.
         unsafe { call(first) };
         cpu::with(|cpu| {
-            cpu.exit(&cpu.hardirq);
-            cpu.exit(&cpu.irqs_off);
+            cpu.exit(Count::Hardirq);
+            cpu.exit(Count::IrqsOff);
         });
     }
 }
@@ -153,7 +157,7 @@ pub unsafe fn irq_work_is_busy(work: *mut irq_work) -> bool {
 #[track_caller]
 pub unsafe fn irq_work_sync(work: *mut irq_work) {
     may_sleep();
-    WARN_ON!(cpu::with(|cpu| cpu.irqs_off.get() != 0));
+    WARN_ON!(cpu::with(|cpu| cpu.open(Count::IrqsOff) != 0));
     // SAFETY: `work` is initialised: the caller's guarantee.
     while unsafe { irq_work_is_busy(work) } {
         task::relax();

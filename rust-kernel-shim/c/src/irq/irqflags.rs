@@ -17,12 +17,12 @@ use crate::{
 use crate::{log, KERN_ERR};
 #[cfg(feature = "debug")]
 use core::panic::Location;
-use machine::cpu;
+use machine::cpu::{self, Count};
 
 /// Forbids preemption, until [`preempt_enable`].
 #[inline]
 pub unsafe fn preempt_disable() {
-    cpu::with(|cpu| cpu.enter(&cpu.preempt, current_grace_period));
+    cpu::with(|cpu| cpu.enter(Count::Preempt, current_grace_period));
 }
 
 /// Ends what [`preempt_disable`] began.
@@ -32,15 +32,15 @@ pub unsafe fn preempt_disable() {
 /// The thread has called [`preempt_disable`] once more than this.
 #[inline]
 pub unsafe fn preempt_enable() {
-    cpu::with(|cpu| cpu.exit(&cpu.preempt));
+    cpu::with(|cpu| cpu.exit(Count::Preempt));
 }
 
 /// Disables interrupts and says in what state they were: 0 if they were on.
 #[inline]
 pub unsafe fn local_irq_save() -> c_ulong {
     cpu::with(|cpu| {
-        cpu.enter(&cpu.irqs_off, current_grace_period);
-        (cpu.irqs_off.get() > 1).into()
+        cpu.enter(Count::IrqsOff, current_grace_period);
+        (cpu.open(Count::IrqsOff) > 1).into()
     })
 }
 
@@ -53,8 +53,8 @@ pub unsafe fn local_irq_save() -> c_ulong {
 #[inline]
 pub unsafe fn local_irq_restore(_flags: c_ulong) {
     let work = cpu::with(|cpu| {
-        cpu.exit(&cpu.irqs_off);
-        cpu.irqs_off.get() == 0 && irq_work_waits()
+        cpu.exit(Count::IrqsOff);
+        cpu.open(Count::IrqsOff) == 0 && irq_work_waits()
     });
     if work {
         run_irq_work();
@@ -64,19 +64,19 @@ pub unsafe fn local_irq_restore(_flags: c_ulong) {
 /// True while interrupts are disabled.
 #[inline]
 pub unsafe fn irqs_disabled() -> bool {
-    cpu::with(|cpu| cpu.irqs_off.get() != 0)
+    cpu::with(|cpu| cpu.open(Count::IrqsOff) != 0)
 }
 
 /// True inside a hard interrupt handler.
 #[inline]
 pub unsafe fn in_hardirq() -> bool {
-    cpu::with(|cpu| cpu.hardirq.get() != 0)
+    cpu::with(|cpu| cpu.open(Count::Hardirq) != 0)
 }
 
 /// True inside a soft interrupt handler.
 #[inline]
 pub unsafe fn in_serving_softirq() -> bool {
-    cpu::with(|cpu| cpu.softirq.get() != 0)
+    cpu::with(|cpu| cpu.open(Count::Softirq) != 0)
 }
 
 /// Runs `handler` as a hard interrupt handler: with interrupts disabled. Those that come
@@ -84,10 +84,10 @@ pub unsafe fn in_serving_softirq() -> bool {
 pub(crate) fn serve_hardirq<R>(handler: impl FnOnce() -> R) -> R {
     // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };
-    cpu::with(|cpu| cpu.enter(&cpu.hardirq, current_grace_period));
+    cpu::with(|cpu| cpu.enter(Count::Hardirq, current_grace_period));
     let result = handler();
     // First this, so that what is taken next is not nested in it.
-    cpu::with(|cpu| cpu.exit(&cpu.hardirq));
+    cpu::with(|cpu| cpu.exit(Count::Hardirq));
     // SAFETY: Saved above.
     unsafe { local_irq_restore(flags) };
     result
@@ -95,16 +95,18 @@ pub(crate) fn serve_hardirq<R>(handler: impl FnOnce() -> R) -> R {
 
 /// Runs `handler` as a soft interrupt handler.
 pub(crate) fn serve_softirq<R>(handler: impl FnOnce() -> R) -> R {
-    cpu::with(|cpu| cpu.enter(&cpu.softirq, current_grace_period));
+    cpu::with(|cpu| cpu.enter(Count::Softirq, current_grace_period));
     let result = handler();
-    cpu::with(|cpu| cpu.exit(&cpu.softirq));
+    cpu::with(|cpu| cpu.exit(Count::Softirq));
     result
 }
 
-/// True where sleeping is not allowed.
+/// True where the preempt count is not 0: preemption is disabled, or this is an interrupt handler.
+/// Interrupts that are merely disabled do not count, so false does not mean that sleeping is
+/// allowed.
 #[inline]
 pub unsafe fn in_atomic() -> bool {
-    cpu::with(|cpu| cpu.in_atomic())
+    cpu::with(cpu::Cpu::in_atomic)
 }
 
 /// Marks a function that may sleep: calling it in atomic context, or inside an RCU read-side
@@ -142,8 +144,13 @@ pub unsafe fn __might_sleep(_file: *const c_char, _line: c_int) {
 #[cfg(feature = "debug")]
 fn check_sleep(at: &'static Location<'static>, file: &str, line: u32) {
     crate::rcu_no_sleep(at);
-    let (atomic, rcu, irqs_off) =
-        cpu::with(|cpu| (cpu.in_atomic(), cpu.rcu.get() != 0, cpu.irqs_off.get() != 0));
+    let (atomic, rcu, irqs_off) = cpu::with(|cpu| {
+        (
+            cpu.cannot_sleep(),
+            cpu.open(Count::Rcu) != 0,
+            cpu.open(Count::IrqsOff) != 0,
+        )
+    });
     if atomic || rcu {
         log!(
             KERN_ERR,

@@ -17,10 +17,7 @@
 //! to tell a reader of this grace period from one of the next but one.
 
 use crate::{log, KERN_ERR};
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Relaxed},
-};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use machine::{barrier, clock, cpu};
 
 /// The current grace period; 0 would mean "quiescent" in a reader's word.
@@ -47,11 +44,11 @@ fn stalled(reader: &cpu::Reader, waited: u64) {
     match reader.at() {
         Some(at) => log!(
             KERN_ERR,
-            "rcu: INFO: stall: a read-side section entered at {at} holds up a grace period since {seconds} s\n"
+            "rcu: INFO: stall: a read-side section entered at {at} holds up a grace period for {seconds} s\n"
         ),
         None => log!(
             KERN_ERR,
-            "rcu: INFO: stall: a section holds up a grace period since {seconds} s\n"
+            "rcu: INFO: stall: a section holds up a grace period for {seconds} s\n"
         ),
     }
 }
@@ -70,8 +67,7 @@ pub(super) fn wait() {
     let mut patience = STALL.load(Relaxed);
     cpu::for_each_reader(|reader| {
         let mut tries = 0;
-        // `Acquire`: pairs with the `Release` in `Cpu::exit()`.
-        while (1..=ended).contains(&reader.word.load(Acquire)) {
+        while (1..=ended).contains(&reader.grace_period()) {
             barrier::back_off(&mut tries);
             let waited = clock::monotonic().abs_diff(start);
             if waited >= patience {
@@ -80,7 +76,8 @@ pub(super) fn wait() {
             }
         }
     });
-    // What readers did in the sections that have ended comes before what the caller does next;
-    // pairs with the light barrier in `Cpu::exit()`.
+    // What readers did in the sections that have ended comes before what the caller does next, also
+    // where the scan has read the number of a later section; pairs with the light barrier in
+    // `Cpu::exit()`.
     barrier::heavy();
 }

@@ -3,7 +3,7 @@
 
 use crate::rule::Rule;
 use core::{cell::Cell, panic::Location};
-use machine::cpu;
+use machine::cpu::{self, Count};
 
 /// Sleeping inside an RCU read-side section is a bug.
 ///
@@ -28,7 +28,7 @@ machine::per_thread! {
 
 /// This thread's outermost section; `None` outside of one. From any context.
 pub fn rcu_section() -> Option<Section> {
-    cpu::with(|cpu| cpu.rcu.get() != 0).then(rcu_last_section)
+    cpu::with(|cpu| cpu.open(Count::Rcu) != 0).then(rcu_last_section)
 }
 
 /// The last outermost section that this thread has begun. From any context.
@@ -40,7 +40,7 @@ pub fn rcu_last_section() -> Section {
 #[cfg(feature = "debug")]
 pub(super) fn begins(at: &'static Location<'static>) {
     cpu::with(|cpu| {
-        if cpu.rcu.get() == 1 {
+        if cpu.open(Count::Rcu) == 1 {
             LAST.set(Section {
                 stamp: super::request::next_stamp(),
                 number: LAST.get().number + 1,

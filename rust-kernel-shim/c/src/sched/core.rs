@@ -49,16 +49,22 @@ pub unsafe fn put_task_struct(t: *mut task_struct) {
 }
 
 /// Sets the state of the task that runs, before it looks at the condition that it waits for.
+///
+/// A full barrier follows the store; it pairs with the one in [`wake_up_state`], so that the task
+/// sees the condition or the waker sees the state.
 pub unsafe fn set_current_state(state: c_uint) {
     task::current().set_state(state);
 }
 
-/// As [`set_current_state`], where no order with the condition is needed.
+/// As [`set_current_state`]; in C without the barrier, for when no order with the condition is
+/// needed. Here it has the barrier as well.
 pub unsafe fn __set_current_state(state: c_uint) {
     task::current().set_state(state);
 }
 
 /// Wakes the task if it is in one of the states `state`; 1 if it was. From any context.
+///
+/// A full barrier precedes the look at the state; it pairs with the one in [`set_current_state`].
 pub unsafe fn wake_up_state(t: *mut task_struct, state: c_uint) -> c_int {
     // SAFETY: `t` is valid: the caller's guarantee.
     let woken = unsafe { &*t }.wake(state);
@@ -97,9 +103,14 @@ pub unsafe fn send_sig(_sig: c_int, t: *mut task_struct, _priv: c_int) -> c_int 
 fn schedule_debug() {
     #[cfg(feature = "debug")]
     crate::rcu_no_sleep(core::panic::Location::caller());
-    if cfg!(feature = "debug") && cpu::with(cpu::Cpu::in_atomic) {
-        let pid = task::current().pid;
-        log!(KERN_ERR, "BUG: scheduling while atomic: {pid}\n");
+    if cfg!(feature = "debug") && cpu::with(cpu::Cpu::cannot_sleep) {
+        let t = task::current();
+        let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
+        let (pid, count) = (t.pid, cpu::with(cpu::Cpu::preempt_count));
+        log!(
+            KERN_ERR,
+            "BUG: scheduling while atomic: {comm}/{pid}/0x{count:08x}\n"
+        );
     }
 }
 
@@ -143,8 +154,8 @@ pub unsafe fn schedule_timeout(timeout: c_long) -> c_long {
     c_long::try_from(ticks.saturating_sub(slept)).unwrap_or(c_long::MAX)
 }
 
-/// Creates a kernel thread, which starts with [`wake_up_process`]; an error pointer (-ENOMEM) if
-/// there can be no more.
+/// Creates a kernel thread, which starts with [`wake_up_process`]; the error pointer
+/// -ENOMEM if the host has no thread for it. May sleep.
 ///
 /// The pointer is valid until the thread ends, and longer for a caller that has taken a reference.
 ///
@@ -189,7 +200,7 @@ pub unsafe fn kthread_should_stop() -> bool {
     task::current().should_stop()
 }
 
-/// Waits a moment for another processor, in a loop.
+/// Hint in a busy-wait loop: lets another CPU get on.
 #[inline]
 pub unsafe fn cpu_relax() {
     task::relax();

@@ -19,7 +19,10 @@ use core::{
     cell::Cell,
     ptr::{addr_of, addr_of_mut},
 };
-use machine::{cpu, task};
+use machine::{
+    cpu::{self, Count},
+    task,
+};
 
 /// What is known of a worker, on its own stack.
 #[repr(C)]
@@ -108,7 +111,7 @@ type Guard<'a> = spin::mutex::SpinMutexGuard<'a, Inner>;
 
 /// A debug kernel says so if a work function forgot to release something.
 fn check_context() {
-    if cfg!(feature = "debug") && cpu::with(|cpu| cpu.in_atomic() || cpu.rcu.get() != 0) {
+    if cfg!(feature = "debug") && cpu::with(|cpu| cpu.cannot_sleep() || cpu.open(Count::Rcu) != 0) {
         let t = task::current();
         let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
         let pid = t.pid;
