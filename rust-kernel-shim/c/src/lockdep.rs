@@ -3,7 +3,7 @@
 //!
 //! C header: [`include/linux/lockdep.h`](srctree/include/linux/lockdep.h)
 //!
-//! Nothing looks at the classes yet.
+//! There is no lockdep; keys are accepted and ignored.
 
 /// The address of one names a class.
 #[repr(C)]
@@ -11,14 +11,14 @@ pub struct lock_class_key {
     _address: u8,
 }
 
-/// Makes a key that is not static known.
+/// Registers a dynamically allocated key.
 ///
 /// # Safety
 ///
 /// `key` is valid until [`lockdep_unregister_key`].
 pub unsafe fn lockdep_register_key(_key: *mut lock_class_key) {}
 
-/// Forgets a key.
+/// Unregisters a dynamically allocated key.
 ///
 /// # Safety
 ///

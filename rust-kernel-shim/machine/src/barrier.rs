@@ -18,7 +18,7 @@ const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
 fn membarrier(cmd: libc::c_int) -> bool {
-    // SAFETY: The system call takes two integers and touches no memory of ours.
+    // SAFETY: The system call takes three integers and touches no memory of ours.
     unsafe { libc::syscall(libc::SYS_membarrier, cmd, 0, 0) == 0 }
 }
 
@@ -40,8 +40,9 @@ pub fn heavy() {
     static READY: OnceLock<bool> = OnceLock::new();
     let ready = *READY.get_or_init(|| {
         let ok = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-        // A light side that still reads `false` fences in full, which pairs with anything.
-        REGISTERED.store(ok, SeqCst);
+        // `Relaxed`: no data is published, and a reader of either value is right. A light side that
+        // still reads `false` fences in full, which pairs with anything.
+        REGISTERED.store(ok, Relaxed);
         ok
     });
     // The fence orders this thread; the system call orders all others.

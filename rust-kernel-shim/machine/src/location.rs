@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Where in the source something happens, if the caller has not said so.
+//! Places in the source, as reports name them.
 
 use core::panic::Location;
 use std::{
@@ -14,7 +14,7 @@ static CORE: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 /// The directory of this crate.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The directory around this crate, as the compiler names it.
+/// The directory of the crates around this one, as the compiler writes it.
 #[cfg(feature = "debug")]
 const SHIM: &str = own_directory(file!(), "machine/src/location.rs");
 
@@ -34,8 +34,8 @@ pub fn add_core(directory: &'static str) {
     }
 }
 
-/// A path without the directory in which this workspace was built, or the one in which the process
-/// runs, as Cargo runs tests in that of their crate.
+/// A path relative to the workspace, or else to the current directory, which for a test is that of
+/// its crate.
 fn relative(file: &str) -> &str {
     let below = |directory: &Path| {
         let rest = file.strip_prefix(directory.to_str()?)?;
@@ -60,7 +60,7 @@ fn is_core(file: &str) -> bool {
         || ["/rustc/", "/lib/rustlib/src/", "/registry/src/"]
             .iter()
             .any(|library| file.contains(library))
-        // What the host's own libraries were made of.
+        // The host's C libraries.
         || !file.ends_with(".rs")
 }
 
@@ -73,8 +73,8 @@ pub fn at(location: &Location<'_>) -> String {
     shown(location.file(), location.line())
 }
 
-/// Where the kernel was entered to get here: `location`, unless that is in the kernel; then it is
-/// looked for on the stack.
+/// Where the kernel was called from: `location`, or if that is in the kernel, the innermost frame
+/// of the stack that is not.
 #[cfg(feature = "debug")]
 pub fn entry(location: &Location<'_>) -> String {
     if !is_core(location.file()) {

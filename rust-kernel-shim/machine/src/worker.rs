@@ -53,7 +53,8 @@ impl Worker {
         state.started
     }
 
-    /// Has `serve` called at least once after this call. From any context.
+    /// Has `serve` called at least once after this call. From any context: an interrupt handler
+    /// here is a function of a thread that holds none of these locks.
     pub fn kick(&'static self) {
         let mut state = self.lock();
         if !self.start_locked(&mut state) {

@@ -8,7 +8,7 @@ use crate::{
     refcount_dec_and_test, refcount_inc, refcount_inc_not_zero, refcount_read, refcount_t,
     REFCOUNT_INIT,
 };
-use core::ptr::addr_of_mut;
+use core::ptr::{addr_of, addr_of_mut};
 
 /// A reference count inside the object that it counts.
 #[repr(C)]
@@ -42,8 +42,8 @@ pub unsafe fn kref_init(kref: *mut kref) {
 
 /// Reads the count.
 pub unsafe fn kref_read(kref: *const kref) -> c_uint {
-    // SAFETY: `kref` is valid: the caller's guarantee. The count is only read.
-    unsafe { refcount_read(addr_of_mut!((*kref.cast_mut()).refcount)) }
+    // SAFETY: `kref` is valid: the caller's guarantee.
+    unsafe { refcount_read(addr_of!((*kref).refcount)) }
 }
 
 /// Takes a reference; the caller has one.

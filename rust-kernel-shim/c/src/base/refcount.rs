@@ -35,7 +35,7 @@ machine::const_fn! {
 /// # Safety
 ///
 /// `r` is valid.
-unsafe fn refs<'a>(r: *mut refcount_t) -> &'a AtomicI32 {
+unsafe fn refs<'a>(r: *const refcount_t) -> &'a AtomicI32 {
     // SAFETY: `r` is valid: the caller's guarantee.
     unsafe { &(*r).refs }
 }
@@ -53,7 +53,7 @@ pub unsafe fn refcount_set(r: *mut refcount_t, n: c_int) {
 }
 
 /// Reads the count.
-pub unsafe fn refcount_read(r: *mut refcount_t) -> u32 {
+pub unsafe fn refcount_read(r: *const refcount_t) -> u32 {
     // SAFETY: `r` is valid: the caller's guarantee.
     unsafe { refs(r) }.load(Relaxed) as u32
 }

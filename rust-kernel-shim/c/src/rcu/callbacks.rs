@@ -76,7 +76,7 @@ impl Callbacks {
         queue.last = head;
     }
 
-    /// True if a callback that was queued before this call has not returned.
+    /// True if any callback that was queued before this call has not returned.
     pub(super) fn pending(&self) -> bool {
         // Pairs with the `Release` in `serve`: a caller that reads 0 sees what the callbacks did.
         self.pending.load(Acquire) != 0
@@ -133,8 +133,8 @@ pub(super) unsafe fn queue(head: *mut callback_head) {
     });
 }
 
-/// Starts the thread that calls the callbacks of threads which run freely, as the first of them
-/// would; false if the host has no thread.
+/// Starts the thread that calls the callbacks of free-running threads, which the first callback
+/// would start otherwise; false if the host has no thread.
 pub fn start() -> bool {
     WORKER.start()
 }

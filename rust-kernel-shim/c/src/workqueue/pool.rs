@@ -35,7 +35,6 @@ fn pool_of(flags: u32) -> usize {
     }
 }
 
-#[derive(Clone, Copy)]
 pub(super) struct Pool {
     /// Work, the oldest first.
     worklist: list_head,
@@ -59,7 +58,8 @@ pub(super) struct Inner {
     ready: bool,
 }
 
-// SAFETY: All that the pointers lead to is used under the lock.
+// SAFETY: The list heads, and the `wq` and `seq` of what is on the lists, are used under the lock.
+// Work that `take()` returned belongs to the worker that took it.
 unsafe impl Send for Inner {}
 
 /// The pools of one machine.
@@ -72,9 +72,11 @@ pub(in super::super) struct Pools {
     pub(super) workers_stay: bool,
 }
 
-// SAFETY: `done` has a lock of its own.
+// SAFETY: `inner` is used under its lock; `done` is initialised under that, and has a lock of its
+// own.
 unsafe impl Sync for Pools {}
-// SAFETY: It is sent only before it is first used.
+// SAFETY: Nothing in it belongs to a thread: see `Inner`. It does not move once its lists are
+// initialised: see `lock()`.
 unsafe impl Send for Pools {}
 
 /// The first link of a list for which `f` holds.
@@ -108,14 +110,15 @@ unsafe fn work_of(link: *mut list_head) -> *mut work_struct {
 
 impl Pools {
     pub(in super::super) const fn new(processors: usize, workers_stay: bool) -> Self {
-        let pool = Pool {
-            worklist: list_head::new(),
-            idle: list_head::new(),
-            awake: 0,
-        };
         Self {
             inner: SpinMutex::new(Inner {
-                pools: [pool; NAMES.len()],
+                pools: [const {
+                    Pool {
+                        worklist: list_head::new(),
+                        idle: list_head::new(),
+                        awake: 0,
+                    }
+                }; NAMES.len()],
                 busy: list_head::new(),
                 seq: 0,
                 ready: false,
@@ -126,14 +129,15 @@ impl Pools {
         }
     }
 
-    /// Takes the lock; from any context, and not for long. From the first call on the pools stay
-    /// where they are.
+    /// Takes the lock, not for long; from any context: an interrupt handler here is a function of a
+    /// thread that holds none of these locks. From the first call on the pools stay where they are.
     pub(super) fn lock(&self) -> SpinMutexGuard<'_, Inner> {
         task::point();
         let mut inner = self.inner.lock();
         if !inner.ready {
             inner.ready = true;
-            // SAFETY: The lists are ours, and so is `done` while `ready` is not set.
+            // SAFETY: `self` does not move from here on: `Globals` is only used in a static or
+            // boxed. The lists are used under the lock, which is held, and `done` only after this.
             unsafe {
                 for pool in &mut inner.pools {
                     INIT_LIST_HEAD(addr_of_mut!(pool.worklist));

@@ -13,7 +13,8 @@ use std::{
     thread::{self, Builder},
 };
 
-/// Virtual time starts late enough that nothing takes it for a small number of nanoseconds.
+/// When virtual time starts (ns): after 10 s, as if the machine had booted, so that a time is
+/// neither 0 nor mistaken for a short duration.
 const START: u128 = 10_000_000_000;
 
 impl Vcpu {
@@ -21,8 +22,7 @@ impl Vcpu {
     /// `stack` bytes, until it and all its tasks have ended. Returns what it returns, and how many
     /// blocks of memory the machine has left behind.
     ///
-    /// If they cannot end, their threads stay where they are forever: what they have on their
-    /// stacks, others may be linked to, so they are not unwound.
+    /// Otherwise the threads are leaked, not unwound: other objects may point into their stacks.
     pub fn run<R: Send>(
         policy: Policy,
         seed: Option<u64>,
@@ -66,9 +66,10 @@ impl Vcpu {
             .name(thread::current().name().unwrap_or("init").into())
             .stack_size(stack);
         // SAFETY: What the thread borrows lives until `end` has received a message. The thread
-        // sends its own last. If another thread has sent one, the machine is stuck: no task of it
-        // gets the run token again, so this thread waits for that forever. Only tasks send: a thread
-        // leaves the machine before it passes on the token for the last time.
+        // sends its own last. If another thread has sent one, the machine is stuck: after
+        // `declare()` no task of it gets the run token, so the first thread stays in `wait_token()`
+        // and never touches its borrows again. Only tasks send: a thread leaves the machine before
+        // it passes on the token for the last time.
         match unsafe { thread.spawn_unchecked(first) } {
             Ok(thread) => match end.recv() {
                 Ok(Some(stuck)) => return Err(stuck),
