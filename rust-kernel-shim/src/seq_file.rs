@@ -9,7 +9,7 @@ use crate::{
     types::{NotThreadSafe, Opaque},
 };
 
-/// A file that a driver prints into.
+/// The state of one read of a file that a driver prints into.
 #[doc(alias = "seq_file")]
 #[repr(transparent)]
 pub struct SeqFile {

@@ -14,6 +14,8 @@ use crate::{
 
 /// Starts a task that runs `body`. May sleep.
 ///
+/// A panic in `body` cannot unwind into C: it ends the process.
+///
 /// # Panics
 ///
 /// If there is no memory, or no thread.

@@ -23,9 +23,9 @@ use core::ptr::NonNull;
 ///
 /// `ptr` points to an object.
 unsafe fn work_in<T: HasWork<T, ID>, const ID: u64>(ptr: *mut T) -> *mut bindings::work_struct {
-    // SAFETY: There is an object.
+    // SAFETY: `ptr` points to an object: the caller's guarantee.
     let work = unsafe { T::raw_get_work(ptr) };
-    // SAFETY: Its work is there as well.
+    // SAFETY: `raw_get_work()` returned the work in that object.
     unsafe { Work::raw_get(work) }
 }
 
@@ -37,12 +37,14 @@ unsafe fn work_in<T: HasWork<T, ID>, const ID: u64>(ptr: *mut T) -> *mut binding
 unsafe fn object_of<T: HasWork<T, ID>, const ID: u64>(ptr: *mut bindings::work_struct) -> *mut T {
     // CAST: `Work` is transparent.
     let work = ptr.cast::<Work<T, ID>>();
-    // SAFETY: It is the work of an object.
+    // SAFETY: `raw_get_work()` returned the work: the caller's guarantee. `HasWork` promises that
+    // `work_container_of()` inverts that.
     unsafe { T::work_container_of(work) }
 }
 
-/// A pointer that owns its object (`into`, `from`) while that is queued; `enqueued` is what comes of
-/// it, which is false if the object was queued already.
+/// A pointer that owns its object while that is queued, with its conversions `into` and `from` a
+/// raw pointer. `enqueued` is what enqueueing returns; the flag is false if the object was queued
+/// already.
 macro_rules! owner {
     (
         $pointer:ty where T: [$($bounds:tt)*];
@@ -57,9 +59,11 @@ macro_rules! owner {
             T: WorkItem<ID, Pointer = Self> + HasWork<T, ID> + $($bounds)*,
         {
             unsafe extern "C" fn run(ptr: *mut bindings::work_struct) {
-                // SAFETY: From `__enqueue()`: the caller's guarantee.
+                // SAFETY: `ptr` is what `work_in()` returned in `__enqueue()`: the caller's
+                // guarantee.
                 let $object = unsafe { object_of::<T, ID>(ptr) };
-                // SAFETY: The queue was given the owner by `__enqueue()`; it is taken back here.
+                // SAFETY: `into_raw()` returned the object in `__enqueue()`, whose queue took it;
+                // it is taken back once, here.
                 T::run(unsafe { $from })
             }
         }
@@ -79,10 +83,10 @@ macro_rules! owner {
                 let $this = self;
                 // SAFETY: The object is not moved.
                 let $object = unsafe { $into };
-                // SAFETY: There is an owner.
+                // SAFETY: `into_raw()` returned the object, which it still owns.
                 let work = unsafe { work_in::<T, ID>($object) };
                 let $queued = queue_work_on(work);
-                // SAFETY: An owner that the queue did not take is taken back.
+                // SAFETY: `into_raw()` returned the object, and the queue did not take it.
                 unsafe { $end }
             }
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A value that will have several owners, and has one yet.
+//! A reference-counted value that has one owner so far.
 
 use super::{new_uninit, Arc};
 use crate::{
@@ -20,7 +20,7 @@ use pin_init::{InPlaceWrite, Init, PinInit};
 ///
 /// # Invariants
 ///
-/// One owner is counted.
+/// The reference count is 1.
 ///
 /// # Examples
 ///
@@ -74,19 +74,19 @@ impl<T> InPlaceWrite<T> for UniqueArc<MaybeUninit<T>> {
 impl<T> UniqueArc<T> {
     /// Allocates memory for `value`.
     ///
-    /// May sleep if `flags` say so.
+    /// May sleep if `flags` allow it. Fails with [`AllocError`] if there is no memory.
     pub fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
-        // INVARIANT: A new one has one owner.
+        // INVARIANT: The reference count of a new one is 1.
         Ok(UniqueArc {
             inner: Arc::new(value, flags)?,
         })
     }
 
-    /// Allocates memory and leaves it as it is.
+    /// Allocates memory and leaves it uninitialised.
     ///
-    /// May sleep if `flags` say so.
+    /// May sleep if `flags` allow it. Fails with [`AllocError`] if there is no memory.
     pub fn new_uninit(flags: Flags) -> Result<UniqueArc<MaybeUninit<T>>, AllocError> {
-        // INVARIANT: A new one has one owner.
+        // INVARIANT: The reference count of a new one is 1.
         Ok(UniqueArc {
             inner: new_uninit(flags)?,
         })
@@ -121,10 +121,10 @@ impl<T> UniqueArc<MaybeUninit<T>> {
     ///
     /// # Safety
     ///
-    /// It is.
+    /// The value is initialised.
     pub unsafe fn assume_init(self) -> UniqueArc<T> {
         let inner = ManuallyDrop::new(self).inner.ptr.cast();
-        // INVARIANT: Still one owner.
+        // INVARIANT: The reference count is still 1.
         UniqueArc {
             // SAFETY: The owner forgotten above is this one; with or without
             // `MaybeUninit` the layout is the same.
@@ -132,20 +132,21 @@ impl<T> UniqueArc<MaybeUninit<T>> {
         }
     }
 
-    /// Initialises in place.
+    /// Initialises in place. Fails with the error of `init`.
     #[inline]
     pub fn init_with<E>(mut self, init: impl Init<T, E>) -> Result<UniqueArc<T>, E> {
-        // SAFETY: The memory is ours; if it fails it is freed, no more.
+        // SAFETY: The memory is this owner's alone; on failure `self` is dropped as `MaybeUninit`,
+        // which frees without dropping a `T`.
         unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
         // SAFETY: Just initialised.
         Ok(unsafe { self.assume_init() })
     }
 
-    /// Initialises in place, where it stays.
+    /// Initialises in place and pins. Fails with the error of `init`.
     #[inline]
     pub fn pin_init_with<E>(mut self, init: impl PinInit<T, E>) -> Result<Pin<UniqueArc<T>>, E> {
-        // SAFETY: The memory is ours and pinned below; if it fails it is
-        // freed, no more.
+        // SAFETY: The memory is this owner's alone, and pinned below; on failure `self` is dropped
+        // as `MaybeUninit`, which frees without dropping a `T`.
         unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
         // SAFETY: Just initialised.
         Ok(unsafe { self.assume_init() }.into())
