@@ -8,7 +8,8 @@ use kernel::{
         local_irq_save, spin_lock_irqsave, spin_unlock_irqrestore, spinlock,
     },
     sync::rcu,
-    testing::{everywhere, in_hardirq, in_serving_softirq},
+    task::might_sleep,
+    testing::{console, everywhere, in_hardirq, in_serving_softirq},
     types::Opaque,
 };
 use std::{
@@ -42,6 +43,9 @@ fn is_atomic() -> bool {
 #[test]
 fn disabled_interrupts_do_not_count_as_atomic() {
     without_interrupts(|| assert!(interrupts_are_disabled() && !is_atomic()));
+    without_interrupts(might_sleep);
+    let said = "in_atomic(): 0, irqs_disabled(): 1, rcu_read_lock_held(): 0";
+    assert_eq!(console::said(said), usize::from(cfg!(feature = "debug")));
 }
 
 /// Work that calls `action` with its number.

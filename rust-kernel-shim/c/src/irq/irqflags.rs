@@ -146,12 +146,12 @@ fn check_sleep(at: &'static Location<'static>, file: &str, line: u32) {
     crate::rcu_no_sleep(at);
     let (atomic, rcu, irqs_off) = cpu::with(|cpu| {
         (
-            cpu.cannot_sleep(),
+            cpu.in_atomic(),
             cpu.open(Count::Rcu) != 0,
             cpu.open(Count::IrqsOff) != 0,
         )
     });
-    if atomic || rcu {
+    if atomic || rcu || irqs_off {
         log!(
             KERN_ERR,
             "BUG: sleeping function called from invalid context at {file}:{line}\n"
