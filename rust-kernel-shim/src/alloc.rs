@@ -20,7 +20,11 @@ use crate::{
     bindings,
     error::{code::EINVAL, Result},
 };
-use core::{alloc::Layout, marker::PhantomData, ptr::NonNull};
+use core::{
+    alloc::Layout,
+    marker::PhantomData,
+    ptr::{self, NonNull},
+};
 
 /// There was no memory.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -41,11 +45,6 @@ pub struct AllocError;
 pub struct Flags(u32);
 
 impl Flags {
-    /// The flags as C has them.
-    pub(crate) fn as_raw(self) -> u32 {
-        self.0
-    }
-
     /// Whether all of `flags` are among these.
     pub fn contains(self, flags: Flags) -> bool {
         (self & flags) == flags
@@ -130,18 +129,16 @@ pub unsafe trait Allocator {
     /// The least alignment of any allocation that is not empty, in bytes.
     const MIN_ALIGN: usize;
 
-    /// Allocates fresh memory. An empty layout needs none and cannot fail.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates memory; may sleep if `flags` say so. An empty layout needs none and cannot fail.
     fn alloc(layout: Layout, flags: Flags, nid: NumaNode) -> Result<NonNull<[u8]>, AllocError> {
         // SAFETY: There is no old memory that would have to be this allocator's.
         unsafe { Self::realloc(None, layout, Layout::new::<()>(), flags, nid) }
     }
 
-    /// Allocates, grows, shrinks or, if `layout` is empty, frees.
+    /// Allocates, grows, shrinks or, if `layout` is empty, frees; may sleep if `flags` say so.
     ///
-    /// What the old and the new memory have in common keeps its contents. On
-    /// an error the old memory is as it was. May sleep if `flags` say so.
+    /// The contents are copied as far as both the old and the new memory reach. On an error the
+    /// old memory is as it was. Unless overridden, the memory is that of C's slab.
     ///
     /// # Safety
     ///
@@ -153,7 +150,24 @@ pub unsafe trait Allocator {
         old_layout: Layout,
         flags: Flags,
         nid: NumaNode,
-    ) -> Result<NonNull<[u8]>, AllocError>;
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // An empty allocation dangles, and C does not know it.
+        let old = match ptr {
+            Some(ptr) if old_layout.size() != 0 => ptr.as_ptr().cast(),
+            _ => ptr::null_mut(),
+        };
+        if layout.size() == 0 {
+            // SAFETY: `old` is null or the caller's to free.
+            unsafe { bindings::kfree(old) };
+            return Ok(NonNull::slice_from_raw_parts(layout.dangling_ptr(), 0));
+        }
+        let layout = layout.align_to(Self::MIN_ALIGN).map_err(|_| AllocError)?;
+        let (size, align) = (layout.pad_to_align().size(), layout.align());
+        // SAFETY: `old` is null or the caller's; the size is not zero.
+        let new = unsafe { bindings::krealloc_node_align(old, size, align, flags.0, nid.0) };
+        let new = NonNull::new(new.cast()).ok_or(AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(new, size))
+    }
 
     /// Frees.
     ///
@@ -162,16 +176,9 @@ pub unsafe trait Allocator {
     /// `ptr` is from this allocator with the layout `layout`, and is not used
     /// again.
     unsafe fn free(ptr: NonNull<u8>, layout: Layout) {
-        // SAFETY: The memory is from this allocator and not used again: the caller's guarantee.
-        let freed = unsafe {
-            Self::realloc(
-                Some(ptr),
-                Layout::new::<()>(),
-                layout,
-                Flags(0),
-                NumaNode::NO_NODE,
-            )
-        };
+        let (empty, flags, nid) = (Layout::new::<()>(), Flags(0), NumaNode::NO_NODE);
+        // SAFETY: The caller says that the memory is from this allocator, and not used again.
+        let freed = unsafe { Self::realloc(Some(ptr), empty, layout, flags, nid) };
         debug_assert!(freed.is_ok(), "freeing needs no memory");
     }
 }
@@ -198,13 +205,5 @@ impl<A: Allocator> Drop for Memory<A> {
     fn drop(&mut self) {
         // SAFETY: By the invariant it is from `A` with this layout, and is not used again.
         unsafe { A::free(self.0, self.1) };
-    }
-}
-
-/// What an empty allocation is: aligned, and nothing more.
-pub(crate) fn dangling_from_layout(layout: Layout) -> NonNull<u8> {
-    match NonNull::new(core::ptr::without_provenance_mut(layout.align())) {
-        Some(dangling) => dangling,
-        None => unreachable!("an alignment is never zero"),
     }
 }

@@ -13,6 +13,10 @@ use core::{
 };
 use pin_init::{PinInit, Wrapper, Zeroable};
 
+mod owner;
+
+pub(crate) use owner::{only_owner, owner};
+
 /// A type whose values C can keep as a pointer.
 ///
 /// # Safety

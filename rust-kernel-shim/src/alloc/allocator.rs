@@ -8,12 +8,8 @@
 //! pages that could be contiguous or not. They differ as far as a caller can
 //! tell, by their alignment.
 
-use super::{dangling_from_layout, AllocError, Allocator, Flags, NumaNode};
-use crate::bindings;
-use core::{
-    alloc::Layout,
-    ptr::{self, NonNull},
-};
+use super::Allocator;
+use core::alloc::Layout;
 
 /// `ARCH_KMALLOC_MINALIGN` of x86: the least alignment C code relies on.
 const KMALLOC_MIN_ALIGN: usize = 8;
@@ -40,71 +36,11 @@ impl Kmalloc {
     }
 }
 
-/// The body of every `realloc()`.
-///
-/// # Safety
-///
-/// As [`Allocator::realloc`].
-unsafe fn krealloc(
-    ptr: Option<NonNull<u8>>,
-    layout: Layout,
-    old_layout: Layout,
-    flags: Flags,
-    nid: NumaNode,
-) -> Result<NonNull<[u8]>, AllocError> {
-    // An empty allocation dangles, C knows nothing of it.
-    let old = match ptr {
-        Some(ptr) if old_layout.size() != 0 => ptr.as_ptr(),
-        _ => ptr::null_mut(),
-    };
-
-    if layout.size() == 0 {
-        // SAFETY: `old` is null or the caller's to free.
-        unsafe { bindings::kfree(old.cast()) };
-        return Ok(NonNull::slice_from_raw_parts(
-            dangling_from_layout(layout),
-            0,
-        ));
-    }
-
-    // SAFETY: `old` is null or the caller's; the size is not zero.
-    let new = unsafe {
-        bindings::krealloc_node_align(
-            old.cast(),
-            layout.size(),
-            layout.align(),
-            flags.as_raw(),
-            nid.0,
-        )
-    };
-    let new = NonNull::new(new.cast()).ok_or(AllocError)?;
-    Ok(NonNull::slice_from_raw_parts(new, layout.size()))
-}
-
 macro_rules! allocator {
     ($name:ident, $min_align:expr) => {
-        // SAFETY: C's allocator returns memory of the size and alignment asked
-        // for until it is freed.
+        // SAFETY: C's slab returns memory of the size and alignment asked for until it is freed.
         unsafe impl Allocator for $name {
             const MIN_ALIGN: usize = $min_align;
-
-            #[inline]
-            unsafe fn realloc(
-                ptr: Option<NonNull<u8>>,
-                layout: Layout,
-                old_layout: Layout,
-                flags: Flags,
-                nid: NumaNode,
-            ) -> Result<NonNull<[u8]>, AllocError> {
-                let layout = match layout.size() {
-                    0 => layout,
-                    _ => Kmalloc::aligned_layout(
-                        layout.align_to(Self::MIN_ALIGN).map_err(|_| AllocError)?,
-                    ),
-                };
-                // SAFETY: The old memory is the caller's: its guarantee. A larger alignment fits.
-                unsafe { krealloc(ptr, layout, old_layout, flags, nid) }
-            }
         }
     };
 }
@@ -116,7 +52,7 @@ allocator!(KVmalloc, KMALLOC_MIN_ALIGN);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prelude::*;
+    use crate::{alloc::NumaNode, prelude::*};
 
     #[repr(align(128))]
     struct Aligned(#[expect(dead_code)] [u8; 1000]);

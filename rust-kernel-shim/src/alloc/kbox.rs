@@ -12,13 +12,11 @@ use super::{
     AllocError, Allocator, Flags, Memory, NumaNode,
 };
 use crate::{
-    fmt,
     prelude::{InPlaceInit, InPlaceWrite, Init, PinInit, Zeroable, __GFP_ZERO},
-    types::ForeignOwnable,
+    types::{only_owner, ForeignOwnable},
 };
 use core::{
     alloc::Layout,
-    borrow::{Borrow, BorrowMut},
     ffi::c_void,
     marker::PhantomData,
     mem::{ManuallyDrop, MaybeUninit},
@@ -100,11 +98,10 @@ impl<T, A: Allocator> Box<MaybeUninit<T>, A> {
     ///
     /// # Safety
     ///
-    /// It is.
+    /// The value is initialised.
     pub unsafe fn assume_init(self) -> Box<T, A> {
         let raw = Self::into_raw(self);
-        // SAFETY: The memory is ours with the layout of a `T`; the caller
-        // promises that it is initialised.
+        // SAFETY: The memory is ours with the layout of a `T`, and initialised as the caller says.
         unsafe { Box::from_raw(raw.cast()) }
     }
 
@@ -117,16 +114,12 @@ impl<T, A: Allocator> Box<MaybeUninit<T>, A> {
 }
 
 impl<T, A: Allocator> Box<T, A> {
-    /// Allocates memory for `x` and moves it there.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates memory for `x` and moves it there; may sleep if `flags` say so.
     pub fn new(x: T, flags: Flags) -> Result<Self, AllocError> {
         Ok(Box::write(Self::new_uninit(flags)?, x))
     }
 
-    /// Allocates memory and leaves it as it is.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates memory and leaves it uninitialised; may sleep if `flags` say so.
     pub fn new_uninit(flags: Flags) -> Result<Box<MaybeUninit<T>, A>, AllocError> {
         let memory = A::alloc(Layout::new::<T>(), flags, NumaNode::NO_NODE)?;
         // INVARIANT: The allocator gave it with this layout, and uninitialised
@@ -134,9 +127,7 @@ impl<T, A: Allocator> Box<T, A> {
         Ok(Box(memory.cast(), PhantomData))
     }
 
-    /// Allocates memory and zeroes it.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates zeroed memory; may sleep if `flags` say so.
     pub fn zeroed(flags: Flags) -> Result<Self, AllocError>
     where
         T: Zeroable,
@@ -155,9 +146,8 @@ impl<T, A: Allocator> Box<T, A> {
         Ok(Self::new(x, flags)?.into())
     }
 
-    /// A pinned slice of `len` elements, each initialised in place.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates a pinned slice of `len` elements, each initialised in place; may sleep if `flags`
+    /// say so.
     pub fn pin_slice<Func, Item, E>(
         mut init: Func,
         len: usize,
@@ -214,53 +204,7 @@ impl<T, A: Allocator> Box<T, A> {
     }
 }
 
-impl<T: ?Sized, A: Allocator> From<Box<T, A>> for Pin<Box<T, A>> {
-    fn from(b: Box<T, A>) -> Self {
-        // SAFETY: Moving a box does not move its value.
-        unsafe { Pin::new_unchecked(b) }
-    }
-}
-
-impl<T, A: Allocator + 'static> InPlaceWrite<T> for Box<MaybeUninit<T>, A> {
-    type Initialized = Box<T, A>;
-
-    #[inline]
-    fn write_init<E>(mut self, init: impl Init<T, E>) -> Result<Self::Initialized, E> {
-        // SAFETY: The memory is ours; if it fails it is freed, no more.
-        unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
-        // SAFETY: Just initialised.
-        Ok(unsafe { self.assume_init() })
-    }
-
-    #[inline]
-    fn write_pin_init<E>(mut self, init: impl PinInit<T, E>) -> Result<Pin<Self::Initialized>, E> {
-        // SAFETY: The memory is ours and pinned below; if it fails it is
-        // freed, no more.
-        unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
-        // SAFETY: Just initialised.
-        Ok(unsafe { self.assume_init() }.into())
-    }
-}
-
-impl<T, A: Allocator + 'static> InPlaceInit<T> for Box<T, A> {
-    type PinnedSelf = Pin<Self>;
-
-    #[inline]
-    fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Pin<Self>, E>
-    where
-        E: From<AllocError>,
-    {
-        Self::new_uninit(flags)?.write_pin_init(init)
-    }
-
-    #[inline]
-    fn try_init<E>(init: impl Init<T, E>, flags: Flags) -> Result<Self, E>
-    where
-        E: From<AllocError>,
-    {
-        Self::new_uninit(flags)?.write_init(init)
-    }
-}
+only_owner!(Box, A);
 
 // SAFETY: The pointer is aligned for `T` and to what the allocator always
 // aligns to.
@@ -320,9 +264,7 @@ unsafe impl<T, A: Allocator> ForeignOwnable for Pin<Box<T, A>> {
 
     unsafe fn from_foreign(ptr: *mut c_void) -> Self {
         // SAFETY: The pointer is from `into_foreign()`.
-        let value = unsafe { Box::from_raw(ptr.cast()) };
-        // SAFETY: It was pinned when C got it.
-        unsafe { Pin::new_unchecked(value) }
+        unsafe { Box::<T, A>::from_raw(ptr.cast()) }.into()
     }
 
     unsafe fn borrow<'a>(ptr: *mut c_void) -> Pin<&'a T> {
@@ -353,30 +295,6 @@ impl<T: ?Sized, A: Allocator> DerefMut for Box<T, A> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: The value is initialised and ours alone.
         unsafe { self.0.as_mut() }
-    }
-}
-
-impl<T: ?Sized, A: Allocator> Borrow<T> for Box<T, A> {
-    fn borrow(&self) -> &T {
-        self
-    }
-}
-
-impl<T: ?Sized, A: Allocator> BorrowMut<T> for Box<T, A> {
-    fn borrow_mut(&mut self) -> &mut T {
-        self
-    }
-}
-
-impl<T: ?Sized + fmt::Display, A: Allocator> fmt::Display for Box<T, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&**self, f)
-    }
-}
-
-impl<T: ?Sized + fmt::Debug, A: Allocator> fmt::Debug for Box<T, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Arrays that grow when told how.
+//! Arrays that grow, with the allocation flags of the caller.
 //!
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
 
@@ -57,7 +57,7 @@ macro_rules! kvec {
     };
 }
 
-/// An array that grows when told how.
+/// An array that grows, with the allocation flags of the caller.
 ///
 /// # Invariants
 ///
@@ -89,7 +89,7 @@ unsafe impl<T: Sync, A: Allocator> Sync for Vec<T, A> {}
 impl<T, A: Allocator> Vec<T, A> {
     const IS_ZST: bool = size_of::<T>() == 0;
 
-    /// How many elements fit without new memory.
+    /// Returns how many elements fit without new memory.
     pub const fn capacity(&self) -> usize {
         if Self::IS_ZST {
             usize::MAX
@@ -98,7 +98,7 @@ impl<T, A: Allocator> Vec<T, A> {
         }
     }
 
-    /// How many elements there are.
+    /// Returns the number of elements.
     #[inline]
     pub const fn len(&self) -> usize {
         self.len
@@ -125,8 +125,7 @@ impl<T, A: Allocator> Vec<T, A> {
         debug_assert!(count <= self.len);
         // INVARIANT: Fewer of them are still initialised.
         self.len -= count;
-        // SAFETY: The pointer is within the allocation or dangles with no
-        // elements.
+        // SAFETY: The pointer is within the allocation, or dangles with no elements.
         let first = unsafe { self.as_mut_ptr().add(self.len) };
         // SAFETY: These `count` elements are initialised and borrowed by us.
         unsafe { slice::from_raw_parts_mut(first, count) }
@@ -183,9 +182,7 @@ impl<T, A: Allocator> Vec<T, A> {
         unsafe { slice::from_raw_parts_mut(first.cast(), spare) }
     }
 
-    /// Appends `v`, with more memory if needed.
-    ///
-    /// May sleep if `flags` say so.
+    /// Appends `v`, with more memory if needed; may sleep if `flags` say so.
     pub fn push(&mut self, v: T, flags: Flags) -> Result<(), AllocError> {
         self.reserve(1, flags)?;
         // SAFETY: There is room for one more.
@@ -239,11 +236,11 @@ impl<T, A: Allocator> Vec<T, A> {
         }
         let behind = self.len - index;
         // SAFETY: `index` is within the elements or one past their end.
-        let place = unsafe { self.as_mut_ptr().add(index) };
+        let slot = unsafe { self.as_mut_ptr().add(index) };
         // SAFETY: There is room for one more behind the last.
-        unsafe { ptr::copy(place, place.add(1), behind) };
+        unsafe { ptr::copy(slot, slot.add(1), behind) };
         // SAFETY: What was there has moved one up.
-        unsafe { place.write(element) };
+        unsafe { slot.write(element) };
         // SAFETY: All up to the new length are initialised.
         unsafe { self.inc_len(1) };
         Ok(())
@@ -267,28 +264,24 @@ impl<T, A: Allocator> Vec<T, A> {
         }
         let behind = self.len - i - 1;
         // SAFETY: `i` is the index of an element.
-        let place = unsafe { self.as_mut_ptr().add(i) };
+        let slot = unsafe { self.as_mut_ptr().add(i) };
         // SAFETY: It is initialised, and overwritten or forgotten below.
-        let value = unsafe { place.read() };
+        let value = unsafe { slot.read() };
         // SAFETY: There are that many elements behind.
-        unsafe { ptr::copy(place.add(1), place, behind) };
+        unsafe { ptr::copy(slot.add(1), slot, behind) };
         // SAFETY: The last one was moved.
         unsafe { self.dec_len(1) };
         Ok(value)
     }
 
-    /// A vector without elements, with room for `capacity`.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates room for `capacity` elements; may sleep if `flags` say so.
     pub fn with_capacity(capacity: usize, flags: Flags) -> Result<Self, AllocError> {
         let mut vec = Vec::new();
         vec.reserve(capacity, flags)?;
         Ok(vec)
     }
 
-    /// `n` elements of zero bytes.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates `n` elements of zero bytes; may sleep if `flags` say so.
     pub fn zeroed(n: usize, flags: Flags) -> Result<Self, AllocError>
     where
         T: Zeroable,
@@ -324,8 +317,7 @@ impl<T, A: Allocator> Vec<T, A> {
         }
     }
 
-    /// Hands the elements over: where they are, how many, and for how many there
-    /// is room.
+    /// Passes the elements to the caller: a pointer, their number, and the capacity.
     pub fn into_raw_parts(self) -> (*mut T, usize, usize) {
         let this = ManuallyDrop::new(self);
         (this.ptr.as_ptr(), this.len, this.capacity())
@@ -351,20 +343,16 @@ impl<T, A: Allocator> Vec<T, A> {
         let needed = self.len.checked_add(additional).ok_or(AllocError)?;
         // Doubling makes the cost of a push constant on average. The capacity
         // is at most `isize::MAX`, so that this does not overflow.
-        let layout = ArrayLayout::new(needed.max(capacity * 2)).map_err(|_| AllocError)?;
-        // SAFETY: By the invariants, `ptr` is from `A` with `self.layout`, and
-        // it is replaced below.
-        let memory = unsafe {
-            A::realloc(
-                Some(self.ptr.cast()),
-                layout.into(),
-                self.layout.into(),
-                flags,
-                NumaNode::NO_NODE,
-            )?
-        };
-        // INVARIANT: The allocator gave it with this layout, and kept the
-        // elements.
+        self.set_capacity(needed.max(capacity * 2), flags)
+    }
+
+    /// Moves the elements, which have a size, to memory for `capacity`, which is enough.
+    pub(super) fn set_capacity(&mut self, capacity: usize, flags: Flags) -> Result<(), AllocError> {
+        let layout = ArrayLayout::<T>::new(capacity).map_err(|_| AllocError)?;
+        let (ptr, old) = (Some(self.ptr.cast()), self.layout.into());
+        // SAFETY: By the invariants, `ptr` is from `A` with the layout `old`; it is replaced below.
+        let memory = unsafe { A::realloc(ptr, layout.into(), old, flags, NumaNode::NO_NODE)? };
+        // INVARIANT: The allocator returned it with this layout, and copied the elements.
         self.ptr = memory.cast();
         self.layout = layout;
         Ok(())
@@ -404,38 +392,18 @@ impl<T, A: Allocator> Vec<T, A> {
 }
 
 impl<T> Vec<T, KVmalloc> {
-    /// Frees memory for more than `min_capacity` elements, if there is.
-    ///
-    /// May sleep if `flags` say so.
+    /// Frees memory for more than `min_capacity` elements, if any; may sleep if `flags` say so.
     pub fn shrink_to(&mut self, min_capacity: usize, flags: Flags) -> Result<(), AllocError> {
         let capacity = self.len.max(min_capacity);
         if Self::IS_ZST || self.capacity() <= capacity {
             return Ok(());
         }
-        let layout = ArrayLayout::<T>::new(capacity).map_err(|_| AllocError)?;
-        // SAFETY: By the invariants, `ptr` is from `KVmalloc` with
-        // `self.layout`, and it is replaced below.
-        let memory = unsafe {
-            KVmalloc::realloc(
-                Some(self.ptr.cast()),
-                layout.into(),
-                self.layout.into(),
-                flags,
-                NumaNode::NO_NODE,
-            )?
-        };
-        // INVARIANT: The allocator gave it with this layout, and kept the
-        // elements, which are no more than it has room for.
-        self.ptr = memory.cast();
-        self.layout = layout;
-        Ok(())
+        self.set_capacity(capacity, flags)
     }
 }
 
 impl<T: Clone, A: Allocator> Vec<T, A> {
-    /// Appends `value` `n` times.
-    ///
-    /// May sleep if `flags` say so.
+    /// Appends `value` `n` times; may sleep if `flags` say so.
     pub fn extend_with(&mut self, n: usize, value: T, flags: Flags) -> Result<(), AllocError> {
         let Some(clones) = n.checked_sub(1) else {
             return Ok(());
@@ -450,9 +418,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
         Ok(())
     }
 
-    /// Appends a clone of each element of `other`.
-    ///
-    /// May sleep if `flags` say so.
+    /// Appends a clone of each element of `other`; may sleep if `flags` say so.
     pub fn extend_from_slice(&mut self, other: &[T], flags: Flags) -> Result<(), AllocError> {
         self.reserve(other.len(), flags)?;
         for element in other {
@@ -462,18 +428,14 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
         Ok(())
     }
 
-    /// `value`, `n` times.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates `value` `n` times; may sleep if `flags` say so.
     pub fn from_elem(value: T, n: usize, flags: Flags) -> Result<Self, AllocError> {
         let mut vec = Self::with_capacity(n, flags)?;
         vec.extend_with(n, value, flags)?;
         Ok(vec)
     }
 
-    /// Shortens to `new_len`, or appends `value` until it is that long.
-    ///
-    /// May sleep if `flags` say so.
+    /// Truncates to `new_len`, or appends `value` until it is that long; may sleep if `flags` say so.
     pub fn resize(&mut self, new_len: usize, value: T, flags: Flags) -> Result<(), AllocError> {
         match new_len.checked_sub(self.len) {
             Some(missing) => self.extend_with(missing, value, flags),

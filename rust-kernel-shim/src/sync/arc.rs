@@ -13,14 +13,12 @@ use super::Refcount;
 use crate::{
     alloc::{AllocError, Flags, KBox},
     ffi::c_void,
-    fmt,
     init::InPlaceInit,
     try_init,
-    types::ForeignOwnable,
+    types::{owner, ForeignOwnable},
 };
 use core::{
     alloc::Layout,
-    borrow::Borrow,
     marker::PhantomData,
     mem::{ManuallyDrop, MaybeUninit},
     ops::Deref,
@@ -116,9 +114,7 @@ impl<T> Arc<T> {
     /// How far behind the count the value is, in bytes.
     pub const DATA_OFFSET: usize = core::mem::offset_of!(ArcInner<T>, data);
 
-    /// Allocates memory for `contents`, with one owner.
-    ///
-    /// May sleep if `flags` say so.
+    /// Allocates memory for `contents`, with one owner; may sleep if `flags` say so.
     pub fn new(contents: T, flags: Flags) -> Result<Self, AllocError> {
         let inner = KBox::new(
             ArcInner {
@@ -251,11 +247,7 @@ impl<T: ?Sized> AsRef<T> for Arc<T> {
     }
 }
 
-impl<T: ?Sized> Borrow<T> for Arc<T> {
-    fn borrow(&self) -> &T {
-        self
-    }
-}
+owner!(Arc);
 
 impl<T: ?Sized> Clone for Arc<T> {
     fn clone(&self) -> Self {
@@ -332,18 +324,6 @@ impl<T: ?Sized> Deref for ArcBorrow<'_, T> {
     fn deref(&self) -> &T {
         // SAFETY: By the invariant it is there.
         unsafe { &self.inner.as_ref().data }
-    }
-}
-
-impl<T: fmt::Display + ?Sized> fmt::Display for Arc<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&**self, f)
-    }
-}
-
-impl<T: fmt::Debug + ?Sized> fmt::Debug for Arc<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Iterators that own what they yield.
 
 use super::Vec;
-use crate::alloc::{layout::ArrayLayout, Allocator, Flags, Memory, NumaNode};
+use crate::alloc::{layout::ArrayLayout, Allocator, Flags, Memory};
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -26,36 +26,20 @@ pub struct IntoIter<T, A: Allocator> {
 }
 
 impl<T, A: Allocator> IntoIter<T, A> {
-    /// Makes a vector of the elements that are left, in the same memory.
-    ///
-    /// What they no longer need is given back if possible, with `flags`.
+    /// Makes a vector of the elements that are left, in the same memory; frees what they no longer
+    /// need if possible, with `flags`.
     pub fn collect(self, flags: Flags) -> Vec<T, A> {
         let this = ManuallyDrop::new(self);
         let buf = this.buf.as_ptr();
-        if ptr::eq(this.next, buf) {
-            // SAFETY: By the invariants, with all elements still there.
-            return unsafe { Vec::from_raw_parts(buf, this.len, this.layout.len()) };
-        }
         // SAFETY: Both are within the memory, which has room for more.
         unsafe { ptr::copy(this.next, buf, this.len) };
-        // SAFETY: The old layout held more.
-        let layout = unsafe { ArrayLayout::<T>::new_unchecked(this.len) };
-        // SAFETY: By the invariants; the old pointer is used on failure only.
-        let shrunk = unsafe {
-            A::realloc(
-                Some(this.buf.cast()),
-                layout.into(),
-                this.layout.into(),
-                flags,
-                NumaNode::NO_NODE,
-            )
-        };
-        let (buf, capacity) = match shrunk {
-            Ok(memory) => (memory.cast().as_ptr(), this.len),
-            Err(_) => (buf, this.layout.len()),
-        };
-        // SAFETY: The elements are at the start of the memory, and only there.
-        unsafe { Vec::from_raw_parts(buf, this.len, capacity) }
+        // SAFETY: By the invariants; the elements are at the start of the memory, and only there.
+        let mut vec = unsafe { Vec::from_raw_parts(buf, this.len, this.layout.len()) };
+        if !ptr::eq(this.next, buf) {
+            // A failure leaves the vector as it is, with more memory than it needs.
+            let _ = vec.set_capacity(this.len, flags);
+        }
+        vec
     }
 }
 

@@ -5,11 +5,10 @@
 use super::{new_uninit, Arc};
 use crate::{
     alloc::{AllocError, Flags},
-    fmt,
     init::InPlaceInit,
+    types::only_owner,
 };
 use core::{
-    borrow::{Borrow, BorrowMut},
     mem::{ManuallyDrop, MaybeUninit},
     ops::{Deref, DerefMut},
     pin::Pin,
@@ -37,44 +36,10 @@ pub struct UniqueArc<T: ?Sized> {
     inner: Arc<T>,
 }
 
-impl<T> InPlaceInit<T> for UniqueArc<T> {
-    type PinnedSelf = Pin<Self>;
-
-    #[inline]
-    fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self::PinnedSelf, E>
-    where
-        E: From<AllocError>,
-    {
-        UniqueArc::new_uninit(flags)?.write_pin_init(init)
-    }
-
-    #[inline]
-    fn try_init<E>(init: impl Init<T, E>, flags: Flags) -> Result<Self, E>
-    where
-        E: From<AllocError>,
-    {
-        UniqueArc::new_uninit(flags)?.write_init(init)
-    }
-}
-
-impl<T> InPlaceWrite<T> for UniqueArc<MaybeUninit<T>> {
-    type Initialized = UniqueArc<T>;
-
-    #[inline]
-    fn write_init<E>(self, init: impl Init<T, E>) -> Result<Self::Initialized, E> {
-        self.init_with(init)
-    }
-
-    #[inline]
-    fn write_pin_init<E>(self, init: impl PinInit<T, E>) -> Result<Pin<Self::Initialized>, E> {
-        self.pin_init_with(init)
-    }
-}
+only_owner!(UniqueArc);
 
 impl<T> UniqueArc<T> {
-    /// Allocates memory for `value`.
-    ///
-    /// May sleep if `flags` allow it. Fails with [`AllocError`] if there is no memory.
+    /// Allocates memory for `value`; may sleep if `flags` say so.
     pub fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
         // INVARIANT: The reference count of a new one is 1.
         Ok(UniqueArc {
@@ -82,9 +47,7 @@ impl<T> UniqueArc<T> {
         })
     }
 
-    /// Allocates memory and leaves it uninitialised.
-    ///
-    /// May sleep if `flags` allow it. Fails with [`AllocError`] if there is no memory.
+    /// Allocates memory and leaves it uninitialised; may sleep if `flags` say so.
     pub fn new_uninit(flags: Flags) -> Result<UniqueArc<MaybeUninit<T>>, AllocError> {
         // INVARIANT: The reference count of a new one is 1.
         Ok(UniqueArc {
@@ -134,29 +97,14 @@ impl<T> UniqueArc<MaybeUninit<T>> {
 
     /// Initialises in place. Fails with the error of `init`.
     #[inline]
-    pub fn init_with<E>(mut self, init: impl Init<T, E>) -> Result<UniqueArc<T>, E> {
-        // SAFETY: The memory is this owner's alone; on failure `self` is dropped as `MaybeUninit`,
-        // which frees without dropping a `T`.
-        unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
-        // SAFETY: Just initialised.
-        Ok(unsafe { self.assume_init() })
+    pub fn init_with<E>(self, init: impl Init<T, E>) -> Result<UniqueArc<T>, E> {
+        self.write_init(init)
     }
 
     /// Initialises in place and pins. Fails with the error of `init`.
     #[inline]
-    pub fn pin_init_with<E>(mut self, init: impl PinInit<T, E>) -> Result<Pin<UniqueArc<T>>, E> {
-        // SAFETY: The memory is this owner's alone, and pinned below; on failure `self` is dropped
-        // as `MaybeUninit`, which frees without dropping a `T`.
-        unsafe { pin_init::raw_try_init(self.as_mut_ptr(), init)? };
-        // SAFETY: Just initialised.
-        Ok(unsafe { self.assume_init() }.into())
-    }
-}
-
-impl<T: ?Sized> From<UniqueArc<T>> for Pin<UniqueArc<T>> {
-    fn from(obj: UniqueArc<T>) -> Self {
-        // SAFETY: Moving the owner does not move the value.
-        unsafe { Pin::new_unchecked(obj) }
+    pub fn pin_init_with<E>(self, init: impl PinInit<T, E>) -> Result<Pin<UniqueArc<T>>, E> {
+        self.write_pin_init(init)
     }
 }
 
@@ -185,29 +133,5 @@ impl<T: ?Sized> DerefMut for UniqueArc<T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: There is no other owner, by the invariant.
         unsafe { &mut self.inner.ptr.as_mut().data }
-    }
-}
-
-impl<T: ?Sized> Borrow<T> for UniqueArc<T> {
-    fn borrow(&self) -> &T {
-        self
-    }
-}
-
-impl<T: ?Sized> BorrowMut<T> for UniqueArc<T> {
-    fn borrow_mut(&mut self) -> &mut T {
-        self
-    }
-}
-
-impl<T: fmt::Display + ?Sized> fmt::Display for UniqueArc<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&**self, f)
-    }
-}
-
-impl<T: fmt::Debug + ?Sized> fmt::Debug for UniqueArc<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
     }
 }
