@@ -2,8 +2,8 @@
 //! An exporter as C has them: a timeline with a name, and fences that point to it.
 
 use ::dma_fence::bindings::{
-    callback_head, dma_fence, dma_fence_cb, dma_fence_context_alloc, dma_fence_init, dma_fence_ops,
-    dma_fence_put, dma_fence_signal,
+    callback_head, dma_fence, dma_fence_cb, dma_fence_context_alloc, dma_fence_free,
+    dma_fence_init, dma_fence_ops, dma_fence_put, dma_fence_signal,
 };
 use core::{ptr::null_mut, sync::atomic::AtomicU64};
 use kernel::{
@@ -13,7 +13,7 @@ use kernel::{
     str::CStrExt as _,
 };
 
-/// What the fences of one queue have in common.
+/// A timeline, which the fences of one queue share.
 #[repr(C)]
 pub(crate) struct Timeline {
     pub(crate) name: [u8; 8],
@@ -32,14 +32,14 @@ struct JobFence {
     timeline: *mut Timeline,
 }
 
-/// A waiter that is told by a callback.
+/// A waiter that a callback notifies.
 #[repr(C)]
 pub(crate) struct Waiter {
     pub(crate) cb: dma_fence_cb,
-    pub(crate) told: bool,
+    pub(crate) notified: bool,
 }
 
-/// Fresh memory for a `T`.
+/// Allocates zeroed memory for a `T`. May sleep.
 pub(crate) fn zeroed<T>() -> Result<*mut T> {
     // SAFETY: `kzalloc_obj()` has no preconditions.
     let new = unsafe { kzalloc_obj::<T>(GFP_KERNEL) };
@@ -62,25 +62,25 @@ impl Timeline {
         Ok(timeline)
     }
 
-    /// Frees it, now.
+    /// Frees the timeline without waiting for a grace period.
     ///
     /// # Safety
     ///
     /// It is not used any more, if the driver keeps the rules.
     #[track_caller]
     pub(crate) unsafe fn free(timeline: *mut Self) {
-        // SAFETY: It was allocated by `new()`, and its use has ended: the caller's guarantee.
+        // SAFETY: It was allocated by `new()`, and is not used any more.
         unsafe { kfree(timeline.cast()) };
     }
 }
 
-/// The fence of a job on `timeline`, whose reference is the caller's.
+/// Creates the fence of a job on `timeline`; the caller owns its reference.
 #[track_caller]
 pub(crate) fn job(timeline: *mut Timeline, seqno: u64) -> Result<*mut dma_fence> {
     job_with(timeline, seqno, &OPS, null_mut())
 }
 
-/// As [`job`], with other ops, and a lock that is shared if it is not null.
+/// As [`job`], with other ops and, unless it is null, a shared lock.
 #[track_caller]
 pub(crate) fn job_with(
     timeline: *mut Timeline,
@@ -98,19 +98,18 @@ pub(crate) fn job_with(
     }
 }
 
-/// A timeline with the fence of a job, which are the caller's.
+/// Creates a timeline and the fence of a job on it; the caller owns both.
 #[track_caller]
 pub(crate) fn pending_job() -> Result<(*mut Timeline, *mut dma_fence)> {
     let timeline = Timeline::new()?;
     Ok((timeline, job(timeline, 1)?))
 }
 
-/// Ends what is left in order: signals the fences, drops them, and frees their timeline after a
-/// grace period.
+/// Signals the fences, drops them, and frees their timeline after a grace period.
 ///
 /// # Safety
 ///
-/// The references to `fences` and the timeline are the caller's, and not used any more.
+/// The caller owns the references to `fences` and the timeline, and does not use them any more.
 pub(crate) unsafe fn finish<const N: usize>(timeline: *mut Timeline, fences: [*mut dma_fence; N]) {
     // SAFETY: The references and the timeline are the caller's to give up.
     unsafe {
@@ -127,7 +126,7 @@ pub(crate) unsafe fn finish<const N: usize>(timeline: *mut Timeline, fences: [*m
 ///
 /// `fence` is that of a [`JobFence`], whose timeline lives.
 pub(crate) unsafe fn timeline_of(fence: *mut dma_fence) -> *mut Timeline {
-    // SAFETY: The fence is the first member of a `JobFence`: the caller's guarantee.
+    // SAFETY: The fence is the first member of a `JobFence`.
     unsafe { (*fence.cast::<JobFence>()).timeline }
 }
 
@@ -139,23 +138,37 @@ extern "C" fn get_driver_name(_fence: *mut dma_fence) -> *const c_char {
 ///
 /// As [`timeline_of`].
 unsafe extern "C" fn get_timeline_name(fence: *mut dma_fence) -> *const c_char {
-    // SAFETY: The fence is a job's, whose timeline lives: the caller's guarantee.
+    // SAFETY: The fence is a job's, whose timeline lives.
     unsafe { (&raw const (*timeline_of(fence)).name).cast() }
 }
 
-/// Ops with names alone.
+/// Ops with names only.
 pub(crate) const OPS: dma_fence_ops = dma_fence_ops {
     get_driver_name: Some(get_driver_name),
     get_timeline_name: Some(get_timeline_name),
     ..pin_init::zeroed()
 };
 
-/// A callback that notes that it was called.
+/// As [`OPS`], with an op `release`, so that they stay attached after the signal.
+pub(crate) const WITH_RELEASE: dma_fence_ops = dma_fence_ops {
+    release: Some(release),
+    ..OPS
+};
+
+/// # Safety
+///
+/// The last reference to the fence of a [`JobFence`] was dropped.
+unsafe extern "C" fn release(fence: *mut dma_fence) {
+    // SAFETY: A job's fence is the first member of a block, and its last reference was dropped.
+    unsafe { dma_fence_free(fence) };
+}
+
+/// A callback that notifies its [`Waiter`].
 ///
 /// # Safety
 ///
 /// `cb` is that of a [`Waiter`].
-pub(crate) unsafe extern "C" fn tell(_fence: *mut dma_fence, cb: *mut dma_fence_cb) {
-    // SAFETY: The callback is the first member of a `Waiter`: the caller's guarantee.
-    unsafe { (*cb.cast::<Waiter>()).told = true };
+pub(crate) unsafe extern "C" fn notify(_fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+    // SAFETY: The callback is the first member of a `Waiter`.
+    unsafe { (*cb.cast::<Waiter>()).notified = true };
 }

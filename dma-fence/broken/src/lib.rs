@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Drivers on the C API that break a rule of the contract, and the same that keep it.
+//! Drivers on the C API that break a rule of the contract if `wrong`, and keep it otherwise.
 //!
-//! The safe API has no way to write these. Each pair differs by a few lines; what is reported is in
-//! the rule's page in Documentation/rules/.
+//! The safe API has no way to write these. The rule's page in Documentation/rules/ has the report.
 
 #![no_std]
 

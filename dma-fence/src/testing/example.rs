@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Drivers that break a rule, each beside one that keeps it.
+//! Drivers that break a rule, or do not.
 
 use kernel::{
     error::Result,
     testing::{console, report::reports_of},
 };
 
-/// A driver and what it does.
-#[derive(Clone, Copy, Debug)]
-pub struct Driver {
-    /// Its file, from the top of the repository.
-    pub file: &'static str,
-    /// Its text.
-    pub source: &'static str,
-    /// Has it do something. Sleeps.
-    pub run: fn() -> Result,
-}
-
-/// A rule, a driver that breaks it, and one that keeps it.
+/// A driver that breaks a rule if it is told to, and keeps it otherwise.
 #[derive(Clone, Copy, Debug)]
 pub struct Example {
     /// The rule's name.
     pub rule: &'static str,
-    /// Breaks it.
-    pub broken: Driver,
-    /// Keeps it.
-    pub kept: Driver,
+    /// The driver's file, from the top of the repository.
+    pub file: &'static str,
+    /// The text of that file.
+    pub source: &'static str,
+    /// Runs the driver, with its mistake or without. May sleep.
+    pub run: fn(wrong: bool) -> Result,
 }
 
 /// Runs `driver` in a machine of its own, where it must break no rule.
@@ -41,8 +32,8 @@ pub fn expect_no_report(driver: impl FnOnce() -> Result + Send) {
     assert_eq!((reports.first(), result, end), (None, Ok(()), Ok(())));
 }
 
-/// Runs `driver` twice, each in a machine of its own: without its mistake it must break no rule, and
-/// with it `rule`, as one report says for each of `words`, which are in its first line.
+/// Runs `driver` twice, each time in a machine of its own: without its mistake it must break no
+/// rule, and with it `rule`, which is reported once for each of `words`, in the first line.
 ///
 /// A production kernel, which checks nothing, runs it without its mistake only.
 ///
@@ -65,37 +56,26 @@ pub fn judge(rule: &str, words: &[&str], driver: impl Fn(bool) -> Result + Sync)
     }
 }
 
-/// Declares a module for each rule, with `broken.rs` and `kept.rs` in a directory of its name, the
-/// table `EXAMPLES` of them all, and a test of each.
+/// Declares the module of each rule's driver, the table `EXAMPLES` of them all, and a test of each.
 #[macro_export]
 macro_rules! examples {
     ($directory:literal: $($module:ident = $rule:literal;)*) => {
-        $(mod $module {
-            pub(super) mod broken;
-            pub(super) mod kept;
-        })*
+        $(mod $module;)*
 
-        /// A driver that breaks it and one that keeps it, for each of these rules.
+        /// The drivers that can break these rules.
         pub const EXAMPLES: &[$crate::testing::Example] = &[$($crate::testing::Example {
             rule: $rule,
-            broken: $crate::examples!(@driver $directory, $module, broken, "broken"),
-            kept: $crate::examples!(@driver $directory, $module, kept, "kept"),
+            file: concat!($directory, "/", stringify!($module), ".rs"),
+            source: include_str!(concat!(stringify!($module), ".rs")),
+            run: $module::run,
         }),*];
 
         #[cfg(test)]
         mod examples {
             $(#[test]
             fn $module() {
-                let (broken, kept) = (super::$module::broken::run, super::$module::kept::run);
-                $crate::testing::judge($rule, &[""], |wrong| if wrong { broken() } else { kept() });
+                $crate::testing::judge($rule, &[""], super::$module::run);
             })*
-        }
-    };
-    (@driver $directory:literal, $module:ident, $side:ident, $file:literal) => {
-        $crate::testing::Driver {
-            file: concat!($directory, "/", stringify!($module), "/", $file, ".rs"),
-            source: include_str!(concat!(stringify!($module), "/", $file, ".rs")),
-            run: $module::$side::run,
         }
     };
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Drivers that break a rule of the contract, and the same that keep it.
+//! Drivers that break a rule of the contract if `wrong`, and keep it otherwise.
 //!
-//! No type can keep these rules: all of this is safe code. Each pair differs by a few lines; what
-//! is reported is in the rule's page in Documentation/rules/.
+//! No type can keep these rules: all of this is safe code. The rule's page in Documentation/rules/
+//! has the report.
 
 #![no_std]
 #![forbid(unsafe_code)]

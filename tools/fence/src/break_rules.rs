@@ -69,16 +69,42 @@ pub(crate) fn run(name: Option<&str>) -> u8 {
     code
 }
 
-/// The patch that breaks a driver which keeps a rule.
+/// Returns a driver as it reads with its mistake or without: each `if wrong` gives way to its branch.
+fn form(source: &str, wrong: bool) -> String {
+    let mut text = String::new();
+    // The indentation of the `if` around the line, and whether its branch is the one to show.
+    let mut branch = None;
+    for line in source.split_inclusive('\n') {
+        let code = line.trim_start();
+        let indent = line.len() - code.len();
+        branch = match (branch, code.trim_end()) {
+            (None, "if wrong {" | "if self.0.wrong {") => Some((indent, wrong)),
+            (None, "if !wrong {") => Some((indent, !wrong)),
+            (Some((at, shown)), "} else {") if at == indent => Some((at, !shown)),
+            (Some((at, _)), "}") if at == indent => None,
+            (Some((_, shown)), _) => {
+                text.push_str(if shown { &line[4..] } else { "" });
+                branch
+            }
+            (None, _) => {
+                text.push_str(line);
+                None
+            }
+        };
+    }
+    text
+}
+
+/// Returns the patch that breaks a driver which keeps a rule.
 pub(crate) fn patch(example: &Example) -> String {
-    let (kept, broken) = (&example.kept, &example.broken);
-    TextDiff::from_lines(kept.source, broken.source)
+    let [kept, broken] = [false, true].map(|wrong| form(example.source, wrong));
+    TextDiff::from_lines(&kept, &broken)
         .unified_diff()
-        .header(kept.file, broken.file)
+        .header(example.file, example.file)
         .to_string()
 }
 
-/// The patch and the reports; true if exactly what should be reported was.
+/// Returns the patch and the reports; true if exactly what should be reported was.
 fn break_at_run_time(rule: &str) -> (String, bool) {
     let Some(example) = examples().find(|example| example.rule == rule) else {
         return (format!("there is no driver that breaks {rule}\n"), false);
@@ -86,7 +112,7 @@ fn break_at_run_time(rule: &str) -> (String, bool) {
     let mut text = patch(example);
     text.push('\n');
     let mut result = Ok(());
-    let (reports, _) = reports_of(|| result = (example.broken.run)());
+    let (reports, _) = reports_of(|| result = (example.run)(true));
     for report in reports.iter() {
         text.push_str(&report.text);
         text.push('\n');

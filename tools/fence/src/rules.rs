@@ -61,8 +61,7 @@ fn whole(out: &mut String, rule: &ContractRule) -> std::fmt::Result {
     writeln!(out, "{}\n", section(page(name), "Why"))?;
     writeln!(out, "{}\n", section(page(name), "How it is kept"))?;
     if let Some(example) = break_rules::examples().find(|example| example.rule == name) {
-        writeln!(out, "broken by  {}", example.broken.file)?;
-        writeln!(out, "kept by    {}", example.kept.file)?;
+        writeln!(out, "driver     {}", example.file)?;
     }
     if let Kept::ByCheck(_) = rule.kept {
         writeln!(out, "reported   fence break {name}")?;
@@ -102,6 +101,7 @@ mod tests {
                 !head && (line.starts_with('-') || line.starts_with('+'))
             };
             let patch = break_rules::patch(example);
+            assert!(!patch.contains("wrong {"), "{patch}");
             let lines = patch.lines().filter(changed).count();
             assert!((1..=15).contains(&lines), "{}: {lines} lines", example.rule);
         }

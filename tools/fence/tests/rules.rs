@@ -56,13 +56,13 @@ fn what_breaks_a_rule_is_reported_as_its_page_says() {
 }
 
 #[test]
-fn every_checked_rule_has_its_pair() {
+fn every_checked_rule_has_its_driver() {
     for rule in RULES {
-        let pairs = examples()
+        let drivers = examples()
             .filter(|example| example.rule == rule.name)
             .count();
         let checked = matches!(rule.kept, Kept::ByCheck(_));
-        assert_eq!(pairs, usize::from(checked), "{}", rule.name);
+        assert_eq!(drivers, usize::from(checked), "{}", rule.name);
     }
 }
 

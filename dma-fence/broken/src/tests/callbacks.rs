@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What callbacks and ops may not do, and what may not be done with callbacks.
 
-use crate::exporter::{finish, job, job_with, pending_job, tell, zeroed, Timeline, Waiter, OPS};
+use crate::exporter::{
+    finish, job, job_with, notify, pending_job, zeroed, Timeline, Waiter, OPS, WITH_RELEASE,
+};
 use ::dma_fence::bindings::{
-    dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_enable_signaling, dma_fence_free,
-    dma_fence_func_t, dma_fence_get, dma_fence_get_status, dma_fence_init, dma_fence_ops,
-    dma_fence_put, dma_fence_remove_callback, dma_fence_seqno, dma_fence_set_deadline,
-    dma_fence_signal,
+    dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_enable_signaling, dma_fence_func_t,
+    dma_fence_get, dma_fence_get_status, dma_fence_init, dma_fence_ops, dma_fence_put,
+    dma_fence_remove_callback, dma_fence_seqno, dma_fence_set_deadline, dma_fence_signal,
 };
 use core::{
     ptr::null_mut,
@@ -18,11 +19,11 @@ use kernel::{
     testing::insmod,
 };
 
-/// Has `func` called for a job that signals; `tell` if not `wrong`.
+/// Has `func` called for a job that signals; `notify` if not `wrong`.
 fn called(wrong: bool, func: dma_fence_func_t) -> Result {
     let (timeline, fence) = pending_job()?;
     let waiter = zeroed::<Waiter>()?;
-    let right: dma_fence_func_t = Some(tell);
+    let right: dma_fence_func_t = Some(notify);
     let func = if wrong { func } else { right };
     // SAFETY: All of this is ours until the fence has signalled.
     unsafe {
@@ -129,7 +130,7 @@ pub(super) fn never_added(wrong: bool) -> Result {
             INIT_LIST_HEAD(&raw mut (*cb).node);
         } else {
             dma_fence_signal(fence);
-            dma_fence_add_callback(fence, cb, Some(tell));
+            dma_fence_add_callback(fence, cb, Some(notify));
         }
         dma_fence_remove_callback(fence, cb);
         finish(timeline, [fence]);
@@ -161,7 +162,7 @@ pub(super) fn freed_while_pending(wrong: bool) -> Result {
     // SAFETY: All of this is ours, and the callback is not in the list when it goes.
     unsafe {
         let cb = &raw mut (*waiter).cb;
-        dma_fence_add_callback(fence, cb, Some(tell));
+        dma_fence_add_callback(fence, cb, Some(notify));
         take_out(wrong, fence, cb);
         kfree(waiter.cast());
         finish(timeline, [fence]);
@@ -176,9 +177,9 @@ pub(super) fn on_two_fences(wrong: bool) -> Result {
     // SAFETY: All of this is ours, and the callback is in one list at a time.
     unsafe {
         let cb = &raw mut (*waiter).cb;
-        dma_fence_add_callback(old, cb, Some(tell));
+        dma_fence_add_callback(old, cb, Some(notify));
         take_out(wrong, old, cb);
-        dma_fence_add_callback(new, cb, Some(tell));
+        dma_fence_add_callback(new, cb, Some(notify));
         finish(timeline, [old, new]);
         kfree(waiter.cast());
     }
@@ -222,10 +223,10 @@ pub(super) fn left_behind_by_a_module(wrong: bool) -> Result {
     let fence = super::elsewhere(timeline)?;
     let waiter = zeroed::<Waiter>()?;
     let module = insmod::<Importer>()?;
-    // SAFETY: All of this is ours; `tell` stays although the module goes.
+    // SAFETY: All of this is ours; `notify` stays although the module goes.
     unsafe {
         let cb = &raw mut (*waiter).cb;
-        dma_fence_add_callback(fence, cb, Some(tell));
+        dma_fence_add_callback(fence, cb, Some(notify));
         if !wrong {
             dma_fence_remove_callback(fence, cb);
         }
@@ -238,20 +239,9 @@ pub(super) fn left_behind_by_a_module(wrong: bool) -> Result {
 
 /// A fence that has signalled, but is still in a buffer.
 pub(super) fn release_op_of_a_module(wrong: bool) -> Result {
-    /// # Safety
-    ///
-    /// The last reference is gone.
-    unsafe extern "C" fn release(fence: *mut dma_fence) {
-        // SAFETY: A job comes from the allocator, and its fence is the first member.
-        unsafe { dma_fence_free(fence) };
-    }
-    static RELEASED: dma_fence_ops = dma_fence_ops {
-        release: Some(release),
-        ..OPS
-    };
     let module = insmod::<Importer>()?;
     let timeline = Timeline::new()?;
-    let ops = if wrong { &RELEASED } else { &OPS };
+    let ops = if wrong { &WITH_RELEASE } else { &OPS };
     let fence = job_with(timeline, 1, ops, null_mut())?;
     // SAFETY: The references and the timeline are ours; `release` stays although the module goes.
     unsafe {

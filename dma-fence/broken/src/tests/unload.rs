@@ -3,7 +3,7 @@
 //! run freely those of the task that unloads it.
 
 use super::{elsewhere, std};
-use crate::exporter::{finish, job, tell, zeroed, Timeline, Waiter};
+use crate::exporter::{finish, job, notify, zeroed, Timeline, Waiter};
 use ::dma_fence::{
     bindings::{dma_fence_add_callback, dma_fence_get, dma_fence_put},
     testing::judge,
@@ -52,7 +52,7 @@ fn unload(callback: bool, start: fn(Task)) {
         // SAFETY: The fence is ours; the waiter stays until the callback was called.
         unsafe {
             if callback {
-                dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(tell));
+                dma_fence_add_callback(fence, &raw mut (*waiter).cb, Some(notify));
             }
             // Another task may have it.
             dma_fence_put(dma_fence_get(fence));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The memory of fences, of their locks and timelines.
 
-use crate::exporter::{finish, job, job_with, tell, zeroed, Timeline, Waiter, OPS};
+use crate::exporter::{finish, job, job_with, notify, zeroed, Timeline, Waiter, OPS, WITH_RELEASE};
 use ::dma_fence::{
     bindings::{
-        dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_free, dma_fence_init,
-        dma_fence_ops, dma_fence_put, dma_fence_remove_callback, dma_fence_signal, spinlock_t,
+        dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_init, dma_fence_ops,
+        dma_fence_put, dma_fence_remove_callback, dma_fence_signal, spinlock_t,
     },
     testing::known_fences,
 };
@@ -19,30 +19,18 @@ use kernel::{
 pub(super) fn fence_itself(wrong: bool) -> Result {
     /// # Safety
     ///
-    /// The last reference is gone.
+    /// The last reference was dropped.
     unsafe extern "C" fn free_now(fence: *mut dma_fence) {
-        // SAFETY: The last reference is gone: the caller's guarantee.
+        // SAFETY: The last reference was dropped.
         unsafe { kfree(fence.cast()) };
     }
-    /// # Safety
-    ///
-    /// The last reference is gone.
-    unsafe extern "C" fn free_later(fence: *mut dma_fence) {
-        // SAFETY: The last reference is gone: the caller's guarantee.
-        unsafe { dma_fence_free(fence) };
-    }
-    static OPS_OF: [dma_fence_ops; 2] = [
-        dma_fence_ops {
-            release: Some(free_later),
-            ..OPS
-        },
-        dma_fence_ops {
-            release: Some(free_now),
-            ..OPS
-        },
-    ];
+    const FREES_NOW: dma_fence_ops = dma_fence_ops {
+        release: Some(free_now),
+        ..OPS
+    };
     let timeline = Timeline::new()?;
-    let fence = job_with(timeline, 1, &OPS_OF[usize::from(wrong)], null_mut())?;
+    let ops = if wrong { &FREES_NOW } else { &WITH_RELEASE };
+    let fence = job_with(timeline, 1, ops, null_mut())?;
     // SAFETY: The reference and the timeline are ours.
     unsafe { finish(timeline, [fence]) };
     Ok(())
@@ -159,7 +147,7 @@ pub(super) fn memory_that_a_callback_is_linked_to() -> Result {
         let fence = &raw mut (*proxy).base;
         dma_fence_init(fence, &OPS, null_mut(), 1, 1);
         dma_fence_add_callback(parent, &raw mut (*proxy).cb, Some(nothing));
-        dma_fence_add_callback(parent, &raw mut (*other).cb, Some(tell));
+        dma_fence_add_callback(parent, &raw mut (*other).cb, Some(notify));
         // It has waited for long enough.
         dma_fence_signal(fence);
         dma_fence_remove_callback(parent, &raw mut (*proxy).cb);

@@ -27,7 +27,7 @@ static POLLING: dma_fence_ops = dma_fence_ops {
 ///
 /// The fence is a job's, whose timeline lives.
 unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
-    // SAFETY: The timeline lives: the caller's guarantee; the counter is the hardware's.
+    // SAFETY: The fence is a job's, whose timeline lives; the counter is the hardware's.
     let signaled = unsafe { (*timeline_of(fence)).done.load(Relaxed) >= dma_fence_seqno(fence) };
     if signaled {
         SEEN.store(true, Release);
@@ -35,10 +35,10 @@ unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
     signaled
 }
 
-/// Whether the op has said that the job is done.
+/// True if the op has returned true.
 static SEEN: Atomic<bool> = Atomic::new(false);
 
-pub(crate) fn run() -> Result {
+pub(crate) fn run(wrong: bool) -> Result {
     SEEN.store(false, Release);
     let timeline = Timeline::new()?;
     let fence = job_with(timeline, 1, &POLLING, core::ptr::null_mut())?;
@@ -56,7 +56,10 @@ pub(crate) fn run() -> Result {
         while !SEEN.load(Acquire) {
             cpu_relax();
         }
-        // The reset leaves the counter alone: a job that was seen done stays done.
+        // The reset; a job that was seen done has to stay done.
+        if wrong {
+            (*timeline).done.store(0, Relaxed);
+        }
         dma_fence_is_signaled_locked(fence);
         dma_fence_unlock_irqrestore(fence, flags);
         polled.wait_for_completion();

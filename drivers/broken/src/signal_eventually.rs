@@ -15,20 +15,24 @@ struct Ring {
 
 impl Ring {
     /// Returns the fence of a job, whether it was accepted or not.
-    fn submit(&mut self) -> Result<ARef<Fence>> {
+    fn submit(&mut self, wrong: bool) -> Result<ARef<Fence>> {
         let allocation = FenceContext::new_arc_fence_allocation(&self.timeline, ())?;
         let job = allocation.new_fence();
         let fence = job.as_fence().into();
         if self.jobs.len() < self.jobs.capacity() {
             self.jobs.push_within_capacity(job)?;
+            return Ok(fence);
+        }
+        if !wrong {
+            job.signal(Err(EBUSY));
         }
         Ok(fence)
     }
 }
 
-pub(crate) fn run() -> Result {
+pub(crate) fn run(wrong: bool) -> Result {
     let (timeline, jobs) = (timeline()?, KVec::new());
     let mut ring = Ring { timeline, jobs };
-    ring.submit()?.wait();
+    ring.submit(wrong)?.wait();
     Ok(())
 }

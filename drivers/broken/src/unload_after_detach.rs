@@ -29,12 +29,17 @@ module! {
     license: "GPL",
 }
 
-pub(crate) fn run() -> Result {
+pub(crate) fn run(wrong: bool) -> Result {
     let driver = insmod::<Driver>()?;
     let job = driver.submit()?;
     let fence: ARef<Fence> = job.as_fence().into();
-    drop(driver);
-    job.signal(Err(ENODEV)); // Too late: the ops are gone.
+    if wrong {
+        drop(driver);
+        job.signal(Err(ENODEV)); // Too late: the ops have been unloaded.
+    } else {
+        job.signal(Err(ENODEV));
+        drop(driver);
+    }
     fence.wait();
     Ok(())
 }

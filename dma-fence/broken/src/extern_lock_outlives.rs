@@ -5,7 +5,7 @@ use crate::exporter::{job_with, Timeline, OPS};
 use ::dma_fence::bindings::{dma_fence_get, dma_fence_put, dma_fence_signal};
 use kernel::{bindings::synchronize_rcu, error::Result};
 
-pub(crate) fn run() -> Result {
+pub(crate) fn run(wrong: bool) -> Result {
     let timeline = Timeline::new()?;
     // SAFETY: The timeline lives.
     let lock = unsafe { &raw mut (*timeline).lock };
@@ -16,8 +16,13 @@ pub(crate) fn run() -> Result {
         dma_fence_signal(fence);
         dma_fence_put(fence);
         synchronize_rcu();
-        dma_fence_put(shared);
-        Timeline::free(timeline);
+        if wrong {
+            Timeline::free(timeline);
+            dma_fence_put(shared);
+        } else {
+            dma_fence_put(shared);
+            Timeline::free(timeline);
+        }
     }
     Ok(())
 }
