@@ -125,8 +125,8 @@ fn run(cli: &Cli) -> Result<bool, String> {
             strata.entry(stratum).or_default().push(id);
         }
     }
-    if strata.is_empty() || binaries.is_empty() {
-        return Err("there is nothing to draw from, or no test".to_string());
+    if strata.is_empty() || binaries.is_empty() || cli.count == 0 {
+        return Err("there is nothing to draw, or no test".to_string());
     }
     for (stratum, ids) in &strata {
         eprintln!("{stratum}: {} mutations", ids.len());
@@ -146,6 +146,9 @@ fn run(cli: &Cli) -> Result<bool, String> {
         .collect();
     let late = || start.elapsed().as_secs() / 60 >= cli.time;
     let counts = judge(&tree, &drawn, &baseline?, [lane(1), lane(2)], &late)?;
+    if counts.is_empty() {
+        return Err("there was no time to judge a mutation".to_string());
+    }
     for (stratum, count) in &counts {
         let Count {
             caught,

@@ -143,6 +143,15 @@ fn the_same_seed_draws_the_same() {
 }
 
 #[test]
+fn nothing_judged_is_not_good() {
+    let root = plant("none");
+    for none in ["--count=0", "--time=0"] {
+        let (output, lines) = mutants(&root, &[none]);
+        assert_eq!((output.status.code(), lines.len()), (Some(2), 0), "{none}");
+    }
+}
+
+#[test]
 fn what_cannot_be_run_is_not_judged() {
     let root = plant("fails");
     fs::write(
