@@ -168,24 +168,6 @@ pointer_as_hash! {
     NonNull<T> = this => this.as_ptr();
 }
 
-impl<T: ?Sized> Display for crate::sync::Arc<T>
-where
-    crate::sync::Arc<T>: core::fmt::Display,
-{
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        core::fmt::Display::fmt(self, f)
-    }
-}
-
-impl<T: ?Sized> Display for crate::sync::UniqueArc<T>
-where
-    crate::sync::UniqueArc<T>: core::fmt::Display,
-{
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        core::fmt::Display::fmt(self, f)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::{prelude::*, str::CString};

@@ -6,7 +6,10 @@
 //! [`include/linux/completion.h`](srctree/include/linux/completion.h), [`include/linux/refcount.h`](srctree/include/linux/refcount.h) and
 //! [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h).
 
-use crate::{bindings, types::Opaque};
+use crate::{
+    bindings,
+    types::{c_synchronises, Opaque},
+};
 use core::pin::Pin;
 use pin_init::{pin_data, pin_init, pinned_drop, PinInit};
 
@@ -44,11 +47,7 @@ pub struct LockClassKey {
     inner: Opaque<bindings::lock_class_key>,
 }
 
-// SAFETY: Rust only takes its address; C synchronises what it does with it.
-unsafe impl Send for LockClassKey {}
-
-// SAFETY: C synchronises what it does with the address.
-unsafe impl Sync for LockClassKey {}
+c_synchronises!(LockClassKey);
 
 impl LockClassKey {
     /// A key for a `static`.

@@ -248,7 +248,19 @@ impl<T> Wrapper<T> for Opaque<T> {
     }
 }
 
-/// A field of this type keeps a structure in the thread that made it.
+/// Lets a type, in which C's is all that there is, go to other threads and be shared by them.
+macro_rules! c_synchronises {
+    ($ty:ty $(, $($generics:tt)*)?) => {
+        // SAFETY: C synchronises all access, and no type parameter has a value in it.
+        unsafe impl$(<$($generics)*>)? Send for $ty {}
+
+        // SAFETY: C synchronises all access, and no type parameter has a value in it.
+        unsafe impl$(<$($generics)*>)? Sync for $ty {}
+    };
+}
+pub(crate) use c_synchronises;
+
+/// A field of this type keeps a structure in the thread that created it.
 pub type NotThreadSafe = PhantomData<*mut ()>;
 
 /// The value of the type of the same name.

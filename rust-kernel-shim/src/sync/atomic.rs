@@ -98,21 +98,15 @@ const unsafe fn from_repr<T: AtomicType>(r: T::Repr) -> T {
 }
 
 impl<T: AtomicType> Atomic<T> {
-    /// Holds `v`.
-    #[cfg(not(loom))]
-    pub const fn new(v: T) -> Self {
-        // INVARIANT: From a `T`.
-        Atomic(AtomicRepr::new(into_repr(v)))
+    machine::const_fn! {
+        /// Holds `v`.
+        pub fn new(v: T) -> Self {
+            // INVARIANT: From a `T`.
+            Atomic(AtomicRepr::new(into_repr(v)))
+        }
     }
 
-    /// Holds `v`.
-    #[cfg(loom)]
-    pub fn new(v: T) -> Self {
-        // INVARIANT: From a `T`.
-        Atomic(AtomicRepr::new(into_repr(v)))
-    }
-
-    /// Sees what `ptr` points to as atomic.
+    /// Returns what `ptr` points to as an atomic.
     ///
     /// # Safety
     ///
@@ -120,7 +114,7 @@ impl<T: AtomicType> Atomic<T> {
     /// atomic, in C as well. In a model, where an atomic has no layout, it
     /// comes from [`Self::as_ptr`].
     pub unsafe fn from_ptr<'a>(ptr: *mut T) -> &'a Self {
-        // SAFETY: Valid, and accessed atomically only: the caller's guarantee. The layout is that
+        // SAFETY: Valid, and accessed atomically only, as the caller says. The layout is that
         // of a `T`.
         unsafe { &*ptr.cast::<Self>() }
     }
@@ -288,7 +282,7 @@ pub unsafe fn atomic_load<T: AtomicType, Ordering: ordering::AcquireOrRelaxed>(
 where
     T::Repr: AtomicBasicOps,
 {
-    // SAFETY: Valid, and accessed atomically only: the caller's guarantee.
+    // SAFETY: Valid, and accessed atomically only, as the caller says.
     unsafe { Atomic::from_ptr(ptr) }.load(o)
 }
 
@@ -306,7 +300,7 @@ pub unsafe fn atomic_store<T: AtomicType, Ordering: ordering::ReleaseOrRelaxed>(
 ) where
     T::Repr: AtomicBasicOps,
 {
-    // SAFETY: Valid, and accessed atomically only: the caller's guarantee.
+    // SAFETY: Valid, and accessed atomically only, as the caller says.
     unsafe { Atomic::from_ptr(ptr) }.store(v, o);
 }
 
@@ -324,7 +318,7 @@ pub unsafe fn xchg<T: AtomicType, Ordering: ordering::Ordering>(
 where
     T::Repr: AtomicExchangeOps,
 {
-    // SAFETY: Valid, and accessed atomically only: the caller's guarantee.
+    // SAFETY: Valid, and accessed atomically only, as the caller says.
     unsafe { Atomic::from_ptr(ptr) }.xchg(new, o)
 }
 
@@ -344,6 +338,6 @@ pub unsafe fn cmpxchg<T: AtomicType, Ordering: ordering::Ordering>(
 where
     T::Repr: AtomicExchangeOps,
 {
-    // SAFETY: Valid, and accessed atomically only: the caller's guarantee.
+    // SAFETY: Valid, and accessed atomically only, as the caller says.
     unsafe { Atomic::from_ptr(ptr) }.cmpxchg(old, new, o)
 }

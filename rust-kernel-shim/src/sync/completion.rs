@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h).
 
-use crate::{bindings, types::Opaque};
+use crate::{
+    bindings,
+    types::{c_synchronises, Opaque},
+};
 use pin_init::{pin_data, pin_init, PinInit};
 
 /// Something that is done once, and that others wait for.
@@ -25,11 +28,7 @@ pub struct Completion {
     inner: Opaque<bindings::completion>,
 }
 
-// SAFETY: C synchronises all access.
-unsafe impl Send for Completion {}
-
-// SAFETY: C synchronises all access.
-unsafe impl Sync for Completion {}
+c_synchronises!(Completion);
 
 impl Completion {
     /// Not done yet.

@@ -16,7 +16,7 @@ use crate::{
         MAX_SCHEDULE_TIMEOUT, TASK_FREEZABLE, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
     },
     time::Jiffies,
-    types::Opaque,
+    types::{c_synchronises, Opaque},
 };
 use core::{marker::PhantomPinned, pin::Pin};
 use pin_init::{pin_data, pin_init, PinInit};
@@ -87,11 +87,7 @@ pub struct CondVar {
     _pin: PhantomPinned,
 }
 
-// SAFETY: C synchronises all access.
-unsafe impl Send for CondVar {}
-
-// SAFETY: C synchronises all access.
-unsafe impl Sync for CondVar {}
+c_synchronises!(CondVar);
 
 impl CondVar {
     /// A condition variable without waiters.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What all locks have in common.
+//! Locks of any kind, and their guards.
 //!
 //! C headers: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h) and [`include/linux/mutex.h`](srctree/include/linux/mutex.h).
 
@@ -19,6 +19,58 @@ use core::{
 };
 use pin_init::{pin_data, pin_init, PinInit, Wrapper};
 
+/// Declares a kind of lock by C's functions.
+macro_rules! backend {
+    (
+        $(#[$doc:meta])* $backend:ident, $state:ident:
+        $init:ident, $lock:ident, $trylock:ident, $unlock:ident, $assert:ident
+    ) => {
+        $(#[$doc])*
+        pub struct $backend;
+
+        // SAFETY: C's lock excludes others until it is released, and is taken again as before.
+        unsafe impl Backend for $backend {
+            type State = bindings::$state;
+            type GuardState = ();
+
+            #[inline]
+            unsafe fn init(
+                ptr: *mut Self::State,
+                name: *const c_char,
+                key: *mut bindings::lock_class_key,
+            ) {
+                // SAFETY: The caller says that `ptr` is valid for writes, and the others forever.
+                unsafe { bindings::$init(ptr, name, key) }
+            }
+
+            #[inline]
+            #[track_caller]
+            unsafe fn lock(ptr: *mut Self::State) {
+                // SAFETY: The caller says that the lock is initialised.
+                unsafe { bindings::$lock(ptr) }
+            }
+
+            #[inline]
+            unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
+                // SAFETY: The caller says that the lock is initialised.
+                (unsafe { bindings::$trylock(ptr) } != 0).then_some(())
+            }
+
+            #[inline]
+            unsafe fn unlock(ptr: *mut Self::State, (): &()) {
+                // SAFETY: The caller says that this thread holds the lock.
+                unsafe { bindings::$unlock(ptr) }
+            }
+
+            #[inline]
+            unsafe fn assert_is_held(ptr: *mut Self::State) {
+                // SAFETY: The caller says that the lock is initialised.
+                unsafe { bindings::$assert(ptr) }
+            }
+        }
+    };
+}
+
 pub mod mutex;
 pub mod spinlock;
 
@@ -32,7 +84,7 @@ pub unsafe trait Backend {
     /// C's lock.
     type State;
 
-    /// What is kept from locking until unlocking.
+    /// The state that a guard holds from locking until unlocking.
     type GuardState;
 
     /// Initialises the lock.
@@ -66,12 +118,12 @@ pub unsafe trait Backend {
     /// This thread has the lock.
     unsafe fn unlock(ptr: *mut Self::State, guard_state: &Self::GuardState);
 
-    /// Waits for the lock after having given it back.
+    /// Waits for the lock after having released it.
     ///
     /// # Safety
     ///
-    /// `guard_state` is from [`Self::lock`] or [`Self::try_lock`], and the lock
-    /// was given back by [`Self::unlock`].
+    /// `guard_state` is from [`Self::lock`] or [`Self::try_lock`], and [`Self::unlock`] has
+    /// released the lock.
     unsafe fn relock(ptr: *mut Self::State, guard_state: &mut Self::GuardState) {
         // SAFETY: The lock is initialised, since it was taken once.
         *guard_state = unsafe { Self::lock(ptr) };
@@ -105,8 +157,7 @@ pub struct Lock<T: ?Sized, B: Backend> {
 // SAFETY: The lock's memory is the data's.
 unsafe impl<T: ?Sized + Send, B: Backend> Send for Lock<T, B> {}
 
-// SAFETY: One thread at a time gets at the data, which so wanders from thread
-// to thread.
+// SAFETY: One thread at a time gets at the data, so sharing the lock sends the data.
 unsafe impl<T: ?Sized + Send, B: Backend> Sync for Lock<T, B> {}
 
 impl<T, B: Backend> Lock<T, B> {
@@ -130,7 +181,7 @@ impl<T, B: Backend> Lock<T, B> {
 }
 
 impl<B: Backend> Lock<(), B> {
-    /// Sees C's lock as one that protects nothing.
+    /// Wraps C's lock, as one that protects nothing.
     ///
     /// # Safety
     ///
@@ -147,17 +198,17 @@ impl<T: ?Sized, B: Backend> Lock<T, B> {
     #[inline]
     #[track_caller]
     pub fn lock(&self) -> Guard<'_, T, B> {
-        // SAFETY: The lock was initialised when it was made.
+        // SAFETY: The lock was initialised when it was created.
         let state = unsafe { B::lock(self.state.get()) };
         // SAFETY: Locked just now.
         unsafe { Guard::new(self, state) }
     }
 
     /// Takes the lock if it is free.
-    #[must_use = "the lock is given back at once if this is not kept"]
+    #[must_use = "the lock is released at once if the guard is dropped"]
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_, T, B>> {
-        // SAFETY: The lock was initialised when it was made.
+        // SAFETY: The lock was initialised when it was created.
         let state = unsafe { B::try_lock(self.state.get()) }?;
         // SAFETY: Locked just now.
         Some(unsafe { Guard::new(self, state) })
@@ -171,7 +222,7 @@ impl<T: ?Sized, B: Backend> Lock<T, B> {
 /// # Invariants
 ///
 /// This thread has the lock.
-#[must_use = "the lock is given back at once if the guard is not kept"]
+#[must_use = "the lock is released at once if the guard is dropped"]
 pub struct Guard<'a, T: ?Sized, B: Backend> {
     pub(crate) lock: &'a Lock<T, B>,
     pub(crate) state: B::GuardState,
@@ -189,9 +240,9 @@ impl<'a, T: ?Sized, B: Backend> Guard<'a, T, B> {
     /// This thread holds the lock, and nothing else releases it.
     #[inline]
     pub unsafe fn new(lock: &'a Lock<T, B>, state: B::GuardState) -> Self {
-        // SAFETY: The lock was initialised when it was made.
+        // SAFETY: The lock was initialised when it was created.
         unsafe { B::assert_is_held(lock.state.get()) };
-        // INVARIANT: This thread has the lock: the caller's guarantee.
+        // INVARIANT: The caller says that this thread has the lock.
         Guard {
             lock,
             state,
@@ -211,13 +262,13 @@ impl<'a, T: ?Sized, B: Backend> Guard<'a, T, B> {
         unsafe { B::unlock(lock, &self.state) };
         // INVARIANT: Taken again however `cb` ends.
         let _relock = ScopeGuard::new(|| {
-            // SAFETY: Given back above, with the state from when it was taken.
+            // SAFETY: Released above, with the state from when it was taken.
             unsafe { B::relock(lock, &mut self.state) }
         });
         cb()
     }
 
-    /// What the lock protects, where it stays.
+    /// Returns what the lock protects, pinned.
     pub fn as_mut(&mut self) -> Pin<&mut T> {
         let data = self.lock.data.get();
         // SAFETY: By the invariant it is ours alone.

@@ -5,7 +5,12 @@
 //! C header: [`include/linux/refcount.h`](srctree/include/linux/refcount.h).
 
 use super::atomic::Atomic;
-use crate::{bindings, build_assert::build_assert, ffi::c_int, types::Opaque};
+use crate::{
+    bindings,
+    build_assert::build_assert,
+    ffi::c_int,
+    types::{c_synchronises, Opaque},
+};
 
 /// A reference count.
 ///
@@ -76,11 +81,7 @@ impl Refcount {
     }
 }
 
-// SAFETY: All access is atomic.
-unsafe impl Send for Refcount {}
-
-// SAFETY: All access is atomic.
-unsafe impl Sync for Refcount {}
+c_synchronises!(Refcount);
 
 #[cfg(test)]
 mod tests {

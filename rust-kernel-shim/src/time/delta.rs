@@ -14,9 +14,9 @@ mod private {
     impl Sealed for super::Jiffy {}
 }
 
-/// A unit in which a span can be kept.
+/// A unit of time.
 pub trait TimeUnit: private::Sealed {
-    /// What counts the unit.
+    /// The integer that counts the unit.
     type Repr: Copy + Clone + PartialEq + PartialOrd + Eq + Ord + Debug;
 }
 
@@ -79,19 +79,19 @@ impl Delta {
         Delta { value: nanos }
     }
 
-    /// That many microseconds, or as many as can be kept.
+    /// That many microseconds, or as many as fit.
     #[inline]
     pub const fn from_micros(micros: i64) -> Self {
         Self::from_nanos(micros.saturating_mul(NSEC_PER_USEC))
     }
 
-    /// That many milliseconds, or as many as can be kept.
+    /// That many milliseconds, or as many as fit.
     #[inline]
     pub const fn from_millis(millis: i64) -> Self {
         Self::from_nanos(millis.saturating_mul(NSEC_PER_MSEC))
     }
 
-    /// That many seconds, or as many as can be kept.
+    /// That many seconds, or as many as fit.
     #[inline]
     pub const fn from_secs(secs: i64) -> Self {
         Self::from_nanos(secs.saturating_mul(NSEC_PER_SEC))
@@ -150,52 +150,30 @@ impl Delta {
     }
 }
 
-impl ops::Add for Delta {
-    type Output = Self;
+macro_rules! operators {
+    ($($op:ident $fn:ident, $assign:ident $assign_fn:ident: $rhs:pat => $ty:ty, $sign:tt $nanos:expr;)*) => {$(
+        impl ops::$op<$ty> for Delta {
+            type Output = Self;
 
-    #[inline]
-    fn add(self, rhs: Self) -> Self {
-        Self::from_nanos(self.value + rhs.value)
-    }
+            #[inline]
+            fn $fn(self, $rhs: $ty) -> Self {
+                Self::from_nanos(self.value $sign $nanos)
+            }
+        }
+
+        impl ops::$assign<$ty> for Delta {
+            #[inline]
+            fn $assign_fn(&mut self, rhs: $ty) {
+                *self = ops::$op::$fn(*self, rhs);
+            }
+        }
+    )*};
 }
 
-impl ops::AddAssign for Delta {
-    #[inline]
-    fn add_assign(&mut self, rhs: Self) {
-        *self = *self + rhs;
-    }
-}
-
-impl ops::Sub for Delta {
-    type Output = Self;
-
-    #[inline]
-    fn sub(self, rhs: Self) -> Self {
-        Self::from_nanos(self.value - rhs.value)
-    }
-}
-
-impl ops::SubAssign for Delta {
-    #[inline]
-    fn sub_assign(&mut self, rhs: Self) {
-        *self = *self - rhs;
-    }
-}
-
-impl ops::Mul<i64> for Delta {
-    type Output = Self;
-
-    #[inline]
-    fn mul(self, rhs: i64) -> Self {
-        Self::from_nanos(self.value * rhs)
-    }
-}
-
-impl ops::MulAssign<i64> for Delta {
-    #[inline]
-    fn mul_assign(&mut self, rhs: i64) {
-        *self = *self * rhs;
-    }
+operators! {
+    Add add, AddAssign add_assign: Delta { value } => Delta, + value;
+    Sub sub, SubAssign sub_assign: Delta { value } => Delta, - value;
+    Mul mul, MulAssign mul_assign: factor => i64, * factor;
 }
 
 impl ops::Div for Delta {

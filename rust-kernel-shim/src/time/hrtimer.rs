@@ -63,7 +63,11 @@
 //! ```
 
 use super::{Delta, Instant};
-use crate::{bindings, prelude::*, types::Opaque};
+use crate::{
+    bindings,
+    prelude::*,
+    types::{c_synchronises, Opaque},
+};
 use core::{marker::PhantomData, ptr::NonNull};
 
 mod handle;
@@ -104,11 +108,7 @@ pub struct HrTimer<T> {
     _object: PhantomData<T>,
 }
 
-// SAFETY: C synchronises all access, and there is no `T` in it.
-unsafe impl<T> Send for HrTimer<T> {}
-
-// SAFETY: C synchronises all access, and there is no `T` in it.
-unsafe impl<T> Sync for HrTimer<T> {}
+c_synchronises!(HrTimer<T>, T);
 
 impl<T> HrTimer<T> {
     /// A timer that is stopped.

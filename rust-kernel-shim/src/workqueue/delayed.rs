@@ -5,7 +5,12 @@
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 
 use super::{HasWork, Work, WorkItem, WorkItemPointer};
-use crate::{bindings, prelude::*, sync::LockClassKey, types::Opaque};
+use crate::{
+    bindings,
+    prelude::*,
+    sync::LockClassKey,
+    types::{c_synchronises, Opaque},
+};
 use core::marker::PhantomData;
 
 /// An initialiser of a [`DelayedWork`], with a name for reports, else file and
@@ -91,11 +96,7 @@ pub struct DelayedWork<T: ?Sized, const ID: u64 = 0> {
     _inner: PhantomData<T>,
 }
 
-// SAFETY: C synchronises all access, and there is no `T` in it.
-unsafe impl<T: ?Sized, const ID: u64> Send for DelayedWork<T, ID> {}
-
-// SAFETY: C synchronises all access, and there is no `T` in it.
-unsafe impl<T: ?Sized, const ID: u64> Sync for DelayedWork<T, ID> {}
+c_synchronises!(DelayedWork<T, ID>, T: ?Sized, const ID: u64);
 
 impl<T: ?Sized, const ID: u64> DelayedWork<T, ID> {
     /// One that is on no queue.

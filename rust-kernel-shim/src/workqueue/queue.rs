@@ -11,7 +11,7 @@ use crate::{
     ffi::c_int,
     prelude::*,
     time::Jiffies,
-    types::Opaque,
+    types::{c_synchronises, Opaque},
 };
 
 /// Any processor.
@@ -22,11 +22,7 @@ const ANY_CPU: c_int = bindings::wq_misc_consts_WORK_CPU_UNBOUND.cast_signed();
 #[repr(transparent)]
 pub struct Queue(Opaque<bindings::workqueue_struct>);
 
-// SAFETY: C synchronises all access.
-unsafe impl Send for Queue {}
-
-// SAFETY: C synchronises all access.
-unsafe impl Sync for Queue {}
+c_synchronises!(Queue);
 
 impl Queue {
     /// Sees C's queue as one of ours.

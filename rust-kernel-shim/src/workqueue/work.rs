@@ -5,7 +5,12 @@
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 
 use super::{WorkItem, WorkItemPointer};
-use crate::{bindings, prelude::*, sync::LockClassKey, types::Opaque};
+use crate::{
+    bindings,
+    prelude::*,
+    sync::LockClassKey,
+    types::{c_synchronises, Opaque},
+};
 use core::marker::PhantomData;
 
 /// An initialiser of a [`Work`], with a name for reports, else file and line.
@@ -31,11 +36,7 @@ pub struct Work<T: ?Sized, const ID: u64 = 0> {
     _inner: PhantomData<T>,
 }
 
-// SAFETY: C synchronises all access, and there is no `T` in it.
-unsafe impl<T: ?Sized, const ID: u64> Send for Work<T, ID> {}
-
-// SAFETY: C synchronises all access, and there is no `T` in it.
-unsafe impl<T: ?Sized, const ID: u64> Sync for Work<T, ID> {}
+c_synchronises!(Work<T, ID>, T: ?Sized, const ID: u64);
 
 impl<T: ?Sized, const ID: u64> Work<T, ID> {
     /// One that is on no queue.

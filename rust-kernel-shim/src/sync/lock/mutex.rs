@@ -28,42 +28,8 @@ pub type Mutex<T> = Lock<T, MutexBackend>;
 /// The guard of a [`Mutex`].
 pub type MutexGuard<'a, T> = Guard<'a, T, MutexBackend>;
 
-/// The kind of a [`Mutex`].
-pub struct MutexBackend;
-
-// SAFETY: C's mutex is a lock.
-unsafe impl Backend for MutexBackend {
-    type State = bindings::mutex;
-    type GuardState = ();
-
-    #[inline]
-    unsafe fn init(ptr: *mut Self::State, name: *const c_char, key: *mut bindings::lock_class_key) {
-        // SAFETY: The caller's promises are those of C.
-        unsafe { bindings::__mutex_init(ptr, name, key) }
-    }
-
-    #[inline]
-    #[track_caller]
-    unsafe fn lock(ptr: *mut Self::State) {
-        // SAFETY: The caller says that it is initialised.
-        unsafe { bindings::mutex_lock(ptr) }
-    }
-
-    #[inline]
-    unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
-        // SAFETY: The caller says that it is initialised.
-        (unsafe { bindings::mutex_trylock(ptr) } != 0).then_some(())
-    }
-
-    #[inline]
-    unsafe fn unlock(ptr: *mut Self::State, (): &()) {
-        // SAFETY: The caller says that this thread has it.
-        unsafe { bindings::mutex_unlock(ptr) }
-    }
-
-    #[inline]
-    unsafe fn assert_is_held(ptr: *mut Self::State) {
-        // SAFETY: The caller says that it is initialised.
-        unsafe { bindings::mutex_assert_is_held(ptr) }
-    }
-}
+backend!(
+    /// The kind of a [`Mutex`].
+    MutexBackend, mutex:
+    __mutex_init, mutex_lock, mutex_trylock, mutex_unlock, mutex_assert_is_held
+);

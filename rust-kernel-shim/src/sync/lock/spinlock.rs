@@ -70,60 +70,15 @@ pub type SpinLockIrq<T> = Lock<T, SpinLockIrqBackend>;
 /// The guard of a [`SpinLockIrq`].
 pub type SpinLockIrqGuard<'a, T> = Guard<'a, T, SpinLockIrqBackend>;
 
-/// The kind of a [`SpinLock`].
-pub struct SpinLockBackend;
-
-/// The kind of a [`SpinLockIrq`].
-pub struct SpinLockIrqBackend;
-
-macro_rules! backend {
-    ($backend:ident, $lock:ident, $trylock:ident, $unlock:ident) => {
-        // SAFETY: C's spinlock is a lock.
-        unsafe impl Backend for $backend {
-            type State = bindings::spinlock_t;
-            type GuardState = ();
-
-            #[inline]
-            unsafe fn init(
-                ptr: *mut Self::State,
-                name: *const c_char,
-                key: *mut bindings::lock_class_key,
-            ) {
-                // SAFETY: The caller's promises are those of C.
-                unsafe { bindings::__spin_lock_init(ptr, name, key) }
-            }
-
-            #[inline]
-            unsafe fn lock(ptr: *mut Self::State) {
-                // SAFETY: The caller says that it is initialised.
-                unsafe { bindings::$lock(ptr) }
-            }
-
-            #[inline]
-            unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
-                // SAFETY: The caller says that it is initialised.
-                (unsafe { bindings::$trylock(ptr) } != 0).then_some(())
-            }
-
-            #[inline]
-            unsafe fn unlock(ptr: *mut Self::State, (): &()) {
-                // SAFETY: The caller says that this thread has it.
-                unsafe { bindings::$unlock(ptr) }
-            }
-
-            #[inline]
-            unsafe fn assert_is_held(ptr: *mut Self::State) {
-                // SAFETY: The caller says that it is initialised.
-                unsafe { bindings::spin_assert_is_held(ptr) }
-            }
-        }
-    };
-}
-
-backend!(SpinLockBackend, spin_lock, spin_trylock, spin_unlock);
 backend!(
-    SpinLockIrqBackend,
-    spin_lock_irq_disable,
-    spin_trylock_irq_disable,
-    spin_unlock_irq_enable
+    /// The kind of a [`SpinLock`].
+    SpinLockBackend, spinlock_t:
+    __spin_lock_init, spin_lock, spin_trylock, spin_unlock, spin_assert_is_held
+);
+
+backend!(
+    /// The kind of a [`SpinLockIrq`].
+    SpinLockIrqBackend, spinlock_t:
+    __spin_lock_init, spin_lock_irq_disable, spin_trylock_irq_disable, spin_unlock_irq_enable,
+    spin_assert_is_held
 );
