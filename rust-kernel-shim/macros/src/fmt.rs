@@ -3,11 +3,11 @@
 //! Format arguments that go through the kernel's formatting traits.
 //!
 //! The splitting is by token, not by expression: a comma ends an argument
-//! wherever it stands outside brackets, and the first `=` ends the argument's
+//! wherever it is outside brackets, and the first `=` ends the argument's
 //! name. That is what Linux 7.3 does, with the same surprises.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::quote_spanned;
+use quote::{quote, quote_spanned};
 use std::collections::BTreeSet;
 
 /// The identifiers a format string captures from its surroundings.
@@ -35,16 +35,9 @@ pub(crate) fn captured(text: &str) -> BTreeSet<&str> {
     names
 }
 
-/// Cuts `input` at its top-level commas.
-fn arguments(input: impl Iterator<Item = TokenTree>) -> Vec<Vec<TokenTree>> {
-    let mut all = vec![Vec::new()];
-    for token in input {
-        match &token {
-            TokenTree::Punct(punct) if punct.as_char() == ',' => all.push(Vec::new()),
-            _ => all.last_mut().expect("never empty").push(token),
-        }
-    }
-    all
+/// True for the punctuation `wanted`.
+pub(crate) fn is_punct(token: &TokenTree, wanted: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
 }
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -70,29 +63,21 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut names = captured(text);
     let adapter = quote_spanned!(span => ::kernel::fmt::Adapter);
     let mut out = TokenStream::from(format.clone());
-    let arguments = arguments(input);
-    for (index, argument) in arguments.iter().enumerate() {
+    let arguments: Vec<TokenTree> = input.collect();
+    let arguments = arguments.split(|token| is_punct(token, ','));
+    for (index, argument) in arguments.enumerate() {
         if index > 0 {
             out.extend(quote_spanned!(span => ,));
         }
         if argument.is_empty() {
             continue;
         }
-        let equals = argument
-            .iter()
-            .position(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '='));
-        let value = match equals {
-            Some(equals) => {
-                let name: TokenStream = argument[..equals].iter().cloned().collect();
-                names.remove(name.to_string().as_str());
-                let equals_sign = &argument[equals];
-                out.extend(quote_spanned!(span => #name #equals_sign));
-                &argument[equals + 1..]
-            }
-            None => &argument[..],
-        };
-        let value: TokenStream = value.iter().cloned().collect();
-        out.extend(quote_spanned!(span => #adapter(&(#value))));
+        let equals = argument.iter().position(|token| is_punct(token, '='));
+        let (name, value) = argument.split_at(equals.map_or(0, |equals| equals + 1));
+        if let Some((_, name)) = name.split_last() {
+            names.remove(quote!(#(#name)*).to_string().as_str());
+        }
+        out.extend(quote_spanned!(span => #(#name)* #adapter(&(#(#value)*))));
     }
     for name in names {
         let name = Ident::new(name, span);

@@ -7,7 +7,7 @@
 //! cannot do is refused by name, and so is what it would silently do
 //! differently (see the module `shadowing`).
 
-use crate::shadowing;
+use crate::{refuse, shadowing};
 use proc_macro2::TokenStream;
 use quote::{quote, ToTokens};
 use syn::{
@@ -15,86 +15,71 @@ use syn::{
     parse::{End, Parse, ParseStream},
     parse_quote,
     punctuated::Punctuated,
-    token, Attribute, Block, Error, Expr, GenericArgument, Ident, Path, PathArguments, Result,
-    Token, Type,
+    token, Attribute, Block, Expr, GenericArgument, Ident, Path, PathArguments, Result, Token,
+    Type,
 };
 
-/// Whether what is initialised may be moved afterwards.
-#[derive(Clone, Copy)]
-pub(crate) enum Kind {
-    Movable,
-    Pinned,
-}
-
-/// What stands between the parentheses of `init!` or `pin_init!`.
+/// The arguments of `init!` or `pin_init!`.
 pub(crate) struct Initializer {
-    default_error: Option<Type>,
     this: Option<Ident>,
     path: Path,
     fields: Vec<Field>,
     rest: Option<Expr>,
-    error: Option<Type>,
+    error: Type,
 }
 
 /// One field and what it is initialised with.
 pub(crate) struct Field {
     /// The field's name, which from here on names the field in Linux 7.3.
     pub(crate) name: Ident,
+    /// `:` or `<-`, if there is a value.
+    sign: TokenStream,
     /// The value or initialiser; none where the field's name is its value.
     pub(crate) value: Option<Expr>,
-    is_initializer: bool,
 }
 
 impl Parse for Field {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         if let Some(attr) = input.call(Attribute::parse_outer)?.first() {
-            return Err(Error::new_spanned(
+            return refuse(
                 attr,
                 "attributes on initialised fields exist in Linux 7.3 only; \
                  choose the value by an expression instead",
-            ));
+            );
         }
         let ahead = input.lookahead1();
         if let Some(underscore) = input.parse::<Option<Token![_]>>()? {
             input.parse::<Token![:]>()?;
             input.parse::<Block>()?;
-            return Err(Error::new_spanned(
+            return refuse(
                 underscore,
                 "`_: { .. }` exists in Linux 7.3 only; use `.pin_chain()` instead",
-            ));
+            );
         }
         if !ahead.peek(Ident) {
             return Err(ahead.error());
         }
         let name = input.parse()?;
         let ahead = input.lookahead1();
-        let (value, is_initializer) = if ahead.peek(Token![<-]) {
+        let (sign, value) = if ahead.peek(Token![<-]) {
             input.parse::<Token![<-]>()?;
-            (Some(input.parse()?), true)
+            (quote!(<-), Some(input.parse()?))
         } else if ahead.peek(Token![:]) {
             input.parse::<Token![:]>()?;
-            (Some(input.parse()?), false)
+            (quote!(:), Some(input.parse()?))
         } else if ahead.peek(Token![,]) || ahead.peek(End) {
-            (None, false)
+            (TokenStream::new(), None)
         } else {
             return Err(ahead.error());
         };
-        Ok(Field {
-            name,
-            value,
-            is_initializer,
-        })
+        Ok(Field { name, sign, value })
     }
 }
 
 impl ToTokens for Field {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let name = &self.name;
-        tokens.extend(match (&self.value, self.is_initializer) {
-            (Some(value), true) => quote!(#name <- #value),
-            (Some(value), false) => quote!(#name: #value),
-            (None, _) => quote!(#name),
-        });
+        let Field { name, sign, value } = self;
+        tokens.extend(quote!(#name #sign #value));
     }
 }
 
@@ -103,10 +88,7 @@ fn default_error(attrs: Vec<Attribute>) -> Result<Option<Type>> {
     let mut found = None;
     for attr in attrs {
         if !attr.path().is_ident("default_error") {
-            return Err(Error::new_spanned(
-                attr,
-                "unknown attribute of an initialiser",
-            ));
+            return refuse(attr, "unknown attribute of an initialiser");
         }
         found = Some(attr.parse_args()?);
     }
@@ -115,31 +97,22 @@ fn default_error(attrs: Vec<Attribute>) -> Result<Option<Type>> {
 
 /// A name, with types as arguments after a turbofish: what both worlds take.
 fn check_path(path: &Path) -> Result<()> {
-    let only = match path.get_ident() {
-        Some(_) => return Ok(()),
-        None => path.segments.first(),
-    };
-    let Some(segment) = only.filter(|_| path.segments.len() == 1 && path.leading_colon.is_none())
-    else {
-        return Err(Error::new_spanned(
+    if path.leading_colon.is_some() || path.segments.len() != 1 {
+        return refuse(
             path,
             "a path as the type exists in Linux 7.3 only; import the type and write its name",
-        ));
-    };
-    if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
+        );
+    }
+    if let PathArguments::AngleBracketed(arguments) = &path.segments[0].arguments {
         if arguments.colon2_token.is_none() {
-            return Err(Error::new_spanned(
-                arguments,
-                "expected `::<` before the arguments",
-            ));
+            return refuse(arguments, "expected `::<` before the arguments");
         }
-        for argument in &arguments.args {
-            if !matches!(argument, GenericArgument::Type(_)) {
-                return Err(Error::new_spanned(
-                    argument,
-                    "an argument that is no type exists in Linux 7.3 only; leave the arguments out",
-                ));
-            }
+        let mut arguments = arguments.args.iter();
+        if let Some(other) = arguments.find(|arg| !matches!(arg, GenericArgument::Type(_))) {
+            return refuse(
+                other,
+                "an argument that is no type exists in Linux 7.3 only; leave the arguments out",
+            );
         }
     }
     Ok(())
@@ -151,23 +124,17 @@ fn check_rest(rest: &Expr) -> Result<()> {
     if spelling.replace(' ', "") == "Zeroable::init_zeroed()" {
         return Ok(());
     }
-    Err(Error::new_spanned(
-        rest,
-        "expected nothing or `..Zeroable::init_zeroed()`",
-    ))
+    refuse(rest, "expected nothing or `..Zeroable::init_zeroed()`")
 }
 
 impl Parse for Initializer {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let default_error = default_error(input.call(Attribute::parse_outer)?)?;
-        let this = match input.parse::<Option<Token![&]>>()? {
-            Some(_) => {
-                let this = input.parse()?;
-                input.parse::<Token![in]>()?;
-                Some(this)
-            }
-            None => None,
-        };
+        let this = input.parse::<Option<Token![&]>>()?.map(|_| {
+            let this = input.parse()?;
+            input.parse::<Token![in]>().map(|_| this)
+        });
+        let this = this.transpose()?;
         let path: Path = input.parse()?;
         check_path(&path)?;
 
@@ -181,22 +148,18 @@ impl Parse for Initializer {
             }
             body.parse::<Token![,]>()?;
         }
-        let rest = match body.parse::<Option<Token![..]>>()? {
-            Some(_) => Some(body.parse()?),
-            None => None,
-        };
+        let rest = body.parse::<Option<Token![..]>>()?;
+        let rest = rest.map(|_| body.parse()).transpose()?;
         if let Some(rest) = &rest {
             check_rest(rest)?;
         }
         if !body.is_empty() {
             return Err(body.error("expected `}`"));
         }
-        let error = match input.parse::<Option<Token![?]>>()? {
-            Some(_) => Some(input.parse()?),
-            None => None,
-        };
+        let error = input.parse::<Option<Token![?]>>()?;
+        let error = error.map(|_| input.parse()).transpose()?.or(default_error);
+        let error = error.unwrap_or_else(|| parse_quote!(::core::convert::Infallible));
         Ok(Initializer {
-            default_error,
             this,
             path,
             fields,
@@ -206,9 +169,9 @@ impl Parse for Initializer {
     }
 }
 
-pub(crate) fn expand(initializer: Initializer, kind: Kind) -> Result<TokenStream> {
+/// Hands the initialiser to pinned-init's macro `target`.
+pub(crate) fn expand(initializer: Initializer, target: &TokenStream) -> Result<TokenStream> {
     let Initializer {
-        default_error,
         this,
         path,
         fields,
@@ -223,9 +186,6 @@ pub(crate) fn expand(initializer: Initializer, kind: Kind) -> Result<TokenStream
     let aligned = quote!(|slot| {
         let _ = (#(&slot.#names,)*);
     });
-    let error = error
-        .or(default_error)
-        .unwrap_or_else(|| parse_quote!(::core::convert::Infallible));
     let this = this.map(|this| quote!(&#this in));
     let fields: Punctuated<Field, Token![,]> = fields.into_iter().collect();
     let fields = match rest {
@@ -233,15 +193,11 @@ pub(crate) fn expand(initializer: Initializer, kind: Kind) -> Result<TokenStream
         Some(rest) => quote!(#fields, ..#rest),
         None => quote!(#fields),
     };
-    let target = match kind {
-        Kind::Movable => quote!(::pinned_init::try_init!),
-        Kind::Pinned => quote!(::pinned_init::try_pin_init!),
-    };
     Ok(quote!({
         #[inline(always)]
         fn aligned<T, E, I: ::pinned_init::PinInit<T, E>>(init: I, _: impl FnOnce(&T)) -> I {
             init
         }
-        aligned(#target { #this #path { #fields } ? #error }, #aligned)
+        aligned(::pinned_init::#target! { #this #path { #fields } ? #error }, #aligned)
     }))
 }

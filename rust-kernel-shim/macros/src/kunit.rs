@@ -2,9 +2,10 @@
 
 //! KUnit suites as ordinary test modules.
 
+use crate::refuse;
 use proc_macro2::TokenStream;
-use quote::{quote, ToTokens};
-use syn::{parse_quote, Error, Ident, Item, ItemMod, Result};
+use quote::quote;
+use syn::{parse_quote, Ident, Item, ItemMod, Result};
 
 /// KUnit's limit on the name of a suite, in bytes.
 const NAME_MAX: usize = 255;
@@ -33,16 +34,16 @@ fn assertions() -> [Item; 2] {
 
 pub(crate) fn expand(suite: Ident, mut module: ItemMod) -> Result<TokenStream> {
     if suite.to_string().len() > NAME_MAX {
-        return Err(Error::new_spanned(
+        return refuse(
             suite,
             format!("the name of a suite has at most {NAME_MAX} bytes"),
-        ));
+        );
     }
     let Some((brace, items)) = module.content.take() else {
-        return Err(Error::new_spanned(
+        return refuse(
             module,
             "`#[kunit_tests]` needs the module's body here, not in another file",
-        ));
+        );
     };
 
     let mut out: Vec<Item> = Vec::new();
@@ -52,14 +53,13 @@ pub(crate) fn expand(suite: Ident, mut module: ItemMod) -> Result<TokenStream> {
             Item::Fn(function) if function.attrs.iter().any(|attr| attr.path().is_ident("test"))
         );
         if is_test {
-            // Macros are scoped by text: as in the kernel, what stands above
+            // Macros are scoped by text: as in the kernel, what is above
             // the first test still sees the ordinary ones.
             out.extend(assertions());
         }
         out.push(item);
     }
     module.content = Some((brace, out));
-    let module = module.into_token_stream();
     Ok(quote! {
         #[cfg(test)]
         #module

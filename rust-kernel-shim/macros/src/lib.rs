@@ -18,7 +18,13 @@ mod shadowing;
 mod vtable;
 
 use proc_macro::TokenStream;
+use quote::{quote, ToTokens};
 use syn::parse_macro_input;
+
+/// Refuses the input, with the error `message` at `at`.
+fn refuse<T>(at: impl ToTokens, message: impl std::fmt::Display) -> syn::Result<T> {
+    Err(syn::Error::new_spanned(at, message))
+}
 
 fn tokens(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
     result
@@ -74,18 +80,21 @@ pub fn fmt(input: TokenStream) -> TokenStream {
 /// An initialiser of a structure that is not pinned.
 #[proc_macro]
 pub fn init(input: TokenStream) -> TokenStream {
-    tokens(init::expand(parse_macro_input!(input), init::Kind::Movable))
+    tokens(init::expand(parse_macro_input!(input), &quote!(try_init)))
 }
 
 /// An initialiser of a structure that stays where it is initialised.
 #[proc_macro]
 pub fn pin_init(input: TokenStream) -> TokenStream {
-    tokens(init::expand(parse_macro_input!(input), init::Kind::Pinned))
+    tokens(init::expand(
+        parse_macro_input!(input),
+        &quote!(try_pin_init),
+    ))
 }
 
 /// Implements `PinnedDrop`.
 ///
-/// The result is an `unsafe impl` written where the user's `impl` stands, so
+/// The result is an `unsafe impl` with the span of the user's `impl`, so
 /// that code under `forbid(unsafe_code)` cannot use it, as in Linux 7.3.
 #[proc_macro_attribute]
 pub fn pinned_drop(attr: TokenStream, input: TokenStream) -> TokenStream {

@@ -2,6 +2,7 @@
 
 //! The declaration of a module.
 
+use crate::refuse;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::ffi::CString;
@@ -27,7 +28,7 @@ const KEYS: [&str; 9] = [
 ];
 const REQUIRED: [&str; 3] = ["type", "name", "license"];
 
-/// What a `module!` says.
+/// The parsed `module!`, as far as it is used.
 pub(crate) struct ModuleInfo {
     type_: Type,
     name: LitStr,
@@ -38,7 +39,7 @@ fn ascii(input: ParseStream<'_>) -> Result<LitStr> {
     if text.value().is_ascii() {
         Ok(text)
     } else {
-        Err(Error::new_spanned(text, "expected ASCII only"))
+        refuse(text, "expected ASCII only")
     }
 }
 
@@ -61,13 +62,13 @@ fn check_order(span: Span, seen: &[Ident]) -> Result<()> {
         .collect();
     let disorder = seen.iter().zip(&ordered).find(|(seen, key)| seen != key);
     match disorder {
-        Some((seen, _)) => Err(Error::new_spanned(
-            seen,
-            format!(
-                "keys are out of order; the order is: {}",
-                ordered.join(", ")
-            ),
-        )),
+        Some((seen, _)) => {
+            let order = ordered.join(", ");
+            refuse(
+                seen,
+                format!("keys are out of order; the order is: {order}"),
+            )
+        }
         None => Ok(()),
     }
 }
@@ -81,10 +82,7 @@ impl Parse for ModuleInfo {
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
             if seen.contains(&key) {
-                return Err(Error::new_spanned(
-                    &key,
-                    format!("the key `{key}` is given twice"),
-                ));
+                return refuse(&key, format!("the key `{key}` is given twice"));
             }
             input.parse::<Token![:]>()?;
             match key.to_string().as_str() {
@@ -93,17 +91,10 @@ impl Parse for ModuleInfo {
                 "license" => drop(ascii(input)?),
                 "description" => drop(input.parse::<LitStr>()?),
                 "authors" | "alias" | "firmware" | "imports_ns" => ascii_list(input)?,
-                "params" => {
-                    return Err(Error::new_spanned(
-                        key,
-                        "module parameters are not supported here yet",
-                    ))
-                }
+                "params" => return refuse(key, "module parameters are not supported here yet"),
                 _ => {
-                    return Err(Error::new_spanned(
-                        &key,
-                        format!("unknown key `{key}`; the keys are: {}", KEYS.join(", ")),
-                    ))
+                    let keys = KEYS.join(", ");
+                    return refuse(&key, format!("unknown key `{key}`; the keys are: {keys}"));
                 }
             }
             input.parse::<Token![,]>()?;

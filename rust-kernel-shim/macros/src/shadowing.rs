@@ -10,23 +10,27 @@
 //! The check is on names, not on scopes: a closure's parameter that is called
 //! as an earlier field is refused as well. Renaming costs nothing.
 
-use crate::{fmt::captured, init::Field};
+use crate::{
+    fmt::{captured, is_punct},
+    init::Field,
+    refuse,
+};
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::{
     visit::{self, Visit},
-    Error, ExprPath, Macro, Result,
+    ExprPath, Macro, Result,
 };
 
 /// Looks for a use of one of `fields` as a value.
 struct Uses<'a> {
     fields: &'a [&'a Ident],
-    found: Option<(String, Span)>,
+    found: Option<Ident>,
 }
 
 impl Uses<'_> {
     fn note(&mut self, name: &str, span: Span) {
         if self.found.is_none() && self.fields.iter().any(|field| *field == name) {
-            self.found = Some((name.to_string(), span));
+            self.found = Some(Ident::new(name, span));
         }
     }
 
@@ -34,21 +38,16 @@ impl Uses<'_> {
     /// a value, except behind `.` or beside `::`; a string may capture.
     fn tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let punct_at = |index: Option<usize>, wanted: char| {
-            index.and_then(|index| tokens.get(index)).is_some_and(
-                |token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted),
-            )
-        };
+        let punct_at =
+            |at: usize, wanted| tokens.get(at).is_some_and(|token| is_punct(token, wanted));
+        let path_at = |at: usize| punct_at(at, ':') && punct_at(at.wrapping_add(1), ':');
         for (index, token) in tokens.iter().enumerate() {
             match token {
                 TokenTree::Group(group) => self.tokens(group.stream()),
                 TokenTree::Ident(name) => {
-                    let before = index.checked_sub(1);
-                    let after_dot = punct_at(before, '.')
-                        && !punct_at(before.and_then(|before| before.checked_sub(1)), '.');
-                    let in_path = (punct_at(before, ':')
-                        && punct_at(before.and_then(|before| before.checked_sub(1)), ':'))
-                        || (punct_at(Some(index + 1), ':') && punct_at(Some(index + 2), ':'));
+                    let (before, two_before) = (index.wrapping_sub(1), index.wrapping_sub(2));
+                    let after_dot = punct_at(before, '.') && !punct_at(two_before, '.');
+                    let in_path = path_at(two_before) || path_at(index + 1);
                     if !after_dot && !in_path {
                         self.note(&name.to_string(), name.span());
                     }
@@ -92,14 +91,14 @@ pub(crate) fn check(fields: &[Field]) -> Result<()> {
             found: None,
         };
         uses.visit_expr(value);
-        if let Some((name, span)) = uses.found {
-            return Err(Error::new(
-                span,
+        if let Some(name) = uses.found {
+            return refuse(
+                &name,
                 format!(
                     "`{name}` means the field initialised above in Linux 7.3, \
                      but the name from outside here: rename the outer one"
                 ),
-            ));
+            );
         }
     }
     Ok(())
@@ -107,13 +106,13 @@ pub(crate) fn check(fields: &[Field]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::init::{expand, Initializer, Kind};
+    use crate::init::{expand, Initializer};
+    use quote::quote;
 
     fn refused(text: &str) -> Option<String> {
         let initializer: Initializer = syn::parse_str(text).unwrap();
-        expand(initializer, Kind::Pinned)
-            .err()
-            .map(|error| error.to_string())
+        let error = expand(initializer, &quote!(try_pin_init)).err();
+        error.map(|error| error.to_string())
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 //! Optional trait methods as constants, for tables of function pointers.
 
+use crate::refuse;
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, ToTokens};
+use quote::{format_ident, ToTokens};
 use std::collections::HashSet;
 use syn::{
-    parse_quote, Attribute, Error, Ident, ImplItem, Item, ItemImpl, ItemTrait, Result, Signature,
+    parse_quote, Attribute, Ident, ImplItem, Item, ItemImpl, ItemTrait, Result, Signature,
     TraitItem,
 };
 
@@ -54,15 +55,12 @@ fn on_trait(mut item: ItemTrait) -> ItemTrait {
 }
 
 fn on_impl(mut item: ItemImpl) -> ItemImpl {
-    let written: HashSet<Ident> = item
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            ImplItem::Const(item) => Some(item.ident.clone()),
-            ImplItem::Type(item) => Some(item.ident.clone()),
-            _ => None,
-        })
-        .collect();
+    let written = item.items.iter().filter_map(|item| match item {
+        ImplItem::Const(item) => Some(item.ident.clone()),
+        ImplItem::Type(item) => Some(item.ident.clone()),
+        _ => None,
+    });
+    let written: HashSet<Ident> = written.collect();
     let mut added: Vec<ImplItem> = vec![parse_quote! {
         const USE_VTABLE_ATTR: () = ();
     }];
@@ -91,13 +89,10 @@ fn on_impl(mut item: ItemImpl) -> ItemImpl {
 pub(crate) fn expand(item: Item) -> Result<TokenStream> {
     match item {
         Item::Trait(item) => Ok(on_trait(item).into_token_stream()),
-        Item::Impl(item) => {
-            let item = on_impl(item);
-            Ok(quote!(#item))
-        }
-        other => Err(Error::new_spanned(
+        Item::Impl(item) => Ok(on_impl(item).into_token_stream()),
+        other => refuse(
             other,
             "`#[vtable]` goes on a trait or on an implementation of one",
-        )),
+        ),
     }
 }
