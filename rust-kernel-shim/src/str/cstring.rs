@@ -42,13 +42,14 @@ impl CString {
 
         let mut bytes = KVec::with_capacity(len, GFP_KERNEL)?;
         bytes.resize(len, 0, GFP_KERNEL)?;
-        let mut text = Formatter::new(&mut bytes[..len - 1]);
+        let mut text = Formatter::new(&mut bytes);
         text.write_fmt(args)?;
+        // Fails as well if what is formatted has ignored that it did not fit.
+        text.write_str("\0")?;
         let written = text.bytes_written();
-        bytes.truncate(written + 1);
-        bytes[written] = 0;
+        bytes.truncate(written);
 
-        if bytes[..written].contains(&0) {
+        if bytes[..written - 1].contains(&0) {
             return Err(EINVAL);
         }
         // INVARIANT: One NUL, at the end.
@@ -111,7 +112,8 @@ mod tests {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let value = self.0.get();
             self.0.set(value.wrapping_add_signed(self.1));
-            fmt::Display::fmt(&value, f)
+            let _ = fmt::Display::fmt(&value, f);
+            Ok(())
         }
     }
 
