@@ -26,7 +26,10 @@ use kernel::{
         Atomic,
         Full, //
     },
-    types::Opaque, //
+    types::{
+        Opaque,
+        ScopeGuard, //
+    },
 };
 
 /// No result is a positive number.
@@ -147,11 +150,11 @@ impl<T: FenceContextOps> Block<T> {
     ///
     /// It was never published, and the caller gives up its reference.
     pub(super) unsafe fn discard(block: NonNull<Self>) {
+        // Also if the data's destructor panics.
+        // SAFETY: The reference is the caller's, which gives it up.
+        let _put = ScopeGuard::new(|| unsafe { bindings::dma_fence_put(Self::fence(block)) });
         // SAFETY: Only the issuer, which is the caller, can have found the data.
-        unsafe {
-            Self::drop_data(block.as_ptr());
-            bindings::dma_fence_put(Self::fence(block));
-        }
+        unsafe { Self::drop_data(block.as_ptr()) };
     }
 
     /// Drops the data, of which the C side knows nothing, and gives up the issuer's reference. An

@@ -17,11 +17,27 @@ use kernel::{
     time::{delay::fsleep, Delta},
     workqueue,
 };
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
 struct Ops;
 
 impl FenceContextOps for Ops {
     type FenceDataType = Option<Arc<u32>>;
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("on purpose");
+    }
+}
+
+struct Bombs;
+
+impl FenceContextOps for Bombs {
+    type FenceDataType = Bomb;
 }
 
 type Context = Arc<FenceContext<Ops>>;
@@ -119,6 +135,14 @@ fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
     rcu_barrier();
     rcu_barrier();
     let before = live_blocks();
+    let context = context(Bombs)?;
+    let allocation = context.new_fence_allocation(Bomb)?;
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(allocation))).is_err());
+    let private = context.new_fence_allocation(Bomb)?.new_private_fence();
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(private))).is_err());
+    drop(context);
+    rcu_barrier();
+    assert_eq!(live_blocks(), before, "a destructor panicked");
     let mut failed = 0;
     for nth in 1.. {
         let (result, reached) = fail_nth(nth, || without_checks(everything));
