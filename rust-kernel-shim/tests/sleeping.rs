@@ -7,7 +7,7 @@ use kernel::{
     new_condvar, new_spinlock,
     prelude::*,
     sync::{rcu, CondVar, SpinLock},
-    testing::{console, report::reports_of, test_alone},
+    testing::{console, report::reports_of, spawn, test_alone},
     time::{delay::fsleep, Delta},
 };
 
@@ -44,6 +44,21 @@ fn waiting_in_a_section_is_reported() {
         panic!("{reports:?}");
     };
     assert_eq!(report.rule, "rcu-no-sleep");
+    let at = format!("it sleeps at rust-kernel-shim/tests/sleeping.rs:{line}\n");
+    assert!(report.text.contains(&at), "{}", report.text);
+}
+
+#[test]
+fn starting_a_task_in_a_section_is_reported() {
+    let line = line!() + 3;
+    let (reports, end) = reports_of(|| {
+        let _section = rcu::read_lock();
+        spawn(|| {});
+    });
+    assert_eq!(end, Ok(()));
+    let [report] = &reports[..] else {
+        panic!("{reports:?}");
+    };
     let at = format!("it sleeps at rust-kernel-shim/tests/sleeping.rs:{line}\n");
     assert!(report.text.contains(&at), "{}", report.text);
 }

@@ -19,6 +19,7 @@ use crate::{
 /// # Panics
 ///
 /// If there is no memory, or no thread.
+#[track_caller]
 pub fn spawn<F: FnOnce() + Send + 'static>(body: F) -> ARef<Task> {
     /// # Safety
     ///

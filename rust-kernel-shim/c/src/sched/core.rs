@@ -162,11 +162,13 @@ pub unsafe fn schedule_timeout(timeout: c_long) -> c_long {
 /// # Safety
 ///
 /// `threadfn` may be called with `data` on another thread. `name` is NUL-terminated.
+#[track_caller]
 pub unsafe fn kthread_create(
     threadfn: unsafe extern "C" fn(data: *mut c_void) -> c_int,
     data: *mut c_void,
     name: *const c_char,
 ) -> *mut task_struct {
+    may_sleep();
     // SAFETY: `name` is NUL-terminated: the caller's guarantee.
     let name = unsafe { crate::from_char_ptr(name) };
     let t = task::spawn(threadfn, data, name.to_bytes());
