@@ -7,7 +7,7 @@ use kernel::{
         preempt_enable, rcu_read_lock_held, synchronize_rcu_expedited,
     },
     sync::rcu,
-    testing::{spawn, test_alone, vcpu},
+    testing::{explore, spawn, test_alone, vcpu},
 };
 use std::{
     sync::{
@@ -183,9 +183,18 @@ fn a_callback_that_waits_for_itself_is_a_bug() {
     let cases = [
         ("rcu_barrier", rcu::rcu_barrier as fn()),
         ("synchronize_rcu", rcu::synchronize_rcu),
+        ("fifo", || {
+            assert_eq!(vcpu::fifo(rcu::synchronize_rcu), Ok(()))
+        }),
+        ("explore", || explore(rcu::synchronize_rcu)),
     ];
     for (name, function) in cases {
-        let message = format!("{name}() in an RCU callback, whose end it would wait for");
+        let message = match name {
+            "fifo" | "explore" => {
+                "a machine is run inside a section or a handler, which it would wait for".into()
+            }
+            _ => format!("{name}() in an RCU callback, whose end it would wait for"),
+        };
         // Of threads that run freely it ends the process: one of its own.
         if std::env::var("WAITS").is_ok_and(|waits| waits == name) {
             wait_in_a_callback(function);

@@ -189,6 +189,11 @@ impl Cpu {
         self.counts[count as usize].get()
     }
 
+    /// True while a section of any kind is open.
+    pub fn in_section(&self) -> bool {
+        self.sections.get() != 0
+    }
+
     /// Opens a section of the kind `count`, which holds up grace periods from
     /// `grace_period` on.
     #[inline]

@@ -283,10 +283,7 @@ impl Vcpu {
         drop(inner);
         if let policy::Choice::PassTime = choice {
             // Callbacks take locks, which this thread must not hold below them.
-            let quiet = super::cpu::with(|cpu| {
-                !cpu.cannot_sleep() && cpu.open(super::cpu::Count::Rcu) == 0
-            });
-            self.progress(quiet);
+            self.progress(!super::cpu::with(super::cpu::Cpu::in_section));
         }
         self.pass_on(me, true);
     }

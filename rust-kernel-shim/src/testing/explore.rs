@@ -47,6 +47,7 @@ const POINTS: usize = 2_000_000;
 ///     done.wait_for_completion();
 /// });
 /// ```
+#[track_caller]
 pub fn explore(body: impl Fn() + Sync) {
     let outcome = Explorer::new().from_environment().run(body);
     if let Err(failure) = outcome {
@@ -115,7 +116,9 @@ impl Explorer {
     /// # Errors
     ///
     /// The first failure.
+    #[track_caller]
     pub fn run(self, body: impl Fn() + Sync) -> Result<(), Failure> {
+        Vcpu::may_run();
         for n in 0..self.schedules {
             let seed = self.seed.wrapping_add(n as u64);
             let outcome = one(seed, self.points, &body);

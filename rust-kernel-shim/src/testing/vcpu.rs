@@ -42,6 +42,8 @@ pub(super) const STACK: usize = 8 << 20;
 /// none is, a grace period passes, and then the time to the next timer. Nothing outside has a
 /// part in this: a machine does not wait for what a thread of the host would signal some time.
 ///
+/// Sleeps; a BUG inside a section, an interrupt or an RCU callback, which it would wait for.
+///
 /// # Errors
 ///
 /// [`Stuck::Deadlock`] if all are blocked forever. Their threads, and what they hold, are lost
@@ -66,6 +68,7 @@ pub(super) const STACK: usize = 8 << 20;
 /// });
 /// assert_eq!(slept, Ok(Delta::from_secs(60)));
 /// ```
+#[track_caller]
 pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
     fifo_with_stack(STACK, body)
 }
@@ -79,6 +82,7 @@ pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
 /// # Panics
 ///
 /// As [`fifo`].
+#[track_caller]
 pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
     let globals = Globals::machine();
     let number = globals.number();
@@ -102,11 +106,13 @@ impl Drop for Taken {
 }
 
 /// As [`fifo_with_stack`], with the variables of the machine.
+#[track_caller]
 pub(super) fn run<R: Send>(
     globals: Globals,
     stack: usize,
     body: impl FnOnce() -> R + Send,
 ) -> Result<R, Stuck> {
+    Vcpu::may_run();
     Vcpu::run(Policy::Fifo, None, globals, stack, body)
         .map(|(result, _live)| result)
         .map_err(|stuck| match stuck {

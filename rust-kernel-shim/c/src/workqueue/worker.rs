@@ -19,10 +19,7 @@ use core::{
     cell::Cell,
     ptr::{addr_of, addr_of_mut},
 };
-use machine::{
-    cpu::{self, Count},
-    task,
-};
+use machine::{cpu, task};
 
 /// What is known of a worker, on its own stack.
 #[repr(C)]
@@ -111,7 +108,7 @@ type Guard<'a> = spin::mutex::SpinMutexGuard<'a, Inner>;
 
 /// A debug kernel says so if a work function forgot to release something.
 fn check_context() {
-    if cfg!(feature = "debug") && cpu::with(|cpu| cpu.cannot_sleep() || cpu.open(Count::Rcu) != 0) {
+    if cfg!(feature = "debug") && cpu::with(cpu::Cpu::in_section) {
         let t = task::current();
         let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
         let pid = t.pid;

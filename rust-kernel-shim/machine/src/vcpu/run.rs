@@ -2,7 +2,10 @@
 //! A machine from its first task to its end.
 
 use super::{
-    super::task::{self, task_struct},
+    super::{
+        cpu,
+        task::{self, task_struct},
+    },
     Hooks, Inner, Policy, Stuck, TaskPtr, Vcpu,
 };
 use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
@@ -18,6 +21,17 @@ use std::{
 const START: u128 = 10_000_000_000;
 
 impl Vcpu {
+    /// Ends the machine if the caller is inside a section that holds up grace periods: those of a
+    /// machine that it runs would wait for it, forever.
+    #[track_caller]
+    pub fn may_run() {
+        if cpu::with(cpu::Cpu::in_section) {
+            crate::end(format_args!(
+                "a machine is run inside a section or a handler, which it would wait for"
+            ));
+        }
+    }
+
     /// Runs `body` as the first task of a fresh machine, on a thread of its own with a stack of
     /// `stack` bytes, until it and all its tasks have ended. Returns what it returns, and how many
     /// blocks of memory the machine has left behind.
