@@ -63,13 +63,13 @@ pub(super) fn wait() {
     // Between the barriers, which order it: a reader that takes the new number has its own barrier
     // behind ours.
     let ended = CURRENT.fetch_add(1, Relaxed);
-    let start = clock::monotonic();
+    let start = clock::host_monotonic();
     let mut patience = STALL.load(Relaxed);
     cpu::for_each_reader(|reader| {
         let mut tries = 0;
         while (1..=ended).contains(&reader.grace_period()) {
             barrier::back_off(&mut tries);
-            let waited = clock::monotonic().abs_diff(start);
+            let waited = clock::host_monotonic().abs_diff(start);
             if waited >= patience {
                 stalled(reader, waited);
                 patience = patience.saturating_mul(2);
