@@ -5,13 +5,13 @@
 #![forbid(unsafe_code)]
 
 use kernel::{
-    impl_has_hr_timer,
+    impl_has_hr_timer, new_mutex,
     prelude::*,
     sync::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         Arc, ArcBorrow,
     },
-    testing::vcpu,
+    testing::{test_alone, vcpu, without_checks},
     time::{
         delay::fsleep,
         hrtimer::{
@@ -21,6 +21,7 @@ use kernel::{
         Delta, Monotonic,
     },
 };
+use std::sync::mpsc;
 
 #[pin_data]
 struct Bell {
@@ -45,10 +46,19 @@ impl HrTimerCallback for Bell {
         while this.go.load(Acquire) == 0 {
             std::thread::yield_now();
         }
+        if this.go.load(Acquire) < 0 {
+            without_checks(deadlock);
+        }
         let _ = this.inside.fetch_add(-1, Relaxed);
         let _ = this.rings.fetch_add(1, Release);
         HrTimerRestart::NoRestart
     }
+}
+
+fn deadlock() {
+    let lock = KBox::pin_init(new_mutex!(()), GFP_ATOMIC).unwrap();
+    let _first = lock.lock();
+    let _second = lock.lock();
 }
 
 fn bell(go: bool) -> Arc<Bell> {
@@ -137,4 +147,33 @@ fn cancelling_waits_for_another_machine() {
         assert_eq!(vcpu::fifo(|| drop(handle)), Ok(()));
         assert_eq!(bell.rings.load(Acquire), 1);
     });
+}
+
+/// Cancels a timer of a machine that got stuck in the timer's function.
+fn cancel_of_a_stuck_machine() {
+    let (sent, handle) = mpsc::channel();
+    let end = vcpu::fifo(move || {
+        let bell = bell(true);
+        bell.go.store(-1, Relaxed);
+        sent.send(bell.start(SECOND)).unwrap();
+        fsleep(SECOND * 2);
+    });
+    assert_eq!(end, Err(vcpu::Stuck::Deadlock));
+    drop(handle.recv().unwrap());
+}
+
+#[test]
+fn cancelling_does_not_wait_for_a_stuck_machine() {
+    let message = "a timer is cancelled whose function never returns: its machine got stuck";
+    // Of threads that run freely it ends the process: one of its own.
+    if std::env::var_os("FREE").is_some() {
+        cancel_of_a_stuck_machine();
+    }
+    match vcpu::fifo(cancel_of_a_stuck_machine) {
+        Err(vcpu::Stuck::Bug(said)) => assert!(said.contains(message), "{said}"),
+        end => panic!("{end:?}"),
+    }
+    let test = "cancelling_does_not_wait_for_a_stuck_machine";
+    let (passed, printed) = test_alone(test, &[("FREE", "")]);
+    assert!(!passed && printed.contains(message), "{printed}");
 }

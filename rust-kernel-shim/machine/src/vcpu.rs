@@ -176,6 +176,11 @@ impl Vcpu {
         self.hooks.as_any()
     }
 
+    /// True once none of its tasks runs again, though they have not ended.
+    pub fn is_stuck(&self) -> bool {
+        self.lock().stuck
+    }
+
     /// Virtual nanoseconds.
     pub fn now(&self) -> u128 {
         self.lock().now

@@ -196,11 +196,13 @@ pub unsafe fn hrtimer_try_to_cancel(timer: *mut hrtimer) -> c_int {
 }
 
 /// Stops a timer, and waits while its function is running: 1 if it was to come, else 0. From any
-/// context in which the function could run meanwhile.
+/// context in which the function could run meanwhile. Ends the machine if another one got stuck in
+/// the function: what that uses is not to be freed.
 ///
 /// # Safety
 ///
 /// `timer` is initialised, and the caller is not its function.
+#[track_caller]
 pub unsafe fn hrtimer_cancel(timer: *mut hrtimer) -> c_int {
     let mut tries = 0;
     loop {
@@ -210,7 +212,15 @@ pub unsafe fn hrtimer_cancel(timer: *mut hrtimer) -> c_int {
             return result;
         }
         let here = globals::with(|globals| ptr::from_ref(&globals.timers));
-        if queue::lock().caller_of(timer) != Some(here) {
+        let mut lock = queue::lock();
+        let (elsewhere, stuck) = (lock.caller_of(timer) != Some(here), lock.stuck_in(timer));
+        drop(lock);
+        if stuck {
+            machine::end(format_args!(
+                "a timer is cancelled whose function never returns: its machine got stuck"
+            ));
+        }
+        if elsewhere {
             // Another machine's function does not wait for us.
             barrier::back_off(&mut tries);
         }

@@ -80,6 +80,16 @@ impl Calls {
         let call = unsafe { self.find(|call| ptr::eq(call.timer, timer)).as_ref() };
         call.map(|call| call.timers)
     }
+
+    /// True if the timer's function never returns: the machine that calls it got stuck.
+    pub(super) fn stuck_in(&mut self, timer: *const hrtimer) -> bool {
+        let Some(timers) = self.caller_of(timer) else {
+            return false;
+        };
+        // SAFETY: The machine does not end before the call, nor does its thread, which makes it.
+        let thread = unsafe { &*(*timers).queue(self).thread };
+        thread.vcpu().is_some_and(|vcpu| vcpu.is_stuck())
+    }
 }
 
 impl Timers {
