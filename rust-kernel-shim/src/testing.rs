@@ -2,6 +2,11 @@
 //! The door to what exists only in userspace: the machine's scheduler, its console, its memory.
 //!
 //! Nothing in here compiles in Linux; drivers do not use it, their tests do.
+//!
+//! The body of a test that runs in a machine of its own is `'static`: it borrows nothing of its
+//! caller, but owns what it uses (`move ||`), shares it in an `Arc` or a static, and returns what
+//! the caller wants to see. A machine that is stuck returns, while its tasks' threads stay where
+//! they are forever; threads that the body has started by itself even go on.
 
 mod boot;
 pub mod console;

@@ -37,13 +37,13 @@ fn shared() -> Arc<Shared> {
     .unwrap()
 }
 
-fn found(body: impl Fn() + Sync) -> Failure {
+fn found(body: impl Fn() + Copy + Send + Sync + 'static) -> Failure {
     let failure = Explorer::new()
         .schedules(500)
-        .run(&body)
+        .run(body)
         .expect_err("there is something");
     // The seed replays it.
-    let again = Explorer::new().seed(failure.seed).schedules(1).run(&body);
+    let again = Explorer::new().seed(failure.seed).schedules(1).run(body);
     assert_eq!(again.map_err(|f| f.outcome), Err(failure.outcome.clone()));
     failure
 }
@@ -152,7 +152,7 @@ fn a_circle_is_found() {
     );
 }
 
-fn has_no_end(body: impl Fn() + Sync) {
+fn has_no_end(body: impl Fn() + Send + Sync + 'static) {
     let failure = Explorer::new().schedules(1).run(body);
     let failure = failure.expect_err("it does not end");
     assert_eq!(failure.outcome, Outcome::Endless);

@@ -78,10 +78,11 @@ const SECOND: Delta = Delta::from_secs(1);
 fn another_machine_stops_it() {
     let outer = vcpu::fifo(|| {
         let bell = bell(true);
-        let mut handle = bell.clone().start(SECOND);
+        let handle = bell.clone().start(SECOND);
         let others = [2, 3].map(bell_after);
-        assert_eq!(vcpu::fifo(|| handle.cancel()), Ok(true));
-        assert_eq!(vcpu::fifo(|| handle.cancel()), Ok(false));
+        let (cancelled, handle) = vcpu::fifo(move || cancel(handle)).unwrap();
+        let (again, _handle) = vcpu::fifo(move || cancel(handle)).unwrap();
+        assert_eq!((cancelled, again), (true, false));
         fsleep(SECOND * 5);
         for (other, _) in &others {
             assert_eq!(other.rings.load(Acquire), 1);
@@ -89,6 +90,10 @@ fn another_machine_stops_it() {
         bell.rings.load(Acquire)
     });
     assert_eq!(outer, Ok(0));
+}
+
+fn cancel<H: HrTimerHandle>(mut handle: H) -> (bool, H) {
+    (handle.cancel(), handle)
 }
 
 fn bell_after(seconds: i64) -> (Arc<Bell>, impl HrTimerHandle) {
@@ -101,10 +106,11 @@ fn another_machine_starts_it_again() {
     let outer = vcpu::fifo(|| {
         let bell = bell(true);
         let _handle = bell.clone().start(SECOND * 2);
-        let inner = vcpu::fifo(|| {
-            let _handle = bell.clone().start(SECOND);
+        let other = bell.clone();
+        let inner = vcpu::fifo(move || {
+            let _handle = other.clone().start(SECOND);
             fsleep(SECOND * 3);
-            bell.rings.load(Acquire)
+            other.rings.load(Acquire)
         });
         assert_eq!(inner, Ok(1));
         // Its time in this machine is the past.
@@ -122,8 +128,9 @@ fn no_two_machines_call_it_at_the_same_time() {
         std::thread::yield_now();
     }
     // The thread that runs freely calls it again, once it has returned.
-    let again = vcpu::fifo(|| {
-        core::mem::forget(bell.clone().start(Delta::ZERO));
+    let other = bell.clone();
+    let again = vcpu::fifo(move || {
+        core::mem::forget(other.start(Delta::ZERO));
         fsleep(SECOND);
     });
     assert_eq!(again, Ok(()));

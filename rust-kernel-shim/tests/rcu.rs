@@ -199,7 +199,7 @@ fn a_callback_that_waits_for_itself_is_a_bug() {
         if std::env::var("WAITS").is_ok_and(|waits| waits == name) {
             wait_in_a_callback(function);
         }
-        match vcpu::fifo(|| wait_in_a_callback(function)) {
+        match vcpu::fifo(move || wait_in_a_callback(function)) {
             Err(vcpu::Stuck::Bug(said)) => assert!(said.contains(&message), "{said}"),
             end => panic!("{end:?}"),
         }

@@ -79,11 +79,12 @@ fn job() -> Arc<Job> {
 
 /// The machine ends in `body`: this neither returns nor unwinds.
 #[track_caller]
-fn ends(body: impl Fn() + Sync) {
-    let left = Atomic::new(0);
-    let end = vcpu::fifo(|| {
-        let _ = catch_unwind(AssertUnwindSafe(|| refuse_threads(&body)));
-        left.store(1, Relaxed);
+fn ends(body: impl Fn() + Send + 'static) {
+    let left = Arc::new(Atomic::new(0), GFP_KERNEL).unwrap();
+    let leaves = left.clone();
+    let end = vcpu::fifo(move || {
+        let _ = catch_unwind(AssertUnwindSafe(|| refuse_threads(body)));
+        leaves.store(1, Relaxed);
     });
     assert!(matches!(end, Err(Stuck::Bug(_))), "{end:?}");
     assert_eq!(left.load(Relaxed), 0);

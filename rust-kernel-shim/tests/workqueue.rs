@@ -23,14 +23,14 @@ use std::{
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs `body` on this thread as it is, and on a virtual CPU.
-fn both(body: impl Fn() + Sync) {
+fn both(body: impl Fn() + Copy + Send + 'static) {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     body();
-    assert_eq!(vcpu::fifo(&body), Ok(()));
+    assert_eq!(vcpu::fifo(body), Ok(()));
 }
 
 /// Runs `body`, which reaches C's structures by their addresses, on a virtual CPU.
-fn on_a_virtual_cpu(body: impl FnOnce()) -> Result<(), vcpu::Stuck> {
+fn on_a_virtual_cpu(body: impl FnOnce() + 'static) -> Result<(), vcpu::Stuck> {
     struct Mine<T>(T);
     // SAFETY: The caller waits meanwhile.
     unsafe impl<T> Send for Mine<T> {}
@@ -128,10 +128,10 @@ fn an_ordered_queue_keeps_the_order_also_while_work_sleeps() {
 
 #[test]
 fn on_a_virtual_cpu_work_runs_in_order_and_a_sleeper_makes_room() {
-    let log = Mutex::new(Vec::new());
-    let say = |what: &'static str| log.lock().unwrap().push(what);
     // SAFETY: The items are there until the queue is flushed, which waits for them.
-    let done = vcpu::fifo(|| unsafe {
+    let log = vcpu::fifo(|| unsafe {
+        let log = Mutex::new(Vec::new());
+        let say = |what: &'static str| log.lock().unwrap().push(what);
         let a = |_| {
             say("a");
             msleep(10);
@@ -148,10 +148,10 @@ fn on_a_virtual_cpu_work_runs_in_order_and_a_sleeper_makes_room() {
         say("settled");
         flush_workqueue(system_wq);
         say("flushed");
+        log.into_inner().unwrap()
     });
-    assert_eq!(done, Ok(()));
     let expected = ["queued", "a", "b", "c", "settled", "a wakes", "flushed"];
-    assert_eq!(*log.lock().unwrap(), expected);
+    assert_eq!(log.unwrap(), expected);
 }
 
 #[test]
@@ -491,20 +491,19 @@ unsafe extern "C" fn queue_it(head: *mut callback_head) {
 
 #[test]
 fn work_queued_by_the_last_grace_period_runs() {
-    let ran = AtomicBool::new(false);
-    let work = |_| ran.store(true, SeqCst);
+    static RAN: AtomicBool = AtomicBool::new(false);
     let mut by_rcu = ByRcu {
         head: callback_head {
             next: null_mut(),
             func: None,
         },
-        item: item(&work),
+        item: item(&|_| RAN.store(true, SeqCst)),
     };
+    let head = addr_of_mut!(by_rcu).cast();
     // SAFETY: It is queued once, and there until the machine has ended, and with it all work.
-    let done =
-        on_a_virtual_cpu(|| unsafe { call_rcu(addr_of_mut!(by_rcu).cast(), Some(queue_it)) });
+    let done = on_a_virtual_cpu(move || unsafe { call_rcu(head, Some(queue_it)) });
     assert_eq!(done, Ok(()));
-    assert!(ran.load(SeqCst));
+    assert!(RAN.load(SeqCst));
 }
 
 /// As [`Item`], with a delay.
@@ -555,16 +554,11 @@ impl Delayed<'_> {
 
 #[test]
 fn delayed_work_runs_when_its_time_has_come() {
-    let log = Mutex::new(Vec::new());
-    let start = AtomicU32::new(0);
-    let say = |what: &'static str| {
-        // SAFETY: `jiffies()` has no preconditions.
-        let at = unsafe { jiffies() } as u32 - start.load(SeqCst);
-        log.lock().unwrap().push((what, at));
-    };
     // SAFETY: The items are there until the time of the last one has come.
-    let done = vcpu::fifo(|| unsafe {
-        start.store(jiffies() as u32, SeqCst);
+    let log = vcpu::fifo(|| unsafe {
+        let log = Mutex::new(Vec::new());
+        let start = jiffies();
+        let say = |what: &'static str| log.lock().unwrap().push((what, jiffies() - start));
         let (late, early, at_once) = (|| say("late"), || say("early"), || say("at once"));
         let (late, early, at_once) = (delayed(&late), delayed(&early), delayed(&at_once));
         assert!(queue_delayed_work_on(0, system_wq, late.ptr(), 1000));
@@ -573,12 +567,10 @@ fn delayed_work_runs_when_its_time_has_come() {
         assert!(queue_delayed_work_on(0, system_wq, at_once.ptr(), 0));
         assert!(work_pending(late.work()));
         msleep(10_000);
+        log.into_inner().unwrap()
     });
-    assert_eq!(done, Ok(()));
-    assert_eq!(
-        *log.lock().unwrap(),
-        [("at once", 0), ("early", 10), ("late", 1000)]
-    );
+    let expected = [("at once", 0), ("early", 10), ("late", 1000)];
+    assert_eq!(log.unwrap(), expected);
 }
 
 #[test]
@@ -632,30 +624,29 @@ fn a_cancelled_timer_does_not_keep_the_machine_waiting() {
 fn a_thousand_machines_leave_nothing_behind() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     let before = memory::live_blocks();
-    for _ in 0..1000 {
-        let runs = AtomicU32::new(0);
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    for n in 1..=1000 {
         let work = |_| {
-            runs.fetch_add(1, SeqCst);
+            RUNS.fetch_add(1, SeqCst);
             // SAFETY: `msleep()` has no preconditions.
             unsafe { msleep(1) };
         };
-        let late = || {
-            runs.fetch_add(1, SeqCst);
-        };
-        let items: Vec<_> = (0..3).map(|_| item(&work)).collect();
+        let late = || _ = RUNS.fetch_add(1, SeqCst);
+        let items = [(); 3].map(|()| item(&work));
         let late = delayed(&late);
+        let (works, later) = (items.each_ref().map(|item| item.ptr()), late.ptr());
         // SAFETY: The items are there until the machine has ended, and with it all work; the queue
         // is not used once it is destroyed.
-        let done = on_a_virtual_cpu(|| unsafe {
+        let done = on_a_virtual_cpu(move || unsafe {
             let wq = queue(c"one of many", 0, 0);
-            for item in &items {
-                queue_work(wq, item.ptr());
+            for work in works {
+                queue_work(wq, work);
             }
-            queue_delayed_work_on(0, system_wq, late.ptr(), 250);
+            queue_delayed_work_on(0, system_wq, later, 250);
             destroy_workqueue(wq);
         });
         assert_eq!(done, Ok(()));
-        assert_eq!(runs.load(SeqCst), 4);
+        assert_eq!(RUNS.load(SeqCst), 4 * n);
     }
     assert_eq!(memory::live_blocks(), before);
 }

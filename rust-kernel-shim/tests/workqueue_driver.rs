@@ -101,9 +101,9 @@ impl WorkItem<1> for Device {
 }
 
 /// Runs `body` on this thread as it is, and on a virtual CPU.
-fn both(body: impl Fn() -> Result + Sync) -> Result {
+fn both(body: impl Fn() -> Result + Copy + Send + 'static) -> Result {
     body()?;
-    vcpu::fifo(&body).map_err(|_| EDEADLK)?
+    vcpu::fifo(body).map_err(|_| EDEADLK)?
 }
 
 #[test]

@@ -36,7 +36,7 @@ macro_rules! drivers {
         #[test]
         fn $name() {
             for case in $list {
-                judge($rule, &$words, |wrong| $driver(case, wrong));
+                judge($rule, &$words, move |wrong| $driver(case, wrong));
             }
         }
     };

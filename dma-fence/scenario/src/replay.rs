@@ -59,13 +59,14 @@ const STACK: usize = 64 << 20;
 pub fn replay(source: &[u8]) -> Replay {
     let session = Session::new(run);
     let probes = Probes::register();
-    let finished = vcpu::fifo_with_stack(STACK, || {
+    let (played, source) = (session.clone(), source.to_vec());
+    let finished = vcpu::fifo_with_stack(STACK, move || {
         // Scenarios break rules on purpose.
         without_checks(|| {
             prepare();
-            enter(&session, STACK / 2, || {
-                play(&session, source);
-                tear_down(&session);
+            enter(&played, STACK / 2, || {
+                play(&played, &source);
+                tear_down(&played);
             });
         });
     });

@@ -337,7 +337,7 @@ fn a_work_item_is_queued() {
 #[test]
 fn a_signal_is_forwarded_with_its_error() {
     for result in [Ok(()), Err(EIO)] {
-        expect_no_report(|| {
+        expect_no_report(move || {
             let (from, to) = (context(Plain)?, context(Plain)?);
             let theirs = from.new_fence_allocation(())?.new_fence();
             let (ours, shared) = issue_arc(&to)?;

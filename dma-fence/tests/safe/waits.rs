@@ -150,7 +150,7 @@ fn a_report_names_the_line_that_sleeps() {
         (line!(), |_| _ = Fence::private_stub(Ktime::from_nanos(7))),
     ];
     for (line, sleep) in sleeps {
-        expect_report("rcu-no-sleep", || {
+        expect_report("rcu-no-sleep", move || {
             let _guard = rcu::read_lock();
             sleep(&Fence::stub());
         });

@@ -85,12 +85,15 @@ fn jiffies(n: i64) {
 }
 
 /// Runs `body` on a machine of its own.
-fn bench(faults: Faults, body: impl FnOnce(&mut Bench) + Send) -> Result {
-    vcpu::fifo(|| {
+fn bench<R: Send + 'static>(
+    faults: Faults,
+    body: impl FnOnce(&mut Bench) -> R + Send + 'static,
+) -> Result<R> {
+    vcpu::fifo(move || {
         let mut bench = Bench::new(faults)?;
-        body(&mut bench);
+        let result = body(&mut bench);
         bench.device.disconnect();
-        Ok(())
+        Ok(result)
     })
     .expect("the machine ends")
 }
@@ -199,23 +202,20 @@ fn half_a_number_is_none() -> Result {
 #[test]
 fn interrupts_may_be_lost_late_or_without_a_reason() -> Result {
     let interrupts = |fault: Fault, after: i64| {
-        let mut counted = 0;
-        bench(Faults::NONE.with(fault, 1000), |bench| {
+        bench(Faults::NONE.with(fault, 1000), move |bench| {
             bench.write(0, reg::IRQ_ENABLE, 1);
             bench.submit(0, &[Command::Fence(1)]);
             jiffies(after);
-            counted = bench.interrupts();
+            bench.interrupts()
         })
-        .map(|()| counted)
     };
     assert_eq!(interrupts(Fault::LostInterrupt, 5)?, 0);
     assert_eq!(interrupts(Fault::LateInterrupt, 1)?, 0);
     assert_eq!(interrupts(Fault::LateInterrupt, 5)?, 1);
-    let mut work = [0, 0];
-    bench(Faults::NONE.with(Fault::SpuriousInterrupt, 1000), |bench| {
+    let work = bench(Faults::NONE.with(Fault::SpuriousInterrupt, 1000), |bench| {
         bench.submit(0, &[Command::Work(10)]);
         jiffies(10);
-        work = [bench.interrupts(), bench.device.read32(reg::STATUS)];
+        [bench.interrupts(), bench.device.read32(reg::STATUS)]
     })?;
     assert_eq!(work, [10, 0]);
     Ok(())
@@ -236,7 +236,7 @@ fn what_is_not_there_reads_as_ones() -> Result {
 #[test]
 fn a_tail_that_cannot_be_is_a_fault() -> Result {
     for tail in [1, 130, u32::MAX] {
-        bench(Faults::NONE, |bench| {
+        bench(Faults::NONE, move |bench| {
             bench.write(0, reg::TAIL, tail);
             bench.write(0, reg::DOORBELL, 1);
             fsleep(Delta::from_millis(1));

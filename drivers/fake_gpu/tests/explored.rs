@@ -17,9 +17,9 @@ use kernel::{
 use std::vec::Vec;
 
 /// Runs `body` under 200 schedules, or as many as the environment says.
-fn explore(body: impl Fn() -> Result + Sync) {
+fn explore(body: impl Fn() -> Result + Send + Sync + 'static) {
     let explorer = Explorer::new().schedules(200).from_environment();
-    if let Err(failure) = explorer.run(|| body().expect("it went well")) {
+    if let Err(failure) = explorer.run(move || body().expect("it went well")) {
         panic!("{failure}");
     }
 }
@@ -208,7 +208,7 @@ fn jobs_that_wait_for_room_start() {
 #[test]
 fn a_fault_is_told_without_being_polled() {
     for config in [RELIABLE, WATCHED] {
-        explore(|| {
+        explore(move || {
             let gpu = FakeGpu::new(config)?;
             let fence = gpu.context(0, c"a")?.submit(Job::Fault, &[])?;
             fsleep(Delta::from_millis(50));

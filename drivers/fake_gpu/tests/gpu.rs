@@ -23,20 +23,20 @@ fn unwatched() -> Config {
 }
 
 /// As [`with_stats`], without them.
-fn with_gpu<R: Send>(
+fn with_gpu<R: Send + 'static>(
     config: Config,
-    body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send,
+    body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send + 'static,
 ) -> Result<R> {
     with_stats(config, body).map(|(result, _stats)| result)
 }
 
 /// Runs `body` on a machine of its own, with a GPU; returns what that does, and the counters after
 /// the GPU was removed.
-fn with_stats<R: Send>(
+fn with_stats<R: Send + 'static>(
     config: Config,
-    body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send,
+    body: impl FnOnce(&Arc<FakeGpu>) -> Result<R> + Send + 'static,
 ) -> Result<(R, Stats)> {
-    vcpu::fifo(|| {
+    vcpu::fifo(move || {
         let gpu = FakeGpu::new(config)?;
         let result = body(&gpu)?;
         gpu.remove();
@@ -241,7 +241,7 @@ fn suspended_rings_start_nothing() -> Result {
 #[test]
 fn a_deadline_boosts_the_clock() -> Result {
     let took = |hurry: bool| {
-        with_gpu(Config::default(), |gpu| {
+        with_gpu(Config::default(), move |gpu| {
             let start = Instant::<Monotonic>::now();
             let fence = gpu.context(0, c"client")?.submit(Job::Work(100), &[])?;
             if hurry {

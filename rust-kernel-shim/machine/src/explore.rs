@@ -5,7 +5,7 @@ use super::{console, report_log, vcpu};
 use std::{
     env,
     panic::{self, AssertUnwindSafe},
-    sync::Once,
+    sync::{Arc, Once},
 };
 
 /// The message of a panic.
@@ -38,6 +38,14 @@ pub fn hook_panics() {
             before(info);
         }));
     });
+}
+
+/// `body`, for several machines: one that is stuck may use it forever.
+pub fn shared(
+    body: impl Fn() + Send + Sync + 'static,
+) -> impl Fn() + Clone + Send + Sync + 'static {
+    let body = Arc::new(body);
+    move || body()
 }
 
 /// Calls `f`; what was said if it panicked.

@@ -25,9 +25,13 @@ const POINTS: usize = 2_000_000;
 /// Time may jump to the next timer even while other tasks could run, as if they were slow. So
 /// sleeping, however long, proves nothing about what others have done by then: wait for them.
 ///
-/// A deadlock, a schedule without end, a bug that ends the machine, a panic (a failed assertion, say), memory that `body` leaves
-/// behind, or the report of a broken rule is a failure. The environment has the last word:
-/// `FENCE_SCHEDULES` is how many schedules are tried, and `FENCE_SEED` is the seed of the only one.
+/// All schedules share what `body` captures, which those that are stuck use forever: so it may not
+/// borrow from the caller.
+///
+/// A deadlock, a schedule without end, a bug that ends the machine, a panic (a failed assertion,
+/// say), memory that `body` leaves behind, or the report of a broken rule is a failure. The
+/// environment has the last word: `FENCE_SCHEDULES` is how many schedules are tried, and
+/// `FENCE_SEED` is the seed of the only one.
 ///
 /// A panic in a task that `body` starts, or in a callback that C would call, cannot unwind: it ends
 /// the process, after the seed was printed.
@@ -48,7 +52,7 @@ const POINTS: usize = 2_000_000;
 /// });
 /// ```
 #[track_caller]
-pub fn explore(body: impl Fn() + Sync) {
+pub fn explore(body: impl Fn() + Send + Sync + 'static) {
     let outcome = Explorer::new().from_environment().run(body);
     if let Err(failure) = outcome {
         panic!("{failure}");
@@ -117,12 +121,12 @@ impl Explorer {
     ///
     /// The first failure.
     #[track_caller]
-    pub fn run(self, body: impl Fn() + Sync) -> Result<(), Failure> {
+    pub fn run(self, body: impl Fn() + Send + Sync + 'static) -> Result<(), Failure> {
         Vcpu::may_run();
+        let body = machine::shared(body);
         for n in 0..self.schedules {
             let seed = self.seed.wrapping_add(n as u64);
-            let outcome = one(seed, self.points, &body);
-            if let Some(outcome) = outcome {
+            if let Some(outcome) = one(seed, self.points, body.clone()) {
                 return Err(Failure {
                     seed,
                     schedule: n + 1,
@@ -135,7 +139,7 @@ impl Explorer {
 }
 
 /// Runs `body` under one schedule; what went wrong, if anything did.
-fn one(seed: u64, points: usize, body: &(impl Fn() + Sync)) -> Option<Outcome> {
+fn one(seed: u64, points: usize, body: impl FnOnce() + Send + 'static) -> Option<Outcome> {
     let globals = Globals::explored();
     let number = globals.number();
     let run = machine::catch(move || {

@@ -36,7 +36,7 @@ pub use machine::report_log::{Report, Reports};
 /// });
 /// ```
 #[track_caller]
-pub fn expect_report(rule: &str, body: impl FnOnce() + Send) {
+pub fn expect_report(rule: &str, body: impl FnOnce() + Send + 'static) {
     let (reports, end) = reports_of(body);
     if cfg!(not(feature = "debug")) {
         return;
@@ -55,8 +55,10 @@ pub fn expect_report(rule: &str, body: impl FnOnce() + Send) {
 }
 
 /// Runs `body` in a machine of its own, as [`fifo`](super::vcpu::fifo) does; returns what
-/// was reported, the oldest first, and how the machine ended: what breaks a rule may well get stuck.
-pub fn reports_of(body: impl FnOnce() + Send) -> (Reports, Result<(), Stuck>) {
+/// was reported, the oldest first, and what `body` returned: what breaks a rule may well get stuck.
+pub fn reports_of<R: Send + 'static>(
+    body: impl FnOnce() -> R + Send + 'static,
+) -> (Reports, Result<R, Stuck>) {
     let globals = Globals::machine().expecting();
     let number = globals.number();
     // If the body panics, what was reported may be why.

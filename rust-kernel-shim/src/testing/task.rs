@@ -11,6 +11,7 @@ use crate::{
     sync::aref::ARef,
     task::Task,
 };
+use machine::explore::shared;
 
 /// Starts a task that runs `body`. May sleep.
 ///
@@ -47,8 +48,9 @@ pub fn spawn<F: FnOnce() + Send + 'static>(body: F) -> ARef<Task> {
 ///
 /// As [`fifo`](vcpu::fifo()) and [`explore()`], or if the virtual CPU comes to no end.
 #[track_caller]
-pub fn everywhere(body: impl Fn() + Sync) {
+pub fn everywhere(body: impl Fn() + Send + Sync + 'static) {
     body();
-    assert_eq!(vcpu::fifo(&body), Ok(()));
+    let body = shared(body);
+    assert_eq!(vcpu::fifo(body.clone()), Ok(()));
     explore(body);
 }

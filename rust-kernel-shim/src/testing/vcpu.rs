@@ -47,7 +47,8 @@ pub(super) const STACK: usize = 8 << 20;
 /// # Errors
 ///
 /// [`Stuck::Deadlock`] if all are blocked forever. Their threads, and what they hold, are lost
-/// then. [`Stuck::Bug`] if the machine ended at one. [`Stuck::NoThread`] if the machine could not begin.
+/// then; so `body` may not borrow from the caller. [`Stuck::Bug`] if the machine ended at one.
+/// [`Stuck::NoThread`] if the machine could not begin.
 ///
 /// # Panics
 ///
@@ -69,7 +70,7 @@ pub(super) const STACK: usize = 8 << 20;
 /// assert_eq!(slept, Ok(Delta::from_secs(60)));
 /// ```
 #[track_caller]
-pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
+pub fn fifo<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> Result<R, Stuck> {
     fifo_with_stack(STACK, body)
 }
 
@@ -83,7 +84,10 @@ pub fn fifo<R: Send>(body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
 ///
 /// As [`fifo`].
 #[track_caller]
-pub fn fifo_with_stack<R: Send>(stack: usize, body: impl FnOnce() -> R + Send) -> Result<R, Stuck> {
+pub fn fifo_with_stack<R: Send + 'static>(
+    stack: usize,
+    body: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Stuck> {
     let globals = Globals::machine();
     let number = globals.number();
     // If the body panics, its reports were printed, and are of no use any more.
@@ -107,10 +111,10 @@ impl Drop for Taken {
 
 /// As [`fifo_with_stack`], with the variables of the machine.
 #[track_caller]
-pub(super) fn run<R: Send>(
+pub(super) fn run<R: Send + 'static>(
     globals: Globals,
     stack: usize,
-    body: impl FnOnce() -> R + Send,
+    body: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, Stuck> {
     Vcpu::may_run();
     Vcpu::run(Policy::Fifo, None, globals, stack, body)

@@ -107,11 +107,11 @@ fn what_other_tasks_leave_behind() {
         "while its callback is pending",
     ];
     for (callback, words) in [false, true].into_iter().zip(words) {
-        let of = |start: fn(Task)| {
+        let of = move |start: fn(Task)| {
             unload(callback, start);
             Ok(())
         };
-        judge("unload-after-detach", &[words], |wrong| {
+        judge("unload-after-detach", &[words], move |wrong| {
             of(if wrong { task } else { machine })
         });
         // A report would end this process with status 1.

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
 use std::{
     collections::{BTreeMap, VecDeque},
     panic::{self, AssertUnwindSafe},
-    sync::{mpsc, Arc, Mutex, PoisonError},
+    sync::{mpsc, Arc, Mutex},
     thread::{self, Builder},
 };
 
@@ -37,12 +37,14 @@ impl Vcpu {
     /// blocks of memory the machine has left behind.
     ///
     /// Otherwise the threads are leaked, not unwound: other objects may point into their stacks.
-    pub fn run<R: Send>(
+    /// What `body` shares with threads that it has started by itself is used even then; so none of
+    /// that may be borrowed from the caller.
+    pub fn run<R: Send + 'static>(
         policy: Policy,
         seed: Option<u64>,
         hooks: impl Hooks,
         stack: usize,
-        body: impl FnOnce() -> R + Send,
+        body: impl FnOnce() -> R + Send + 'static,
     ) -> Result<(R, isize), Stuck> {
         let (done, end) = mpsc::channel();
         let vcpu = Arc::new(Self {
@@ -66,38 +68,28 @@ impl Vcpu {
             }),
             hooks: Box::new(hooks),
         });
-        let slot = Mutex::new(None);
-        let first = || {
-            let result = panic::catch_unwind(AssertUnwindSafe(|| vcpu.first_task(body)));
+        let machine = vcpu.clone();
+        let first = move || {
+            let result = panic::catch_unwind(AssertUnwindSafe(|| machine.first_task(body)));
             if result.is_err() {
-                vcpu.abandon();
+                machine.abandon();
             }
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-            // Nothing of the caller's is used from here on.
-            let _ = vcpu.lock().done.send(None);
+            let _ = machine.lock().done.send(None);
+            result
         };
         let thread = Builder::new()
             .name(thread::current().name().unwrap_or("init").into())
             .stack_size(stack);
-        // SAFETY: What the thread borrows lives until `end` has received a message. The thread
-        // sends its own last. If another thread has sent one, the machine is stuck: after
-        // `declare()` no task of it gets the run token, so the first thread stays in `wait_token()`
-        // and never touches its borrows again. Only tasks send: a thread leaves the machine before
-        // it passes on the token for the last time.
-        match unsafe { thread.spawn_unchecked(first) } {
-            Ok(thread) => match end.recv() {
-                Ok(Some(stuck)) => return Err(stuck),
-                // A thread that has sent has nothing left to do but to end.
-                _ => drop(thread.join()),
-            },
-            Err(_) => return Err(Stuck::NoThread),
+        let Ok(thread) = thread.spawn(first) else {
+            return Err(Stuck::NoThread);
+        };
+        if let Ok(Some(stuck)) = end.recv() {
+            return Err(stuck);
         }
-        let result = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let live = vcpu.live.load(Relaxed);
-        match result {
-            Some(Ok(result)) => Ok((result, live)),
-            Some(Err(payload)) => panic::resume_unwind(payload),
-            None => unreachable!("the thread has sent after it had filled the slot"),
+        // It has sent, so it has nothing left to do but to end.
+        match thread.join().and_then(|result| result) {
+            Ok(result) => Ok((result, vcpu.live.load(Relaxed))),
+            Err(payload) => panic::resume_unwind(payload),
         }
     }
 
