@@ -92,7 +92,7 @@ fn not_from_a_callback(function: &str) {
     }
 }
 
-/// Waits until every section that was open at the call has been closed. Sleeps.
+/// Waits until every section that was open at the call has been closed. May sleep.
 ///
 /// Inside a section it would wait for itself, forever; so it would in an RCU callback, which is
 /// a BUG.
@@ -148,7 +148,7 @@ pub fn rcu_callbacks_pending() -> bool {
 
 /// Waits until every callback queued so far has been called; at once if there is none.
 ///
-/// This is no grace period: with nothing queued, readers may still be where they were. Sleeps.
+/// This is no grace period: with nothing queued, readers may still be where they were. May sleep.
 /// Not inside a section, and not in an RCU callback, as [`synchronize_rcu`].
 #[track_caller]
 pub unsafe fn rcu_barrier() {

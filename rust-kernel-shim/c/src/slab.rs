@@ -15,7 +15,7 @@ use core::{
 };
 use machine::{heap, vcpu};
 
-/// How memory is to be found.
+/// Flags of an allocation.
 pub type gfp_t = u32;
 
 /// Set in all flags that may sleep to find memory.
@@ -60,7 +60,7 @@ fn fails() -> bool {
     nth == 1
 }
 
-/// How many allocations this thread has asked for, failed ones included.
+/// Returns the number of allocations that this thread has asked for, failed ones included.
 pub fn slab_allocations() -> usize {
     ALLOCATIONS.get()
 }
@@ -79,7 +79,7 @@ fn count(blocks: isize) {
     }
 }
 
-/// How many blocks are allocated and not freed.
+/// Returns the number of blocks that are allocated and not freed.
 pub fn slab_live() -> isize {
     LIVE.load(Relaxed)
 }
@@ -137,22 +137,23 @@ pub unsafe fn krealloc_node_align(
     new
 }
 
-/// Allocates zeroed memory for a `T`; null if there is none. May sleep if `flags` say so.
+/// Allocates memory for a `T`; null if there is none. May sleep if `flags` say so.
+///
+/// C: `kmalloc_obj()`.
+#[track_caller]
+pub unsafe fn kmalloc_obj<T>(flags: gfp_t) -> *mut T {
+    let (size, align) = (size_of::<T>().max(1), align_of::<T>());
+    // SAFETY: No block to replace.
+    unsafe { krealloc_node_align(ptr::null(), size, align, flags, NUMA_NO_NODE) }.cast()
+}
+
+/// As [`kmalloc_obj`], zeroed.
 ///
 /// C: `kzalloc_obj()`.
 #[track_caller]
 pub unsafe fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
-    // SAFETY: No block to replace.
-    unsafe {
-        krealloc_node_align(
-            ptr::null(),
-            size_of::<T>().max(1),
-            align_of::<T>(),
-            flags | __GFP_ZERO,
-            NUMA_NO_NODE,
-        )
-    }
-    .cast()
+    // SAFETY: `kmalloc_obj()` has no preconditions.
+    unsafe { kmalloc_obj(flags | __GFP_ZERO) }
 }
 
 /// Frees memory; null is allowed. May be called from any context.

@@ -85,11 +85,6 @@ impl work_struct {
 }
 
 /// Makes `work` an item that calls `func`.
-///
-/// # Safety
-///
-/// `work` is valid for writes; `name` is NUL-terminated and lives as long as the work; `key` is
-/// valid or null.
 pub unsafe fn init_work_with_key(
     work: *mut work_struct,
     func: work_func_t,

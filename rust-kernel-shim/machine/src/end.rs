@@ -29,9 +29,8 @@ pub fn end(message: fmt::Arguments<'_>) -> ! {
     let said = format!("kernel BUG at {at}: {message}");
     console::record(&said);
     let task = task::current();
-    let comm = String::from_utf8_lossy(task.comm());
     // Neither is what libtest captures, and it is written before `abort` loses what is not.
-    console::write_line(format_args!("{said}\n  task {comm}/{}", task.pid));
+    console::write_line(format_args!("{said}\n  task {}/{}", task.comm(), task.pid));
     match vcpu::current() {
         // After fork() the thread that would be told is another process's.
         Some(vcpu) if !fork::forked() => vcpu.give_up(task, Stuck::Bug(said)),

@@ -113,10 +113,10 @@ impl task_struct {
         }))
     }
 
-    /// The name, without the final NUL.
-    pub fn comm(&self) -> &[u8] {
-        let len = self.comm.iter().position(|&c| c == 0);
-        &self.comm[..len.unwrap_or(TASK_COMM_LEN)]
+    /// Returns the name, or `?` if it is no UTF-8.
+    pub fn comm(&self) -> &str {
+        let name = self.comm.split(|&c| c == 0).next().unwrap_or_default();
+        core::str::from_utf8(name).unwrap_or("?")
     }
 
     /// The virtual CPU that it belongs to, if it does not run freely.
@@ -213,7 +213,7 @@ impl task_struct {
                 self.get();
                 drop(life);
                 match &self.vcpu {
-                    Some(vcpu) => vcpu.started(self),
+                    Some(vcpu) => vcpu.woken(self),
                     None => self.give_token(),
                 }
                 // SAFETY: The reference just taken.
@@ -456,7 +456,7 @@ pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_st
             // SAFETY: The task is live, and the thread that was to own these does not exist.
             unsafe {
                 if let Some(vcpu) = &vcpu {
-                    vcpu.ended_unstarted(&*task);
+                    vcpu.forget(&*task);
                 }
                 task_struct::put(task);
                 task_struct::put(task);

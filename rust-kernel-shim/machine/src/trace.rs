@@ -24,10 +24,9 @@ static BUFFER: Mutex<Buffer> = Mutex::new(Buffer {
 /// Adds an event of the task that runs.
 pub fn record(name: &str, print: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result) {
     let t = task::current();
-    let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
     let ns = clock::monotonic();
     let (s, us) = (ns / 1_000_000_000, ns % 1_000_000_000 / 1_000);
-    let mut line = format!("{comm}-{} {s}.{us:06}: {name}: ", t.pid);
+    let mut line = format!("{}-{} {s}.{us:06}: {name}: ", t.comm(), t.pid);
     // Writing to a string does not fail.
     let _ = print(&mut line);
     let mut buffer = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);

@@ -190,10 +190,6 @@ impl Vcpu {
         self.lock().tasks.push(TaskPtr(task));
     }
 
-    pub(super) fn started(&self, task: &task_struct) {
-        self.woken(task);
-    }
-
     /// The task has become runnable.
     pub(super) fn woken(&self, task: &task_struct) {
         let mut inner = self.lock();
@@ -348,12 +344,8 @@ impl Vcpu {
         task::leave_machine();
     }
 
-    pub(super) fn ended_unstarted(&self, task: &task_struct) {
-        self.forget(task);
-    }
-
     /// The task ends: nothing must name it any more. It may have leaked the guard of a section.
-    fn forget(&self, task: &task_struct) {
+    pub(super) fn forget(&self, task: &task_struct) {
         task.abandon_section();
         let me = TaskPtr(task);
         let mut inner = self.lock();
@@ -371,7 +363,13 @@ impl Vcpu {
             let mut inner = self.lock();
             if inner.stuck {
                 drop(inner);
-                return self.rest(me, wait);
+                // No task of it runs again, unless this one has ended.
+                if wait {
+                    loop {
+                        me.get().wait_token();
+                    }
+                }
+                return;
             }
             // A task that does nothing but sleep passes no point, nor does time that jumps.
             if inner.over_budget() {
@@ -429,15 +427,6 @@ impl Vcpu {
         self.declare(stuck);
         loop {
             task.wait_token();
-        }
-    }
-
-    /// What a task does once the machine is stuck: nothing, unless it has ended.
-    fn rest(&self, me: TaskPtr, wait: bool) {
-        if wait {
-            loop {
-                me.get().wait_token();
-            }
         }
     }
 }

@@ -15,8 +15,7 @@ pub use machine::end as __bug;
 #[cold]
 pub fn __warn(file: &str, line: u32, message: Option<fmt::Arguments<'_>>) {
     let t = task::current();
-    let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
-    let pid = t.pid;
+    let (comm, pid) = (t.comm(), t.pid);
     log!(KERN_WARNING, "------------[ cut here ]------------\n");
     if let Some(message) = message {
         log!(KERN_WARNING, "{message}\n");

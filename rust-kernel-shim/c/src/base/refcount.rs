@@ -32,9 +32,6 @@ machine::const_fn! {
     }
 }
 
-/// # Safety
-///
-/// `r` is valid.
 unsafe fn refs<'a>(r: *const refcount_t) -> &'a AtomicI32 {
     // SAFETY: `r` is valid: the caller's guarantee.
     unsafe { &(*r).refs }

@@ -26,7 +26,7 @@ pub struct seq_file {
 ///
 /// # Safety
 ///
-/// `seq` keeps its invariants; `data` has `len` bytes.
+/// `data` has `len` bytes.
 pub unsafe fn seq_write(seq: *mut seq_file, data: *const c_void, len: usize) -> c_int {
     // SAFETY: `seq` is valid, and the caller's: its guarantee.
     let seq = unsafe { &mut *seq };
@@ -41,10 +41,6 @@ pub unsafe fn seq_write(seq: *mut seq_file, data: *const c_void, len: usize) -> 
 }
 
 /// Appends a string.
-///
-/// # Safety
-///
-/// `seq` keeps its invariants; `s` is NUL-terminated.
 pub unsafe fn seq_puts(seq: *mut seq_file, s: *const c_char) {
     // SAFETY: `seq` keeps its invariants, and `s` is NUL-terminated: the caller's guarantee.
     unsafe {
@@ -54,10 +50,6 @@ pub unsafe fn seq_puts(seq: *mut seq_file, s: *const c_char) {
 }
 
 /// Appends formatted text.
-///
-/// # Safety
-///
-/// `seq` keeps its invariants.
 pub unsafe fn seq_vprintf(seq: *mut seq_file, args: fmt::Arguments<'_>) {
     struct Out(*mut seq_file);
 

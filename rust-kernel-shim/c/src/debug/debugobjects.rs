@@ -61,26 +61,19 @@ static OBJECTS: SideTable<(usize, u64, usize), debug_obj> = SideTable::new();
 /// True once there was an object.
 static USED: AtomicBool = AtomicBool::new(false);
 
-fn key(obj: &debug_obj) -> (usize, u64, usize) {
-    let descr: *const debug_obj_descr = obj.descr;
-    (obj.addr, obj.owner, descr.addr())
+fn key(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> (usize, u64, usize) {
+    (addr, owner, core::ptr::from_ref(descr).addr())
 }
 
 /// Makes an object known. From any context.
 pub fn debug_object_activate(obj: debug_obj) {
     USED.store(true, Relaxed);
-    OBJECTS.insert(key(&obj), obj);
+    OBJECTS.insert(key(obj.addr, obj.owner, obj.descr), obj);
 }
 
 /// Forgets an object: its owner does not need it any more. From any context.
 pub fn debug_object_deactivate(addr: usize, owner: u64, descr: &'static debug_obj_descr) {
-    let (note, obj) = (0, addr);
-    OBJECTS.remove(key(&debug_obj {
-        addr: obj,
-        descr,
-        owner,
-        note,
-    }));
+    OBJECTS.remove(key(addr, owner, descr));
 }
 
 /// Memory is about to be freed, or what is in it dropped: asks for every object that begins in it.
@@ -90,13 +83,11 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
     if !USED.load(Relaxed) {
         return;
     }
-    let at = Location::caller();
-    let said = Cell::new(false);
     let freeing = Freeing {
         addr,
         size,
-        at,
-        said,
+        at: Location::caller(),
+        said: Cell::new(false),
     };
     if checking() {
         for watch in watching().iter().flatten() {

@@ -100,19 +100,18 @@ impl Rule {
         let mut text = report_log::Text::new();
         // Writing to a string does not fail.
         let _ = self.write(&mut text, what, evidence);
-        let (machine, expected, ending) = globals::with(|globals| {
-            (
-                globals.number,
-                globals.expects.load(Relaxed),
-                globals.ending.load(Relaxed),
-            )
-        });
-        let report = report_log::Report {
-            machine,
-            rule: self.name,
-            text,
-            late: ending || report_log::panicking(),
+        let report = |globals: &globals::Globals| {
+            let late = globals.ending.load(Relaxed) || report_log::panicking();
+            let (machine, rule) = (globals.number, self.name);
+            let report = report_log::Report {
+                machine,
+                rule,
+                text,
+                late,
+            };
+            (report, globals.expects.load(Relaxed))
         };
+        let (report, expected) = globals::with(report);
         report_log::add(report, expected);
     }
 
@@ -157,9 +156,7 @@ impl Rule {
                 Place::Unknown => writeln!(out, "  {step}")?,
             }
         }
-        let t = task::current();
-        let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
-        write!(out, "  task {comm}, ")?;
+        write!(out, "  task {}, ", task::current().comm())?;
         write_context(out)?;
         out.write_str("\n")
     }

@@ -5,18 +5,17 @@
 
 use crate::ffi::{c_long, c_uint, c_ulong};
 use crate::{
-    finish_wait, init_wait, init_waitqueue_head, may_sleep, prepare_to_wait_exclusive,
-    schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, wait_queue_entry, wait_queue_head,
-    wake_locked, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
+    init_waitqueue_head, may_sleep, spin_lock_irqsave, spin_unlock_irqrestore, wait_event,
+    wait_queue_head, wake_locked, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, WQ_FLAG_EXCLUSIVE,
 };
-use core::{mem::MaybeUninit, ptr::addr_of_mut};
+use core::ptr::addr_of_mut;
 
 /// Something to wait for.
 ///
 /// # Invariants
 ///
-/// `done` is how many waiters may still go on; it is changed under the lock of `wait`, and
-/// stays where it is once it is `c_uint::MAX`.
+/// `done` is the number of waiters that may still go on; it changes under the lock of `wait`, and
+/// no more once it is `c_uint::MAX`.
 #[repr(C)]
 pub struct completion {
     done: c_uint,
@@ -88,30 +87,15 @@ unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint
 #[track_caller]
 unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
     may_sleep();
-    let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
-    let entry = entry.as_mut_ptr();
-    let mut left = timeout;
-    // SAFETY: `x` is initialised: the caller's guarantee. The entry is taken off the queue before
-    // it goes.
+    // SAFETY: `x` is initialised: the caller's guarantee.
     unsafe {
-        init_wait(entry);
-        loop {
-            prepare_to_wait_exclusive(addr_of_mut!((*x).wait), entry, TASK_UNINTERRUPTIBLE);
-            if take(x) {
-                left = left.max(1);
-                break;
-            }
-            if left == 0 {
-                break;
-            }
-            left = schedule_timeout(left);
-        }
-        finish_wait(addr_of_mut!((*x).wait), entry);
+        wait_event(addr_of_mut!((*x).wait), WQ_FLAG_EXCLUSIVE, timeout, || {
+            take(x)
+        })
     }
-    left
 }
 
-/// Waits until it is done. Sleeps, and nothing interrupts it.
+/// Waits until it is done. May sleep, uninterruptibly.
 #[track_caller]
 pub unsafe fn wait_for_completion(x: *mut completion) {
     // SAFETY: `x` is initialised: the caller's guarantee.
@@ -119,7 +103,7 @@ pub unsafe fn wait_for_completion(x: *mut completion) {
 }
 
 /// Waits until it is done, or `timeout` jiffies have passed. Returns the jiffies that are left,
-/// at least 1; 0 if it was not done. Sleeps.
+/// at least 1; 0 if it was not done. May sleep.
 #[track_caller]
 pub unsafe fn wait_for_completion_timeout(x: *mut completion, timeout: c_ulong) -> c_ulong {
     let timeout = c_long::try_from(timeout).unwrap_or(MAX_SCHEDULE_TIMEOUT);

@@ -97,16 +97,15 @@ pub unsafe fn send_sig(_sig: c_int, t: *mut task_struct, _priv: c_int) -> c_int 
     0
 }
 
-/// A debug kernel says so if a task sleeps where it must not, even if what it calls in order to
-/// sleep has not said that it may.
+/// Reports, in a debug kernel, a task that sleeps where it must not, even if nothing that it called
+/// on the way was marked by [`might_sleep`](crate::might_sleep).
 #[track_caller]
 fn schedule_debug() {
     #[cfg(feature = "debug")]
     crate::rcu_no_sleep(core::panic::Location::caller());
     if cfg!(feature = "debug") && cpu::with(cpu::Cpu::cannot_sleep) {
         let t = task::current();
-        let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
-        let (pid, count) = (t.pid, cpu::with(cpu::Cpu::preempt_count));
+        let (comm, pid, count) = (t.comm(), t.pid, cpu::with(cpu::Cpu::preempt_count));
         log!(
             KERN_ERR,
             "BUG: scheduling while atomic: {comm}/{pid}/0x{count:08x}\n"
@@ -180,7 +179,7 @@ pub unsafe fn kthread_create(
 }
 
 /// Asks a kernel thread to end, waits until it has, and returns what its function did; -EINTR
-/// if it had never been woken. Sleeps.
+/// if it had never been woken. May sleep.
 ///
 /// # Safety
 ///

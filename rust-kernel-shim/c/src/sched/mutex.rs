@@ -5,12 +5,10 @@
 
 use crate::ffi::{c_char, c_int};
 use crate::{
-    __wake_up, finish_wait, init_wait, init_waitqueue_head, lock_class_key, may_sleep,
-    prepare_to_wait_exclusive, schedule, wait_queue_entry, wait_queue_head, TASK_NORMAL,
-    TASK_UNINTERRUPTIBLE,
+    __wake_up, init_waitqueue_head, lock_class_key, may_sleep, wait_event, wait_queue_head,
+    MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, WQ_FLAG_EXCLUSIVE,
 };
 use core::{
-    mem::MaybeUninit,
     ptr::{addr_of_mut, null_mut},
     sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
@@ -24,11 +22,6 @@ pub struct mutex {
 }
 
 /// Makes `lock` an unlocked lock.
-///
-/// # Safety
-///
-/// `lock` is valid for writes; `name` is NUL-terminated and lives as long as the lock; `key` is
-/// valid or null.
 pub unsafe fn __mutex_init(lock: *mut mutex, _name: *const c_char, _key: *mut lock_class_key) {
     // SAFETY: `lock` is valid for writes: the caller's guarantee.
     unsafe {
@@ -44,7 +37,7 @@ pub unsafe fn mutex_trylock(lock: *mut mutex) -> c_int {
     (!unsafe { &(*lock).locked }.swap(true, Acquire)).into()
 }
 
-/// Takes the lock. Sleeps.
+/// Takes the lock. May sleep.
 ///
 /// # Safety
 ///
@@ -56,20 +49,10 @@ pub unsafe fn mutex_lock(lock: *mut mutex) {
     if unsafe { mutex_trylock(lock) } != 0 {
         return;
     }
-    let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
-    let entry = entry.as_mut_ptr();
-    // SAFETY: `lock` is initialised: the caller's guarantee. The entry is taken off the queue before
-    // it goes.
+    // SAFETY: `lock` is initialised: the caller's guarantee.
     unsafe {
-        init_wait(entry);
-        loop {
-            prepare_to_wait_exclusive(addr_of_mut!((*lock).wait), entry, TASK_UNINTERRUPTIBLE);
-            if mutex_trylock(lock) != 0 {
-                break;
-            }
-            schedule();
-        }
-        finish_wait(addr_of_mut!((*lock).wait), entry);
+        let (wait, taken) = (addr_of_mut!((*lock).wait), || mutex_trylock(lock) != 0);
+        wait_event(wait, WQ_FLAG_EXCLUSIVE, MAX_SCHEDULE_TIMEOUT, taken);
     }
 }
 

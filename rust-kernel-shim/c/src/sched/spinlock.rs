@@ -57,11 +57,6 @@ impl Default for spinlock {
 }
 
 /// Makes `lock` an unlocked lock.
-///
-/// # Safety
-///
-/// `lock` is valid for writes; `name` is NUL-terminated and lives as long as the lock; `key` is
-/// valid or null.
 pub unsafe fn __spin_lock_init(
     lock: *mut spinlock_t,
     _name: *const c_char,

@@ -3,13 +3,16 @@
 //!
 //! C header: [`include/linux/wait.h`](srctree/include/linux/wait.h)
 
-use crate::ffi::{c_char, c_int, c_uint, c_void};
+use crate::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use crate::{
     __spin_lock_init, get_current, list_add, list_add_tail, list_del_init, list_empty, list_head,
-    lock_class_key, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t, task_struct,
-    wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING,
+    lock_class_key, schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t,
+    task_struct, wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING, TASK_UNINTERRUPTIBLE,
 };
-use core::ptr::{addr_of_mut, null, null_mut};
+use core::{
+    mem::MaybeUninit,
+    ptr::{addr_of_mut, null, null_mut},
+};
 use machine::task;
 
 /// Tasks that wait for something.
@@ -29,7 +32,7 @@ pub struct wait_queue_entry {
 }
 
 /// In an entry's flags: a wake-up wakes only as many of these as it says.
-const WQ_FLAG_EXCLUSIVE: c_uint = 1;
+pub(crate) const WQ_FLAG_EXCLUSIVE: c_uint = 1;
 
 /// Makes `wq` an empty queue.
 pub unsafe fn init_waitqueue_head(wq: *mut wait_queue_head) {
@@ -38,11 +41,6 @@ pub unsafe fn init_waitqueue_head(wq: *mut wait_queue_head) {
 }
 
 /// As [`init_waitqueue_head`], with a name and a class for the lock.
-///
-/// # Safety
-///
-/// `wq` is valid for writes; `name` is NUL-terminated and lives as long as the queue; `key` is
-/// valid or null.
 pub unsafe fn __init_waitqueue_head(
     wq: *mut wait_queue_head,
     name: *const c_char,
@@ -121,6 +119,39 @@ unsafe fn prepare(
         spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
         first
     }
+}
+
+/// Waits until `condition` holds, which is checked after each wake-up; at most `left` jiffies, of
+/// which it returns what is left, at least 1, or 0 if it does not hold. May sleep.
+///
+/// C: `___wait_event()`. An exclusive waiter has [`WQ_FLAG_EXCLUSIVE`] as its `flag`, others 0.
+#[track_caller]
+pub(crate) unsafe fn wait_event(
+    wq: *mut wait_queue_head,
+    flag: c_uint,
+    mut left: c_long,
+    condition: impl Fn() -> bool,
+) -> c_long {
+    let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
+    let entry = entry.as_mut_ptr();
+    // SAFETY: `wq` is initialised: the caller's guarantee. The entry is taken off the queue before
+    // it goes out of scope.
+    unsafe {
+        init_wait(entry);
+        loop {
+            prepare(wq, entry, TASK_UNINTERRUPTIBLE, flag);
+            if condition() {
+                left = left.max(1);
+                break;
+            }
+            if left == 0 {
+                break;
+            }
+            left = schedule_timeout(left);
+        }
+        finish_wait(wq, entry);
+    }
+    left
 }
 
 /// Takes `entry` off the queue and makes the task runnable again.

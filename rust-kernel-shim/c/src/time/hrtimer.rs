@@ -173,10 +173,6 @@ pub(super) unsafe fn start(timer: *mut hrtimer, tim: ktime_t, mode: hrtimer_mode
 }
 
 /// Takes the timer off its list: true if it was to come. Its function may be running.
-///
-/// # Safety
-///
-/// `timer` is initialised.
 pub(super) unsafe fn stop(timer: *mut hrtimer) -> bool {
     task::point();
     // SAFETY: `timer` is initialised: the caller's guarantee.

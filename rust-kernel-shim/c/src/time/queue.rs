@@ -242,10 +242,6 @@ pub(super) unsafe fn queued(timer: *const hrtimer) -> bool {
 }
 
 /// Takes the timer off the list that it is on; false if it is on none.
-///
-/// # Safety
-///
-/// The timer is initialised.
 pub(super) unsafe fn remove(lock: &mut Calls, timer: *mut hrtimer) -> bool {
     // SAFETY: The timer is initialised, and the caller has the lock. The machine whose list it is on
     // has not ended.

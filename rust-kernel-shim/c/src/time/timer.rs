@@ -44,11 +44,6 @@ unsafe extern "C" fn expired(timer: *mut hrtimer) -> hrtimer_restart {
 }
 
 /// Makes `timer` one that calls `func`.
-///
-/// # Safety
-///
-/// `timer` is valid for writes; `name` is NUL-terminated and lives as long as the timer; `key` is
-/// valid or null.
 pub unsafe fn timer_init_key(
     timer: *mut timer_list,
     func: Option<unsafe extern "C" fn(timer: *mut timer_list)>,

@@ -19,14 +19,14 @@ unsafe extern "C" fn record(data: *mut c_void, object: *mut c_void) {
     });
 }
 
-/// Records an event from now on. Errors as `tracepoint_probe_register()`. Sleeps.
+/// Records an event from now on. Errors as `tracepoint_probe_register()`. May sleep.
 pub fn trace_event_enable(tp: &'static tracepoint) -> c_int {
     let data = core::ptr::from_ref(tp).cast_mut().cast();
     // SAFETY: `record` takes any object of this tracepoint, and `data` is static.
     unsafe { tracepoint_probe_register(tp, record, data) }
 }
 
-/// Does not record an event any more. Sleeps.
+/// Does not record an event any more. May sleep.
 pub fn trace_event_disable(tp: &'static tracepoint) -> c_int {
     let data = core::ptr::from_ref(tp).cast_mut().cast();
     // SAFETY: `tracepoint_probe_unregister()` has no preconditions.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Places in the code that tell listeners what happens.
+//! Points in the code at which listeners are called.
 //!
 //! C header: [`include/linux/tracepoint.h`](srctree/include/linux/tracepoint.h)
 //!
@@ -8,8 +8,8 @@
 
 use crate::ffi::{c_int, c_void};
 use crate::{
-    kfree, krealloc_node_align, rcu_read_lock, rcu_read_unlock, synchronize_rcu, EBUSY, EEXIST,
-    ENOENT, ENOMEM, GFP_KERNEL, NUMA_NO_NODE,
+    kfree, kmalloc_obj, rcu_read_lock, rcu_read_unlock, synchronize_rcu, EBUSY, EEXIST, ENOENT,
+    ENOMEM, GFP_KERNEL,
 };
 use core::{
     ffi::CStr,
@@ -71,7 +71,7 @@ impl tracepoint {
         self.enabled.load(Relaxed) != 0
     }
 
-    /// Comes by with `object`.
+    /// Calls the listeners with `object`.
     ///
     /// # Safety
     ///
@@ -119,7 +119,7 @@ impl tracepoint {
 static REGISTRATION: SpinMutex<()> = SpinMutex::new(());
 
 impl tracepoint {
-    /// Where this listener is.
+    /// Finds the slot of this listener.
     ///
     /// # Safety
     ///
@@ -135,7 +135,7 @@ impl tracepoint {
 }
 
 /// Lets `probe` listen. -ENOMEM without memory, -EEXIST if it listens with this `data` already,
-/// -EBUSY if there are too many listeners. Sleeps.
+/// -EBUSY if there are too many listeners. May sleep.
 ///
 /// # Safety
 ///
@@ -146,17 +146,8 @@ pub unsafe fn tracepoint_probe_register(
     probe: tracepoint_probe,
     data: *mut c_void,
 ) -> c_int {
-    // SAFETY: No block to replace.
-    let new: *mut Probe = unsafe {
-        krealloc_node_align(
-            ptr::null(),
-            size_of::<Probe>(),
-            align_of::<Probe>(),
-            GFP_KERNEL,
-            NUMA_NO_NODE,
-        )
-    }
-    .cast();
+    // SAFETY: `kmalloc_obj()` has no preconditions.
+    let new: *mut Probe = unsafe { kmalloc_obj(GFP_KERNEL) };
     if new.is_null() {
         return -ENOMEM.cast_signed();
     }
@@ -184,7 +175,7 @@ pub unsafe fn tracepoint_probe_register(
 }
 
 /// Ends what [`tracepoint_probe_register`] began, and waits until no call is under way. -ENOENT
-/// if there is no such listener. Sleeps.
+/// if there is no such listener. May sleep.
 pub unsafe fn tracepoint_probe_unregister(
     tp: &'static tracepoint,
     probe: tracepoint_probe,

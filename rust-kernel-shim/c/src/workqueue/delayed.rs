@@ -109,7 +109,7 @@ pub unsafe fn cancel_delayed_work(dwork: *mut delayed_work) -> bool {
 }
 
 /// As [`cancel_delayed_work`], and waits until it is not running either; meanwhile it cannot be
-/// queued, by itself neither. Sleeps.
+/// queued, by itself neither. May sleep.
 ///
 /// # Safety
 ///
@@ -129,7 +129,7 @@ pub unsafe fn cancel_delayed_work_sync(dwork: *mut delayed_work) -> bool {
 }
 
 /// Queues the work at once if it waits for its time, and waits until it was run; false if there
-/// is nothing to wait for. Sleeps.
+/// is nothing to wait for. May sleep.
 ///
 /// # Safety
 ///

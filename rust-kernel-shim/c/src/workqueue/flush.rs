@@ -8,42 +8,23 @@
 //! which may be gone by then.
 
 use super::{
-    super::{
-        finish_wait, globals, init_wait, list_empty, may_sleep, prepare_to_wait, schedule,
-        wait_queue_entry, TASK_UNINTERRUPTIBLE,
-    },
+    super::{globals, list_empty, may_sleep, wait_event, MAX_SCHEDULE_TIMEOUT},
     pool::{Inner, Pools},
     work_struct, workqueue_struct, DISABLED,
 };
-use core::{mem::MaybeUninit, ptr, sync::atomic::Ordering::Relaxed};
+use core::{ptr, sync::atomic::Ordering::Relaxed};
 
 /// Waits until there is no item for whose queue and number `f` holds.
 fn wait_until_none(pools: &Pools, f: impl Fn(*const workqueue_struct, u64) -> bool) {
-    let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
-    let entry = entry.as_mut_ptr();
+    let none = || !pools.lock().any(&f);
     // The first lock initialises the queue that is waited on.
-    if !pools.lock().any(&f) {
-        return;
-    }
-    // SAFETY: The queue is initialised, and the entry off it before it goes.
-    unsafe {
-        init_wait(entry);
-        loop {
-            prepare_to_wait(pools.done(), entry, TASK_UNINTERRUPTIBLE);
-            if !pools.lock().any(&f) {
-                break;
-            }
-            schedule();
-        }
-        finish_wait(pools.done(), entry);
+    if !none() {
+        // SAFETY: The queue is initialised.
+        unsafe { wait_event(pools.done(), 0, MAX_SCHEDULE_TIMEOUT, none) };
     }
 }
 
 /// The number of the item that `work` was last queued as, while it is waiting or being run.
-///
-/// # Safety
-///
-/// `work` is initialised.
 unsafe fn last_item(inner: &mut Inner, work: *mut work_struct) -> Option<u64> {
     // SAFETY: `work` is initialised, and changes only under the pools' lock, which is held.
     let work = unsafe { &*work };
@@ -55,7 +36,7 @@ unsafe fn last_item(inner: &mut Inner, work: *mut work_struct) -> Option<u64> {
 }
 
 /// Waits until the work was run that is queued now, or is being run; false if it is neither.
-/// Delayed work whose time has not come is not waited for. Sleeps.
+/// Delayed work whose time has not come is not waited for. May sleep.
 ///
 /// # Safety
 ///
@@ -72,7 +53,7 @@ pub unsafe fn flush_work(work: *mut work_struct) -> bool {
     })
 }
 
-/// Waits until all work was run that is on the queue now. Sleeps.
+/// Waits until all work was run that is on the queue now. May sleep.
 ///
 /// # Safety
 ///
@@ -88,7 +69,7 @@ pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
 
 pub use __flush_workqueue as flush_workqueue;
 
-/// Waits until the queue is empty, whatever is queued meanwhile. Sleeps.
+/// Waits until the queue is empty, whatever is queued meanwhile. May sleep.
 ///
 /// # Safety
 ///
@@ -111,7 +92,7 @@ pub unsafe fn cancel_work(work: *mut work_struct) -> bool {
 }
 
 /// As [`cancel_work`], and waits until it is not running either; meanwhile it cannot be queued,
-/// by itself neither. Sleeps.
+/// by itself neither. May sleep.
 ///
 /// # Safety
 ///
@@ -127,7 +108,7 @@ pub unsafe fn cancel_work_sync(work: *mut work_struct) -> bool {
 }
 
 /// As [`cancel_work_sync`], and from then on it cannot be queued until [`enable_work`] was
-/// called as often. Sleeps.
+/// called as often. May sleep.
 ///
 /// # Safety
 ///
@@ -159,10 +140,6 @@ pub unsafe fn enable_work(work: *mut work_struct) -> bool {
 }
 
 /// Keeps the work from being queued.
-///
-/// # Safety
-///
-/// `work` is initialised.
 pub(super) unsafe fn disable(work: *mut work_struct) {
     globals::with(|globals| {
         let _inner = globals.pools.lock();

@@ -201,10 +201,6 @@ impl Inner {
     }
 
     /// Takes work off its worklist, if it is on one; it is no longer pending then.
-    ///
-    /// # Safety
-    ///
-    /// `work` is initialised.
     pub(super) unsafe fn remove(&mut self, work: *mut work_struct) -> bool {
         // SAFETY: `work` is initialised: the caller's guarantee. The lists are ours.
         unsafe {

@@ -4,11 +4,10 @@
 //! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
 
 use super::{
-    super::{kfree, krealloc_node_align, GFP_KERNEL, NUMA_NO_NODE},
+    super::{kfree, kmalloc_obj, GFP_KERNEL},
     drain_workqueue,
 };
 use crate::ffi::{c_char, c_int, c_uint};
-use core::ptr::null;
 
 /// Runs work where sleeping is not allowed.
 pub const WQ_BH: c_uint = 1 << 0;
@@ -93,13 +92,9 @@ system_queues! {
 }
 
 /// Creates a queue, of which up to `max_active` items run or sleep at the same time, 0 for
-/// [`WQ_DFL_ACTIVE`]; null if there is no memory. Sleeps.
+/// [`WQ_DFL_ACTIVE`]; null if there is no memory. May sleep.
 ///
 /// C's takes a format and its arguments; here `name` is the name as it is.
-///
-/// # Safety
-///
-/// `name` is NUL-terminated.
 pub unsafe fn alloc_workqueue(
     name: *const c_char,
     flags: c_uint,
@@ -109,13 +104,8 @@ pub unsafe fn alloc_workqueue(
         0 => WQ_DFL_ACTIVE,
         n => n.clamp(1, WQ_DFL_ACTIVE),
     };
-    let (size, align) = (
-        size_of::<workqueue_struct>(),
-        align_of::<workqueue_struct>(),
-    );
-    // SAFETY: A fresh block.
-    let wq = unsafe { krealloc_node_align(null(), size, align, GFP_KERNEL, NUMA_NO_NODE) };
-    let wq: *mut workqueue_struct = wq.cast();
+    // SAFETY: `kmalloc_obj()` has no preconditions.
+    let wq: *mut workqueue_struct = unsafe { kmalloc_obj(GFP_KERNEL) };
     if !wq.is_null() {
         // SAFETY: `name` is NUL-terminated: the caller's guarantee.
         let name = unsafe { crate::from_char_ptr(name) };
@@ -126,17 +116,13 @@ pub unsafe fn alloc_workqueue(
 }
 
 /// Creates a queue that runs one item at a time, in the order in which they were queued; null if
-/// there is no memory. Sleeps.
-///
-/// # Safety
-///
-/// As [`alloc_workqueue`].
+/// there is no memory. May sleep.
 pub unsafe fn alloc_ordered_workqueue(name: *const c_char, flags: c_uint) -> *mut workqueue_struct {
     // SAFETY: `name` is NUL-terminated: the caller's guarantee.
     unsafe { alloc_workqueue(name, WQ_UNBOUND | __WQ_ORDERED | flags, 1) }
 }
 
-/// Waits until the queue is empty, and frees it. Sleeps.
+/// Waits until the queue is empty, and frees it. May sleep.
 ///
 /// Delayed work whose time has not come is not waited for: cancel it first.
 ///

@@ -110,8 +110,7 @@ type Guard<'a> = spin::mutex::SpinMutexGuard<'a, Inner>;
 fn check_context() {
     if cfg!(feature = "debug") && cpu::with(cpu::Cpu::in_section) {
         let t = task::current();
-        let comm = core::str::from_utf8(t.comm()).unwrap_or("?");
-        let pid = t.pid;
+        let (comm, pid) = (t.comm(), t.pid);
         log!(
             KERN_ERR,
             "BUG: workqueue leaked atomic, lock or RCU: {comm}[{pid}]\n"
