@@ -8,74 +8,19 @@
 //! `__LOG_PREFIX` at the root of the crate that prints, where
 //! [`module!`](crate::prelude::module) defines it. Messages end with `\n`.
 
-use crate::{
-    bindings, fmt,
-    sync::atomic::{Atomic, Relaxed},
-};
+use crate::sync::atomic::{Atomic, Relaxed};
 
-/// The levels, in the shape of C's format strings.
-#[doc(hidden)]
-pub mod format_strings {
-    /// The length of C's format strings, in bytes.
-    pub const LENGTH: usize = 10;
-
-    /// SOH and the level, as C marks it, then the rest of the format.
-    const fn format(level: u8) -> [u8; LENGTH] {
-        assert!(level < 8, "there are eight levels");
-        let mut format = *b"\x01_%s: %pA\0";
-        format[1] = b'0' + level;
-        format
-    }
-
-    pub static EMERG: [u8; LENGTH] = format(0);
-    pub static ALERT: [u8; LENGTH] = format(1);
-    pub static CRIT: [u8; LENGTH] = format(2);
-    pub static ERR: [u8; LENGTH] = format(3);
-    pub static WARNING: [u8; LENGTH] = format(4);
-    pub static NOTICE: [u8; LENGTH] = format(5);
-    pub static INFO: [u8; LENGTH] = format(6);
-    pub static DEBUG: [u8; LENGTH] = format(7);
-    pub static CONT: [u8; LENGTH] = *b"\x01c%pA\0\0\0\0\0";
-}
-
-/// Prints a message.
-///
-/// # Safety
-///
-/// `format_string` is one of [`format_strings`], and not the last;
-/// `module_name` ends with a NUL.
-#[doc(hidden)]
-pub unsafe fn call_printk(
-    format_string: &[u8; format_strings::LENGTH],
-    module_name: &[u8],
-    args: fmt::Arguments<'_>,
-) {
-    let level = format_string[1] - b'0';
-    bindings::printk(level, module_name, args);
-}
-
-/// Goes on with the line that the last message left unfinished.
-#[doc(hidden)]
-pub fn call_printk_cont(args: fmt::Arguments<'_>) {
-    bindings::printk_cont(args);
-}
-
-/// What the printing macros have in common.
+/// Prints a message of a level, with the prefix of the crate that prints.
 #[doc(hidden)]
 #[macro_export]
 #[expect(clippy::crate_in_macro_def)]
 macro_rules! print_macro {
-    ($format_string:path, false, $($arg:tt)+) => {
-        match $crate::prelude::fmt!($($arg)+) {
-            // SAFETY: The format string is one of ours, and `module!` ends the
-            // prefix with a NUL.
-            args => unsafe {
-                $crate::print::call_printk(&$format_string, crate::__LOG_PREFIX, args);
-            },
-        }
-    };
-    ($format_string:path, true, $($arg:tt)+) => {
-        $crate::print::call_printk_cont($crate::prelude::fmt!($($arg)+))
+    ($level:ident, $($arg:tt)+) => {
+        $crate::bindings::printk(
+            $crate::bindings::$level,
+            crate::__LOG_PREFIX,
+            $crate::prelude::fmt!($($arg)+),
+        )
     };
 }
 
@@ -86,7 +31,7 @@ macro_rules! print_macro {
 #[macro_export]
 macro_rules! pr_emerg {
     ($($arg:tt)*) => {
-        $crate::print_macro!($crate::print::format_strings::EMERG, false, $($arg)*)
+        $crate::print_macro!(KERN_EMERG, $($arg)*)
     };
 }
 
@@ -94,7 +39,7 @@ macro_rules! pr_emerg {
 #[macro_export]
 macro_rules! pr_alert {
     ($($arg:tt)*) => {
-        $crate::print_macro!($crate::print::format_strings::ALERT, false, $($arg)*)
+        $crate::print_macro!(KERN_ALERT, $($arg)*)
     };
 }
 
@@ -102,7 +47,7 @@ macro_rules! pr_alert {
 #[macro_export]
 macro_rules! pr_crit {
     ($($arg:tt)*) => {
-        $crate::print_macro!($crate::print::format_strings::CRIT, false, $($arg)*)
+        $crate::print_macro!(KERN_CRIT, $($arg)*)
     };
 }
 
@@ -110,7 +55,7 @@ macro_rules! pr_crit {
 #[macro_export]
 macro_rules! pr_err {
     ($($arg:tt)*) => {
-        $crate::print_macro!($crate::print::format_strings::ERR, false, $($arg)*)
+        $crate::print_macro!(KERN_ERR, $($arg)*)
     };
 }
 
@@ -118,7 +63,7 @@ macro_rules! pr_err {
 #[macro_export]
 macro_rules! pr_warn {
     ($($arg:tt)*) => {
-        $crate::print_macro!($crate::print::format_strings::WARNING, false, $($arg)*)
+        $crate::print_macro!(KERN_WARNING, $($arg)*)
     };
 }
 
@@ -126,7 +71,7 @@ macro_rules! pr_warn {
 #[macro_export]
 macro_rules! pr_notice {
     ($($arg:tt)*) => {
-        $crate::print_macro!($crate::print::format_strings::NOTICE, false, $($arg)*)
+        $crate::print_macro!(KERN_NOTICE, $($arg)*)
     };
 }
 
@@ -161,7 +106,7 @@ macro_rules! pr_notice {
 #[doc(alias = "print")]
 macro_rules! pr_info {
     ($($arg:tt)*) => {
-        $crate::print_macro!($crate::print::format_strings::INFO, false, $($arg)*)
+        $crate::print_macro!(KERN_INFO, $($arg)*)
     };
 }
 
@@ -171,23 +116,20 @@ macro_rules! pr_info {
 macro_rules! pr_debug {
     ($($arg:tt)*) => {
         if ::core::cfg!(debug_assertions) {
-            $crate::print_macro!($crate::print::format_strings::DEBUG, false, $($arg)*)
+            $crate::print_macro!(KERN_DEBUG, $($arg)*)
         }
     };
 }
 
-/// Goes on with the line that the last message left unfinished.
+/// Continues the line of the last message, which did not end with a newline.
 #[macro_export]
 macro_rules! pr_cont {
     ($($arg:tt)*) => {
-        $crate::print_macro!($crate::print::format_strings::CONT, true, $($arg)*)
+        $crate::bindings::printk_cont($crate::prelude::fmt!($($arg)*))
     };
 }
 
-/// Runs a closure the first time only, without waiting for anything.
-///
-/// Several threads that are first at once do not wait for the one that runs
-/// it.
+/// Runs a closure the first time only. Other threads do not wait for the one that runs it.
 pub struct OnceLite(Atomic<bool>);
 
 impl OnceLite {
@@ -200,7 +142,7 @@ impl OnceLite {
         }
     }
 
-    /// Runs `f` the first time; says whether it did.
+    /// Runs `f` the first time; returns whether it did.
     pub fn call_once<F>(&self, f: F) -> bool
     where
         F: FnOnce(),

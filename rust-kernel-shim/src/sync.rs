@@ -36,7 +36,7 @@ pub use locked_by::LockedBy;
 pub use refcount::Refcount;
 pub use set_once::SetOnce;
 
-/// What locks have in common for lockdep: those made at one place.
+/// The lock class, for lockdep, of all locks that one line of code initialises.
 ///
 /// Keys are told apart by their addresses.
 #[doc(alias = "lock_class_key")]
@@ -61,7 +61,7 @@ impl LockClassKey {
         }
     }
 
-    /// A key that comes and goes.
+    /// Initialises a key that is dropped before the end.
     pub fn new_dynamic() -> impl PinInit<Self> {
         pin_init!(Self {
             inner <- Opaque::ffi_init(|slot| {
@@ -71,7 +71,7 @@ impl LockClassKey {
         })
     }
 
-    /// What C wants.
+    /// Returns C's pointer.
     pub fn as_ptr(&self) -> *mut bindings::lock_class_key {
         self.inner.get()
     }
@@ -80,12 +80,12 @@ impl LockClassKey {
 #[pinned_drop]
 impl PinnedDrop for LockClassKey {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: Only a key made by `new_dynamic()` is ever dropped.
+        // SAFETY: Only a key from `new_dynamic()`, which registered it, is ever dropped.
         unsafe { bindings::lockdep_unregister_key(self.as_ptr()) };
     }
 }
 
-/// A [`LockClassKey`](crate::sync::LockClassKey) for this place in the code.
+/// A [`LockClassKey`](crate::sync::LockClassKey) for this line of code.
 #[macro_export]
 macro_rules! static_lock_class {
     () => {{
@@ -97,14 +97,14 @@ macro_rules! static_lock_class {
 }
 pub use static_lock_class;
 
-/// The name given, or file and line.
+/// The name given, or else file and line, with a suffix.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! optional_name {
-    () => {
-        $crate::c_str!(::core::concat!(::core::file!(), ":", ::core::line!()))
+    ($(; $suffix:literal)?) => {
+        $crate::c_str!(::core::concat!(::core::file!(), ":", ::core::line!() $(, $suffix)?))
     };
-    ($name:literal) => {
-        $crate::c_str!($name)
+    ($name:literal $(; $suffix:literal)?) => {
+        $crate::c_str!(::core::concat!($name $(, $suffix)?))
     };
 }

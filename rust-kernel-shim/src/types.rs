@@ -17,7 +17,7 @@ mod owner;
 
 pub(crate) use owner::{only_owner, owner};
 
-/// A type whose values C can keep as a pointer.
+/// A type whose values C can own as a pointer.
 ///
 /// # Safety
 ///
@@ -61,7 +61,7 @@ pub unsafe trait ForeignOwnable: Sized {
         Some(unsafe { Self::from_foreign(ptr) })
     }
 
-    /// Looks at the value while C keeps it.
+    /// Borrows the value while C owns it.
     ///
     /// # Safety
     ///
@@ -69,7 +69,7 @@ pub unsafe trait ForeignOwnable: Sized {
     /// nothing from [`Self::borrow_mut`] is in use.
     unsafe fn borrow<'a>(ptr: *mut c_void) -> Self::Borrowed<'a>;
 
-    /// Changes the value while C keeps it.
+    /// Borrows the value mutably while C owns it.
     ///
     /// # Safety
     ///
@@ -167,9 +167,8 @@ impl<T, F: FnOnce(T)> Drop for ScopeGuard<T, F> {
 
 /// Something that C reads and writes behind Rust's back.
 ///
-/// Having a reference to one tells you that the memory is there, and nothing
-/// about what is in it: it may be uninitialised, may change at any time, and
-/// does not move.
+/// Having a reference to one tells you that the memory is valid and does not move, and nothing
+/// about what is in it: it may be uninitialised, and may change at any time.
 #[repr(transparent)]
 pub struct Opaque<T> {
     value: UnsafeCell<MaybeUninit<T>>,
@@ -180,28 +179,24 @@ pub struct Opaque<T> {
 unsafe impl<T> Zeroable for Opaque<T> {}
 
 impl<T> Opaque<T> {
+    const fn of(value: MaybeUninit<T>) -> Self {
+        let (value, _pin) = (UnsafeCell::new(value), PhantomPinned);
+        Opaque { value, _pin }
+    }
+
     /// Holds `value`, which is never dropped.
     pub const fn new(value: T) -> Self {
-        Opaque {
-            value: UnsafeCell::new(MaybeUninit::new(value)),
-            _pin: PhantomPinned,
-        }
+        Self::of(MaybeUninit::new(value))
     }
 
     /// Holds nothing yet.
     pub const fn uninit() -> Self {
-        Opaque {
-            value: UnsafeCell::new(MaybeUninit::uninit()),
-            _pin: PhantomPinned,
-        }
+        Self::of(MaybeUninit::uninit())
     }
 
     /// Holds zeroes.
     pub const fn zeroed() -> Self {
-        Opaque {
-            value: UnsafeCell::new(MaybeUninit::zeroed()),
-            _pin: PhantomPinned,
-        }
+        Self::of(MaybeUninit::zeroed())
     }
 
     /// Initialises in place by a C function that takes a pointer.
@@ -222,7 +217,7 @@ impl<T> Opaque<T> {
         unsafe { pin_init::pin_init_from_closure(closure) }
     }
 
-    /// What C wants: a pointer to the value.
+    /// Returns C's pointer to the value.
     pub const fn get(&self) -> *mut T {
         UnsafeCell::get(&self.value).cast()
     }

@@ -141,19 +141,6 @@ impl<T> HrTimer<T> {
         Opaque::cast_into(unsafe { &raw const (*this).timer })
     }
 
-    /// Stops the timer, and waits while its function is running; true if it
-    /// was to come.
-    ///
-    /// # Safety
-    ///
-    /// `this` points to a timer.
-    pub(crate) unsafe fn raw_cancel(this: *const Self) -> bool {
-        // SAFETY: There is a timer.
-        let timer = unsafe { Self::raw_get(this) };
-        // SAFETY: Initialised by the invariant.
-        unsafe { bindings::hrtimer_cancel(timer) != 0 }
-    }
-
     /// # Safety
     ///
     /// `this` points to a timer, which is stopped and the caller's, or whose

@@ -17,24 +17,11 @@ use core::marker::PhantomData;
 /// line.
 #[macro_export]
 macro_rules! new_delayed_work {
-    () => {
+    ($($name:literal)?) => {
         $crate::workqueue::DelayedWork::new(
-            $crate::optional_name!(),
+            $crate::optional_name!($($name)?),
             $crate::static_lock_class!(),
-            $crate::c_str!(::core::concat!(
-                ::core::file!(),
-                ":",
-                ::core::line!(),
-                "_timer"
-            )),
-            $crate::static_lock_class!(),
-        )
-    };
-    ($name:literal) => {
-        $crate::workqueue::DelayedWork::new(
-            $crate::c_str!($name),
-            $crate::static_lock_class!(),
-            $crate::c_str!(::core::concat!($name, "_timer")),
+            $crate::optional_name!($($name)?; "_timer"),
             $crate::static_lock_class!(),
         )
     };
@@ -117,14 +104,12 @@ impl<T: ?Sized, const ID: u64> DelayedWork<T, ID> {
             dwork <- Opaque::ffi_init(move |slot: *mut bindings::delayed_work| {
                 let run = Some(T::Pointer::run as unsafe extern "C" fn(_));
                 let expired = Some(bindings::delayed_work_timer_fn as unsafe extern "C" fn(_));
-                // SAFETY: The slot is there.
-                let work = unsafe { &raw mut (*slot).work };
+                // SAFETY: The slot is valid memory.
+                let (work, timer) = unsafe { (&raw mut (*slot).work, &raw mut (*slot).timer) };
                 // SAFETY: The memory is valid; name and key are static.
                 unsafe {
                     bindings::init_work_with_key(work, run, false, work_name, work_key.as_ptr())
                 };
-                // SAFETY: The slot is there.
-                let timer = unsafe { &raw mut (*slot).timer };
                 // SAFETY: The memory is valid; name and key are static. The
                 // function is the one for the timer of a delayed work.
                 unsafe {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The pointers by which timers are started, and what keeps the object then.
+//! Pointers by which timers are started, and the handles that hold the object meanwhile.
 //!
 //! C header: none.
 
@@ -10,26 +10,26 @@ use super::{
 };
 use crate::{
     alloc::Allocator,
-    bindings::{hrtimer, hrtimer_restart},
+    bindings::{hrtimer, hrtimer_cancel, hrtimer_restart},
     prelude::*,
     sync::{Arc, ArcBorrow},
 };
 use core::{marker::PhantomData, ptr::NonNull};
 
-/// A pointer that keeps an object while the timer in it may run.
+/// A pointer that holds an object while the timer in it may run.
 ///
 /// # Safety
 ///
-/// The object that [`Self::keep`] returns stays where it is until [`Self::release`], or to the end of
-/// the pointer's lifetime.
+/// The object that [`Self::keep`] returns is valid and not moved until [`Self::release`], or to the
+/// end of the pointer's lifetime.
 pub unsafe trait Keep {
     /// The type of the object.
     type Object: HasHrTimer<Self::Object>;
 
-    /// Keeps the object.
+    /// Turns the pointer into the object that it holds.
     fn keep(self) -> NonNull<Self::Object>;
 
-    /// Lets the object go.
+    /// Drops the hold on the object.
     ///
     /// # Safety
     ///
@@ -37,14 +37,14 @@ pub unsafe trait Keep {
     unsafe fn release(_object: NonNull<Self::Object>) {}
 }
 
-/// What keeps an object whose timer was started by a `P`, and cancels the timer when it is dropped.
+/// Holds an object whose timer was started by a `P`, and cancels the timer when it is dropped.
 ///
 /// # Invariants
 ///
 /// `object` is from [`Keep::keep`], and not released.
 pub struct Handle<P: Keep> {
     object: NonNull<P::Object>,
-    _kept: PhantomData<P>,
+    _pointer: PhantomData<P>,
 }
 
 /// The owner for which the timer of an [`Arc`] was started.
@@ -77,18 +77,20 @@ impl<P: Keep> Handle<P> {
     /// The handle is dropped before the lifetime of `pointer` ends.
     unsafe fn start(pointer: P, expires: ExpiresOf<P::Object>) -> Self {
         // INVARIANT: From `keep()`.
-        let (object, _kept) = (pointer.keep(), PhantomData);
-        // SAFETY: The object is kept until the handle has cancelled the timer.
+        let (object, _pointer) = (pointer.keep(), PhantomData);
+        // SAFETY: The object is valid until the handle has cancelled the timer.
         unsafe { P::Object::start(object.as_ptr(), expires) };
-        Self { object, _kept }
+        Self { object, _pointer }
     }
 }
 
 // SAFETY: `drop()` cancels the timer, and waits while its function is running.
 unsafe impl<P: Keep> HrTimerHandle for Handle<P> {
     fn cancel(&mut self) -> bool {
-        // SAFETY: The object is kept, by the invariant.
-        unsafe { pointer::cancel(self.object.as_ptr()) }
+        // SAFETY: The object is not released, by the invariant.
+        let timer = unsafe { P::Object::c_timer_ptr(self.object.as_ptr()) };
+        // SAFETY: It is initialised, by the timer's invariant.
+        unsafe { hrtimer_cancel(timer.cast_mut()) != 0 }
     }
 }
 
@@ -100,7 +102,7 @@ impl<P: Keep> Drop for Handle<P> {
     }
 }
 
-/// A pointer that keeps its object (`keep`, `release`), and how the timer's function gets at that.
+/// Implements [`Keep`] (`keep`, `release`), and the call of the timer's function with its `target`.
 macro_rules! keeps {
     (
         [$($generics:tt)*] $pointer:ty where [$($bounds:tt)*];
@@ -108,7 +110,7 @@ macro_rules! keeps {
         $(release($kept:ident): $release:expr;)?
         target($object:ident): $target:ty = $make:expr;
     ) => {
-        // SAFETY: `keep` keeps the owner or the borrow, and with it the object.
+        // SAFETY: `keep` holds the owner or the borrow, and with it the object.
         unsafe impl<$($generics)*> Keep for $pointer
         where
             T: HasHrTimer<T>,
@@ -123,7 +125,7 @@ macro_rules! keeps {
 
             $(unsafe fn release(kept: NonNull<T>) {
                 let $kept = kept.as_ptr();
-                // SAFETY: From `keep()`, once: the caller's guarantee.
+                // SAFETY: The caller says that it is from `keep()`, and released once.
                 drop(unsafe { $release });
             })?
         }
@@ -137,7 +139,7 @@ macro_rules! keeps {
             unsafe extern "C" fn run(timer: *mut hrtimer) -> hrtimer_restart {
                 // SAFETY: C calls this with the timer of a `T`.
                 let ($object, context) = unsafe { pointer::in_callback::<T>(timer) };
-                // SAFETY: The handle keeps the object, pinned, for this function, and waits for it.
+                // SAFETY: The handle holds the object, pinned, and waits for this function.
                 T::run(unsafe { $make }, context).into_c()
             }
         }
@@ -182,7 +184,7 @@ macro_rules! owner {
             type TimerHandle = Handle<Self>;
 
             fn start(self, expires: ExpiresOf<T>) -> Handle<Self> {
-                // SAFETY: The object lives as long as the owner that is kept.
+                // SAFETY: The object lives as long as its owner, which the handle holds.
                 unsafe { Handle::start(self, expires) }
             }
         }
@@ -204,7 +206,7 @@ macro_rules! borrow {
             type TimerHandle = Handle<Self>;
 
             unsafe fn start(self, expires: ExpiresOf<T>) -> Handle<Self> {
-                // SAFETY: The handle is dropped: the caller's guarantee.
+                // SAFETY: The caller says that the handle is dropped.
                 unsafe { Handle::start(self, expires) }
             }
         }

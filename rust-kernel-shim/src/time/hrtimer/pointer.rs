@@ -99,18 +99,6 @@ pub unsafe trait HrTimerHandle {
     fn cancel(&mut self) -> bool;
 }
 
-/// Cancels the timer in an object.
-///
-/// # Safety
-///
-/// `object` points to one.
-pub(super) unsafe fn cancel<T: HasHrTimer<T>>(object: *const T) -> bool {
-    // SAFETY: There is an object.
-    let timer = unsafe { T::raw_get_timer(object) };
-    // SAFETY: Its timer is there as well.
-    unsafe { HrTimer::raw_cancel(timer) }
-}
-
 /// The object around C's timer, and what its function may do.
 ///
 /// # Safety
