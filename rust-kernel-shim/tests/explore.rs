@@ -138,24 +138,19 @@ fn a_leak_is_found() {
 
 #[test]
 fn a_circle_is_found() {
-    let failure = Explorer::new()
-        .schedules(1)
-        .run(|| {
-            let shared = shared();
-            while shared.count.load(Relaxed) == 0 {}
-        })
-        .expect_err("it does not end");
-    assert_eq!(failure.outcome, Outcome::Endless);
-    assert!(
-        failure.to_string().contains("FENCE_SEED=1 replays it"),
-        "{failure}"
-    );
+    let failure = has_no_end(|| {
+        let shared = shared();
+        while shared.count.load(Relaxed) == 0 {}
+    });
+    let printed = failure.to_string();
+    assert!(printed.contains("FENCE_SEED=1 replays it"), "{printed}");
 }
 
-fn has_no_end(body: impl Fn() + Send + Sync + 'static) {
+fn has_no_end(body: impl Fn() + Send + Sync + 'static) -> Failure {
     let failure = Explorer::new().schedules(1).run(body);
     let failure = failure.expect_err("it does not end");
     assert_eq!(failure.outcome, Outcome::Endless);
+    failure
 }
 
 #[test]

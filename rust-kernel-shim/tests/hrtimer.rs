@@ -11,15 +11,7 @@ use kernel::{
         Arc, ArcBorrow, Completion,
     },
     testing::{everywhere, in_hardirq, in_serving_softirq, vcpu},
-    time::{
-        delay::fsleep,
-        hrtimer::{
-            AbsoluteMode, HasHrTimer, HrTimer, HrTimerCallback, HrTimerCallbackContext,
-            HrTimerHandle, HrTimerPointer, HrTimerRestart, RelativeMode, RelativeSoftMode,
-            ScopedHrTimerPointer,
-        },
-        Delta, Instant, Monotonic,
-    },
+    time::{delay::fsleep, hrtimer::*, Delta, Instant, Monotonic},
 };
 
 const TICK: Delta = Delta::from_micros(200);

@@ -12,14 +12,7 @@ use kernel::{
         Arc, ArcBorrow,
     },
     testing::{test_alone, vcpu, without_checks},
-    time::{
-        delay::fsleep,
-        hrtimer::{
-            HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerHandle, HrTimerPointer,
-            HrTimerRestart, RelativeMode,
-        },
-        Delta, Monotonic,
-    },
+    time::{delay::fsleep, hrtimer::*, Delta, Monotonic},
 };
 use std::sync::mpsc;
 

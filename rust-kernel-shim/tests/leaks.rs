@@ -10,13 +10,7 @@ use kernel::{
     prelude::*,
     sync::{Arc, ArcBorrow, Completion, CondVar, Mutex},
     testing::{memory, vcpu},
-    time::{
-        hrtimer::{
-            HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer, HrTimerRestart,
-            RelativeMode,
-        },
-        Delta, Monotonic,
-    },
+    time::{hrtimer::*, Delta, Monotonic},
     workqueue::{self, impl_has_work, Work, WorkItem},
 };
 

@@ -41,12 +41,6 @@ fn without_interrupts(body: &dyn Fn()) {
     unsafe { local_irq_restore(flags) };
 }
 
-fn held_up_by(section: Section) {
-    held_up(section, rcu::synchronize_rcu);
-    // SAFETY: No section is open here.
-    held_up(section, || unsafe { synchronize_rcu_expedited() });
-}
-
 fn held_up(section: Section, wait: fn()) {
     let (opened, closed) = (Barrier::new(2), AtomicBool::new(false));
     thread::scope(|s| {
@@ -70,18 +64,12 @@ fn held_up(section: Section, wait: fn()) {
 }
 
 #[test]
-fn readers_hold_up_grace_periods() {
-    held_up_by(with_read_lock);
-}
-
-#[test]
-fn sections_without_preemption_hold_up_grace_periods() {
-    held_up_by(without_preemption);
-}
-
-#[test]
-fn sections_without_interrupts_hold_up_grace_periods() {
-    held_up_by(without_interrupts);
+fn sections_of_all_kinds_hold_up_grace_periods() {
+    for section in [with_read_lock, without_preemption, without_interrupts] {
+        held_up(section, rcu::synchronize_rcu);
+        // SAFETY: `synchronize_rcu_expedited()` has no preconditions.
+        held_up(section, || unsafe { synchronize_rcu_expedited() });
+    }
 }
 
 #[test]

@@ -16,13 +16,7 @@ use kernel::{
         refuse_threads, test_alone,
         vcpu::{self, Stuck},
     },
-    time::{
-        hrtimer::{
-            HrTimer, HrTimerCallback, HrTimerCallbackContext, HrTimerPointer, HrTimerRestart,
-            RelativeMode, ScopedHrTimerPointer,
-        },
-        Delta, Monotonic,
-    },
+    time::{hrtimer::*, Delta, Monotonic},
     workqueue::{self, impl_has_delayed_work, new_delayed_work, DelayedWork, WorkItem},
 };
 use std::panic::{catch_unwind, AssertUnwindSafe};

@@ -3,7 +3,7 @@
 
 use kernel::{
     alloc::{
-        flags::{__GFP_ZERO, GFP_ATOMIC},
+        flags::GFP_ATOMIC,
         kvec::{InsertError, PushError, RemoveError},
         NumaNode,
     },
@@ -13,7 +13,7 @@ use kernel::{
     str::CString,
     sync::{
         atomic::{Acquire, Atomic, AtomicFlag, Relaxed, Release},
-        Arc, SetOnce, UniqueArc,
+        Arc, UniqueArc,
     },
     testing::{everywhere, spawn, vcpu::Stuck},
     time::Delta,
@@ -85,8 +85,7 @@ fn time_is_counted() {
 }
 
 #[test]
-fn flags_and_what_is_set_once() {
-    assert!((GFP_KERNEL | __GFP_ZERO).contains(__GFP_ZERO));
+fn flags_and_nodes() {
     assert!(!GFP_ATOMIC.contains(GFP_KERNEL));
     assert!(NumaNode::new(0).is_ok());
     assert!(NumaNode::new(1).is_err());
@@ -94,10 +93,6 @@ fn flags_and_what_is_set_once() {
     assert!(!flag.load(Relaxed));
     flag.store(true, Release);
     assert!(flag.load(Acquire));
-    let once = SetOnce::new();
-    assert_eq!(once.copy(), None);
-    assert!(once.populate(7));
-    assert_eq!(once.copy(), Some(7));
 }
 
 #[test]

@@ -28,6 +28,17 @@ fn stop(task: &Task) -> i32 {
     unsafe { kthread_stop(task.as_ptr()) }
 }
 
+/// Starts a thread that runs `function`.
+fn thread(function: extern "C" fn(*mut c_void) -> i32) -> ARef<Task> {
+    // SAFETY: The function has no preconditions; a thread that has not been woken is valid.
+    let task: ARef<Task> = unsafe {
+        let task = kthread_create(function, ptr::null_mut(), c"test".as_char_ptr());
+        (&*from_err_ptr(task).unwrap().cast::<Task>()).into()
+    };
+    task.wake_up();
+    task
+}
+
 fn sleep(ms: u32) {
     // SAFETY: `msleep()` has no preconditions.
     unsafe { msleep(ms) };
@@ -139,26 +150,16 @@ fn kthread_stop_returns_what_the_function_did() {
         7
     }
     let done = vcpu::fifo(|| {
-        // SAFETY: The function has no preconditions; the thread was not woken yet, so it is there
-        // until it is stopped.
-        unsafe {
-            let task = kthread_create(seven, ptr::null_mut(), c"seven".as_char_ptr());
-            let task = from_err_ptr(task).unwrap();
-            let task: ARef<Task> = (&*task.cast::<Task>()).into();
-            task.wake_up();
-            vcpu::settle();
-            stop(&task)
-        }
+        let task = thread(seven);
+        vcpu::settle();
+        stop(&task)
     });
     assert_eq!(done, Ok(7));
 }
 
 #[test]
 fn kthread_stop_waits_for_the_end() {
-    /// # Safety
-    ///
-    /// None; the type of a thread's function asks for it.
-    unsafe extern "C" fn counts(_: *mut c_void) -> i32 {
+    extern "C" fn counts(_: *mut c_void) -> i32 {
         let mut naps = 0;
         // SAFETY: This is a kernel thread.
         while !unsafe { kthread_should_stop() } {
@@ -168,15 +169,9 @@ fn kthread_stop_waits_for_the_end() {
         naps
     }
     let done = vcpu::fifo(|| {
-        // SAFETY: The function has no preconditions, and the thread is there until it is stopped.
-        unsafe {
-            let task = kthread_create(counts, ptr::null_mut(), c"counts".as_char_ptr());
-            let task = from_err_ptr(task).unwrap();
-            let task: ARef<Task> = (&*task.cast::<Task>()).into();
-            task.wake_up();
-            sleep(2500);
-            stop(&task)
-        }
+        let task = thread(counts);
+        sleep(2500);
+        stop(&task)
     });
     assert_eq!(done, Ok(3));
 }

@@ -59,24 +59,8 @@ pub fn expect_report(rule: &str, body: impl FnOnce() + Send + 'static) {
 pub fn reports_of<R: Send + 'static>(
     body: impl FnOnce() -> R + Send + 'static,
 ) -> (Reports, Result<R, Stuck>) {
-    let globals = Globals::machine().expecting();
-    let number = globals.number();
-    // If the body panics, what was reported may be why.
-    let show = ShowOnPanic(number);
     explore::hook_panics();
-    let end = vcpu::run(globals, STACK, body);
-    core::mem::forget(show);
-    (report_log::take(number), end)
-}
-
-/// Prints the reports of a machine, and takes them.
-struct ShowOnPanic(u64);
-
-impl Drop for ShowOnPanic {
-    fn drop(&mut self) {
-        report_log::show(self.0);
-        report_log::take(self.0);
-    }
+    vcpu::run(Globals::machine().expecting(), STACK, body)
 }
 
 /// Takes what was reported in the caller's machine so far, the oldest first: it counts as expected
@@ -86,10 +70,8 @@ pub fn take_reports() -> Reports {
     report_log::take(this_machine())
 }
 
-/// Has no rule checked while `body` runs: for what breaks them on purpose and wants to see the
-/// rest.
-///
-/// In a machine with a virtual CPU that goes for all its tasks; else for this thread.
+/// Checks no rule while `body` runs, which breaks some on purpose: in a machine with a virtual CPU
+/// for all its tasks, else for this thread.
 pub fn without_checks<R>(body: impl FnOnce() -> R) -> R {
     bindings::rule::without_checks(body)
 }

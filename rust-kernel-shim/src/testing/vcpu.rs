@@ -6,7 +6,7 @@ use core::fmt;
 use machine::{
     explore::Message,
     report_log, task,
-    vcpu::{self, Policy, Vcpu},
+    vcpu::{self, Hooks as _, Policy, Vcpu},
 };
 
 /// Why a machine came to no end, or did not begin.
@@ -88,42 +88,50 @@ pub fn fifo_with_stack<R: Send + 'static>(
     stack: usize,
     body: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, Stuck> {
-    let globals = Globals::machine();
-    let number = globals.number();
-    // If the body panics, its reports were printed, and are of no use any more.
-    let taken = Taken(number);
-    let end = run(globals, stack, body);
-    core::mem::forget(taken);
-    if let Some(report) = report_log::take(number).first() {
+    let (reports, end) = run(Globals::machine(), stack, body);
+    if let Some(report) = reports.first() {
         panic!("the rule `{}` was broken, see above", report.rule);
     }
     end
 }
 
-/// Takes the reports of a machine when it is dropped.
-struct Taken(u64);
+/// Takes the reports of a machine whose body panics: those that were held back may be why, and are
+/// printed; the others were printed already.
+struct Panics {
+    number: u64,
+    held: bool,
+}
 
-impl Drop for Taken {
+impl Drop for Panics {
     fn drop(&mut self) {
-        report_log::take(self.0);
+        if self.held {
+            report_log::show(self.number);
+        }
+        report_log::take(self.number);
     }
 }
 
-/// As [`fifo_with_stack`], with the variables of the machine.
+/// As [`fifo_with_stack`], with the variables of the machine; returns its reports as well.
 #[track_caller]
 pub(super) fn run<R: Send + 'static>(
     globals: Globals,
     stack: usize,
     body: impl FnOnce() -> R + Send + 'static,
-) -> Result<R, Stuck> {
+) -> (report_log::Reports, Result<R, Stuck>) {
     Vcpu::may_run();
-    Vcpu::run(Policy::Fifo, None, globals, stack, body)
+    let number = globals.number();
+    let held = globals.held_reports().is_some();
+    let panics = Panics { number, held };
+    let end = Vcpu::run(Policy::Fifo, None, globals, stack, body);
+    core::mem::forget(panics);
+    let end = end
         .map(|(result, _live)| result)
         .map_err(|stuck| match stuck {
             vcpu::Stuck::NoThread => Stuck::NoThread,
             vcpu::Stuck::Bug(message) => Stuck::Bug(message),
             vcpu::Stuck::Deadlock | vcpu::Stuck::Endless => Stuck::Deadlock,
-        })
+        });
+    (report_log::take(number), end)
 }
 
 /// Lets every other task of this machine run until it is blocked or has ended. Time does not go
