@@ -32,7 +32,7 @@ pub type Jiffies = c_ulong;
 /// A span of time, in milliseconds.
 pub type Msecs = c_uint;
 
-/// How many jiffies make up at least `msecs` milliseconds.
+/// Returns the number of jiffies in `msecs` milliseconds, rounded up.
 #[doc(alias = "__msecs_to_jiffies")]
 #[inline]
 pub fn msecs_to_jiffies(msecs: Msecs) -> Jiffies {
@@ -123,14 +123,11 @@ impl<C: ClockSource> Instant<C> {
     /// The time now.
     #[inline]
     pub fn now() -> Self {
-        // INVARIANT: A clock source returns nothing negative.
-        Instant {
-            nanos: C::ktime_get(),
-            _clock: PhantomData,
-        }
+        // SAFETY: A `ClockSource` returns nothing negative.
+        unsafe { Self::from_ktime(C::ktime_get()) }
     }
 
-    /// How long ago it is.
+    /// Returns the time since then.
     #[inline]
     pub fn elapsed(&self) -> Delta {
         Self::now() - *self
@@ -150,7 +147,7 @@ impl<C: ClockSource> Instant<C> {
     #[inline]
     pub(crate) unsafe fn from_ktime(ktime: bindings::ktime_t) -> Self {
         debug_assert!(ktime >= 0);
-        // INVARIANT: `ktime` is not negative: the caller's guarantee.
+        // INVARIANT: The caller says that `ktime` is not negative.
         Instant {
             nanos: ktime,
             _clock: PhantomData,

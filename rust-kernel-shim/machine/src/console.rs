@@ -9,7 +9,7 @@ use core::{
 use std::{
     collections::VecDeque,
     io::{self, Write as _},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 /// Lines that the log keeps; older ones are dropped, as in the kernel's ring.
@@ -45,7 +45,7 @@ pub fn emit(level: u8, args: fmt::Arguments<'_>, trace: impl Fn(&str)) {
 }
 
 fn keep(line: String) {
-    let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut log = crate::lock(&LOG);
     if log.len() == LOG_LINES {
         log.pop_front();
     }
@@ -59,6 +59,6 @@ pub fn record(line: &str) {
 
 /// The lines of the log, the oldest first, each with its time.
 pub fn log() -> Vec<String> {
-    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    let log = crate::lock(&LOG);
     log.iter().cloned().collect()
 }

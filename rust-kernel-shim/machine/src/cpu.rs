@@ -11,7 +11,7 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// What other threads may look at while they wait for a grace period.
 ///
@@ -60,15 +60,12 @@ pub fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
     // A copy, so that waiting for a reader does not keep new threads from registering. Of a thread
     // that registers later, READERS' lock orders: its sections begin after our unlock, so they see
     // what the caller unpublished.
-    let readers = READERS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let readers = crate::lock(&READERS).clone();
     readers.into_iter().for_each(&mut f);
 }
 
 fn register() -> &'static Reader {
-    let mut readers = READERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut readers = crate::lock(&READERS);
     // `Acquire`: pairs with the `Release` in `Leave::drop()`; the reader is as its last thread left
     // it.
     if let Some(reader) = readers.iter().find(|r| !r.taken.swap(true, Acquire)) {

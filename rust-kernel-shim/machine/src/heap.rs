@@ -5,7 +5,7 @@ use core::{
     ffi::c_void,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Every block is aligned at least so, as `malloc()` promises on the platforms that we know.
 const MALLOC_ALIGN: usize = 16;
@@ -55,7 +55,7 @@ pub(super) fn keep() {
 pub unsafe fn free(ptr: *mut c_void) {
     // An updater that has waited for the section's end sees that, as told in `abandon_section`.
     if KEEPING.load(Relaxed) {
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = crate::lock(&KEPT);
         return kept.push(ptr.expose_provenance());
     }
     // SAFETY: `ptr` is a live block of `malloc()`'s: the caller's guarantee.

@@ -39,3 +39,10 @@ pub use per_thread::__thread_local;
 #[cfg(loom)]
 pub use per_thread::PerThread;
 pub use process::test_alone;
+
+/// Locks a mutex of the machine's own, whose data is consistent even if a thread has panicked.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -2,11 +2,7 @@
 //! Places in the source, as reports name them.
 
 use core::panic::Location;
-use std::{
-    env,
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::{env, path::Path, sync::Mutex};
 
 /// Directories whose files belong to the kernel itself, not to its users.
 static CORE: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
@@ -28,7 +24,7 @@ pub const fn own_directory(file: &'static str, end: &str) -> &'static str {
 
 /// From now on, files below this directory belong to the kernel.
 pub fn add_core(directory: &'static str) {
-    let mut core = CORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut core = crate::lock(&CORE);
     if !core.contains(&directory) {
         core.push(directory);
     }
@@ -50,7 +46,7 @@ fn relative(file: &str) -> &str {
 /// True for files that belong to the kernel, to the compiler, or to a library.
 #[cfg(feature = "debug")]
 fn is_core(file: &str) -> bool {
-    let core = CORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let core = crate::lock(&CORE);
     let shim = ["c/", "machine/", "pin-init/", "src/"].map(|own| format!("{SHIM}{own}"));
     let own = core.iter().copied().chain(shim.iter().map(String::as_str));
     let below = |directory: &str| {

@@ -3,7 +3,7 @@
 
 use super::console;
 use std::{
-    sync::{Mutex, Once, PoisonError},
+    sync::{Mutex, Once},
     thread,
 };
 
@@ -42,10 +42,7 @@ pub fn add(report: Report, expected: bool) {
         let name = thread.name().unwrap_or("without a name");
         console::write_line(format_args!("  thread {name}\n"));
     }
-    REPORTS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(report);
+    crate::lock(&REPORTS).push(report);
     static AT_EXIT: Once = Once::new();
     AT_EXIT.call_once(|| {
         // SAFETY: The function may be called at any exit. If there is no room for it, the report
@@ -61,7 +58,7 @@ pub fn panicking() -> bool {
 
 /// Prints the reports of a machine.
 pub fn show(machine: u64) {
-    let reports = REPORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let reports = crate::lock(&REPORTS);
     for report in reports.iter().filter(|report| report.machine == machine) {
         console::write_line(format_args!("{}", report.text));
     }
@@ -69,7 +66,7 @@ pub fn show(machine: u64) {
 
 /// Takes the reports of a machine.
 pub fn take(machine: u64) -> Reports {
-    let mut reports = REPORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut reports = crate::lock(&REPORTS);
     let (taken, rest) = reports
         .drain(..)
         .partition(|report| report.machine == machine);
@@ -78,7 +75,7 @@ pub fn take(machine: u64) -> Reports {
 }
 
 extern "C" fn at_exit() {
-    let reports = REPORTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let reports = crate::lock(&REPORTS);
     if let Some(report) = reports.first() {
         console::write_line(format_args!(
             "{} broken rules were reported above and not expected, `{}` first",

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Memory for what a debug kernel knows of objects without a place for it in them.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use crate::lock;
+use std::{collections::BTreeMap, sync::Mutex};
 
 /// Words of memory, copied.
 pub type Words = Vec<usize>;
@@ -22,23 +20,19 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<K, V>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Sets the value of a key and returns the one before.
     pub fn insert(&self, key: K, value: V) -> Option<V> {
-        self.lock().insert(key, value)
+        lock(&self.0).insert(key, value)
     }
 
     /// Takes a value out.
     pub fn remove(&self, key: K) -> Option<V> {
-        self.lock().remove(&key)
+        lock(&self.0).remove(&key)
     }
 
     /// Calls `f` with the value of a key, if it has one.
     pub fn with<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> Option<R> {
-        self.lock().get_mut(&key).map(f)
+        lock(&self.0).get_mut(&key).map(f)
     }
 
     /// The last key that is not after `key`, and a copy of its value.
@@ -46,7 +40,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
     where
         V: Clone,
     {
-        let map = self.lock();
+        let map = lock(&self.0);
         let (key, value) = map.range(..=key).next_back()?;
         Some((*key, value.clone()))
     }
@@ -57,7 +51,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
     where
         V: Clone,
     {
-        let map = self.lock();
+        let map = lock(&self.0);
         let found: Vec<(K, V)> = if start < end {
             map.range(start..end)
                 .take(most)
@@ -74,7 +68,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         &self,
         mut f: impl FnMut(K, &mut V) -> Option<R>,
     ) -> impl Iterator<Item = R> {
-        let mut map = self.lock();
+        let mut map = lock(&self.0);
         let found: Vec<R> = map
             .iter_mut()
             .filter_map(|(key, value)| f(*key, value))

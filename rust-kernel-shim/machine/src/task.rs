@@ -2,7 +2,7 @@
 //! Tasks: threads of the host that can block, be woken, and be sent signals.
 
 use super::{
-    clock, cpu, fork, heap,
+    clock, cpu, fork, heap, lock,
     vcpu::{self, Vcpu},
 };
 use core::ffi::{c_int, c_uint, c_void};
@@ -15,7 +15,7 @@ use core::{
     },
 };
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -83,10 +83,6 @@ const TOO_MANY: u32 = i32::MAX as u32;
 const SATURATED: u32 = 0xc000_0000;
 
 static NEXT_PID: AtomicI32 = AtomicI32::new(1);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl task_struct {
     fn new(name: &[u8], vcpu: Option<Arc<Vcpu>>, usage: u32, life: Lifecycle) -> *mut Self {

@@ -3,10 +3,7 @@
 
 use super::{clock, task};
 use core::fmt;
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Mutex};
 
 /// Events that are kept; older ones are dropped.
 const EVENTS: usize = 16384;
@@ -29,7 +26,7 @@ pub fn record(name: &str, print: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result
     let mut line = format!("{}-{} {s}.{us:06}: {name}: ", t.comm(), t.pid);
     // Writing to a string does not fail.
     let _ = print(&mut line);
-    let mut buffer = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut buffer = crate::lock(&BUFFER);
     if buffer.lines.len() == EVENTS {
         buffer.lines.pop_front();
         buffer.lost += 1;
@@ -39,7 +36,7 @@ pub fn record(name: &str, print: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result
 
 /// Takes all events out, the oldest first, and the number of those that were lost before.
 pub fn take() -> (Vec<String>, usize) {
-    let mut buffer = BUFFER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut buffer = crate::lock(&BUFFER);
     let lost = core::mem::take(&mut buffer.lost);
     (buffer.lines.drain(..).collect(), lost)
 }

@@ -24,7 +24,7 @@ use core::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError},
+    sync::{mpsc, Arc, Mutex, MutexGuard},
 };
 
 /// What the layer above keeps for each virtual CPU, and what it is called for.
@@ -158,7 +158,7 @@ pub fn current() -> Option<Arc<Vcpu>> {
 
 impl Vcpu {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::lock(&self.inner)
     }
 
     /// What the schedule is drawn from, if it is drawn.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A thread that serves a queue, started when it is first needed.
 
-use super::fork;
+use super::{fork, lock};
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
     thread,
 };
 
@@ -34,13 +34,9 @@ impl Worker {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Starts the thread if it does not run yet; false if the host has no thread for it.
     pub fn start(&'static self) -> bool {
-        self.start_locked(&mut self.lock())
+        self.start_locked(&mut lock(&self.state))
     }
 
     fn start_locked(&'static self, state: &mut State) -> bool {
@@ -56,7 +52,7 @@ impl Worker {
     /// Has `serve` called at least once after this call. From any context: an interrupt handler
     /// here is a function of a thread that holds none of these locks.
     pub fn kick(&'static self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if !self.start_locked(&mut state) {
             // Nothing would ever be freed: as fatal as in the kernel.
             crate::end(format_args!("the host has no thread for `{}`", self.name));
@@ -71,7 +67,7 @@ impl Worker {
         loop {
             let mut state = self
                 .wake
-                .wait_while(self.lock(), |state| !state.kicked)
+                .wait_while(lock(&self.state), |state| !state.kicked)
                 .unwrap_or_else(PoisonError::into_inner);
             state.kicked = false;
             drop(state);

@@ -74,15 +74,7 @@ pub fn fifo<R: Send + 'static>(body: impl FnOnce() -> R + Send + 'static) -> Res
     fifo_with_stack(STACK, body)
 }
 
-/// As [`fifo`], with a stack of `stack` bytes for the first task.
-///
-/// # Errors
-///
-/// As [`fifo`].
-///
-/// # Panics
-///
-/// As [`fifo`].
+/// As [`fifo`], errors and panics included, with a stack of `stack` bytes for the first task.
 #[track_caller]
 pub fn fifo_with_stack<R: Send + 'static>(
     stack: usize,

@@ -55,16 +55,21 @@ pub(crate) fn in_call() -> bool {
     OPEN.get() != 0
 }
 
+/// Sets what runs at a depth; what is deeper than `CALLS` is only counted.
+#[inline]
+fn set(depth: usize, call: Option<DriverCall>) {
+    CALL.with(|calls| {
+        if let Some(slot) = calls.get(depth) {
+            slot.set(call);
+        }
+    });
+}
+
 /// A callback begins. From any context.
 #[inline]
 pub fn debug_call_begins(call: DriverCall) {
     let open = OPEN.get();
-    // Deeper ones are only counted.
-    CALL.with(|calls| {
-        if let Some(slot) = calls.get(open) {
-            slot.set(Some(call));
-        }
-    });
+    set(open, Some(call));
     OPEN.set(open + 1);
 }
 
@@ -72,11 +77,7 @@ pub fn debug_call_begins(call: DriverCall) {
 #[inline]
 pub fn debug_call_ends() {
     let open = OPEN.get().saturating_sub(1);
-    CALL.with(|calls| {
-        if let Some(slot) = calls.get(open) {
-            slot.set(None);
-        }
-    });
+    set(open, None);
     OPEN.set(open);
 }
 
@@ -100,11 +101,8 @@ fn report_once() -> bool {
     let Some(call) = debug_innermost_call() else {
         return false;
     };
-    let reported = DriverCall {
-        reported: true,
-        ..call
-    };
-    CALL.with(|calls| calls[OPEN.get() - 1].set(Some(reported)));
+    let reported = true;
+    set(OPEN.get() - 1, Some(DriverCall { reported, ..call }));
     !call.reported
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How a timer's expiry is meant, and in which context it runs.
+//! Modes of timers: the kind of expiry, and the context in which the function runs.
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h).
 
@@ -8,10 +8,9 @@ use super::super::{ClockSource, Delta, Instant};
 use crate::bindings;
 use core::marker::PhantomData;
 
-/// What a timer can be started with.
+/// An expiry with which a timer can be started.
 pub trait HrTimerExpires {
-    /// As C has it, in nanoseconds: a point or a span, which of the two the
-    /// [`HrTimerMode`] says.
+    /// Returns C's nanoseconds: a point in time or a span, as the [`HrTimerMode`] says.
     fn as_nanos(&self) -> i64;
 }
 
@@ -41,7 +40,7 @@ pub trait HrTimerMode: private::Sealed {
     /// The clock that counts.
     type Clock: ClockSource;
 
-    /// What the timer is started with.
+    /// The expiry with which the timer is started.
     type Expires: HrTimerExpires;
 }
 
@@ -62,32 +61,28 @@ macro_rules! modes {
 }
 
 modes! {
-    /// At a point in time; in a hard interrupt.
+    /// At a point in time; the function runs in a hard interrupt.
     AbsoluteMode: Instant<C> = hrtimer_mode_HRTIMER_MODE_ABS;
-    /// After a span of time; in a hard interrupt.
+    /// After a span of time; the function runs in a hard interrupt.
     RelativeMode: Delta = hrtimer_mode_HRTIMER_MODE_REL;
-    /// At a point in time, on the processor that starts it.
+    /// As [`AbsoluteMode`], on the CPU that starts the timer.
     AbsolutePinnedMode: Instant<C> = hrtimer_mode_HRTIMER_MODE_ABS_PINNED;
-    /// After a span of time, on the processor that starts it.
+    /// As [`RelativeMode`], on the CPU that starts the timer.
     RelativePinnedMode: Delta = hrtimer_mode_HRTIMER_MODE_REL_PINNED;
-    /// At a point in time, in a soft interrupt.
+    /// As [`AbsoluteMode`], but in a soft interrupt.
     AbsoluteSoftMode: Instant<C> = hrtimer_mode_HRTIMER_MODE_ABS_SOFT;
-    /// After a span of time, in a soft interrupt.
+    /// As [`RelativeMode`], but in a soft interrupt.
     RelativeSoftMode: Delta = hrtimer_mode_HRTIMER_MODE_REL_SOFT;
-    /// At a point in time, on the processor that starts it, in a soft
-    /// interrupt.
+    /// As [`AbsolutePinnedMode`], but in a soft interrupt.
     AbsolutePinnedSoftMode: Instant<C> = hrtimer_mode_HRTIMER_MODE_ABS_PINNED_SOFT;
-    /// After a span of time, on the processor that starts it, in a soft
-    /// interrupt.
+    /// As [`RelativePinnedMode`], but in a soft interrupt.
     RelativePinnedSoftMode: Delta = hrtimer_mode_HRTIMER_MODE_REL_PINNED_SOFT;
-    /// At a point in time, in a hard interrupt also where most are threads.
+    /// As [`AbsoluteMode`], in a hard interrupt on `PREEMPT_RT` as well.
     AbsoluteHardMode: Instant<C> = hrtimer_mode_HRTIMER_MODE_ABS_HARD;
-    /// After a span of time, in a hard interrupt also where most are threads.
+    /// As [`RelativeMode`], in a hard interrupt on `PREEMPT_RT` as well.
     RelativeHardMode: Delta = hrtimer_mode_HRTIMER_MODE_REL_HARD;
-    /// At a point in time, on the processor that starts it, in a hard
-    /// interrupt also where most are threads.
+    /// As [`AbsolutePinnedMode`], in a hard interrupt on `PREEMPT_RT` as well.
     AbsolutePinnedHardMode: Instant<C> = hrtimer_mode_HRTIMER_MODE_ABS_PINNED_HARD;
-    /// After a span of time, on the processor that starts it, in a hard
-    /// interrupt also where most are threads.
+    /// As [`RelativePinnedMode`], in a hard interrupt on `PREEMPT_RT` as well.
     RelativePinnedHardMode: Delta = hrtimer_mode_HRTIMER_MODE_REL_PINNED_HARD;
 }
