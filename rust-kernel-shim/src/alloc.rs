@@ -26,11 +26,11 @@ use core::{
     ptr::{self, NonNull},
 };
 
-/// There was no memory.
+/// An allocation failed.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct AllocError;
 
-/// How an allocation may behave; see [`flags`].
+/// Flags of an allocation; see [`flags`].
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ pub struct AllocError;
 pub struct Flags(u32);
 
 impl Flags {
-    /// Whether all of `flags` are among these.
+    /// Returns whether all of `flags` are among these.
     pub fn contains(self, flags: Flags) -> bool {
         (self & flags) == flags
     }
@@ -97,7 +97,7 @@ pub mod flags {
     /// For atomic context: does not sleep, leaves the reserves alone.
     pub const GFP_NOWAIT: Flags = Flags(bindings::GFP_NOWAIT);
 
-    /// Say nothing if the allocation fails.
+    /// Do not warn if the allocation fails.
     pub const __GFP_NOWARN: Flags = Flags(bindings::__GFP_NOWARN);
 }
 
@@ -123,8 +123,7 @@ impl NumaNode {
 ///
 /// # Safety
 ///
-/// Memory that [`Self::realloc`] returned fits the layout asked for and is
-/// only the caller's until it is freed.
+/// Memory that [`Self::realloc`] returns fits the layout, and is the caller's alone until freed.
 pub unsafe trait Allocator {
     /// The least alignment of any allocation that is not empty, in bytes.
     const MIN_ALIGN: usize;
@@ -142,8 +141,7 @@ pub unsafe trait Allocator {
     ///
     /// # Safety
     ///
-    /// If `ptr` is given, it is from this allocator with the layout
-    /// `old_layout`, and is not used again after success.
+    /// A `ptr` is from this allocator with the layout `old_layout`, and not used after success.
     unsafe fn realloc(
         ptr: Option<NonNull<u8>>,
         layout: Layout,
@@ -183,8 +181,7 @@ pub unsafe trait Allocator {
     }
 }
 
-/// Memory to be freed when this is dropped: by then what was in it has been, even if one of the
-/// destructors has panicked.
+/// Frees memory when it is dropped, after its contents, even if a destructor of those panics.
 ///
 /// # Invariants
 ///

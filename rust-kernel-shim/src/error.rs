@@ -40,10 +40,9 @@ const MAX_ERRNO: c_int = 4095;
 pub struct Error(NonZeroI32);
 
 impl Error {
-    /// The error with the number `errno`, which is negative.
+    /// Returns the error with the number `errno`, which is negative.
     ///
-    /// A number outside `-4095..0` is a bug of the caller: it is reported, and
-    /// the result is `EINVAL`.
+    /// Reports a number outside `-4095..0`, which is a bug, and returns `EINVAL`.
     pub fn from_errno(errno: c_int) -> Error {
         Self::try_from_errno(errno).unwrap_or_else(|| {
             crate::pr_warn!(
@@ -73,18 +72,18 @@ impl Error {
         }
     }
 
-    /// The number, which is negative.
+    /// Returns the number, which is negative.
     pub fn to_errno(self) -> c_int {
         self.0.get()
     }
 
-    /// The error as C returns it where a pointer is expected.
+    /// Returns the error pointer that C returns where a pointer is expected.
     #[doc(alias = "ERR_PTR")]
     pub fn to_ptr<T>(self) -> *mut T {
         core::ptr::without_provenance_mut(self.0.get() as usize)
     }
 
-    /// What the error is called, for instance `EINVAL`.
+    /// Returns the name of the error, for instance `EINVAL`.
     #[doc(alias = "errname")]
     pub fn name(&self) -> Option<&'static CStr> {
         code::name(-self.0.get())
@@ -172,7 +171,7 @@ where
     }
 }
 
-/// What a default body of a `#[vtable]` method passes to `build_error!`.
+/// The message that the default body of a `#[vtable]` method passes to `build_error!`.
 pub const VTABLE_DEFAULT_ERROR: &str =
     "an optional method was called that the implementation does not have; see #[vtable]";
 

@@ -14,7 +14,7 @@ pub use core::fmt::{Arguments, Debug, Error, Formatter, Result, Write};
 use core::fmt::{Binary, LowerExp, LowerHex, Octal, UpperExp, UpperHex};
 use core::ptr::NonNull;
 
-/// What `fmt!` wraps every argument in.
+/// The type in which `fmt!` wraps every argument.
 #[doc(hidden)]
 pub struct Adapter<T>(pub T);
 
@@ -30,7 +30,7 @@ macro_rules! forward {
 
 forward!(Debug, LowerHex, UpperHex, Octal, Binary, LowerExp, UpperExp);
 
-/// What `{}` prints.
+/// Formatting by `{}`.
 ///
 /// # Examples
 ///
@@ -96,7 +96,7 @@ display_as_core!(
     usize,
 );
 
-/// What `{:p}` prints.
+/// Formatting by `{:p}`.
 pub trait Pointer {
     /// As [`core::fmt::Pointer::fmt`].
     fn fmt(&self, f: &mut Formatter<'_>) -> Result;
@@ -108,7 +108,7 @@ impl<T: Pointer> core::fmt::Pointer for Adapter<&T> {
     }
 }
 
-/// A pointer that prints as a number which tells it from others, and no more.
+/// A pointer that prints as a hash of its address, without revealing that.
 ///
 /// As in the kernel, null and error pointers print as they are.
 pub struct HashedPtr<T: ?Sized>(pub *const T);

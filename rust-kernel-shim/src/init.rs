@@ -22,8 +22,7 @@ pub trait InPlaceInit<T>: Sized {
 
     /// Allocates and initialises a value that stays where it is.
     ///
-    /// May sleep if `flags` say so. Fails with the initialiser's error, or if
-    /// there is no memory.
+    /// May sleep if `flags` say so. Fails as the initialiser does, or without memory.
     fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self::PinnedSelf, E>
     where
         E: From<AllocError>;
@@ -35,8 +34,7 @@ pub trait InPlaceInit<T>: Sized {
         Error: From<E>,
     {
         let closure = |slot: *mut T| {
-            // SAFETY: `slot` is what the closure was given to initialise, and
-            // it is pinned.
+            // SAFETY: `slot` is the pinned memory to initialise.
             unsafe { raw_try_init(slot, init) }.map_err(Error::from)
         };
         // SAFETY: The closure hands `slot` to an initialiser.
@@ -46,8 +44,7 @@ pub trait InPlaceInit<T>: Sized {
 
     /// Allocates and initialises a value that may be moved.
     ///
-    /// May sleep if `flags` say so. Fails with the initialiser's error, or if
-    /// there is no memory.
+    /// May sleep if `flags` say so. Fails as the initialiser does, or without memory.
     fn try_init<E>(init: impl Init<T, E>, flags: Flags) -> Result<Self, E>
     where
         E: From<AllocError>;
@@ -59,19 +56,16 @@ pub trait InPlaceInit<T>: Sized {
         Error: From<E>,
     {
         let closure = |slot: *mut T| {
-            // SAFETY: `slot` is what the closure was given to initialise; the
-            // initialiser does not need it pinned.
+            // SAFETY: `slot` is the memory to initialise; an `Init` does not need it pinned.
             unsafe { raw_try_init(slot, init) }.map_err(Error::from)
         };
-        // SAFETY: The closure hands `slot` to an initialiser of something that
-        // may be moved.
+        // SAFETY: The closure passes `slot` to an `Init`.
         let init = unsafe { init_from_closure(closure) };
         Self::try_init(init, flags)
     }
 }
 
-/// An initialiser whose error is [`Error`](crate::error::Error) unless one is
-/// named behind `?`.
+/// An initialiser whose error is [`Error`](crate::error::Error), or that named after `?`.
 ///
 /// # Examples
 ///
@@ -101,8 +95,7 @@ macro_rules! try_init {
     };
 }
 
-/// A pinned initialiser whose error is [`Error`](crate::error::Error) unless
-/// one is named behind `?`.
+/// A pinned initialiser whose error is [`Error`](crate::error::Error), or that named after `?`.
 ///
 /// # Examples
 ///

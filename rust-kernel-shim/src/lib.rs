@@ -40,7 +40,7 @@ pub mod time;
 pub mod types;
 pub mod workqueue;
 
-/// What C supplies in the kernel, under its C names.
+/// The kernel's C functions and types, under their C names.
 pub use ::bindings;
 
 /// The procedural macros; use them through [`prelude`].
@@ -51,7 +51,7 @@ pub mod macros {
 pub use bindings::{container_of, ffi, kfree_rcu, BUG_ON, WARN, WARN_ON};
 pub use module::{InPlaceModule, Module, ModuleMetadata, ThisModule};
 
-/// What the lines that this crate prints start with.
+/// The prefix of the lines that this crate prints.
 const __LOG_PREFIX: &[u8] = b"rust_kernel\0";
 
 /// The file of a location as a C string.

@@ -11,7 +11,7 @@ use crate::{
 };
 use pin_init::PinInit;
 
-/// What is loaded and unloaded: loading makes one, unloading drops it.
+/// A module: loading it creates one, unloading drops it.
 ///
 /// Given to [`module!`](crate::prelude::module) as its `type`.
 pub trait Module: Sized + Sync + Send {
@@ -19,7 +19,7 @@ pub trait Module: Sized + Sync + Send {
     fn init(module: &'static ThisModule) -> Result<Self>;
 }
 
-/// As [`Module`], for a module that stays where it is initialised.
+/// As [`Module`], for a module that is initialised in place and pinned.
 pub trait InPlaceModule: Sync + Send {
     /// Loads the module; in process context.
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error>;
@@ -38,7 +38,7 @@ impl<T: Module> InPlaceModule for T {
     }
 }
 
-/// What [`module!`](crate::prelude::module) says of a type.
+/// The metadata that [`module!`](crate::prelude::module) implements for a type.
 pub trait ModuleMetadata {
     /// The module's name.
     const NAME: &'static CStr;
@@ -80,7 +80,7 @@ impl ThisModule {
     }
 }
 
-/// The `struct module` that the loader would make.
+/// The `struct module` that the loader would create.
 #[doc(hidden)]
 pub struct StaticModule(bindings::module);
 
@@ -93,7 +93,7 @@ impl StaticModule {
         StaticModule(bindings::module::new(name))
     }
 
-    /// Where it is.
+    /// Returns C's pointer.
     pub const fn as_ptr(&'static self) -> *mut bindings::module {
         (&raw const self.0).cast_mut()
     }

@@ -147,8 +147,7 @@ impl OnceLite {
     where
         F: FnOnce(),
     {
-        // Relaxed: it protects nothing but itself. The load spares the cache
-        // line in the usual case.
+        // Relaxed: it orders nothing else. The load avoids a write in the usual case.
         if self.0.load(Relaxed) || self.0.xchg(true, Relaxed) {
             return false;
         }

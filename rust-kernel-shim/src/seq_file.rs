@@ -28,7 +28,7 @@ impl SeqFile {
         unsafe { &*ptr.cast() }
     }
 
-    /// What [`seq_print!`](crate::seq_print) calls.
+    /// Appends formatted text; called by [`seq_print!`](crate::seq_print).
     #[doc(alias = "seq_printf")]
     #[inline]
     pub fn call_printf(&self, args: fmt::Arguments<'_>) {

@@ -27,38 +27,38 @@ mod private {
     impl Sealed for super::CStr {}
 }
 
-/// What the kernel needs of a [`CStr`] and `core` does not have.
+/// Methods of a [`CStr`] that `core` does not have.
 pub trait CStrExt: private::Sealed {
-    /// The C string at `ptr`.
+    /// Returns the C string at `ptr`.
     ///
     /// # Safety
     ///
     /// `ptr` points to bytes that end with a NUL and do not change during `'a`.
     unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a Self;
 
-    /// The C string that `bytes` are.
+    /// Returns `bytes` as a C string.
     ///
     /// # Safety
     ///
     /// They end with a NUL and contain no other.
     unsafe fn from_bytes_with_nul_unchecked_mut(bytes: &mut [u8]) -> &mut Self;
 
-    /// What C wants: a pointer to the first character.
+    /// Returns C's pointer, to the first character.
     fn as_char_ptr(&self) -> *const c_char;
 
-    /// A copy; may sleep.
+    /// Allocates a copy. May sleep.
     fn to_cstring(&self) -> Result<CString, AllocError>;
 
-    /// Makes ASCII letters small, in place.
+    /// Converts ASCII letters to lower case, in place.
     fn make_ascii_lowercase(&mut self);
 
-    /// Makes ASCII letters capital, in place.
+    /// Converts ASCII letters to upper case, in place.
     fn make_ascii_uppercase(&mut self);
 
-    /// A copy with small ASCII letters; may sleep.
+    /// Allocates a copy with ASCII letters in lower case. May sleep.
     fn to_ascii_lowercase(&self) -> Result<CString, AllocError>;
 
-    /// A copy with capital ASCII letters; may sleep.
+    /// Allocates a copy with ASCII letters in upper case. May sleep.
     fn to_ascii_uppercase(&self) -> Result<CString, AllocError>;
 }
 
@@ -66,7 +66,7 @@ pub trait CStrExt: private::Sealed {
 ///
 /// # Safety
 ///
-/// The caller puts a NUL nowhere and leaves the one there is.
+/// The caller writes no NUL, and does not overwrite the one at the end.
 unsafe fn to_bytes_mut(s: &mut CStr) -> &mut [u8] {
     let bytes = core::ptr::from_mut(s) as *mut [u8];
     // SAFETY: A `CStr` is its bytes, borrowed for as long as `s`.
@@ -142,7 +142,7 @@ impl AsRef<BStr> for CStr {
     }
 }
 
-/// What C wants, in a constant.
+/// Returns C's pointer to a string; for constants.
 #[inline]
 pub const fn as_char_ptr_in_const_context(c_str: &CStr) -> *const c_char {
     bindings::as_char_ptr(c_str)

@@ -29,7 +29,7 @@ pub const TASK_FREEZABLE: c_int = bindings::TASK_FREEZABLE as c_int;
 /// Asleep in either way, for its waker.
 pub const TASK_NORMAL: c_uint = bindings::TASK_NORMAL as c_uint;
 
-/// The task that runs this.
+/// The current task.
 ///
 /// # Examples
 ///
@@ -64,7 +64,7 @@ unsafe impl Send for Task {}
 // SAFETY: What can be done by reference is synchronised by C, or constant.
 unsafe impl Sync for Task {}
 
-/// The task that runs this.
+/// The current task.
 ///
 /// Having a reference to one tells you that this is its thread.
 #[repr(transparent)]
@@ -83,14 +83,14 @@ impl Deref for CurrentTask {
 pub type Pid = bindings::pid_t;
 
 impl Task {
-    /// C's pointer to the task that runs this.
+    /// Returns C's pointer to the current task.
     #[inline]
     pub fn current_raw() -> *mut bindings::task_struct {
         // SAFETY: There always is one.
         unsafe { bindings::get_current() }
     }
 
-    /// What [`current!`](crate::current) calls.
+    /// Returns the current task; called by [`current!`](crate::current).
     ///
     /// # Safety
     ///
@@ -103,8 +103,8 @@ impl Task {
             type Target = CurrentTask;
 
             fn deref(&self) -> &CurrentTask {
-                // SAFETY: A task is there while it runs; the caller promises
-                // not to look from elsewhere.
+                // SAFETY: A task is valid while it runs; the caller says that no other task uses
+                // this.
                 unsafe { &*self.0 }
             }
         }
@@ -112,25 +112,25 @@ impl Task {
         Current(Task::current_raw().cast())
     }
 
-    /// C's pointer to the task.
+    /// Returns C's pointer to the task.
     #[inline]
     pub fn as_ptr(&self) -> *mut bindings::task_struct {
         self.0.get()
     }
 
-    /// The task's number.
+    /// Returns the task's number.
     pub fn pid(&self) -> Pid {
         // SAFETY: The task is there, and its number never changes.
         unsafe { (*self.as_ptr()).pid }
     }
 
-    /// The number of the task's process.
+    /// Returns the number of the task's process.
     pub fn tgid(&self) -> Pid {
         // SAFETY: The task is there, and its process never changes.
         unsafe { (*self.as_ptr()).tgid }
     }
 
-    /// Whether a signal waits for the task.
+    /// Returns whether a signal is pending for the task.
     #[inline]
     pub fn signal_pending(&self) -> bool {
         // SAFETY: The task is there.
@@ -170,7 +170,7 @@ impl PartialEq for Task {
 
 impl Eq for Task {}
 
-/// Says that the code that follows may sleep, to be checked in a debug kernel.
+/// Marks code that may sleep, which a debug kernel checks.
 ///
 /// A report names the caller.
 #[track_caller]

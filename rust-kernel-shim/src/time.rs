@@ -61,8 +61,7 @@ macro_rules! clocks {
         $(#[$doc])*
         pub struct $name;
 
-        // SAFETY: The kernel's clocks start at zero and are set to nothing
-        // before it.
+        // SAFETY: The kernel's clocks start at zero, and are not set to less.
         unsafe impl ClockSource for $name {
             const ID: ClockId = $id;
 
@@ -158,8 +157,7 @@ impl<C: ClockSource> Instant<C> {
     ///
     /// # Panics
     ///
-    /// If the result is before the clock's zero or too far ahead, in a debug
-    /// build.
+    /// In a debug build, if the result is negative or too large.
     fn moved(nanos: Option<i64>, wrapped: i64) -> Self {
         debug_assert!(nanos.is_some_and(|nanos| nanos >= 0));
         // INVARIANT: Checked above where a kernel with overflow checks does.

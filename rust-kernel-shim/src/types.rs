@@ -73,8 +73,7 @@ pub unsafe trait ForeignOwnable: Sized {
     ///
     /// # Safety
     ///
-    /// As [`Self::borrow`], and nothing else borrowed from `ptr` is in use
-    /// during `'a`.
+    /// As [`Self::borrow`], and no other borrow from `ptr` is in use during `'a`.
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> Self::BorrowedMut<'a>;
 }
 
@@ -236,8 +235,7 @@ impl<T> Opaque<T> {
 impl<T> Wrapper<T> for Opaque<T> {
     fn pin_init<E>(init: impl PinInit<T, E>) -> impl PinInit<Self, E> {
         Self::try_ffi_init(|slot| {
-            // SAFETY: `slot` is the pinned, uninitialised memory of an
-            // initialiser.
+            // SAFETY: `slot` is the pinned memory to initialise.
             unsafe { pin_init::raw_try_init(slot, init) }
         })
     }

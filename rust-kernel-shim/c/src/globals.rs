@@ -16,9 +16,9 @@ use machine::vcpu;
 /// The processors that threads which run freely are taken to have.
 const FREE_PROCESSORS: usize = 4;
 
-/// What C keeps in global variables.
+/// C's global variables.
 pub struct Globals {
-    /// Which machine this is; 0 for all threads that run freely.
+    /// The number of the machine; 0 for all threads that run freely.
     pub(super) number: u64,
     /// The youngest request for a grace period that has come to its end.
     pub(super) covered: AtomicU64,

@@ -22,7 +22,7 @@
     non_upper_case_globals
 )]
 
-/// What depends on nothing else.
+/// Modules that depend on no other.
 mod base {
     pub(crate) mod bug;
     pub(crate) mod container_of;
@@ -37,7 +37,7 @@ mod base {
     pub(crate) mod string;
 }
 
-/// What a debug kernel knows of objects and rules; it knows no subsystem's words.
+/// A debug kernel's objects and rules, without any subsystem's words.
 mod debug {
     pub(crate) mod call;
     pub mod debugobjects;

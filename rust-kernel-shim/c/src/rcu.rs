@@ -32,7 +32,7 @@ pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
 pub(super) use section::no_sleep as rcu_no_sleep;
 pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};
 
-/// What [`call_rcu`] is given, inside the object that is to be freed.
+/// The argument of [`call_rcu`], inside the object that is to be freed.
 ///
 /// C: `struct rcu_head`.
 #[repr(C)]
@@ -40,7 +40,7 @@ pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};
 pub struct callback_head {
     /// RCU's own.
     pub next: *mut callback_head,
-    /// What is called after the grace period.
+    /// The function that is called after the grace period.
     pub func: rcu_callback_t,
 }
 

@@ -58,7 +58,7 @@ pub struct work_struct {
     data: AtomicUsize,
     /// The link in the worklist.
     pub entry: list_head,
-    /// What is called.
+    /// The work function.
     pub func: work_func_t,
     // These stand where a debug kernel has its lockdep map.
     wq: *mut workqueue_struct,

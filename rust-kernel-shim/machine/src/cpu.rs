@@ -13,14 +13,14 @@ use core::{
 };
 use std::sync::Mutex;
 
-/// What other threads may look at while they wait for a grace period.
+/// A thread's state that others read while they wait for a grace period.
 ///
 /// `word` is 0 while the thread is in a quiescent state, else the number of the grace period
 /// that was current when its outermost section began.
 pub struct Reader {
-    /// What `rcu_read_lock()` and the updater share.
+    /// Shared by `rcu_read_lock()` and the updater.
     word: AtomicU64,
-    /// Where the last outermost `rcu_read_lock()` section began, if a debug kernel has set it.
+    /// The location of the last outermost `rcu_read_lock()`, if a debug kernel has set it.
     at: AtomicPtr<Location<'static>>,
     taken: AtomicBool,
 }
@@ -45,7 +45,7 @@ impl Reader {
         self.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
     }
 
-    /// Where its section began, as far as is known; maybe that of one that is over.
+    /// Returns the location at which its section, or the last one, began, if it is known.
     pub fn at(&self) -> Option<&'static Location<'static>> {
         // SAFETY: Null, or a location, which is static.
         unsafe { self.at.load(Relaxed).as_ref() }
@@ -180,7 +180,7 @@ impl Cpu {
         }
     }
 
-    /// How many sections of a kind are open.
+    /// Returns the number of open sections of a kind.
     #[inline]
     pub fn open(&self, count: Count) -> u32 {
         self.counts[count as usize].get()

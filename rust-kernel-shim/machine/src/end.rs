@@ -32,7 +32,7 @@ pub fn end(message: fmt::Arguments<'_>) -> ! {
     // Neither is what libtest captures, and it is written before `abort` loses what is not.
     console::write_line(format_args!("{said}\n  task {}/{}", task.comm(), task.pid));
     match vcpu::current() {
-        // After fork() the thread that would be told is another process's.
+        // After fork() the thread that waits for it is in another process.
         Some(vcpu) if !fork::forked() => vcpu.give_up(task, Stuck::Bug(said)),
         _ => {
             let thread = thread::current();

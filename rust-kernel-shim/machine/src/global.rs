@@ -22,7 +22,7 @@ macro_rules! global {
     ($($variable:tt)*) => { $($variable)* };
 }
 
-/// Declares what stands for a global variable in a model.
+/// Declares a global variable of a model.
 #[cfg(loom)]
 #[macro_export]
 macro_rules! global {
@@ -31,7 +31,7 @@ macro_rules! global {
     };
 }
 
-/// What stands for a global variable in a model.
+/// A global variable of a model.
 #[cfg(loom)]
 pub struct Global<T>(loom::lazy_static::Lazy<T>);
 

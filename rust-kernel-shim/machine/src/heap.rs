@@ -53,7 +53,7 @@ pub(super) fn keep() {
 ///
 /// `ptr` comes from [`alloc`] and was not freed.
 pub unsafe fn free(ptr: *mut c_void) {
-    // An updater that has waited for the section's end sees that, as told in `abandon_section`.
+    // An updater that has waited for the section's end sees that, see `abandon_section`.
     if KEEPING.load(Relaxed) {
         let mut kept = crate::lock(&KEPT);
         return kept.push(ptr.expose_provenance());

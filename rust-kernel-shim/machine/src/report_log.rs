@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// What a report says.
+/// The text of a report.
 pub type Text = String;
 
 /// A report of a broken rule.
@@ -17,7 +17,7 @@ pub struct Report {
     pub machine: u64,
     /// The name of the rule.
     pub rule: &'static str,
-    /// What was said, in several lines.
+    /// The text, in several lines.
     pub text: String,
     /// No task was left that could do better: the thread panics, or the machine ends.
     pub late: bool,

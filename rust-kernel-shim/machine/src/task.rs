@@ -34,7 +34,7 @@ pub const TASK_NORMAL: c_uint = TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE;
 /// Bytes of a task's name, the final NUL included.
 pub const TASK_COMM_LEN: usize = 16;
 
-/// What a thread started by [`spawn`] runs.
+/// The function of a thread that [`spawn`] starts.
 pub type ThreadFn = unsafe extern "C" fn(data: *mut c_void) -> c_int;
 
 /// A task.
@@ -66,7 +66,7 @@ pub struct task_struct {
     reader: AtomicPtr<cpu::Reader>,
 }
 
-/// Where a kernel thread stands.
+/// The stage in a kernel thread's life.
 #[derive(Clone, Copy, PartialEq)]
 enum Lifecycle {
     /// Created, waits for its first wake-up.
@@ -144,7 +144,7 @@ impl task_struct {
     }
 
     /// Takes a reference. As with a `refcount_t`, a count that has gone wrong stays where it
-    /// neither wraps nor comes to 0: the task leaks, and is not freed under those who have it.
+    /// neither wraps nor comes to 0: the task leaks, and is not freed while others hold references.
     pub fn get(&self) {
         if self.usage.fetch_add(1, Relaxed) >= TOO_MANY {
             self.usage.store(SATURATED, Relaxed);
@@ -409,7 +409,7 @@ impl Start {
         let code = if task.should_stop() {
             -4 // -EINTR: stopped before it ran.
         } else {
-            // SAFETY: The function may be called with the data: `spawn` was told so.
+            // SAFETY: The function may be called with the data: the promise of `spawn`'s caller.
             unsafe { (self.function)(self.data) }
         };
         task.exit_code.store(code, Relaxed);

@@ -27,13 +27,13 @@ use std::{
     sync::{mpsc, Arc, Mutex, MutexGuard},
 };
 
-/// What the layer above keeps for each virtual CPU, and what it is called for.
+/// The layer above: its data for a virtual CPU, and the events of which it is notified.
 pub trait Hooks: Any + Send + Sync {
     /// Called with the run token, when no task is runnable and none is inside a section that holds
     /// up a grace period; true if it did something.
     fn idle(&self) -> bool;
 
-    /// Called with the run token, after virtual time has gone on.
+    /// Called with the run token, after virtual time has advanced.
     fn time_passed(&self);
 
     /// Called with the run token, when all tasks have ended or are blocked forever.
@@ -46,7 +46,7 @@ pub trait Hooks: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
-/// Why a machine came to no end.
+/// The reason why a machine is stuck.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuck {
     /// Every task waits for another, and no timer is pending.
@@ -132,7 +132,7 @@ impl Inner {
 pub struct Vcpu {
     inner: Mutex<Inner>,
     hooks: Box<dyn Hooks>,
-    /// What the schedule is drawn from, if it is drawn.
+    /// The seed of the schedule, if it is a random one.
     seed: Option<u64>,
     /// True if a task may lose the run token at a point.
     preempts: bool,
@@ -161,7 +161,7 @@ impl Vcpu {
         crate::lock(&self.inner)
     }
 
-    /// What the schedule is drawn from, if it is drawn.
+    /// The seed of the schedule, if it is a random one.
     pub fn seed(&self) -> Option<u64> {
         self.seed
     }
@@ -171,7 +171,7 @@ impl Vcpu {
         self.hooks.held_reports()
     }
 
-    /// What the layer above keeps for this virtual CPU.
+    /// The data of the layer above for this virtual CPU.
     pub fn hooks(&self) -> &dyn Any {
         self.hooks.as_any()
     }
@@ -294,13 +294,13 @@ impl Vcpu {
         self.lock().runnable.retain(|&t| t != TaskPtr(task));
     }
 
-    /// Has the layer above do what it does when no task can run.
+    /// Calls the layer above when no task can run.
     fn idle(&self) -> bool {
-        self.tell(|hooks| hooks.idle())
+        self.call_hooks(|hooks| hooks.idle())
     }
 
-    /// Has the layer above do something that belongs to no task.
-    fn tell<R>(&self, f: impl FnOnce(&dyn Hooks) -> R) -> R {
+    /// Calls the layer above, for something that belongs to no task.
+    fn call_hooks<R>(&self, f: impl FnOnce(&dyn Hooks) -> R) -> R {
         let idling = self.idling.swap(true, Relaxed);
         let done = f(&*self.hooks);
         self.idling.store(idling, Relaxed);
@@ -323,7 +323,7 @@ impl Vcpu {
         drop(inner);
         // Where a task that is only slow is overtaken by time, time says nothing about it.
         if !self.preempts {
-            self.tell(|hooks| hooks.time_passed());
+            self.call_hooks(|hooks| hooks.time_passed());
         }
         true
     }
@@ -394,16 +394,16 @@ impl Vcpu {
             }
             drop(inner);
             if !self.progress(true) && self.lock().runnable.is_empty() {
-                self.tell(|hooks| hooks.ended());
+                self.call_hooks(|hooks| hooks.ended());
                 self.declare(Stuck::Deadlock);
             }
         }
     }
 
-    /// Says that the machine comes to no end. None of its tasks runs again.
+    /// Declares the machine stuck: none of its tasks runs again.
     fn declare(&self, stuck: Stuck) {
         self.abandon();
-        // The receiver is gone if the machine was given up before.
+        // The receiver was dropped if the machine was given up before.
         let _ = self.lock().done.send(Some(stuck));
     }
 

@@ -54,8 +54,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         _ => None,
     };
     let Some(text) = text else {
-        // Not an ordinary string literal: nothing to wrap, the compiler says
-        // what is wrong with it.
+        // Not an ordinary string literal: the compiler reports what is wrong with it.
         let rest: TokenStream = input.collect();
         return quote_spanned!(span => #format #rest);
     };

@@ -53,8 +53,8 @@ pub(crate) fn expand(suite: Ident, mut module: ItemMod) -> Result<TokenStream> {
             Item::Fn(function) if function.attrs.iter().any(|attr| attr.path().is_ident("test"))
         );
         if is_test {
-            // Macros are scoped by text: as in the kernel, what is above
-            // the first test still sees the ordinary ones.
+            // Macros are scoped by text: as in the kernel, items above the first test see the usual
+            // ones.
             out.extend(assertions());
         }
         out.push(item);

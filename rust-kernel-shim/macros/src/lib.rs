@@ -58,8 +58,7 @@ pub fn vtable(attr: TokenStream, input: TokenStream) -> TokenStream {
 
 /// Turns a module into a suite of KUnit tests; here, into ordinary tests.
 ///
-/// A test may return a `Result`. As in the kernel, `assert!` and `assert_eq!`
-/// take no message.
+/// A test may return a `Result`; `assert!` and `assert_eq!` take no message.
 #[proc_macro_attribute]
 pub fn kunit_tests(attr: TokenStream, input: TokenStream) -> TokenStream {
     tokens(kunit::expand(

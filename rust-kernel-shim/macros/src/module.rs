@@ -115,7 +115,7 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
     let c_name = LitCStr::new(&c_name, name.span());
 
     Ok(quote! {
-        /// What every line printed by this module starts with.
+        /// The prefix of every line that this module prints.
         const __LOG_PREFIX: &[u8] = #c_name.to_bytes_with_nul();
 
         /// The type given to `module!`.

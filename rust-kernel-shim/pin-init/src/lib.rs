@@ -75,8 +75,7 @@ where
         // SAFETY: `slot` is what the closure was given to initialise.
         unsafe { raw_try_init(slot, init) }
     };
-    // SAFETY: The closure leaves `slot` alone or hands it to an initialiser of
-    // something that may be moved.
+    // SAFETY: The closure leaves `slot` alone or passes it to an `Init`, which needs no pinning.
     unsafe { init_from_closure(closure) }
 }
 

@@ -4,9 +4,8 @@
 //!
 //! C headers: [`include/linux/slab.h`](srctree/include/linux/slab.h) and [`include/linux/vmalloc.h`](srctree/include/linux/vmalloc.h).
 //!
-//! All three take their memory from the same slab here: there are no physical
-//! pages that could be contiguous or not. They differ as far as a caller can
-//! tell, by their alignment.
+//! All three take their memory from the same slab here: there are no physical pages that could be
+//! contiguous or not. They differ by their alignment.
 
 use super::Allocator;
 use core::alloc::Layout;

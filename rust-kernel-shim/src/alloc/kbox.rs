@@ -122,8 +122,7 @@ impl<T, A: Allocator> Box<T, A> {
     /// Allocates memory and leaves it uninitialised; may sleep if `flags` say so.
     pub fn new_uninit(flags: Flags) -> Result<Box<MaybeUninit<T>, A>, AllocError> {
         let memory = A::alloc(Layout::new::<T>(), flags, NumaNode::NO_NODE)?;
-        // INVARIANT: The allocator gave it with this layout, and uninitialised
-        // is fine for a `MaybeUninit`.
+        // INVARIANT: From the allocator, with this layout; a `MaybeUninit` may be uninitialised.
         Ok(Box(memory.cast(), PhantomData))
     }
 
@@ -146,8 +145,8 @@ impl<T, A: Allocator> Box<T, A> {
         Ok(Self::new(x, flags)?.into())
     }
 
-    /// Allocates a pinned slice of `len` elements, each initialised in place; may sleep if `flags`
-    /// say so.
+    /// Allocates a pinned slice of `len` elements, initialised in place; may sleep if `flags` say
+    /// so.
     pub fn pin_slice<Func, Item, E>(
         mut init: Func,
         len: usize,
@@ -206,8 +205,7 @@ impl<T, A: Allocator> Box<T, A> {
 
 only_owner!(Box, A);
 
-// SAFETY: The pointer is aligned for `T` and to what the allocator always
-// aligns to.
+// SAFETY: The pointer is aligned for `T`, and to the allocator's minimum.
 unsafe impl<T, A: Allocator> ForeignOwnable for Box<T, A> {
     const FOREIGN_ALIGN: usize = if align_of::<T>() < A::MIN_ALIGN {
         A::MIN_ALIGN

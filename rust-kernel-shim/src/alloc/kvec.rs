@@ -221,8 +221,7 @@ impl<T, A: Allocator> Vec<T, A> {
         unsafe { self.inc_len(1) };
     }
 
-    /// Puts `element` before the one at `index` if there is room; never
-    /// allocates.
+    /// Inserts `element` before `index` if there is room; never allocates.
     pub fn insert_within_capacity(
         &mut self,
         index: usize,
@@ -371,8 +370,7 @@ impl<T, A: Allocator> Vec<T, A> {
 
     /// Takes all elements and keeps the memory.
     pub fn drain_all(&mut self) -> DrainAll<'_, T> {
-        // SAFETY: There are that many; the iterator drops what it does not
-        // yield.
+        // SAFETY: There are that many; the iterator yields or drops them.
         DrainAll::new(unsafe { self.dec_len(self.len) })
     }
 

@@ -79,8 +79,7 @@ impl<T> ArrayLayout<T> {
 impl<T> From<ArrayLayout<T>> for Layout {
     fn from(array: ArrayLayout<T>) -> Self {
         let layout = Layout::array::<T>(array.len);
-        // SAFETY: It fails only for more than `isize::MAX` bytes, which the
-        // type's invariant excludes.
+        // SAFETY: By the invariant, these are not more than `isize::MAX` bytes.
         unsafe { layout.unwrap_unchecked() }
     }
 }

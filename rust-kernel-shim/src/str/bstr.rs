@@ -20,13 +20,13 @@ use core::ops::{Deref, Index};
 pub struct BStr([u8]);
 
 impl BStr {
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[inline]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are no bytes.
+    /// Returns whether there are no bytes.
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -40,7 +40,7 @@ impl BStr {
         unsafe { &*this }
     }
 
-    /// What follows `pattern`, if it is at the start.
+    /// Returns the bytes after `pattern`, if they start with that.
     pub fn strip_prefix(&self, pattern: impl AsRef<Self>) -> Option<&BStr> {
         self.0
             .strip_prefix(&pattern.as_ref().0)

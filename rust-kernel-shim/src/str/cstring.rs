@@ -32,9 +32,8 @@ pub struct CString {
 impl CString {
     /// Formats into memory that just fits; may sleep.
     ///
-    /// The arguments are formatted twice and must come out the same; if they
-    /// do not fit the second time, or there is a NUL in them, that is
-    /// `EINVAL`.
+    /// The arguments are formatted twice, to the same length; `EINVAL` if the second text does not
+    /// fit, or contains a NUL.
     pub fn try_from_fmt(args: fmt::Arguments<'_>) -> Result<Self, Error> {
         let mut measure = RawFormatter::new();
         measure.write_fmt(args)?;

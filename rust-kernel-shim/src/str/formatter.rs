@@ -39,7 +39,7 @@ impl RawFormatter {
         }
     }
 
-    /// How many bytes there are, or would be if they fitted.
+    /// Returns the number of bytes written, those that did not fit included.
     pub fn bytes_written(&self) -> usize {
         self.written
     }
@@ -52,8 +52,7 @@ impl fmt::Write for RawFormatter {
         if fits > 0 {
             // SAFETY: The position is within the buffer.
             let position = unsafe { self.start.add(self.written) };
-            // SAFETY: There is room for that many, and `s` is not the buffer,
-            // which is ours.
+            // SAFETY: There is room for that many; `s` is not in the buffer, which is ours.
             unsafe { core::ptr::copy_nonoverlapping(s.as_ptr(), position, fits) };
         }
         self.written = self.written.saturating_add(s.len());

@@ -111,7 +111,7 @@ impl<T> InPlaceInit<T> for Arc<T> {
 }
 
 impl<T> Arc<T> {
-    /// How far behind the count the value is, in bytes.
+    /// The offset of the value from the count, in bytes.
     pub const DATA_OFFSET: usize = core::mem::offset_of!(ArcInner<T>, data);
 
     /// Allocates memory for `contents`, with one owner; may sleep if `flags` say so.
@@ -145,14 +145,14 @@ impl<T: ?Sized> Arc<T> {
         Self::as_ptr(&ManuallyDrop::new(self))
     }
 
-    /// A pointer to the value.
+    /// Returns a pointer to the value.
     pub fn as_ptr(this: &Self) -> *const T {
         let inner = this.ptr.as_ptr();
         // SAFETY: By the invariant it is there.
         unsafe { &raw const (*inner).data }
     }
 
-    /// Takes back what [`Self::into_raw`] gave.
+    /// Takes back what [`Self::into_raw`] returned.
     ///
     /// # Safety
     ///
@@ -164,19 +164,19 @@ impl<T: ?Sized> Arc<T> {
         unsafe { Self::from_inner(inner) }
     }
 
-    /// A reference that can become an owner.
+    /// Borrows the value; the borrow can become an owner.
     #[inline]
     pub fn as_arc_borrow(&self) -> ArcBorrow<'_, T> {
         // SAFETY: This owner lasts as long as the result.
         unsafe { ArcBorrow::new(self.ptr) }
     }
 
-    /// Whether both own the same value.
+    /// Returns whether both own the same value.
     pub fn ptr_eq(this: &Self, other: &Self) -> bool {
         core::ptr::addr_eq(this.ptr.as_ptr(), other.ptr.as_ptr())
     }
 
-    /// The value alone if this is its last owner, else one owner less.
+    /// Returns the value as a [`UniqueArc`] if this is its last owner; drops this owner otherwise.
     pub fn into_unique_or_drop(this: Self) -> Option<Pin<UniqueArc<T>>> {
         let this = ManuallyDrop::new(this);
         if !this.refcount().dec_and_test() {
@@ -297,7 +297,7 @@ impl<T: ?Sized> ArcBorrow<'_, T> {
         }
     }
 
-    /// From what [`Arc::into_raw`] or [`Arc::as_ptr`] gave.
+    /// Borrows from a pointer that [`Arc::into_raw`] or [`Arc::as_ptr`] returned.
     ///
     /// # Safety
     ///

@@ -11,17 +11,16 @@ use core::{marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
 ///
 /// # Safety
 ///
-/// A value stays in memory until as many references were given up as there
-/// were taken, the first one included.
+/// A value is not freed before as many references were dropped as taken, the first included.
 pub unsafe trait AlwaysRefCounted {
     /// Takes a reference.
     fn inc_ref(&self);
 
-    /// Drops one.
+    /// Drops a reference.
     ///
     /// # Safety
     ///
-    /// There is one to give up, and `obj` is not used by it afterwards.
+    /// The caller owns a reference, and does not use `obj` by it afterwards.
     unsafe fn dec_ref(obj: NonNull<Self>);
 }
 
@@ -49,7 +48,7 @@ impl<T: AlwaysRefCounted> ARef<T> {
     ///
     /// # Safety
     ///
-    /// There is one that nothing else drops.
+    /// The caller owns a reference, and passes it on.
     pub unsafe fn from_raw(ptr: NonNull<T>) -> Self {
         // INVARIANT: The reference is the caller's, which hands it over.
         ARef {

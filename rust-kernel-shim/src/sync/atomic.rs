@@ -75,10 +75,9 @@ pub unsafe trait AtomicType: Sized + Copy {
 ///
 /// # Safety
 ///
-/// Adding the result of [`Self::rhs_into_delta`] to a value of `Self`, by its
-/// bytes, wrapping, is a value of `Self`.
+/// The wrapping sum of the bytes of a `Self` and of [`Self::rhs_into_delta`] is a `Self`.
 pub unsafe trait AtomicAdd<Rhs = Self>: AtomicType {
-    /// What is added to the bytes.
+    /// Returns the addend of the representation.
     fn rhs_into_delta(rhs: Rhs) -> <Self::Repr as AtomicImpl>::Delta;
 }
 
@@ -114,8 +113,7 @@ impl<T: AtomicType> Atomic<T> {
     /// atomic, in C as well. In a model, where an atomic has no layout, it
     /// comes from [`Self::as_ptr`].
     pub unsafe fn from_ptr<'a>(ptr: *mut T) -> &'a Self {
-        // SAFETY: Valid, and accessed atomically only, as the caller says. The layout is that
-        // of a `T`.
+        // SAFETY: Valid, of the layout of a `T`, and accessed atomically only, as the caller says.
         unsafe { &*ptr.cast::<Self>() }
     }
 
@@ -188,8 +186,7 @@ where
 
     /// Writes `new` if `old` is there.
     ///
-    /// Returns what was there, as an error if it was something else; then
-    /// nothing is ordered.
+    /// Returns the old value; as an error, without any ordering, if it was another.
     #[doc(alias(
         "atomic_cmpxchg",
         "atomic64_cmpxchg",

@@ -27,7 +27,7 @@ pub use ordering::{Full, Read, Write};
 mod private {
     /// A kind of barrier.
     pub trait MemoryBarrier {
-        /// What it is in the terms of Rust.
+        /// The ordering of Rust's fence.
         const ORDERING: super::Ordering;
     }
 

@@ -21,8 +21,7 @@ use crate::{
 use core::{marker::PhantomPinned, pin::Pin};
 use pin_init::{pin_data, pin_init, PinInit};
 
-/// An initialiser of a [`CondVar`](crate::sync::CondVar), with a name for
-/// reports, else file and line.
+/// Initialises a [`CondVar`](crate::sync::CondVar); its name is the literal, or file and line.
 #[macro_export]
 macro_rules! new_condvar {
     ($($name:literal)?) => {
@@ -31,11 +30,10 @@ macro_rules! new_condvar {
 }
 pub use new_condvar;
 
-/// A queue of tasks that wait until they are told to look again.
+/// A queue of tasks that wait to be notified of a change.
 ///
-/// A waiter releases the lock and holds it again afterwards; a notification
-/// between the two is not lost. Since one may also wake for nothing, the
-/// condition is looked at in a loop.
+/// A waiter releases the lock while it sleeps; no notification in between is lost. Since wake-ups
+/// may be spurious, check the condition in a loop.
 ///
 /// # Examples
 ///
@@ -97,8 +95,7 @@ impl CondVar {
         pin_init!(Self {
             _pin: PhantomPinned,
             wait_queue_head <- Opaque::ffi_init(|slot| {
-                // SAFETY: The memory is valid and pinned; name and key are
-                // static.
+                // SAFETY: The memory is valid and pinned; name and key are static.
                 unsafe { bindings::__init_waitqueue_head(slot, name, key.as_ptr()) }
             }),
         })
@@ -141,8 +138,7 @@ impl CondVar {
         crate::current!().signal_pending()
     }
 
-    /// As [`Self::wait_interruptible`]; the task may be frozen while it
-    /// sleeps; here no task ever is.
+    /// As [`Self::wait_interruptible`]; the task may be frozen, which here none is.
     #[must_use = "a signal that is pending must be acted on"]
     pub fn wait_interruptible_freezable<T: ?Sized, B: Backend>(
         &self,
@@ -178,8 +174,7 @@ impl CondVar {
         unsafe { bindings::__wake_up(queue, TASK_NORMAL, count, core::ptr::null_mut()) };
     }
 
-    /// As [`Self::notify_one`], by a task that is about to sleep; in any
-    /// context.
+    /// As [`Self::notify_one`], by a task that is about to sleep.
     #[doc(alias = "__wake_up_sync")]
     #[inline]
     pub fn notify_sync(&self) {
@@ -187,16 +182,14 @@ impl CondVar {
         unsafe { bindings::__wake_up_sync(self.wait_queue_head.get(), TASK_NORMAL) };
     }
 
-    /// Wakes the task that has waited longest, if any; in any context. A task
-    /// that begins to wait later does not notice.
+    /// Wakes the task that has waited longest, if any; in any context.
     #[doc(alias = "__wake_up")]
     #[inline]
     pub fn notify_one(&self) {
         self.notify(1);
     }
 
-    /// Wakes all waiters; in any context. A task that waits later does not
-    /// notice.
+    /// Wakes all waiters, not those that come later; in any context.
     #[doc(alias = "__wake_up")]
     #[inline]
     pub fn notify_all(&self) {
@@ -204,7 +197,7 @@ impl CondVar {
     }
 }
 
-/// How [`CondVar::wait_interruptible_timeout`] ended.
+/// The result of [`CondVar::wait_interruptible_timeout`].
 pub enum CondVarTimeoutResult {
     /// The time is over.
     Timeout,

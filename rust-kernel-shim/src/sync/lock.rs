@@ -149,7 +149,7 @@ pub struct Lock<T: ?Sized, B: Backend> {
     #[pin]
     _pin: PhantomPinned,
 
-    /// What it protects.
+    /// The data that the lock protects.
     #[pin]
     pub(crate) data: UnsafeCell<T>,
 }
@@ -172,8 +172,7 @@ impl<T, B: Backend> Lock<T, B> {
             data <- UnsafeCell::pin_init(t),
             _pin: PhantomPinned,
             state <- Opaque::ffi_init(|slot| {
-                // SAFETY: The slot is the lock's memory; name and key are
-                // static.
+                // SAFETY: The slot is the lock's memory; name and key are static.
                 unsafe { B::init(slot, name, key.as_ptr()) }
             }),
         })

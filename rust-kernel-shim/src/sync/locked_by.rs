@@ -45,8 +45,7 @@ pub struct LockedBy<T: ?Sized, U: ?Sized> {
 // SAFETY: The memory is the data's.
 unsafe impl<T: ?Sized + Send, U: ?Sized> Send for LockedBy<T, U> {}
 
-// SAFETY: One thread at a time can have the owner mutably, and several can have
-// the data at once only if it is `Sync`.
+// SAFETY: Only one thread has the owner mutably; several share the data only if it is `Sync`.
 unsafe impl<T: ?Sized + Send, U: ?Sized> Sync for LockedBy<T, U> {}
 
 impl<T, U> LockedBy<T, U> {

@@ -14,8 +14,7 @@ use crate::{
 
 /// A reference count.
 ///
-/// It saturates instead of wrapping, and misuse is reported; what was counted
-/// wrong is never freed.
+/// It saturates instead of wrapping, and reports misuse: the object leaks then.
 #[doc(alias = "refcount_t")]
 #[repr(transparent)]
 pub struct Refcount(Opaque<bindings::refcount_t>);
@@ -37,8 +36,7 @@ impl Refcount {
     #[inline]
     pub fn as_atomic(&self) -> &Atomic<i32> {
         let counter = self.0.get().cast();
-        // SAFETY: C's type is nothing but an atomic `int`, and all access to it
-        // is atomic.
+        // SAFETY: C's type is an atomic `int`, and all access to it is atomic.
         unsafe { &*counter }
     }
 
@@ -70,8 +68,7 @@ impl Refcount {
 
     /// Counts one less; says whether it was the last.
     ///
-    /// Orders what was done before as a release does, and if it was the last,
-    /// what is done after as an acquire does.
+    /// A release, and if it was the last, an acquire as well.
     #[doc(alias = "refcount_dec_and_test")]
     #[inline]
     #[must_use = "the caller that counts the last one has to clean up; else use `dec()`"]

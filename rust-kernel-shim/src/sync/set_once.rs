@@ -7,19 +7,19 @@
 use super::atomic::{Acquire, Atomic, Relaxed, Release};
 use core::{cell::UnsafeCell, mem::MaybeUninit};
 
-/// Nothing is there.
+/// The slot is empty.
 const EMPTY: u32 = 0;
-/// One thread writes.
+/// One thread writes the value.
 const FILLING: u32 = 1;
-/// The value is there, and stays.
+/// The value is initialised, and does not change.
 const FULL: u32 = 2;
 
-/// A place that is filled at most once.
+/// A slot that is filled at most once.
 ///
 /// # Invariants
 ///
 /// - `state` goes from empty to filling to full, and no other way.
-/// - Only the thread that made it filling touches `value` until it is full.
+/// - Only the thread that set it to filling touches `value` until it is full.
 /// - Once full, `value` is initialised and does not change.
 ///
 /// # Examples
@@ -46,7 +46,7 @@ impl<T> Default for SetOnce<T> {
 
 impl<T> SetOnce<T> {
     machine::const_fn! {
-        /// An empty place.
+        /// Returns an empty slot.
         pub fn new() -> Self {
             // INVARIANT: It starts empty.
             SetOnce {
@@ -56,10 +56,9 @@ impl<T> SetOnce<T> {
         }
     }
 
-    /// What is there, if anything is.
+    /// Returns the value, if there is one.
     pub fn as_ref(&self) -> Option<&T> {
-        // Acquire: pairs with the release in `populate()`; a thread that sees the place
-        // full sees the value.
+        // Acquire: pairs with the release in `populate()`, and so sees the value.
         if self.state.load(Acquire) != FULL {
             return None;
         }
@@ -68,7 +67,7 @@ impl<T> SetOnce<T> {
         Some(unsafe { (*value).assume_init_ref() })
     }
 
-    /// Puts `value` there, unless something is, or is about to be; says which.
+    /// Stores `value` unless the slot is full, or being filled; returns whether it did.
     pub fn populate(&self, value: T) -> bool {
         // Relaxed: nothing is read that another thread has written.
         if self.state.cmpxchg(EMPTY, FILLING, Relaxed).is_err() {
@@ -82,7 +81,7 @@ impl<T> SetOnce<T> {
         true
     }
 
-    /// A copy of what is there, if anything is.
+    /// Returns a copy of the value, if there is one.
     pub fn copy(&self) -> Option<T>
     where
         T: Copy,

@@ -28,7 +28,7 @@ pub fn boot() -> Result {
     }
 }
 
-/// Calls `body`; meanwhile the host has no thread for any task that this thread starts, as if
+/// Calls `body` while no thread can be created for tasks that this thread starts, as if
 /// `RLIMIT_NPROC` were reached.
 ///
 /// A timer or an item of work that needs one ends the machine, with

@@ -4,14 +4,13 @@
 use core::sync::atomic::Ordering::Relaxed;
 use machine::console;
 
-/// Writes messages of a lower number than `level` to standard error: 0 for none, 8 for all.
-/// It is 5 at first: warnings and worse. In any case all are kept in memory. Returns the
-/// level before.
+/// Writes messages below `level` to standard error, from 0 for none to 8 for all; 5, for warnings
+/// and worse, at first. The log has them all. Returns the old level.
 pub fn set_loglevel(level: u8) -> u8 {
     console::LOGLEVEL.swap(level, Relaxed)
 }
 
-/// How many lines of the log have `words` in them.
+/// Returns the number of lines of the log that contain `words`.
 pub fn said(words: &str) -> usize {
     let log = console::log().into_iter();
     log.filter(|line| line.contains(words)).count()

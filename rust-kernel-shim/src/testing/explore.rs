@@ -59,7 +59,7 @@ pub fn explore(body: impl Fn() + Send + Sync + 'static) {
     }
 }
 
-/// How to explore.
+/// Parameters of an exploration.
 #[derive(Clone, Copy, Debug)]
 pub struct Explorer {
     schedules: usize,
@@ -163,14 +163,14 @@ fn one(seed: u64, points: usize, body: impl FnOnce() + Send + 'static) -> Option
     }
 }
 
-/// What went wrong under a schedule.
+/// The failure of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Every task waited for another.
     Deadlock,
-    /// The machine came to no end.
+    /// The machine exceeded its budget of points.
     Endless,
-    /// The machine found a bug, which a kernel does not survive; what it said.
+    /// The machine ended at a bug, with this message.
     Bug(Message),
     /// The host had no thread for the machine.
     NoThread,
@@ -189,7 +189,7 @@ pub struct Failure {
     pub seed: u64,
     /// The number of schedules that were tried, this one included.
     pub schedule: usize,
-    /// What went wrong.
+    /// The failure.
     pub outcome: Outcome,
 }
 

@@ -3,7 +3,7 @@
 
 use crate::bindings;
 
-/// Blocks of memory that were allocated and not freed.
+/// Returns the number of blocks that are allocated and not freed.
 pub fn live_blocks() -> isize {
     bindings::slab_live()
 }
@@ -27,7 +27,7 @@ pub fn set_rcu_stall_timeout(ns: u64) -> u64 {
     bindings::rcu_set_stall_timeout(ns)
 }
 
-/// How many allocations this thread has asked for, failed ones included.
+/// Returns the number of allocations that this thread has requested, failed ones included.
 pub fn allocations() -> usize {
     bindings::slab_allocations()
 }

@@ -21,7 +21,7 @@ const MODULES: usize = 64;
 /// The names of the modules that are loaded.
 static LOADED: SpinMutex<[Option<&'static CStr>; MODULES]> = SpinMutex::new([None; MODULES]);
 
-/// How many modules are loaded.
+/// Returns the number of modules that are loaded.
 pub fn loaded_modules() -> usize {
     LOADED.lock().iter().flatten().count()
 }
@@ -33,7 +33,7 @@ pub struct Loaded<M: InPlaceModule + ModuleMetadata> {
     _text: Text,
 }
 
-/// The text of a loaded module: a place in [`LOADED`].
+/// The text of a loaded module: a slot of [`LOADED`].
 struct Text {
     place: usize,
     name: &'static CStr,
@@ -75,7 +75,7 @@ impl Drop for Text {
 ///
 /// # Errors
 ///
-/// What its `init` fails with; EEXIST if a module of that name is loaded; ENOMEM.
+/// The error of its `init`; EEXIST if a module of that name is loaded; ENOMEM.
 pub fn insmod<M: InPlaceModule + ModuleMetadata>() -> Result<Loaded<M>> {
     let text = Text::load::<M>()?;
     let module = KBox::try_pin_init(M::init(this_module::<M>()), GFP_KERNEL)?;

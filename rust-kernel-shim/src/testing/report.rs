@@ -15,7 +15,7 @@ pub use machine::report_log::{Report, Reports};
 /// Runs `body` in a machine of its own, as [`fifo`](super::vcpu::fifo) does, and expects it to
 /// break `rule`, and no other. A production kernel, which checks nothing, runs `body` and no more.
 ///
-/// What the rules are is in [the book](../../../../book/rules/index.html).
+/// The rules are in [the book](../../../../book/rules/index.html).
 ///
 /// # Panics
 ///

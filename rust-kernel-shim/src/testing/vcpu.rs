@@ -9,12 +9,12 @@ use machine::{
     vcpu::{self, Hooks as _, Policy, Vcpu},
 };
 
-/// Why a machine came to no end, or did not begin.
+/// The reason why a machine is stuck, or did not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuck {
     /// Every task waits for another, and no timer is pending.
     Deadlock,
-    /// The machine found a bug, which a kernel does not survive; what it said.
+    /// The machine ended at a bug, with this message.
     Bug(Message),
     /// The host has no thread for the first task.
     NoThread,

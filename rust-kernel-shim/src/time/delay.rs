@@ -9,7 +9,7 @@ use crate::{bindings, ffi::c_ulong};
 
 /// Sleeps for at least `delta`; may sleep, as the name says.
 ///
-/// What is negative or longer than `i32::MAX` microseconds counts as that.
+/// A negative `delta`, or a longer one, counts as `i32::MAX` microseconds.
 #[doc(alias = "usleep_range")]
 #[track_caller]
 pub fn fsleep(delta: Delta) {

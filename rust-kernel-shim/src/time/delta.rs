@@ -70,7 +70,7 @@ impl Delta<Jiffy> {
 }
 
 impl Delta {
-    /// No time at all.
+    /// A span of zero.
     pub const ZERO: Self = Delta { value: 0 };
 
     /// That many nanoseconds.
@@ -97,13 +97,13 @@ impl Delta {
         Self::from_nanos(secs.saturating_mul(NSEC_PER_SEC))
     }
 
-    /// Whether it is no time at all.
+    /// Returns whether the span is zero.
     #[inline]
     pub fn is_zero(self) -> bool {
         self.value == 0
     }
 
-    /// Whether it points backwards.
+    /// Returns whether the span is negative.
     #[inline]
     pub fn is_negative(self) -> bool {
         self.value < 0
@@ -143,7 +143,7 @@ impl Delta {
         self.ceil(NSEC_PER_MSEC)
     }
 
-    /// What is left over when divided by `dividend` nanoseconds.
+    /// Returns the remainder of a division by `dividend` nanoseconds.
     #[inline]
     pub fn rem_nanos(self, dividend: i32) -> Self {
         Self::from_nanos(self.value % i64::from(dividend))

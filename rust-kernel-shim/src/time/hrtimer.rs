@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Timers with the grain of a nanosecond, inside the object that they are
-//! about.
+//! Timers of nanosecond resolution, inside the object that they are about.
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h).
 //!
@@ -90,7 +89,7 @@ pub use pointer::{
 /// A point in time by the clock of `T`'s timer.
 pub type HrTimerInstant<T> = Instant<<<T as HasHrTimer<T>>::TimerMode as HrTimerMode>::Clock>;
 
-/// What a timer of `T` is started with.
+/// The expiry with which a timer of `T` is started.
 type ExpiresOf<T> = <<T as HasHrTimer<T>>::TimerMode as HrTimerMode>::Expires;
 
 /// The timer in an object of type `T`.
@@ -170,7 +169,7 @@ impl<T> HrTimer<T> {
         unsafe { Self::raw_forward(this, now, interval) }
     }
 
-    /// As [`Self::forward`], with the time that it is.
+    /// As [`Self::forward`], past the present time.
     #[doc(alias = "hrtimer_forward_now")]
     pub fn forward_now(self: Pin<&mut Self>, interval: Delta) -> u64
     where
@@ -179,7 +178,7 @@ impl<T> HrTimer<T> {
         self.forward(HrTimerInstant::<T>::now(), interval)
     }
 
-    /// When it is due, or was; another thread may be changing it.
+    /// Returns the expiry, which another thread may be changing.
     #[doc(alias = "hrtimer_get_expires")]
     pub fn expires(&self) -> HrTimerInstant<T>
     where
@@ -217,7 +216,7 @@ pub trait HrTimerCallback {
 ///
 /// All functions are about the same field.
 pub unsafe trait HasHrTimer<T> {
-    /// How the expiry is meant.
+    /// The mode of the timer.
     type TimerMode: HrTimerMode;
 
     /// From the object to its timer.
@@ -265,14 +264,13 @@ pub unsafe trait HasHrTimer<T> {
     }
 }
 
-/// What a timer's function wants to come next.
+/// The result of a timer's function.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum HrTimerRestart {
-    /// Nothing.
+    /// The timer stays stopped.
     NoRestart = bindings::hrtimer_restart_HRTIMER_NORESTART,
-    /// The timer starts again, and is due at its expiry, which the function
-    /// has moved.
+    /// The timer starts again, with the expiry to which the function has moved it.
     Restart = bindings::hrtimer_restart_HRTIMER_RESTART,
 }
 
@@ -282,7 +280,7 @@ impl HrTimerRestart {
     }
 }
 
-/// What a timer's function may do with the timer.
+/// The access of a timer's function to the timer.
 ///
 /// # Invariants
 ///
@@ -324,8 +322,7 @@ macro_rules! impl_has_hr_timer {
             field: self.$field:ident $(,)?
         }
     ) => {
-        // SAFETY: All functions are about the same field, whose type the
-        // compiler checks.
+        // SAFETY: All functions use the same field, whose type the compiler checks.
         unsafe impl$(<$($generics)*>)? $crate::time::hrtimer::HasHrTimer<$timer_type> for $self {
             type TimerMode = $mode;
 

@@ -13,8 +13,7 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// An initialiser of a [`DelayedWork`], with a name for reports, else file and
-/// line.
+/// Initialises a [`DelayedWork`]; its name is the literal, or file and line.
 #[macro_export]
 macro_rules! new_delayed_work {
     ($($name:literal)?) => {
@@ -147,8 +146,7 @@ impl<T: ?Sized, const ID: u64> DelayedWork<T, ID> {
 ///
 /// # Safety
 ///
-/// The work of its [`HasWork`] is that of a `delayed_work`, which one may use
-/// where one may use the work.
+/// The work of its [`HasWork`] is that of a `delayed_work`, all of which is as valid.
 pub unsafe trait HasDelayedWork<T, const ID: u64 = 0>: HasWork<T, ID> {}
 
 /// Says which field of a type is its [`DelayedWork`], and so its [`Work`].
@@ -176,8 +174,7 @@ macro_rules! impl_has_delayed_work {
        for $self:ty
        { self.$field:ident }
     )*) => {$(
-        // SAFETY: The work is that of the field, whose type the compiler
-        // checks.
+        // SAFETY: The work is that of the field, whose type the compiler checks.
         unsafe impl$(<$($generics)+>)?
             $crate::workqueue::HasDelayedWork<$work_type $(, $id)?> for $self {}
 

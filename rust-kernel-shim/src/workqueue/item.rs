@@ -6,15 +6,15 @@
 
 use crate::bindings;
 
-/// Something that can be put on a queue, by whatever means.
+/// A pointer to an object that can be put on a queue.
 ///
-/// `ID` tells the work items of one object apart.
+/// `ID` distinguishes the work items of one object.
 ///
 /// # Safety
 ///
 /// [`Self::__enqueue`] keeps its guarantees.
 pub unsafe trait RawWorkItem<const ID: u64> {
-    /// What [`Queue::enqueue`](super::Queue::enqueue) returns.
+    /// The result of [`Queue::enqueue`](super::Queue::enqueue).
     type EnqueueOutput;
 
     /// Hands the item to `queue_work_on`, which puts it on a queue.
@@ -34,7 +34,7 @@ pub unsafe trait RawWorkItem<const ID: u64> {
         F: FnOnce(*mut bindings::work_struct) -> bool;
 }
 
-/// Something that can be put on a queue later.
+/// A pointer to an object that can be put on a queue after a delay.
 ///
 /// # Safety
 ///
@@ -49,10 +49,9 @@ pub unsafe trait RawDelayedWorkItem<const ID: u64>: RawWorkItem<ID> {}
 ///
 /// # Safety
 ///
-/// The function of the works that [`RawWorkItem::__enqueue`] passes to the
-/// closure is [`Self::run`].
+/// The work that [`RawWorkItem::__enqueue`] passes to the closure calls [`Self::run`].
 pub unsafe trait WorkItemPointer<const ID: u64>: RawWorkItem<ID> {
-    /// What the queue calls.
+    /// The function that the queue calls.
     ///
     /// # Safety
     ///
@@ -61,12 +60,12 @@ pub unsafe trait WorkItemPointer<const ID: u64>: RawWorkItem<ID> {
     unsafe extern "C" fn run(ptr: *mut bindings::work_struct);
 }
 
-/// An object that has something to do.
+/// An object with a work function.
 pub trait WorkItem<const ID: u64 = 0> {
-    /// What owns the object while it is queued.
+    /// The pointer that owns the object while it is queued.
     type Pointer: WorkItemPointer<ID>;
 
-    /// Does it; may sleep, except on the bottom-half queues.
+    /// The work function. May sleep, except on the bottom-half queues.
     ///
     /// The object can be queued again from here.
     fn run(this: Self::Pointer);

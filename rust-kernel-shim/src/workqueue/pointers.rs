@@ -59,8 +59,7 @@ macro_rules! owner {
             T: WorkItem<ID, Pointer = Self> + HasWork<T, ID> + $($bounds)*,
         {
             unsafe extern "C" fn run(ptr: *mut bindings::work_struct) {
-                // SAFETY: `ptr` is what `work_in()` returned in `__enqueue()`: the caller's
-                // guarantee.
+                // SAFETY: The caller says that `work_in()` returned `ptr` in `__enqueue()`.
                 let $object = unsafe { object_of::<T, ID>(ptr) };
                 // SAFETY: `into_raw()` returned the object in `__enqueue()`, whose queue took it;
                 // it is taken back once, here.
@@ -91,8 +90,7 @@ macro_rules! owner {
             }
         }
 
-        // SAFETY: `HasDelayedWork` promises that the work is that of a `delayed_work`, which the
-        // owner keeps as well.
+        // SAFETY: `HasDelayedWork` promises a `delayed_work`, all of which the owner holds.
         unsafe impl<T, const ID: u64> RawDelayedWorkItem<ID> for $pointer
         where
             T: WorkItem<ID, Pointer = Self> + HasDelayedWork<T, ID> + $($bounds)*,

@@ -38,8 +38,7 @@ impl Queue {
 
     /// Has the item run, in any context.
     ///
-    /// An item that waits to be run already comes back as an error; boxes
-    /// cannot wait and be here.
+    /// Returns an item that is queued already as an error; a box that is owned is not queued.
     #[doc(alias = "queue_work")]
     pub fn enqueue<W, const ID: u64>(&self, w: W) -> W::EnqueueOutput
     where
@@ -47,12 +46,10 @@ impl Queue {
     {
         let queue = self.0.get();
         let put = |work| {
-            // SAFETY: The work is valid, and if it was queued stays so until
-            // it is run.
+            // SAFETY: The work is valid until it is run, if it is queued.
             unsafe { bindings::queue_work_on(ANY_CPU, queue, work) }
         };
-        // SAFETY: C refuses only what is queued already; the item has no
-        // lifetimes and may go to other threads.
+        // SAFETY: C refuses only work that is queued; the item is `'static` and `Send`.
         unsafe { w.__enqueue(put) }
     }
 
@@ -75,8 +72,7 @@ impl Queue {
         unsafe { w.__enqueue(put) }
     }
 
-    /// Has `func` called; allocates memory for it, and may sleep if `flags` say
-    /// so.
+    /// Calls `func` on the queue; allocates, and may sleep if `flags` say so.
     ///
     /// # Examples
     ///
@@ -160,10 +156,9 @@ system_queues! {
     system_unbound = system_unbound_wq;
     /// The queue for work that stops while the system is suspended.
     system_freezable = system_freezable_wq;
-    /// The queue for work that would rather not wake a processor.
+    /// The queue for work that saves power by not waking a processor.
     system_power_efficient = system_power_efficient_wq;
-    /// The queue for work that would rather not wake a processor, and stops
-    /// while the system is suspended.
+    /// The queue for work that saves power, and stops while the system is suspended.
     system_freezable_power_efficient = system_freezable_power_efficient_wq;
     /// The queue for work that runs as a bottom half: it must not sleep.
     system_bh = system_bh_wq;

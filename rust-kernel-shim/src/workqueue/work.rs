@@ -116,8 +116,7 @@ macro_rules! impl_has_work {
        for $self:ty
        { self.$field:ident }
     )*) => {$(
-        // SAFETY: Both functions are about the same field, whose type the
-        // compiler checks.
+        // SAFETY: Both functions use the same field, whose type the compiler checks.
         unsafe impl$(<$($generics)+>)? $crate::workqueue::HasWork<$work_type $(, $id)?> for $self {
             #[inline]
             unsafe fn raw_get_work(

@@ -159,7 +159,7 @@ macro_rules! __errors {
                 ESERVERFAULT = 526, "The server failed in a way that has no other number";
                 EBADTYPE = 527, "The server does not know the type";
                 EJUKEBOX = 528, "Started, but will take longer than the timeout";
-                EIOCBQUEUED = 529, "Queued; an event will tell of its completion";
+                EIOCBQUEUED = 529, "Queued; an event reports its completion";
                 ERECALLCONFLICT = 530, "Conflicts with recalled state";
             }
             nameless {

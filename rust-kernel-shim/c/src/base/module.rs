@@ -6,7 +6,7 @@
 use crate::{as_char_ptr, ffi::c_char};
 use core::ffi::CStr;
 
-/// What the kernel knows of a module.
+/// A module.
 #[repr(C)]
 pub struct module {
     /// Its name, NUL-terminated.

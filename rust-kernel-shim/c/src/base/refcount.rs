@@ -11,7 +11,7 @@ use crate::{ffi::c_int, WARN};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use machine::atomic::{fence, AtomicI32};
 
-/// Where a broken count stays.
+/// The value of a saturated count.
 const REFCOUNT_SATURATED: i32 = i32::MIN / 2;
 
 /// C: `refcount_t`.

@@ -18,7 +18,7 @@ pub struct seq_file {
     pub buf: *mut c_char,
     /// Its size.
     pub size: usize,
-    /// How much of it is written.
+    /// The number of bytes written.
     pub count: usize,
 }
 

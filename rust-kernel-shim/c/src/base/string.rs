@@ -6,7 +6,7 @@
 use crate::ffi::c_char;
 use core::ffi::CStr;
 
-/// The string at `ptr`.
+/// Returns the string at `ptr`.
 ///
 /// # Safety
 ///
@@ -22,7 +22,7 @@ pub unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a CStr {
     unsafe { CStr::from_ptr(ptr.cast()) }
 }
 
-/// What C wants: a pointer to the first character.
+/// Returns C's pointer, to the first character.
 #[doc(hidden)]
 #[inline]
 #[expect(clippy::disallowed_methods, reason = "this is its wrapper")]

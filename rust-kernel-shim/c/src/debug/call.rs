@@ -9,7 +9,7 @@ use core::{cell::Cell, panic::Location};
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
 pub struct DriverCall {
-    /// What runs, for reports.
+    /// The name of the callback, for reports.
     pub what: &'static str,
     /// Whose it is: a context and a number in it.
     pub subject: (u64, u64),
@@ -21,9 +21,9 @@ pub struct DriverCall {
     pub surely_locked: bool,
     /// The rule that it breaks if it sleeps.
     pub rule: &'static Rule,
-    /// Where that was made.
+    /// The location that created the subject.
     pub created: Option<&'static Location<'static>>,
-    /// What led here: what happened, and where.
+    /// The step that led here, and its location.
     pub step: Option<(&'static str, &'static Location<'static>)>,
     /// True once it was reported.
     pub reported: bool,
@@ -45,7 +45,7 @@ const CALLS: usize = 16;
 machine::per_thread! {
     /// Callbacks that run, the innermost last.
     static CALL: [Cell<Option<DriverCall>>; CALLS] = [const { Cell::new(None) }; CALLS];
-    /// How many run.
+    /// The number of callbacks that run.
     static OPEN: Cell<usize> = Cell::new(0);
 }
 

@@ -21,7 +21,7 @@ pub use machine::side_table::{SideTable, Words};
 /// A kind of objects.
 #[allow(missing_debug_implementations)]
 pub struct debug_obj_descr {
-    /// What such an object is, for reports.
+    /// The name of such an object, for reports.
     pub name: &'static str,
     /// Memory in which such an object begins is about to be freed; the object is forgotten after
     /// this. Called in any context, without locks.
@@ -32,24 +32,24 @@ pub struct debug_obj_descr {
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
 pub struct debug_obj {
-    /// Where it begins.
+    /// The address at which it begins.
     pub addr: usize,
     /// Its kind.
     pub descr: &'static debug_obj_descr,
     /// The owner; the kind knows what the number means.
     pub owner: u64,
-    /// What else the kind wants to know.
+    /// For the kind's own use.
     pub note: usize,
 }
 
 /// Memory that is about to be freed.
 #[derive(Debug)]
 pub struct Freeing {
-    /// Where it begins.
+    /// The address at which it begins.
     pub addr: usize,
     /// Its bytes.
     pub size: usize,
-    /// Where it is freed.
+    /// The location that frees it.
     pub at: &'static Location<'static>,
     /// True once it was reported.
     pub said: Cell<bool>,
@@ -65,7 +65,7 @@ fn key(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> (usize, u64,
     (addr, owner, core::ptr::from_ref(descr).addr())
 }
 
-/// Makes an object known. From any context.
+/// Registers an object. From any context.
 pub fn debug_object_activate(obj: debug_obj) {
     USED.store(true, Relaxed);
     OBJECTS.insert(key(obj.addr, obj.owner, obj.descr), obj);
@@ -138,10 +138,10 @@ pub(crate) fn debug_block_number(addr: usize) -> Option<u64> {
     (addr - start < size).then_some(number)
 }
 
-/// What is called when something happens to a machine.
+/// Functions that are called when something happens to a machine.
 #[allow(missing_debug_implementations)]
 pub struct debug_watch {
-    /// Virtual time has gone on. Called in the machine, with no lock held.
+    /// Virtual time has advanced. Called in the machine, with no lock held.
     pub time_passed: fn(),
     /// Memory is about to be freed. Called in any context, with no lock held.
     pub freeing: fn(freeing: &Freeing),
@@ -157,7 +157,7 @@ const WATCHES: usize = 4;
 static WATCHING: SpinMutex<[Option<&'static debug_watch>; WATCHES]> =
     SpinMutex::new([None; WATCHES]);
 
-/// Lets `watch` know from now on; nothing happens if it does already. From any context.
+/// Registers `watch`, unless it is already. From any context.
 pub fn debug_watch_register(watch: &'static debug_watch) {
     let mut watching = WATCHING.lock();
     let known = watching
@@ -203,14 +203,14 @@ impl ModuleText {
     }
 }
 
-/// The text of a module is about to go.
+/// The text of a module is about to be freed.
 pub fn debug_module_gone(name: &'static CStr, file: &'static str, loaded: u64) {
     for watch in watching().iter().flatten() {
         (watch.module_gone)(&ModuleText { name, file, loaded });
     }
 }
 
-/// Virtual time has gone on.
+/// Virtual time has advanced.
 pub(crate) fn debug_time_passed() {
     for watch in watching().iter().flatten() {
         (watch.time_passed)();

@@ -19,13 +19,13 @@ use machine::cpu::{self, Count};
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
 pub struct RcuString {
-    /// Where it stands.
+    /// The address of the string.
     pub addr: usize,
     /// Whose it is: a context and a number in it.
     pub subject: (u64, u64),
-    /// Where that was made.
+    /// The location that created the subject.
     pub created: Option<&'static Location<'static>>,
-    /// Where it was asked for.
+    /// The location that got the string.
     pub asked: &'static Location<'static>,
     /// The rule that is broken by using it later.
     pub rule: &'static Rule,

@@ -18,13 +18,13 @@ use machine::{
     location, report_log, task,
 };
 
-/// What a rule is about, in its subsystem's words.
+/// The words of a rule's subsystem.
 pub struct Words {
     /// The subsystem.
     pub subsystem: &'static str,
     /// The kind of object.
     pub object: &'static str,
-    /// The step in which such an object is made.
+    /// The step in which such an object is created.
     pub created: &'static str,
 }
 
@@ -36,7 +36,7 @@ pub struct Rule {
     broken: AtomicUsize,
 }
 
-/// Where a step of what led to a report has happened.
+/// The location of a step that led to a report.
 #[derive(Clone, Copy, Debug)]
 pub enum Place {
     /// There.
@@ -82,12 +82,12 @@ impl Rule {
         checking()
     }
 
-    /// How often its check has had something to look at.
+    /// Returns how often its check was reached.
     pub fn looked(&self) -> usize {
         self.looked.load(Relaxed)
     }
 
-    /// How often it was found broken.
+    /// Returns how often it was found broken.
     pub fn broken(&self) -> usize {
         self.broken.load(Relaxed)
     }

@@ -39,7 +39,7 @@ pub struct irq_work {
 }
 
 machine::per_thread! {
-    /// What is to run when interrupts are enabled again, the last come first.
+    /// Work to run when interrupts are enabled again, the last queued first.
     static LIST: Cell<*mut irq_work> = Cell::new(null_mut());
 }
 

@@ -29,10 +29,10 @@ pub(in super::super) fn current() -> u64 {
     CURRENT.load(Relaxed)
 }
 
-/// How long a grace period may take before its readers are named (ns), as in Linux by default.
+/// The time after which a grace period's readers are named (ns), as in Linux by default.
 static STALL: AtomicU64 = AtomicU64::new(21 * 1_000_000_000);
 
-/// Sets how long a grace period may take before its readers are named (ns); returns what it was.
+/// Sets the time after which a grace period's readers are named (ns); returns the old one.
 pub fn set_stall_timeout(ns: u64) -> u64 {
     STALL.swap(ns, Relaxed)
 }

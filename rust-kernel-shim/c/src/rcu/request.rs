@@ -18,7 +18,7 @@ use core::{
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
     stamp: u64,
-    /// Where it was made.
+    /// The location of the request.
     pub at: &'static Location<'static>,
 }
 
@@ -28,7 +28,7 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 static QUEUED: SideTable<usize, Request> = SideTable::new();
 
 machine::per_thread! {
-    /// What the RCU callback that runs has waited for.
+    /// The request whose RCU callback runs.
     static REQUEST: Cell<Option<Request>> = Cell::new(None);
 }
 

@@ -17,7 +17,7 @@ pub struct Section {
     pub stamp: u64,
     /// No other section of the thread has this number.
     pub number: u64,
-    /// Where it began.
+    /// The location at which it began.
     pub at: Option<&'static Location<'static>>,
 }
 

@@ -15,7 +15,7 @@ use machine::task;
 use spin::mutex::SpinMutex;
 use spin::RelaxStrategy;
 
-/// How a contended lock waits: on a virtual CPU the holder must get the run token.
+/// The wait for a contended lock: on a virtual CPU the holder must get the run token.
 pub(crate) struct Relax;
 
 impl RelaxStrategy for Relax {

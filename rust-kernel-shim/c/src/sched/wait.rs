@@ -188,7 +188,7 @@ pub(crate) unsafe fn wake_locked(wq: *mut wait_queue_head, state: c_uint, nr: c_
             let next = (*link).next;
             let entry: *mut wait_queue_entry = link.cast();
             let (task, exclusive) = ((*entry).task, (*entry).flags & WQ_FLAG_EXCLUSIVE);
-            // Off the list first: once it is woken the entry may be gone.
+            // Off the list first: once it is woken the entry may be freed.
             list_del_init(link);
             woken += wake_up_state(task, state) * exclusive.cast_signed();
             link = next;

@@ -17,14 +17,14 @@ use core::{
 };
 use machine::{barrier, clock, task};
 
-/// What a timer's function wants to come next.
+/// The result of a timer's function.
 pub type hrtimer_restart = c_uint;
-/// Nothing.
+/// The timer is not restarted.
 pub const hrtimer_restart_HRTIMER_NORESTART: hrtimer_restart = 0;
 /// The timer starts again, with its expiry, which the function has moved.
 pub const hrtimer_restart_HRTIMER_RESTART: hrtimer_restart = 1;
 
-/// How a timer's time is to be understood, and where its function is called.
+/// The kind of a timer's expiry, and the context of its function.
 pub type hrtimer_mode = c_uint;
 
 /// The modes: sums of what is wanted.

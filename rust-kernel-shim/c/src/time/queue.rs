@@ -55,7 +55,7 @@ unsafe impl Send for Calls {}
 /// Its lock protects the queues of all machines, too.
 static CALLS: SpinMutex<Calls> = SpinMutex::new(Calls(null_mut()));
 
-/// What holds the lock.
+/// The guard of the lock.
 pub(super) type Guard = SpinMutexGuard<'static, Calls>;
 
 /// Takes the lock; from any context.
@@ -224,7 +224,7 @@ impl Queue {
         best
     }
 
-    /// Has the thread look at the list again.
+    /// Wakes the thread, to read the list again.
     fn kick(&mut self) {
         // SAFETY: The thread does not end before it has taken itself out.
         unsafe { &*self.thread }.wake(TASK_NORMAL);

@@ -80,7 +80,7 @@ impl tracepoint {
     pub unsafe fn hit(&self, object: *mut c_void) {
         if self.enabled() {
             // SAFETY: `object` is what the event promises: the caller's guarantee.
-            unsafe { self.tell(object) };
+            unsafe { self.call_probes(object) };
         }
     }
 
@@ -88,7 +88,7 @@ impl tracepoint {
     ///
     /// As [`hit`](Self::hit).
     #[cold]
-    unsafe fn tell(&self, object: *mut c_void) {
+    unsafe fn call_probes(&self, object: *mut c_void) {
         // SAFETY: The section is closed below.
         unsafe { rcu_read_lock() };
         for probe in &self.probes {
@@ -161,7 +161,7 @@ pub unsafe fn tracepoint_probe_register(
         _ if listens => EEXIST,
         None => EBUSY,
         Some(slot) => {
-            // INVARIANT: One more of both. Pairs with the `Acquire` in `tell`, which sees an initialised
+            // INVARIANT: One more of both. Pairs with the `Acquire` in `call_probes`, which sees an initialised
             // probe.
             slot.store(new, Release);
             tp.enabled.fetch_add(1, Relaxed);

@@ -19,9 +19,9 @@ use machine::task;
 /// Work with a timer.
 #[repr(C)]
 pub struct delayed_work {
-    /// What is queued when the time has come.
+    /// The work that is queued when the timer expires.
     pub work: work_struct,
-    /// Made by `timer_init_key()` with [`delayed_work_timer_fn`].
+    /// Initialised by `timer_init_key()` with [`delayed_work_timer_fn`].
     pub timer: timer_list,
     wq: *mut workqueue_struct,
     cpu: c_int,

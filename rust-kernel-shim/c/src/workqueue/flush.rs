@@ -5,7 +5,7 @@
 //!
 //! Every item has a number from the moment at which it is queued. A task waits until no item of
 //! certain numbers is waiting or being run, so that nothing of the items themselves is looked at,
-//! which may be gone by then.
+//! which may be freed by then.
 
 use super::{
     super::{globals, list_empty, may_sleep, wait_event, MAX_SCHEDULE_TIMEOUT},

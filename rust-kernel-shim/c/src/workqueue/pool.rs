@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Pools: what waits to be run on one machine, and who runs it.
+//! Pools: the work of one machine, and its workers.
 //!
 //! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
 
@@ -44,7 +44,7 @@ pub(super) struct Pool {
     pub(super) awake: usize,
 }
 
-/// What the lock protects.
+/// The data that the lock protects.
 ///
 /// # Invariants
 ///

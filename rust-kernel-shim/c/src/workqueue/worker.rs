@@ -21,14 +21,14 @@ use core::{
 };
 use machine::{cpu, task};
 
-/// What is known of a worker, on its own stack.
+/// The state of a worker, on its own stack.
 #[repr(C)]
 pub(super) struct Worker {
     /// The link among the busy ones or the idle ones; first, so that its address is the worker's.
     link: list_head,
     pub(super) task: *mut task_struct,
     pool: usize,
-    /// What it runs; compared only, for it may be gone already.
+    /// The work that it runs; compared only, since it may be freed already.
     work: *const work_struct,
     func: work_func_t,
     pub(super) wq: *const workqueue_struct,
@@ -118,7 +118,7 @@ fn check_context() {
     }
 }
 
-/// What a worker does: it runs work until there is none.
+/// The function of a worker: runs work until there is none.
 ///
 /// # Safety
 ///

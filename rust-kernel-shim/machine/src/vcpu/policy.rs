@@ -4,7 +4,7 @@
 use crate::task::task_struct;
 use fastrand::Rng;
 
-/// How the run token is handed on.
+/// The policy by which the run token is passed on.
 pub enum Policy {
     /// A task keeps the run token until it blocks or ends; the next is the one that became runnable
     /// first.
@@ -12,7 +12,7 @@ pub enum Policy {
     /// A task may lose the run token at any point; the next is drawn by lot, and so is whether time
     /// passes.
     Random {
-        /// What is drawn from.
+        /// The random numbers.
         rng: Rng,
         /// Points after which the machine counts as going round in circles.
         points: usize,
@@ -22,7 +22,7 @@ pub enum Policy {
     /// priority. It finds what takes a few switches at the right points and then a long time
     /// without one, as the random order hardly ever does.
     Pct {
-        /// What is drawn from.
+        /// The random numbers.
         rng: Rng,
         /// As for `Random`.
         points: usize,
@@ -33,7 +33,7 @@ pub enum Policy {
     },
 }
 
-/// What happens at a point.
+/// The choice at a point.
 pub(super) enum Choice {
     /// The task goes on.
     GoOn,
@@ -112,7 +112,7 @@ impl Policy {
         }
     }
 
-    /// What happens at this point of `task`, after so many points.
+    /// Returns the choice at this point of `task`, after so many points.
     pub(super) fn at_point(&mut self, point: usize, task: &task_struct) -> Choice {
         match self {
             Self::Fifo => Choice::GoOn,

@@ -97,7 +97,7 @@ impl Vcpu {
     fn first_task<R>(self: &Arc<Self>, body: impl FnOnce() -> R) -> R {
         task::with_task(self.clone(), |init| {
             self.lock().tasks.push(TaskPtr(init));
-            // Also if the body panics: the task is gone after this.
+            // Also if the body panics: the task is freed after this.
             let _ends = Ends { vcpu: self, init };
             let result = body();
             // What happens at the end of a grace period may start tasks again.
@@ -111,7 +111,7 @@ impl Vcpu {
                     self.give_up(init, Stuck::Endless);
                 }
             }
-            self.tell(|hooks| hooks.ended());
+            self.call_hooks(|hooks| hooks.ended());
             result
         })
     }

@@ -113,8 +113,7 @@ impl<T> Iterator for DrainAll<'_, T> {
 
     fn next(&mut self) -> Option<T> {
         let element: *mut T = self.elements.next()?;
-        // SAFETY: By the invariant it is initialised and ours; the inner
-        // iterator does not yield it again.
+        // SAFETY: By the invariant it is initialised and ours; it is not yielded again.
         Some(unsafe { element.read() })
     }
 

@@ -89,8 +89,7 @@ impl<T> UniqueArc<MaybeUninit<T>> {
         let inner = ManuallyDrop::new(self).inner.ptr.cast();
         // INVARIANT: The reference count is still 1.
         UniqueArc {
-            // SAFETY: The owner forgotten above is this one; with or without
-            // `MaybeUninit` the layout is the same.
+            // SAFETY: This owner was forgotten above; a `MaybeUninit` has the same layout.
             inner: unsafe { Arc::from_inner(inner) },
         }
     }

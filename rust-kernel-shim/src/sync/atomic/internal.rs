@@ -16,7 +16,7 @@ mod private {
 
 /// An integer or pointer that is atomic itself.
 pub trait AtomicImpl: Sized + Copy + private::Sealed {
-    /// What is added to one.
+    /// The type of an addend.
     type Delta;
     /// The machine's atomic that stands for it in a model.
     #[cfg(loom)]
@@ -149,8 +149,7 @@ macro_rules! implement {
             #[inline(always)]
             fn as_rust(&self) -> &rust::$atomic $(<$pointee>)? {
                 let value = self.as_ptr().cast();
-                // SAFETY: Of the same size and alignment, as asserted above;
-                // all access is atomic.
+                // SAFETY: Of the same layout, as asserted above; all access is atomic.
                 unsafe { &*value }
             }
 

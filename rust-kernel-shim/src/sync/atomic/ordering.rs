@@ -7,10 +7,10 @@
 /// Orders nothing but the operations on one value.
 pub struct Relaxed;
 
-/// What comes after stays after.
+/// No later access moves before the operation.
 pub struct Acquire;
 
-/// What comes before stays before.
+/// No earlier access moves after the operation.
 pub struct Release;
 
 /// What comes before stays before and what comes after stays after, for
@@ -37,7 +37,7 @@ mod private {
 
 /// Any ordering: for what reads and writes.
 pub trait Ordering: private::Sealed {
-    /// Which one it is.
+    /// The ordering as a value.
     const TYPE: OrderingType;
 }
 

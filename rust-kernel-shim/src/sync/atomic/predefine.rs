@@ -43,8 +43,7 @@ unsafe impl<T: Sized> AtomicType for *const T {
 
 macro_rules! atomic_add {
     ($($ty:ty as $delta:ty;)*) => {$(
-        // SAFETY: Two's complement: the sum has the same bytes either way, and
-        // any bytes are an integer.
+        // SAFETY: In two's complement the sum has the same bytes, with a sign or without.
         unsafe impl AtomicAdd<$ty> for $ty {
             fn rhs_into_delta(rhs: $ty) -> $delta {
                 // CAST: Keeps the bytes.

@@ -7,8 +7,7 @@
 use super::{Backend, Guard, Lock};
 use crate::{bindings, ffi::c_char};
 
-/// An initialiser of a [`Mutex`](crate::sync::Mutex), with the value and a name
-/// for reports, else file and line.
+/// Initialises a [`Mutex`](crate::sync::Mutex); its name is the literal, or file and line.
 #[macro_export]
 macro_rules! new_mutex {
     ($inner:expr $(, $name:literal)? $(,)?) => {

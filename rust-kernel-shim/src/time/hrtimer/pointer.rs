@@ -9,28 +9,26 @@ use crate::bindings;
 
 /// A pointer by which the timer of an object is started.
 pub trait HrTimerPointer: Sync + Sized {
-    /// How the expiry is meant.
+    /// The mode of the timer.
     type TimerMode: HrTimerMode;
 
-    /// What cancels the timer when it is dropped. If it is never dropped, the
-    /// object lives as long.
+    /// The handle that cancels the timer when it is dropped. The object lives as long as this.
     type TimerHandle: HrTimerHandle;
 
     /// Starts the timer, or changes when it is due.
     fn start(self, expires: <Self::TimerMode as HrTimerMode>::Expires) -> Self::TimerHandle;
 }
 
-/// As [`HrTimerPointer`], if the object does not live as long as a handle that
-/// is never dropped.
+/// As [`HrTimerPointer`], for an object that may die before a handle that is forgotten.
 ///
 /// # Safety
 ///
-/// What `Self` points to outlives the handles.
+/// The object outlives the handles.
 pub unsafe trait UnsafeHrTimerPointer: Sync + Sized {
-    /// How the expiry is meant.
+    /// The mode of the timer.
     type TimerMode: HrTimerMode;
 
-    /// What cancels the timer when it is dropped.
+    /// The handle that cancels the timer when it is dropped.
     type TimerHandle: HrTimerHandle;
 
     /// Starts the timer, or changes when it is due.
@@ -45,10 +43,9 @@ pub unsafe trait UnsafeHrTimerPointer: Sync + Sized {
 ///
 /// # Safety
 ///
-/// When `start_scoped` returns, the timer is stopped and its function not
-/// running.
+/// When `start_scoped` returns, the timer is stopped, and its function does not run.
 pub unsafe trait ScopedHrTimerPointer {
-    /// How the expiry is meant.
+    /// The mode of the timer.
     type TimerMode: HrTimerMode;
 
     /// Starts the timer, calls `f`, and cancels the timer.
@@ -76,10 +73,10 @@ where
 
 /// A pointer that C's callback can be turned into.
 pub trait RawHrTimerCallback {
-    /// What the function of the type is called with.
+    /// The pointer that the timer's function gets.
     type CallbackTarget<'a>;
 
-    /// What C calls.
+    /// The function that C calls.
     ///
     /// # Safety
     ///
@@ -87,14 +84,13 @@ pub trait RawHrTimerCallback {
     unsafe extern "C" fn run(this: *mut bindings::hrtimer) -> bindings::hrtimer_restart;
 }
 
-/// What cancels a timer.
+/// A handle that cancels a timer when it is dropped.
 ///
 /// # Safety
 ///
 /// When it has been dropped, the timer is stopped and its function not running.
 pub unsafe trait HrTimerHandle {
-    /// Stops the timer, and waits while its function is running; true if it
-    /// was to come. Another task may start it again.
+    /// Stops the timer, and waits until its function has returned; true if it was active.
     #[doc(alias = "hrtimer_cancel")]
     fn cancel(&mut self) -> bool;
 }
