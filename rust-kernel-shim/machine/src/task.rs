@@ -397,7 +397,7 @@ struct Start {
     data: *mut c_void,
 }
 
-// SAFETY: The function and its data were given to run on another thread.
+// SAFETY: The function may be called with the data on another thread: `spawn` was told so.
 unsafe impl Send for Start {}
 
 impl Start {
@@ -426,7 +426,11 @@ impl Start {
 /// Creates a kernel thread, which waits for its first wake-up; null if the host has no more.
 ///
 /// The caller gets a reference of its own only if it takes one before the thread can end.
-pub fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_struct {
+///
+/// # Safety
+///
+/// `function` may be called with `data` on another thread, whenever that runs.
+pub unsafe fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_struct {
     let vcpu = vcpu::current();
     let task = task_struct::new(name, vcpu.clone(), 2, Lifecycle::New);
     if let Some(vcpu) = &vcpu {

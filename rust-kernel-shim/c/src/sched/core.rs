@@ -170,7 +170,8 @@ pub unsafe fn kthread_create(
     may_sleep();
     // SAFETY: `name` is NUL-terminated: the caller's guarantee.
     let name = unsafe { crate::from_char_ptr(name) };
-    let t = task::spawn(threadfn, data, name.to_bytes());
+    // SAFETY: `threadfn` may be called with `data` on another thread: the caller's guarantee.
+    let t = unsafe { task::spawn(threadfn, data, name.to_bytes()) };
     if t.is_null() {
         // C: `ERR_PTR()`.
         return core::ptr::without_provenance_mut((crate::ENOMEM as usize).wrapping_neg());

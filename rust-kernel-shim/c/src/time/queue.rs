@@ -126,7 +126,8 @@ impl Timers {
         let queue = timers.queue(&mut lock);
         // First the thread: a timer that is queued is called some time.
         if queue.thread.is_null() {
-            queue.thread = task::spawn(timer_thread, null_mut(), b"timers");
+            // SAFETY: The function has no preconditions.
+            queue.thread = unsafe { task::spawn(timer_thread, null_mut(), b"timers") };
             if queue.thread.is_null() {
                 drop(lock);
                 machine::end(format_args!("the host has no thread for `timers`"));

@@ -268,8 +268,8 @@ impl Inner {
     /// Wakes an idle worker, or creates one.
     fn start_worker(&mut self, index: usize, name: &str) {
         let idle = addr_of_mut!(self.pools[index].idle);
-        // SAFETY: The list is ours; idle workers are valid. A thread that was just created ends
-        // only after it was woken.
+        // SAFETY: The list is ours; idle workers are valid. The new worker's pool is there, and the
+        // caller counts it as awake. A thread that was just created ends only after it was woken.
         unsafe {
             if !list_empty(addr_of!(*idle)) {
                 let worker = (*idle).next;
