@@ -12,9 +12,10 @@
 //!
 //! Unless a function says otherwise, a fence that is passed in was initialised by
 //! [`dma_fence_init`] and the caller holds a reference to it, and a callback that is passed in is
-//! valid until it has run or was removed. That is all; a function of C that is passed neither is
-//! unsafe as bindgen has it, and has no preconditions. "From any context" includes hard interrupts
-//! and callers that hold other locks; "takes the lock" means that of the fence.
+//! valid until it has run or was removed. A function that only reads or writes a field of the fence
+//! needs no reference, but only a valid fence. That is all; a function of C that is passed neither
+//! is unsafe as bindgen has it, and has no preconditions. "From any context" includes hard
+//! interrupts and callers that hold other locks; "takes the lock" means that of the fence.
 
 // What is needed of all functions is said above, once.
 #![allow(

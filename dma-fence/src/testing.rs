@@ -19,5 +19,5 @@ pub fn known_fences() -> usize {
 pub use self::{
     example::{expect_no_report, judge, Example},
     listen::{listen, Event, Kind, Listener, Listening, EVENTS},
-    plain::{context, Plain},
+    plain::{context, issue, issue_arc, register, Plain, Registered},
 };

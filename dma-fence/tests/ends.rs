@@ -4,12 +4,10 @@
 #![forbid(unsafe_code)]
 
 use dma_fence::{
-    testing::{context, Plain},
-    wait_any, Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps,
-    PollOp,
+    testing::{context, issue, register, Plain, Registered},
+    wait_any, Fence, FenceCallback, FenceContext, FenceContextOps, PollOp,
 };
 use kernel::{
-    prelude::*,
     sync::{aref::ARef, Arc},
     testing::{self, test_alone, vcpu},
 };
@@ -54,18 +52,8 @@ fn dropped_in_rcu() {
     drop(owning);
 }
 
-type Registration<T> = Pin<KBox<FenceCallbackRegistration<T>>>;
-
-fn register<T: FenceCallback>(fence: &Fence, callback: T) -> Registration<T> {
-    let init = FenceCallbackRegistration::new(fence, callback);
-    match KBox::try_pin_init(init, GFP_KERNEL) {
-        Ok(registration) => registration,
-        Err(error) => panic!("{:?}", Error::from(error)),
-    }
-}
-
 /// Drops the registration of another on the same fence.
-struct Drops(Option<Registration<Drops>>);
+struct Drops(Option<Registered<Drops>>);
 
 impl FenceCallback for Drops {
     fn on_signal(&mut self) {
@@ -78,9 +66,9 @@ impl FenceCallback for Drops {
 /// A callback drops a registration on its own fence.
 fn sibling_dropped() {
     let context = context(Plain).unwrap();
-    let issued = context.new_fence_allocation(()).unwrap().new_fence();
-    let sibling = register(issued.as_fence(), Drops(None));
-    let _registration = register(issued.as_fence(), Drops(Some(sibling)));
+    let (issued, fence) = issue(&context).unwrap();
+    let sibling = register(&fence, Drops(None)).ok();
+    let _registration = register(&fence, Drops(sibling));
     issued.signal(Ok(()));
 }
 

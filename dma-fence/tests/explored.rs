@@ -4,15 +4,14 @@
 
 use dma_fence::{
     bindings::{self, dma_fence_ops},
-    testing::{context, Plain},
-    Fence, FenceCallback, FenceCallbackRegistration, FenceContext, FenceContextOps, PollOp,
+    testing::{context, issue_arc, register, Plain},
+    FenceCallback, FenceContextOps, PollOp,
 };
 use kernel::{
     bindings as c,
     ffi::c_char,
     prelude::*,
     sync::{
-        aref::ARef,
         atomic::{Acquire, Atomic, Relaxed},
         Arc,
     },
@@ -35,13 +34,9 @@ impl FenceCallback for Slow {
 fn signalled_means_that_every_callback_has_returned() {
     explore(|| {
         let context = context(Plain).unwrap();
-        let issued = FenceContext::new_arc_fence_allocation(&context, ())
-            .unwrap()
-            .new_fence();
-        let fence: ARef<Fence> = issued.as_fence().into();
+        let (issued, fence) = issue_arc(&context).unwrap();
         let steps = Arc::new(Atomic::new(0), GFP_KERNEL).unwrap();
-        let init = FenceCallbackRegistration::new(&fence, Slow(steps.clone()));
-        let _registration = KBox::try_pin_init(init, GFP_KERNEL).ok();
+        let _registration = register(&fence, Slow(steps.clone()));
         spawn(move || issued.signal(Ok(())));
         for _ in 0..20 {
             if fence.is_signaled() {
@@ -66,10 +61,7 @@ fn the_first_result_is_the_last_word() {
     explore(|| {
         // The hardware says that the job has failed, and the driver that it is done.
         let context = context(Ring(Atomic::new(1))).unwrap();
-        let issued = FenceContext::new_arc_fence_allocation(&context, ())
-            .unwrap()
-            .new_fence();
-        let fence: ARef<Fence> = issued.as_fence().into();
+        let (issued, fence) = issue_arc(&context).unwrap();
         let warnings = said("WARNING");
         let poller = fence.clone();
         spawn(move || {
@@ -107,10 +99,7 @@ fn what_was_said_once_is_said_again() {
     // The checker of `signaled-monotonic` would say so if it were not.
     explore(|| {
         let context = context(Forgetful(Atomic::new(0))).unwrap();
-        let issued = FenceContext::new_arc_fence_allocation(&context, ())
-            .unwrap()
-            .new_fence();
-        let fence: ARef<Fence> = issued.as_fence().into();
+        let (issued, fence) = issue_arc(&context).unwrap();
         for _ in 0..2 {
             let poller = fence.clone();
             spawn(move || _ = dma_fence::wait_any(&[&poller], 0));
@@ -139,11 +128,8 @@ unsafe extern "C" fn release(_fence: *mut bindings::dma_fence) {}
 static OPS: dma_fence_ops = dma_fence_ops {
     get_driver_name: Some(name),
     get_timeline_name: Some(name),
-    enable_signaling: None,
-    signaled: None,
-    wait: None,
     release: Some(release),
-    set_deadline: None,
+    ..pin_init::zeroed()
 };
 
 /// A fence whose memory becomes that of another, and a slot that names it.

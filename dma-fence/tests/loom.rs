@@ -22,11 +22,7 @@ extern "C" fn name(_: *mut dma_fence) -> *const c_char {
 static OPS: dma_fence_ops = dma_fence_ops {
     get_driver_name: Some(name),
     get_timeline_name: Some(name),
-    enable_signaling: None,
-    signaled: None,
-    wait: None,
-    release: None,
-    set_deadline: None,
+    ..pin_init::zeroed()
 };
 
 /// A fence, what its signaller writes before it signals, and what happens then.

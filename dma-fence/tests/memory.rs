@@ -4,8 +4,8 @@
 //! One test, since it looks at the counters of the whole machine.
 
 use dma_fence::{
-    testing::context, wait_any, CallbackError, Complete, Fence, FenceCallbackRegistration,
-    FenceContext, FenceContextOps, Forward, Ktime,
+    testing::{context, register},
+    wait_any, Complete, Fence, FenceContext, FenceContextOps, Forward, Ktime,
 };
 use kernel::{
     prelude::*,
@@ -104,11 +104,7 @@ fn everything() -> Result {
     let fence: ARef<Fence> = issued.as_fence().into();
     let shared = FenceContext::new_arc_fence_allocation(&context, Some(data))?.new_fence();
     let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
-    let init = FenceCallbackRegistration::new(&fence, Complete::new(done.clone()));
-    let registration = KBox::try_pin_init(init, GFP_KERNEL).map_err(|error| match error {
-        CallbackError::AlreadySignaled(_) => EINVAL,
-        CallbackError::Other(error) => error,
-    })?;
+    let registration = register(&fence, Complete::new(done.clone()))?;
     let ours = FenceContext::new_arc_fence_allocation(&context, None)?.new_fence();
     drop(Forward::new(&fence, ours)?);
     drop(context.new_fence_allocation(None)?.new_private_fence());

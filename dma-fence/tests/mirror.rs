@@ -3,8 +3,7 @@
 
 use ::dma_fence::{
     bindings::{self as c, dma_fence, dma_fence_ops, seq_file},
-    testing::EVENTS,
-    Fence, FenceContext, FenceContextOps,
+    testing::{context, issue_arc, Plain, EVENTS},
 };
 use kernel::{
     bindings::{
@@ -13,7 +12,6 @@ use kernel::{
     },
     ffi::c_char,
     prelude::{GFP_KERNEL as MAY_SLEEP, *},
-    sync::{aref::ARef, Arc},
     testing::{vcpu, without_checks},
     time::{delay::fsleep, hrtimer::HrTimerExpires as _, Delta, Instant, Monotonic},
     workqueue,
@@ -26,16 +24,10 @@ extern "C" fn name(_fence: *mut dma_fence) -> *const c_char {
 
 /// A fence with these numbers and one reference, which is the caller's.
 fn fence(seqno64: bool, context: u64, seqno: u64) -> *mut dma_fence {
-    let ops = const {
-        &dma_fence_ops {
-            get_driver_name: Some(name),
-            get_timeline_name: Some(name),
-            enable_signaling: None,
-            signaled: None,
-            wait: None,
-            release: None,
-            set_deadline: None,
-        }
+    static OPS: dma_fence_ops = dma_fence_ops {
+        get_driver_name: Some(name),
+        get_timeline_name: Some(name),
+        ..pin_init::zeroed()
     };
     let init = if seqno64 {
         c::dma_fence_init64
@@ -45,7 +37,7 @@ fn fence(seqno64: bool, context: u64, seqno: u64) -> *mut dma_fence {
     // SAFETY: The memory is new, and freed with the fence; the ops are static.
     unsafe {
         let fence = kzalloc_obj::<dma_fence>(GFP_KERNEL);
-        init(fence, ops, null_mut(), context, seqno);
+        init(fence, &OPS, null_mut(), context, seqno);
         fence
     }
 }
@@ -174,20 +166,10 @@ fn a_signal_that_came_before_ends_a_wait_unless_the_fence_has_signalled() {
     assert_eq!(waited, Ok(([ERESTARTSYS, ERESTARTSYS, 0], 7)));
 }
 
-struct Plain;
-
-impl FenceContextOps for Plain {
-    type FenceDataType = ();
-}
-
 #[test]
 fn time_is_exact() {
     vcpu::fifo(|| {
-        let context = FenceContext::new(1, c"driver", c"timeline", Plain);
-        let context = Arc::pin_init(context, MAY_SLEEP).unwrap();
-        let allocation = FenceContext::new_arc_fence_allocation(&context, ()).unwrap();
-        let issued = allocation.new_fence();
-        let fence: ARef<Fence> = issued.as_fence().into();
+        let (issued, fence) = issue_arc(&context(Plain).unwrap()).unwrap();
         let start = Instant::<Monotonic>::now();
         let signals = move || {
             fsleep(Delta::from_millis(100));

@@ -1,29 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Numbers and errors, as they are written in scenarios and transcripts.
 
+macro_rules! errors {
+    ($($name:ident)*) => {
+        [$((kernel::bindings::$name as i64, stringify!($name))),*]
+    };
+}
+
 /// The errors that have a name in the language, with Linux's numbers.
-const ERRORS: [(i64, &str); 20] = [
-    (1, "EPERM"),
-    (2, "ENOENT"),
-    (4, "EINTR"),
-    (5, "EIO"),
-    (11, "EAGAIN"),
-    (12, "ENOMEM"),
-    (14, "EFAULT"),
-    (16, "EBUSY"),
-    (19, "ENODEV"),
-    (22, "EINVAL"),
-    (28, "ENOSPC"),
-    (35, "EDEADLK"),
-    (61, "ENODATA"),
-    (62, "ETIME"),
-    (71, "EPROTO"),
-    (75, "EOVERFLOW"),
-    (95, "EOPNOTSUPP"),
-    (110, "ETIMEDOUT"),
-    (125, "ECANCELED"),
-    (512, "ERESTARTSYS"),
-];
+const ERRORS: [(i64, &str); 20] = errors! {
+    EPERM ENOENT EINTR EIO EAGAIN ENOMEM EFAULT EBUSY ENODEV EINVAL ENOSPC EDEADLK ENODATA ETIME
+    EPROTO EOVERFLOW EOPNOTSUPP ETIMEDOUT ECANCELED ERESTARTSYS
+};
 
 /// The names of the errors, without the sign.
 pub(crate) fn error_names() -> impl Iterator<Item = &'static str> {

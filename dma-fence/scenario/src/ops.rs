@@ -3,6 +3,13 @@
 //!
 //! Each op can be there or not, which is what the core looks at: so there is a table for each
 //! combination. An op writes its note before it does anything.
+//!
+//! # Safety
+//!
+//! The ops, and what they call here, take a valid fence that was made by [`init`].
+
+// What the ops need is said above, once.
+#![allow(clippy::missing_safety_doc)]
 
 use crate::{
     fence::is_locked,
@@ -125,16 +132,12 @@ pub(crate) unsafe fn init(fence: FencePtr, place: usize, recipe: &Recipe<'_>) {
 
 /// Writes the note of an op that is called, with what `body` makes of the fence's script behind it;
 /// returns the script.
-///
-/// # Safety
-///
-/// `fence` is a valid fence made by [`init`].
 unsafe fn note(
     fence: *mut dma_fence,
     op: &str,
     body: impl FnOnce(&mut Script) -> String,
 ) -> Option<Script> {
-    // SAFETY: The fence is valid: the caller's guarantee. Its place never changes.
+    // SAFETY: `init` made the fence, and it is valid. Its place never changes.
     let place = unsafe { (*fence.cast::<ScriptedFence>()).place };
     // SAFETY: The fence is valid, and its lock outlives it.
     let locked = if unsafe { is_locked(fence) } {
@@ -158,10 +161,6 @@ unsafe fn note(
 }
 
 /// The name of the driver.
-///
-/// # Safety
-///
-/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn get_driver_name(fence: *mut dma_fence) -> *const c_char {
     let fence: *mut ScriptedFence = fence.cast();
     // SAFETY: The fence is valid; the name is written before it is initialised.
@@ -169,10 +168,6 @@ unsafe extern "C" fn get_driver_name(fence: *mut dma_fence) -> *const c_char {
 }
 
 /// The name of the timeline.
-///
-/// # Safety
-///
-/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn get_timeline_name(fence: *mut dma_fence) -> *const c_char {
     let fence: *mut ScriptedFence = fence.cast();
     // SAFETY: The fence is valid; the name is written before it is initialised.
@@ -180,12 +175,9 @@ unsafe extern "C" fn get_timeline_name(fence: *mut dma_fence) -> *const c_char {
 }
 
 /// Agrees or refuses, and sets its error, as the script says.
-///
-/// # Safety
-///
-/// `fence` is a valid fence made by [`init`], with its lock held.
+/// Called with the lock held.
 unsafe extern "C" fn enable_signaling(fence: *mut dma_fence) -> bool {
-    // SAFETY: A valid fence of ours: the caller's guarantee.
+    // SAFETY: `init` made the fence, and it is valid.
     let script = unsafe {
         note(fence, "enable_signaling", |script| {
             format!(" = {}", !script.refuses)
@@ -200,13 +192,9 @@ unsafe extern "C" fn enable_signaling(fence: *mut dma_fence) -> bool {
 }
 
 /// Answers a poll as the script says.
-///
-/// # Safety
-///
-/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
     let mut done = false;
-    // SAFETY: A valid fence of ours: the caller's guarantee.
+    // SAFETY: `init` made the fence, and it is valid.
     let script = unsafe {
         note(fence, "signaled", |script| {
             done = script.complete && script.polls_left == 0;
@@ -222,12 +210,8 @@ unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
 }
 
 /// Waits, or returns what the script says.
-///
-/// # Safety
-///
-/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
-    // SAFETY: A valid fence of ours: the caller's guarantee.
+    // SAFETY: `init` made the fence, and it is valid.
     let script = unsafe {
         note(fence, "wait", |_| {
             let intr = if intr { " intr" } else { "" };
@@ -246,23 +230,16 @@ unsafe extern "C" fn wait(fence: *mut dma_fence, intr: bool, timeout: c_long) ->
 }
 
 /// Frees the fence.
-///
-/// # Safety
-///
-/// `fence` is a fence made by [`init`] whose last reference is gone.
+/// Called when the last reference was dropped.
 unsafe extern "C" fn release(fence: *mut dma_fence) {
-    // SAFETY: A fence of ours that is not freed: the caller's guarantee.
+    // SAFETY: `init` made the fence, and it is freed below.
     unsafe { note(fence, "release", |_| String::new()) };
     // SAFETY: The last reference was dropped, and the memory is from alloc().
     unsafe { c::dma_fence_free(fence) };
 }
 
 /// Takes note of a deadline.
-///
-/// # Safety
-///
-/// `fence` is a valid fence made by [`init`].
 unsafe extern "C" fn set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
-    // SAFETY: A valid fence of ours: the caller's guarantee.
+    // SAFETY: `init` made the fence, and it is valid.
     unsafe { note(fence, "set_deadline", |_| format!(" {deadline}")) };
 }

@@ -24,65 +24,64 @@ fn refusal(source: &str) -> Refusal {
     }
 }
 
-/// Is a command refused at this place, with a message that says this?
+/// Checks that one command is refused; `expected` is `LINE:COLUMN: ` and words of the message.
 #[track_caller]
-fn refuses(source: &str, line: usize, column: usize, message: &str) {
+fn refuses(source: &str, expected: &str) {
     let got = refusal(source);
-    assert_eq!((got.line, got.column), (line, column), "{got:?}");
-    assert!(got.message.contains(message), "{got:?}");
+    let (place, words) = expected.split_once(": ").unwrap();
+    assert_eq!(format!("{}:{}", got.line, got.column), place, "{got:?}");
+    assert!(got.message.contains(words), "{got:?}");
 }
 
 const SETUP: &str = "context A\nlock L\nfence a A 1\nfence b A 2 lock=L\nfence d A 3 lock=L\n";
+
+fn set_up(then: &str) -> String {
+    format!("{SETUP}{then}")
+}
 
 #[test]
 fn words() {
     refuses(
         "sginal a",
-        1,
-        1,
-        "no such command: sginal; expected one such as context, fence or signal; \
+        "1:1: no such command: sginal; expected one such as context, fence or signal; \
          did you mean signal?",
     );
-    refuses("context  A\nfence a A  x", 2, 12, "not a number: x");
-    refuses("context A A", 1, 11, "stands here twice");
-    refuses("context 1A", 1, 9, "not a name: 1A");
-    refuses("context A NULL", 1, 11, "not a name: NULL");
-    refuses("put", 1, 1, "expected 1 word behind put: FENCE or NULL");
-    refuses("put NULL  b", 1, 11, "expected 1 word behind put");
-    refuses("lock L\nlock L", 2, 6, "lock L exists");
-    refuses("end it all", 1, 5, "expected 0 words behind end");
-    refuses(&"x ".repeat(25), 1, 49, "too many words");
-    refuses(&format!("put {}", "x".repeat(200)), 1, 1, "204 bytes");
-    refuses("put \u{e4}", 1, 5, "no fence \\xc3\\xa4");
-    refuses("array x", 1, 1, "not yet: array");
+    refuses("context  A\nfence a A  x", "2:12: not a number: x");
+    refuses("context A A", "1:11: stands here twice");
+    refuses("context 1A", "1:9: not a name: 1A");
+    refuses("context A NULL", "1:11: not a name: NULL");
+    refuses("put", "1:1: expected 1 word behind put: FENCE or NULL");
+    refuses("put NULL  b", "1:11: expected 1 word behind put");
+    refuses("lock L\nlock L", "2:6: lock L exists");
+    refuses("end it all", "1:5: expected 0 words behind end");
+    refuses(&"x ".repeat(25), "1:49: too many words");
+    refuses(&format!("put {}", "x".repeat(200)), "1:1: 204 bytes");
+    refuses("put \u{e4}", "1:5: no fence \\xc3\\xa4");
+    refuses("array x", "1:1: not yet: array");
 }
 
 #[test]
 fn options() {
     let with = |option: &str| format!("context A\nfence a A 1 release {option}");
-    refuses(&with("realease"), 2, 21, "did you mean release?");
-    refuses(&with("wat"), 2, 21, "no such option: wat; expected one of");
+    refuses(&with("realease"), "2:21: did you mean release?");
+    refuses(&with("wat"), "2:21: no such option: wat; expected one of");
     refuses(
         &with("release=1"),
-        2,
-        21,
-        "the option release takes no value: release=1; expected release",
+        "2:21: the option release takes no value: release=1; expected release",
     );
     for option in ["driver=NAME", "timeline=NAME", "lock=LOCK"] {
         let name = option.split('=').next().unwrap_or_default();
-        let message = format!("no value for the option {name}; expected {option}");
-        refuses(&with(name), 2, 21, &message);
+        let message = format!("2:21: no value for the option {name}; expected {option}");
+        refuses(&with(name), &message);
     }
-    refuses(&with("lock=L"), 2, 21, "no lock L");
-    refuses(&with("driver=a=b"), 2, 21, "not a name behind =: a=b");
-    refuses(&with("timeline="), 2, 21, "not a name behind =");
-    refuses(&with("wait=x"), 2, 21, "not a number: x");
-    refuses(&with("signaled=-EOI"), 2, 21, "did you mean EIO?");
+    refuses(&with("lock=L"), "2:21: no lock L");
+    refuses(&with("driver=a=b"), "2:21: not a name behind =: a=b");
+    refuses(&with("timeline="), "2:21: not a name behind =");
+    refuses(&with("wait=x"), "2:21: not a number: x");
+    refuses(&with("signaled=-EOI"), "2:21: did you mean EIO?");
     refuses(
         &with("enable_signaling=1"),
-        2,
-        21,
-        "expected false or a negative error",
+        "2:21: expected false or a negative error",
     );
     // Said twice, the last one counts.
     assert!(run(&with("release driver=x driver=y")).refusals.is_empty());
@@ -93,72 +92,50 @@ fn limits() {
     let many = |count: usize, line: fn(usize) -> String| (1..=count).map(line).collect::<String>();
     let fences = |n| format!("context A\n{}", many(n, |i| format!("fence f{i} A {i}\n")));
     assert!(run(&fences(192)).refusals.is_empty());
-    refuses(&fences(193), 194, 7, "too many fences");
-    refuses(&many(9, |i| format!("lock L{i}\n")), 9, 6, "too many locks");
+    refuses(&fences(193), "194:7: too many fences");
+    refuses(&many(9, |i| format!("lock L{i}\n")), "9:6: too many locks");
     refuses(
         &many(49, |i| format!("callback c{i}\n")),
-        49,
-        10,
-        "too many callbacks",
+        "49:10: too many callbacks",
     );
     refuses(
         &many(7, |_| "callback c put NULL\n".to_owned()),
-        7,
-        12,
-        "too many commands",
+        "7:12: too many commands",
     );
     refuses(
         &many(9, |i| format!("thread t{i} wait_any_timeout 1\n")),
-        9,
-        8,
-        "too many threads",
+        "9:8: too many threads",
     );
     refuses(
         &many(17, |i| {
             let names: String = (0..23).map(|n| format!(" C{i}x{n}")).collect();
             format!("context{names}\n")
         }),
-        17,
-        // Sixteen names are left for the last line.
-        9 + 10 * 6 + 6 * 7,
-        "too many names",
+        "17:111: too many names",
     );
 }
 
 #[test]
 fn references() {
-    refuses(&format!("{SETUP}put a\nput a"), 7, 5, "fence a is gone");
+    refuses(&set_up("put a\nput a"), "7:5: fence a is gone");
     refuses(
-        &format!("{SETUP}get_stub s\nput s\nput s"),
-        8,
-        5,
-        "holds no reference to s",
+        &set_up("get_stub s\nput s\nput s"),
+        "8:5: holds no reference to s",
     );
-    refuses(&format!("{SETUP}refs x"), 6, 6, "no fence x");
+    refuses(&set_up("refs x"), "6:6: no fence x");
     refuses(
-        &format!("{SETUP}get_stub s\nrefs s"),
-        7,
-        6,
-        "belongs to the whole machine",
+        &set_up("get_stub s\nrefs s"),
+        "7:6: belongs to the whole machine",
     );
     refuses(
-        &format!("{SETUP}get_stub s\nset_error s -1"),
-        7,
-        11,
-        "belongs to the whole machine",
+        &set_up("get_stub s\nset_error s -1"),
+        "7:11: belongs to the whole machine",
     );
     // The last reference while another command names the fence.
+    refuses(&set_up("thread t wait a\nput a\nsignal a"), "7:5: in use");
     refuses(
-        &format!("{SETUP}thread t wait a\nput a\nsignal a"),
-        7,
-        5,
-        "in use",
-    );
-    refuses(
-        &format!("{SETUP}callback c  put a\nadd_callback a c\nsignal a"),
-        6,
-        17,
-        "in use",
+        &set_up("callback c  put a\nadd_callback a c\nsignal a"),
+        "6:17: in use",
     );
 }
 
@@ -197,64 +174,44 @@ fn locks() {
 fn callbacks_and_threads() {
     refuses(
         "callback c fence a A 1",
-        1,
-        12,
-        "fence cannot run in a callback",
+        "1:12: fence cannot run in a callback",
     );
-    refuses("callback c sginal a", 1, 12, "did you mean signal?");
+    refuses("callback c sginal a", "1:12: did you mean signal?");
     refuses(
         "callback c wat",
-        1,
-        12,
-        "no such command: wat; expected one that can run in a callback, such as get",
+        "1:12: no such command: wat; expected one that can run in a callback, such as get",
     );
     refuses(
         "thread t wat",
-        1,
-        10,
-        "no such command: wat; expected one that waits, such as wait",
+        "1:10: no such command: wat; expected one that waits, such as wait",
     );
     refuses(
         "thread t signal NULL",
-        1,
-        10,
-        "signal cannot run in a thread",
+        "1:10: signal cannot run in a thread",
     );
     refuses(
-        &format!("{SETUP}add_callback a c\nadd_callback b c"),
-        7,
-        16,
-        "is pending",
+        &set_up("add_callback a c\nadd_callback b c"),
+        "7:16: is pending",
     );
     refuses(
-        &format!("{SETUP}callback c\nremove_callback a c"),
-        7,
-        19,
-        "was not added to a",
+        &set_up("callback c\nremove_callback a c"),
+        "7:19: was not added to a",
     );
     refuses(
-        &format!("{SETUP}thread t wait a\nend"),
-        7,
-        1,
-        "thread t is still blocked",
+        &set_up("thread t wait a\nend"),
+        "7:1: thread t is still blocked",
     );
     refuses(
-        &format!("{SETUP}thread t wait a\n"),
-        7,
-        1,
-        "thread t is still blocked",
+        &set_up("thread t wait a\n"),
+        "7:1: thread t is still blocked",
     );
     refuses(
-        &format!("{SETUP}thread t wait_any_timeout 1\ninterrupt t"),
-        7,
-        11,
-        "has finished",
+        &set_up("thread t wait_any_timeout 1\ninterrupt t"),
+        "7:11: has finished",
     );
     refuses(
-        &format!("{SETUP}thread t wait_timeout   a x"),
-        6,
-        27,
-        "not a number: x",
+        &set_up("thread t wait_timeout   a x"),
+        "6:27: not a number: x",
     );
 }
 
@@ -298,14 +255,12 @@ fn a_thread_may_wait_forever_and_be_left() {
         "{SETUP}thread t wait a\nthread u wait_timeout b 9223372036854775806 intr\n\
          thread v wait_any_timeout 9223372036854775807 a b d"
     );
-    refuses(&source, 9, 1, "still blocked");
+    refuses(&source, "9:1: still blocked");
 }
 
 #[test]
 fn a_thread_may_run_out_of_time() {
-    let got = run(&format!(
-        "{SETUP}thread t wait_timeout a 5\nwait_timeout b 10\nend"
-    ));
+    let got = run(&set_up("thread t wait_timeout a 5\nwait_timeout b 10\nend"));
     let text = String::from_utf8_lossy(&got.transcript).into_owned();
     assert!(got.refusals.is_empty(), "{text}");
     assert!(text.contains("! thread t = timeout\n"), "{text}");

@@ -209,71 +209,47 @@ impl dma_fence {
 /// `fence` is valid; what is done with the result is done under the lock.
 #[inline]
 pub(super) unsafe fn cb_list(fence: *mut dma_fence) -> *mut list_head {
-    // SAFETY: `fence` is valid: the caller's guarantee; no reference to the cell's content is made.
+    // SAFETY: `fence` is valid; no reference to the cell's content is made.
     unsafe { addr_of_mut!((*UnsafeCell::raw_get(addr_of_mut!((*fence).list))).cb_list) }
 }
 
-/// The flags; bit n is C's.
-///
-/// # Safety
-///
-/// `fence` is valid.
+/// Returns the flags; bit n is C's.
 pub unsafe fn dma_fence_flags(fence: *mut dma_fence) -> c_ulong {
-    // SAFETY: `fence` is valid: the caller's guarantee.
+    // SAFETY: The fence is valid.
     // Pairs as in `test()`.
     unsafe { &*fence }.flags.load(Acquire)
 }
 
-/// The error, 0 if there is none; it counts only once the fence has signalled.
-///
-/// # Safety
-///
-/// `fence` is valid.
+/// Returns the error, 0 if there is none; it counts only once the fence has signalled.
 pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
-    // SAFETY: `fence` is valid: the caller's guarantee.
+    // SAFETY: The fence is valid.
     unsafe { &*fence }.error()
 }
 
 /// Sets the error and looks at nothing else, where `dma_fence_set_error()` would warn about a
 /// fence that signals at this moment.
-///
-/// # Safety
-///
-/// `fence` is valid.
 pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
-    // SAFETY: `fence` is valid: the caller's guarantee.
+    // SAFETY: The fence is valid.
     unsafe { &*fence }.set_error(error);
 }
 
-/// The count of references.
-///
-/// # Safety
-///
-/// `fence` is valid.
+/// Returns the count of references.
 pub unsafe fn dma_fence_kref(fence: *mut dma_fence) -> *mut kref {
-    // SAFETY: `fence` is valid: the caller's guarantee; no reference is made.
+    // SAFETY: The fence is valid; no reference is made.
     UnsafeCell::raw_get(unsafe { addr_of_mut!((*fence).refcount) })
 }
 
-/// The sequence number.
-///
-/// # Safety
-///
-/// `fence` is valid.
+/// Returns the sequence number.
 #[inline]
 pub unsafe fn dma_fence_seqno(fence: *mut dma_fence) -> u64 {
-    // SAFETY: `fence` is valid: the caller's guarantee; the field is never written after init.
+    // SAFETY: The fence is valid; the field is never written after init.
     unsafe { (*fence).seqno }
 }
 
-/// The context's number.
-///
-/// # Safety
-///
-/// `fence` is valid.
+/// Returns the number of the context.
 #[inline]
 pub unsafe fn dma_fence_context(fence: *mut dma_fence) -> u64 {
-    // SAFETY: `fence` is valid: the caller's guarantee; the field is never written after init.
+    // SAFETY: The fence is valid; the field is never written after init.
     unsafe { (*fence).context }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What belongs to the driver: the names, and the table of ops.
+//! The parts of a fence that belong to the driver: the names, and the table of ops.
 
 use super::{
     super::contract::{self, Call},
@@ -12,8 +12,8 @@ use kernel::{ffi::c_char, str::CStrExt as _, sync::atomic::Relaxed};
 /// The type of the ops that return a name.
 type NameOp = Option<unsafe extern "C" fn(fence: *mut dma_fence) -> *const c_char>;
 
-/// What `op` of the fence returns, or `detached` once the fence has signalled. The driver's name is
-/// number 0, the timeline's number 1.
+/// Returns what `op` of the fence does, or `detached` once the fence has signalled. The driver's name
+/// is number 0, the timeline's number 1.
 ///
 /// # Safety
 ///
@@ -44,7 +44,7 @@ unsafe fn name(
     name
 }
 
-/// The name of the driver, or "detached-driver" once the fence has signalled.
+/// Returns the name of the driver, or "detached-driver" once the fence has signalled.
 ///
 /// C: `const char __rcu *`: the string is asked for and used inside one read-side section. Rule
 /// [names-in-one-rcu-section](../../../book/rules/names-in-one-rcu-section.html).
@@ -58,7 +58,7 @@ pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
     unsafe { name(fence, 0, |ops| ops.get_driver_name, c"detached-driver") }
 }
 
-/// The name of the timeline, or "signaled-timeline" once the fence has signalled; as
+/// Returns the name of the timeline, or "signaled-timeline" once the fence has signalled; as
 /// [`dma_fence_driver_name`].
 ///
 /// # Safety
@@ -70,7 +70,7 @@ pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
     unsafe { name(fence, 1, |ops| ops.get_timeline_name, c"signaled-timeline") }
 }
 
-/// The ops if they are attached, else null: `rcu_access_pointer(fence->ops)`.
+/// Returns the ops if they are attached, else null: `rcu_access_pointer(fence->ops)`.
 ///
 /// Rules [no-ops-identity](../../../book/rules/no-ops-identity.html) and
 /// [no-driver-data-after-signal](../../../book/rules/no-driver-data-after-signal.html).
@@ -80,7 +80,7 @@ pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
 /// `fence` is valid. What the result points to is not looked at outside of RCU.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
-    // SAFETY: `fence` is valid: the caller's guarantee.
+    // SAFETY: The fence is valid.
     let f = unsafe { &*fence };
     let ops = f.ops.load(Relaxed);
     if !ops.is_null() {
@@ -90,11 +90,7 @@ pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
 }
 
 /// True while the ops are attached.
-///
-/// # Safety
-///
-/// `fence` is valid.
 pub unsafe fn dma_fence_has_ops(fence: *mut dma_fence) -> bool {
-    // SAFETY: `fence` is valid: the caller's guarantee.
+    // SAFETY: The fence is valid.
     !unsafe { &*fence }.ops.load(Relaxed).is_null()
 }

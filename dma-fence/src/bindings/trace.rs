@@ -91,8 +91,8 @@ unsafe fn print_dma_fence_ops(object: *mut c_void, out: &mut dyn fmt::Write) -> 
     }
 }
 
-macro_rules! define_event {
-    ($(#[$doc:meta])* $class:ident, $name:ident, $trace:ident, $enabled:ident, $tp:ident) => {
+macro_rules! define_events {
+    ($($(#[$doc:meta])* $class:ident, $name:ident, $trace:ident, $enabled:ident, $tp:ident;)*) => {$(
         $(#[$doc])*
         pub static $tp: tracepoint = tracepoint::new(
             c"dma_fence",
@@ -120,41 +120,29 @@ macro_rules! define_event {
         pub unsafe fn $enabled() -> bool {
             $tp.enabled()
         }
-    };
+    )*};
 }
 
-define_event!(
+define_events! {
     /// A driver has sent a fence on its way.
     print_dma_fence, dma_fence_emit, trace_dma_fence_emit, trace_dma_fence_emit_enabled,
-    __tracepoint_dma_fence_emit
-);
-define_event!(
+    __tracepoint_dma_fence_emit;
     /// A fence was initialised.
     print_dma_fence_ops, dma_fence_init, trace_dma_fence_init, trace_dma_fence_init_enabled,
-    __tracepoint_dma_fence_init
-);
-define_event!(
+    __tracepoint_dma_fence_init;
     /// The last reference to a fence is gone.
     print_dma_fence, dma_fence_destroy, trace_dma_fence_destroy,
-    trace_dma_fence_destroy_enabled, __tracepoint_dma_fence_destroy
-);
-define_event!(
+    trace_dma_fence_destroy_enabled, __tracepoint_dma_fence_destroy;
     /// The signal of a fence is wanted for the first time.
     print_dma_fence_ops, dma_fence_enable_signal, trace_dma_fence_enable_signal,
-    trace_dma_fence_enable_signal_enabled, __tracepoint_dma_fence_enable_signal
-);
-define_event!(
+    trace_dma_fence_enable_signal_enabled, __tracepoint_dma_fence_enable_signal;
     /// A fence has signalled.
     print_dma_fence_ops, dma_fence_signaled, trace_dma_fence_signaled,
-    trace_dma_fence_signaled_enabled, __tracepoint_dma_fence_signaled
-);
-define_event!(
+    trace_dma_fence_signaled_enabled, __tracepoint_dma_fence_signaled;
     /// A wait for a fence begins.
     print_dma_fence, dma_fence_wait_start, trace_dma_fence_wait_start,
-    trace_dma_fence_wait_start_enabled, __tracepoint_dma_fence_wait_start
-);
-define_event!(
+    trace_dma_fence_wait_start_enabled, __tracepoint_dma_fence_wait_start;
     /// A wait for a fence has ended.
     print_dma_fence, dma_fence_wait_end, trace_dma_fence_wait_end,
-    trace_dma_fence_wait_end_enabled, __tracepoint_dma_fence_wait_end
-);
+    trace_dma_fence_wait_end_enabled, __tracepoint_dma_fence_wait_end;
+}

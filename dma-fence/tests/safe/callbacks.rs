@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Callbacks through the safe API, and the ops that drivers may have.
 
-use crate::{issue, issue_arc, raw, Counted, Counting};
+use crate::{raw, Counted, Counting};
 use dma_fence::{
     bindings,
-    testing::{context, expect_no_report, Plain},
+    testing::{context, expect_no_report, issue, issue_arc, register, Plain},
     CallbackError, Complete, DeadlineOp, DriverFence, Enqueue, Fence, FenceCallback,
     FenceCallbackRegistration, FenceContext, FenceContextOps, Forward, Ktime, PollOp,
     PrivateDriverFence, Signalling, Wake,
@@ -40,15 +40,6 @@ impl FenceCallback for Note {
 
 fn log() -> Result<Arc<Log>> {
     Ok(Arc::new(Log(Mutex::new(std::vec::Vec::new())), GFP_KERNEL)?)
-}
-
-type Registered<T> = Pin<KBox<FenceCallbackRegistration<T>>>;
-
-fn register<T: FenceCallback>(
-    fence: &Fence,
-    callback: T,
-) -> Result<Registered<T>, CallbackError<T>> {
-    KBox::try_pin_init(FenceCallbackRegistration::new(fence, callback), GFP_KERNEL)
 }
 
 assert_impl_all!(FenceCallbackRegistration<Note>: Send, Sync);

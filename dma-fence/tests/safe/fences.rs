@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Fences from allocation to signal.
 
-use crate::{issue, issue_arc, raw, Counted, Counting};
+use crate::{raw, Counted, Counting};
 use dma_fence::{
     bindings,
-    testing::{context, expect_no_report, Plain},
+    testing::{context, expect_no_report, issue, issue_arc, Plain},
     ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext,
 };
 use kernel::{

@@ -5,13 +5,7 @@ mod callbacks;
 mod fences;
 mod waits;
 
-use dma_fence::{
-    testing::Plain, ArcDriverFence, DriverFence, Fence, FenceContext, FenceContextOps,
-};
-use kernel::{
-    prelude::*,
-    sync::{aref::ARef, Arc},
-};
+use dma_fence::{Fence, FenceContextOps};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// Counts how often it is dropped.
@@ -28,22 +22,6 @@ struct Counting;
 impl FenceContextOps for Counting {
     type FenceDataType = Counted;
     const SEQNO64: bool = false;
-}
-
-type Issued<F> = (F, ARef<Fence>);
-
-/// The issuer's side of a new fence, and a reference to it.
-fn issue(context: &FenceContext<Plain>) -> Result<Issued<DriverFence<'_, Plain>>> {
-    let issued = context.new_fence_allocation(())?.new_fence();
-    let fence = issued.as_fence().into();
-    Ok((issued, fence))
-}
-
-/// As [`issue`], with a reference to the timeline.
-fn issue_arc(context: &Arc<FenceContext<Plain>>) -> Result<Issued<ArcDriverFence<Plain>>> {
-    let issued = FenceContext::new_arc_fence_allocation(context, ())?.new_fence();
-    let fence = issued.as_fence().into();
-    Ok((issued, fence))
 }
 
 /// The C fence.

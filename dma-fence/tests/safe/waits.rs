@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Waiting, and what waits for readers.
 
-use crate::issue;
 use dma_fence::{
-    testing::{context, expect_no_report, Plain},
+    testing::{context, expect_no_report, issue, Plain},
     wait_any, wait_any_interruptible, Fence,
 };
 use kernel::{

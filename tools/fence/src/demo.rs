@@ -4,6 +4,7 @@
 use crate::{
     consumers::Consumers,
     failure::Failure,
+    faults,
     gpu::Gpu,
     output::{complain, print},
     report::Report,
@@ -12,27 +13,58 @@ use crate::{
     threads,
     timelines::Timelines,
 };
+use clap::Args;
 use dma_fence::testing::listen;
-use fake_gpu::{Config, FakeGpuModule, Faults};
+use fake_gpu::{Config, FakeGpuModule, Fault, Faults};
 use fastrand::Rng;
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::testing;
 use std::{
     io::{self, IsTerminal as _},
+    ops::RangeInclusive,
     thread,
 };
 use sw_timeline::SwTimeline;
 
 static STATS: Stats = Stats::new();
 
-/// What the command was told.
+/// More jobs on one ring would need more values than a timeline can tell apart.
+const MAX_JOBS: u64 = 1_000_000_000;
+
+/// A parser of numbers in `range`.
+fn number<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let number = number.and_then(|number| T::try_from(number).ok());
+        let (least, most) = range.clone().into_inner();
+        number.ok_or_else(|| format!("expected a number from {least} to {most}"))
+    }
+}
+
+// No doc comment: it would take the place of the command's own in `--help`.
+#[derive(Args)]
 pub(crate) struct Options {
-    pub(crate) seed: u64,
-    pub(crate) quiet: bool,
-    pub(crate) json: bool,
-    pub(crate) jobs: u32,
-    pub(crate) rings: usize,
-    pub(crate) faults: Faults,
+    /// The seed of the workload; the same seed makes the same fences
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(0..=u64::MAX))]
+    seed: u64,
+    /// Print nothing if all is well
+    #[arg(long, short, conflicts_with = "json")]
+    quiet: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+    /// Jobs for the fake GPU
+    #[arg(long, default_value_t = 2000, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(0..=MAX_JOBS))]
+    jobs: u32,
+    /// Rings of the fake GPU
+    #[arg(long, default_value_t = 4, value_name = "N", allow_negative_numbers = true, value_parser = number::<usize>(1..=8))]
+    rings: usize,
+    /// Faults of the fake GPU's hardware: lost, late or spurious interrupts, torn write-back, or
+    /// hang, each with how often it happens, as 0.5, 1/200 or 5%
+    #[arg(long, value_name = "KIND=RATE", value_parser = faults::parse)]
+    fault: Vec<(Fault, u32)>,
 }
 
 /// Runs the demonstration; returns the exit code.
@@ -105,7 +137,10 @@ fn workload(options: &Options, report: &mut Report) -> Result<(), Failure> {
     let timelines = Timelines::new(&timeline_driver, &mut rng, &consumers)?;
     let config = Config {
         rings: options.rings,
-        faults: options.faults,
+        faults: options
+            .fault
+            .iter()
+            .fold(Faults::NONE, |all, &(fault, rate)| all.with(fault, rate)),
         seed: options.seed,
         ..Config::default()
     };

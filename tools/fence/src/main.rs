@@ -24,9 +24,9 @@ mod stats;
 mod threads;
 mod timelines;
 
-use clap::{builder::PossibleValuesParser, Args, Parser, Subcommand};
+use clap::{builder::PossibleValuesParser, Parser, Subcommand};
 use dma_fence::testing::RULES;
-use std::{ops::RangeInclusive, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 /// A userspace kernel for dma-fence drivers.
 ///
@@ -39,68 +39,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    demo: Demo,
-}
-
-/// More jobs on one ring would need more values than a timeline can tell apart.
-const MAX_JOBS: u64 = 1_000_000_000;
-
-/// A parser of numbers in `range`.
-fn number<T: TryFrom<u64>>(
-    range: RangeInclusive<u64>,
-) -> impl Fn(&str) -> Result<T, String> + Clone {
-    move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        number
-            .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(|| {
-                format!(
-                    "expected a number from {} to {}",
-                    range.start(),
-                    range.end()
-                )
-            })
-    }
-}
-
-#[derive(Args)]
-struct Demo {
-    /// The seed of the workload; the same seed makes the same fences
-    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(0..=u64::MAX))]
-    seed: u64,
-    /// Print nothing if all is well
-    #[arg(long, short, conflicts_with = "json")]
-    quiet: bool,
-    /// Print the summary as JSON
-    #[arg(long)]
-    json: bool,
-    /// Jobs for the fake GPU
-    #[arg(long, default_value_t = 2000, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(0..=MAX_JOBS))]
-    jobs: u32,
-    /// Rings of the fake GPU
-    #[arg(long, default_value_t = 4, value_name = "N", allow_negative_numbers = true, value_parser = number::<usize>(1..=8))]
-    rings: usize,
-    /// Faults of the fake GPU's hardware: lost, late or spurious interrupts, torn write-back, or
-    /// hang, each with how often it happens, as 0.5, 1/200 or 5%
-    #[arg(long, value_name = "KIND=RATE", value_parser = faults::parse)]
-    fault: Vec<(fake_gpu::Fault, u32)>,
-}
-
-impl Demo {
-    fn options(&self) -> demo::Options {
-        let none = fake_gpu::Faults::NONE;
-        demo::Options {
-            seed: self.seed,
-            quiet: self.quiet,
-            json: self.json,
-            jobs: self.jobs,
-            rings: self.rings,
-            faults: self
-                .fault
-                .iter()
-                .fold(none, |all, &(fault, rate)| all.with(fault, rate)),
-        }
-    }
+    demo: demo::Options,
 }
 
 #[derive(Subcommand)]
@@ -159,6 +98,6 @@ fn main() -> ExitCode {
         Some(Command::Replay { files }) => replay::run(&files),
         Some(Command::Break { name }) => break_rules::run(name.as_deref()),
         Some(Command::Rules { name }) => rules::run(name.as_deref()),
-        None => demo::run(&cli.demo.options()),
+        None => demo::run(&cli.demo),
     })
 }
