@@ -4,9 +4,8 @@
 //!
 //! C headers: [`include/linux/gfp.h`](srctree/include/linux/gfp.h) and [`include/linux/slab.h`](srctree/include/linux/slab.h).
 //!
-//! Nothing here aborts when memory is short: every allocation returns a
-//! `Result`. Whether an allocation may sleep is said by its [`Flags`], and
-//! what C's allocator checks about that, it checks here as well.
+//! Nothing here aborts when memory is short: every allocation returns a `Result`. Its [`Flags`] say
+//! whether it may sleep, which C's allocator checks.
 
 pub mod allocator;
 pub mod kbox;
@@ -171,8 +170,7 @@ pub unsafe trait Allocator {
     ///
     /// # Safety
     ///
-    /// `ptr` is from this allocator with the layout `layout`, and is not used
-    /// again.
+    /// `ptr` is from this allocator with this layout, and not used again.
     unsafe fn free(ptr: NonNull<u8>, layout: Layout) {
         let (empty, flags, nid) = (Layout::new::<()>(), Flags(0), NumaNode::NO_NODE);
         // SAFETY: The caller says that the memory is from this allocator, and not used again.

@@ -103,8 +103,7 @@ impl Task {
             type Target = CurrentTask;
 
             fn deref(&self) -> &CurrentTask {
-                // SAFETY: A task is valid while it runs; the caller says that no other task uses
-                // this.
+                // SAFETY: A task is valid while it runs; no other uses this, as the caller says.
                 unsafe { &*self.0 }
             }
         }

@@ -44,8 +44,7 @@ pub unsafe trait ForeignOwnable: Sized {
     ///
     /// # Safety
     ///
-    /// `ptr` is from [`Self::into_foreign`], is taken back once, and nothing
-    /// borrowed from it is in use.
+    /// `ptr` is from [`Self::into_foreign`], taken back once, and no borrow from it is in use.
     unsafe fn from_foreign(ptr: *mut c_void) -> Self;
 
     /// As [`Self::from_foreign`], with a null pointer for nothing.
@@ -211,8 +210,7 @@ impl<T> Opaque<T> {
         init_func: impl FnOnce(*mut T) -> Result<(), E>,
     ) -> impl PinInit<Self, E> {
         let closure = move |slot: *mut Self| init_func(Self::cast_into(slot));
-        // SAFETY: Whatever the closure leaves in `slot` is a valid `Opaque`,
-        // which has no drop glue to clean up after a failure.
+        // SAFETY: Any contents of `slot` are a valid `Opaque`, which a failure need not drop.
         unsafe { pin_init::pin_init_from_closure(closure) }
     }
 

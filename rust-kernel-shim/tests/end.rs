@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A bug ends the machine, and nothing unwinds: what was found broken is used by no destructor, and
-//! no caller catches it.
+//! A bug ends the machine, and nothing unwinds: no destructor runs, and no caller catches it.
 #![forbid(unsafe_code)]
 
 use kernel::{

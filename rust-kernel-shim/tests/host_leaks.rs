@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Tasks go with their last reference; alone in its process, because it counts what the host's
-//! allocator has given.
+//! Tasks are freed with their last reference; alone in its process, as it counts all allocations.
 
 use kernel::{
     current,

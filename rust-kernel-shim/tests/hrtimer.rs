@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Timers of each kind of pointer, on free threads, on a virtual CPU, and in any
-//! order.
+//! Timers of each kind of pointer, on free threads, a virtual CPU, and in any order.
 
 use kernel::{
     impl_has_hr_timer,

@@ -56,8 +56,7 @@ fn zeroed_memory_stays_zeroed_as_it_grows() {
                 block.fill(0xff);
             }
             let block = Block::new(size, __GFP_ZERO).resize(size + more, __GFP_ZERO);
-            // SAFETY: By the type invariant; it was given, and has grown, as memory that the slab
-            // has initialised.
+            // SAFETY: By the type invariant; all of it was zeroed by the slab.
             let bytes = unsafe { slice::from_raw_parts(block.start, block.size) };
             assert!(bytes.iter().all(|&b| b == 0), "{size} + {more}: {bytes:?}");
         }

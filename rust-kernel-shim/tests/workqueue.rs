@@ -100,8 +100,7 @@ fn completion() -> Arc<Completion> {
 
 #[test]
 fn an_ordered_queue_keeps_the_order_also_while_work_sleeps() {
-    // SAFETY: The items are there until the queue is destroyed, which waits for them, and
-    // which is its last use.
+    // SAFETY: The items live until the queue is destroyed, which waits for them, as its last use.
     both(|| unsafe {
         let log = Mutex::new(Vec::new());
         let wq = ordered_queue(c"ordered");
@@ -258,11 +257,9 @@ struct SelfFreeing {
 
 /// # Safety
 ///
-/// `work` is that of a [`SelfFreeing`] in a block of its own, which is not used any more;
-/// `freed` is still there.
+/// `work` is that of a [`SelfFreeing`] in its own block, not used any more; `freed` is valid.
 unsafe extern "C" fn free_itself(work: *mut work_struct) {
-    // SAFETY: The work is the first member of a `SelfFreeing`: the caller's guarantee. Its function
-    // may free it.
+    // SAFETY: The caller says that the work is a `SelfFreeing`'s. Its function may free it.
     unsafe {
         let freed = (*work.cast::<SelfFreeing>()).freed;
         // What is done to it after this would be noticed.
@@ -317,8 +314,7 @@ fn sleeping_workers_do_not_block_others() {
 
 #[test]
 fn a_queue_runs_no_more_at_once_than_it_says() {
-    // SAFETY: The items are there until the queue is destroyed, which waits for them, and
-    // which is its last use.
+    // SAFETY: The items live until the queue is destroyed, which waits for them, as its last use.
     both(|| unsafe {
         let (now, most) = (AtomicU32::new(0), AtomicU32::new(0));
         let work = |_| {
@@ -453,8 +449,8 @@ fn flushing_a_queue_does_not_wait_for_the_next_item() {
 
 #[test]
 fn work_can_be_queued_where_sleeping_is_forbidden() {
-    // SAFETY: The items are there until they are flushed; the lock is initialised, and given back
-    // with the flags from taking it.
+    // SAFETY: The items live until they are flushed; the lock is initialised, and released with its
+    // flags.
     both(|| unsafe {
         let mut lock = spinlock::new();
         let ran = AtomicBool::new(false);
@@ -521,8 +517,7 @@ struct Delayed<'a> {
 ///
 /// `work` is that of a [`Delayed`].
 unsafe extern "C" fn act_delayed(work: *mut work_struct) {
-    // SAFETY: The work is the first member of the first member of a `Delayed`: the caller's
-    // guarantee.
+    // SAFETY: The caller says that the work is that of a `Delayed`, at its start.
     let action = unsafe { (*work.cast::<Delayed<'_>>()).action };
     action();
 }

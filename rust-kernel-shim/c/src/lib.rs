@@ -2,16 +2,17 @@
 //! What C supplies in the kernel, under its C names.
 //!
 //! In Linux this module is made by bindgen from the kernel's headers; here it is written by hand
-//! over [`machine`]. The names, the argument types and the order of events are C's, so that a caller
-//! compiles against either.
+//! over [`machine`]. The names, the argument types and the order of events are C's, so that a
+//! caller compiles against either.
 //!
 //! # Safety
 //!
 //! Unless a function says otherwise, what a pointer that is passed in leads to is valid during the
 //! call and was initialised by its `..._init()`, which in turn needs memory that is valid for
 //! writes; strings end with a NUL. A name that an `..._init()` takes lives as long as what it
-//! initialises, and the key of a lock class is valid or null. That is all: a function of C that is passed no pointer is unsafe
-//! as bindgen has it, and has no preconditions. What C does not have is safe then.
+//! initialises, and the key of a lock class is valid or null. That is all: a function of C that is
+//! passed no pointer is unsafe as bindgen has it, and has no preconditions. What C does not have is
+//! safe then.
 
 #![no_std]
 // What is needed of all functions is said above, once.

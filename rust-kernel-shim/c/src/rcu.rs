@@ -74,8 +74,7 @@ pub unsafe fn rcu_read_unlock() {
     task::point();
 }
 
-/// 1 inside a section that [`rcu_read_lock`] began; sections of other kinds, though they hold up
-/// grace periods, do not count.
+/// 1 inside a section that [`rcu_read_lock`] began; those of other kinds do not count.
 #[inline]
 pub unsafe fn rcu_read_lock_held() -> c_int {
     cpu::with(|cpu| cpu.open(Count::Rcu) != 0).into()
@@ -94,8 +93,7 @@ fn not_from_a_callback(function: &str) {
 
 /// Waits until every section that was open at the call has been closed. May sleep.
 ///
-/// Inside a section it would wait for itself, forever; so it would in an RCU callback, which is
-/// a BUG.
+/// Inside a section it would wait for itself, forever; in an RCU callback, that is a BUG.
 #[track_caller]
 pub unsafe fn synchronize_rcu() {
     not_from_a_callback("synchronize_rcu");
@@ -141,7 +139,8 @@ unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
     unsafe { callbacks::queue(head) };
 }
 
-/// True if an RCU callback that a task of this machine has queued has not returned. From any context.
+/// True if an RCU callback that a task of this machine has queued has not returned. From any
+/// context.
 pub fn rcu_callbacks_pending() -> bool {
     globals::with(|globals| globals.callbacks.pending())
 }
@@ -175,13 +174,11 @@ unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
     unsafe { complete(addr_of_mut!((*waiter).completion)) };
 }
 
-/// Waits for a callback of its own. That is no request for a grace period: `rcu_barrier()` waits for
-/// callbacks only.
+/// Waits for a callback of its own, which is no request for a grace period.
 fn wait_for_callback() {
     let mut waiter = MaybeUninit::<Waiter>::uninit();
     let waiter = waiter.as_mut_ptr();
-    // SAFETY: `waiter` lives on this stack until the callback has completed it, which is the
-    // callback's last access.
+    // SAFETY: `waiter` lives until the callback completes it, which is its last access.
     unsafe {
         init_completion(addr_of_mut!((*waiter).completion));
         queue(addr_of_mut!((*waiter).head), Some(wake_waiter));
@@ -196,7 +193,8 @@ fn wait_for_callback() {
 /// It does, the block comes from `kmalloc()` and friends, and is not used any more.
 #[doc(hidden)]
 pub unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_head) {
-    // SAFETY: The block begins `OFFSET` bytes before `head`, and is not used: the caller's guarantee.
+    // SAFETY: The block begins `OFFSET` bytes before `head`, and is not used: the caller's
+    // guarantee.
     unsafe { super::kfree(head.byte_sub(OFFSET).cast::<c_void>()) }
 }
 

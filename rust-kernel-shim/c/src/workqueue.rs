@@ -51,8 +51,8 @@ const DISABLED: usize = 1 << 16;
 /// # Invariants
 ///
 /// `entry`, `wq` and `seq` belong to the machine whose task has set `PENDING` in `data`, and change
-/// under the lock of its pools; `entry` is on a worklist only while that is set. Nothing of the work
-/// is touched from the moment at which `func` is called.
+/// under the lock of its pools; `entry` is on a worklist only while that is set. Nothing of the
+/// work is touched from the moment at which `func` is called.
 #[repr(C)]
 pub struct work_struct {
     data: AtomicUsize,
@@ -70,8 +70,7 @@ impl work_struct {
         self.data.load(Relaxed) & bits != 0
     }
 
-    /// Marks the work as pending; false if it is already, by a task of whatever machine, or must not
-    /// be queued.
+    /// Marks the work as pending; false if it is, on any machine, or if it is disabled.
     fn claim(&self) -> bool {
         // `Acquire`: pairs with the `Release` in `release`, perhaps in another machine.
         !self.has(!(DISABLED - 1)) && self.data.fetch_or(PENDING, Acquire) & PENDING == 0
@@ -111,8 +110,7 @@ pub unsafe fn work_pending(work: *const work_struct) -> bool {
     unsafe { (*work).has(PENDING) }
 }
 
-/// Queues the work; false if it was queued already and has not been run, or is disabled. From any
-/// context.
+/// Queues the work; false if it is pending or disabled. From any context.
 ///
 /// What was written before the call is seen by the work function in either case.
 ///
@@ -130,8 +128,8 @@ pub unsafe fn queue_work_on(
         // SAFETY: `work` is initialised: the caller's guarantee.
         let claimed = unsafe { (*work).claim() };
         if claimed {
-            // SAFETY: Both are initialised, and `work` stays valid: the caller's guarantee. It is on
-            // no list, since it was not pending.
+            // SAFETY: Both are initialised, and `work` stays valid: the caller's guarantee. It is
+            // on no list, since it was not pending.
             unsafe { inner.push(wq, work) };
             globals.pools.kick(&mut inner);
         }

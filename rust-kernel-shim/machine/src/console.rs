@@ -20,8 +20,7 @@ static LOG: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 /// Messages of a lower number than this are written to standard error.
 pub static LOGLEVEL: AtomicU8 = AtomicU8::new(5);
 
-/// Writes a line to standard error. A console without a reader is no reason to end,
-/// so it does not matter whether that works.
+/// Writes a line to standard error; ignores errors, as for a console without a reader.
 pub fn write_line(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }

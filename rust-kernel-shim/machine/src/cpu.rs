@@ -66,8 +66,7 @@ pub fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
 
 fn register() -> &'static Reader {
     let mut readers = crate::lock(&READERS);
-    // `Acquire`: pairs with the `Release` in `Leave::drop()`; the reader is as its last thread left
-    // it.
+    // `Acquire`: pairs with the `Release` in `Leave::drop()`, by the reader's last thread.
     if let Some(reader) = readers.iter().find(|r| !r.taken.swap(true, Acquire)) {
         return reader;
     }
@@ -191,14 +190,12 @@ impl Cpu {
         self.sections.get() != 0
     }
 
-    /// Opens a section of the kind `count`, which holds up grace periods from
-    /// `grace_period` on.
+    /// Opens a section of a kind, which holds up grace periods from `grace_period` on.
     #[inline]
     pub fn enter(&self, count: Count, grace_period: impl FnOnce() -> u64) {
         let sections = self.sections.get();
         let Some(open) = sections.checked_add(1) else {
-            // So many guards were forgotten. A count that begins anew would end the section under
-            // all of them.
+            // So many guards were forgotten. A count that wraps would end the section under all.
             crate::end(format_args!("too many sections are open"));
         };
         self.sections.set(open);
@@ -237,8 +234,7 @@ impl Cpu {
         true
     }
 
-    /// True where C's preempt count is not 0: preemption is disabled, or this is an interrupt
-    /// handler.
+    /// True if C's preempt count is not 0: with preemption disabled, or in an interrupt handler.
     #[inline]
     pub fn in_atomic(&self) -> bool {
         [Count::Preempt, Count::Softirq, Count::Hardirq]
@@ -252,8 +248,7 @@ impl Cpu {
         self.in_atomic() || self.open(Count::IrqsOff) != 0
     }
 
-    /// C's preempt count, for the log: preemption in bits 0 to 7, soft interrupts in 8 to 15, hard
-    /// ones from 16 on.
+    /// C's preempt count, for the log: preemption in bits 0-7, soft interrupts 8-15, hard ones 16-.
     pub fn preempt_count(&self) -> u32 {
         self.open(Count::Preempt) | self.open(Count::Softirq) << 8 | self.open(Count::Hardirq) << 16
     }

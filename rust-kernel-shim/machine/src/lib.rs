@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The machine that the userspace kernel runs on: processors, threads, clock, memory, console.
 //!
-//! This is the only crate below a driver that uses the standard library. What the kernel knows of
-//! the world it learns from here, so that another machine (a model checker's, say) can take this
-//! one's place.
+//! This is the only crate below a driver that uses the standard library. The kernel uses the world
+//! only through it, so that another machine (a model checker's, say) can replace it.
 //!
 //! A thread of the machine plays both the task and the processor that runs it: [`cpu`] holds
 //! what the kernel keeps per processor, [`task`] what it keeps per task. Threads run freely,

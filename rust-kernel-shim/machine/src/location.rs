@@ -30,8 +30,7 @@ pub fn add_core(directory: &'static str) {
     }
 }
 
-/// A path relative to the workspace, or else to the current directory, which for a test is that of
-/// its crate.
+/// A path relative to the workspace, or else to the current directory, a test's crate.
 fn relative(file: &str) -> &str {
     let below = |directory: &Path| {
         let rest = file.strip_prefix(directory.to_str()?)?;
@@ -69,8 +68,7 @@ pub fn at(location: &Location<'_>) -> String {
     shown(location.file(), location.line())
 }
 
-/// Where the kernel was called from: `location`, or if that is in the kernel, the innermost frame
-/// of the stack that is not.
+/// Returns the call into the kernel: `location`, or the innermost frame outside of the kernel.
 #[cfg(feature = "debug")]
 pub fn entry(location: &Location<'_>) -> String {
     if !is_core(location.file()) {

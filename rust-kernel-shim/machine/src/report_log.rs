@@ -28,8 +28,7 @@ pub type Reports = Vec<Report>;
 
 static REPORTS: Mutex<Vec<Report>> = Mutex::new(Vec::new());
 
-/// Adds a report; one that is not expected is printed, and if none takes it, the process ends with
-/// status 1.
+/// Adds a report; prints one that is not expected, which ends the process with 1 unless taken.
 pub fn add(report: Report, expected: bool) {
     for line in report.text.lines() {
         console::record(line);
@@ -45,8 +44,7 @@ pub fn add(report: Report, expected: bool) {
     crate::lock(&REPORTS).push(report);
     static AT_EXIT: Once = Once::new();
     AT_EXIT.call_once(|| {
-        // SAFETY: The function may be called at any exit. If there is no room for it, the report
-        // was printed all the same.
+        // SAFETY: The function may be called at any exit. A failure matters little after the print.
         unsafe { libc::atexit(at_exit) };
     });
 }

@@ -10,8 +10,7 @@ pub type Words = Vec<usize>;
 /// Values by key, outside of the kernel's own memory: what is kept here is in no book of blocks,
 /// no allocation of it is counted, and none is made to fail.
 ///
-/// All functions may be called from any context. A function that is given to one of them must not
-/// use the same `SideTable`.
+/// All functions may be called from any context. Their closures must not use the same `SideTable`.
 pub struct SideTable<K, V>(Mutex<BTreeMap<K, V>>);
 
 impl<K: Ord + Copy, V> SideTable<K, V> {
@@ -45,8 +44,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         Some((*key, value.clone()))
     }
 
-    /// Copies of those from the key `start` up to, but not including, the key `end`, in order, and
-    /// of `most` at most.
+    /// Returns copies of the first `most` values of the keys `start..end`, in order.
     pub fn range(&self, start: K, end: K, most: usize) -> impl Iterator<Item = (K, V)>
     where
         V: Clone,

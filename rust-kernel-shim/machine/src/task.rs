@@ -347,8 +347,7 @@ pub fn current() -> &'static task_struct {
         }
         cpu.task.get()
     });
-    // SAFETY: The thread holds a reference to its task until it ends; what leaves the thread
-    // takes a reference of its own.
+    // SAFETY: The thread holds a reference to its task until it ends; other users take their own.
     unsafe { &*task }
 }
 
@@ -471,8 +470,7 @@ crate::per_thread! {
     static REFUSED: Cell<bool> = Cell::new(false);
 }
 
-/// From now on the host has no thread for tasks that this thread creates; or has again. Returns what
-/// it was.
+/// Fails all further creations of tasks by this thread, or not any more; returns the old setting.
 pub fn refuse_threads(refuse: bool) -> bool {
     REFUSED.replace(refuse)
 }

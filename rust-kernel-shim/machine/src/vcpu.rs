@@ -63,8 +63,7 @@ pub enum Stuck {
 #[derive(Clone, Copy, PartialEq)]
 struct TaskPtr(*const task_struct);
 
-// SAFETY: A task is `Sync`; the pointer is used only while the virtual CPU knows the task, which
-// is as long as it lives.
+// SAFETY: A task is `Sync`; the pointer is used only while it is among the virtual CPU's tasks.
 unsafe impl Send for TaskPtr {}
 
 impl TaskPtr {
@@ -108,8 +107,7 @@ impl Inner {
         }
     }
 
-    /// Counts a point, or what is none but can be repeated forever all the same; true if there
-    /// were too many.
+    /// Counts a point, or any step that can be repeated forever; true if there were too many.
     fn over_budget(&mut self) -> bool {
         self.points = self.points.saturating_add(1);
         self.points > self.policy.points()
@@ -307,8 +305,8 @@ impl Vcpu {
         done
     }
 
-    /// Ends a grace period if callbacks may be called here, or else lets time pass; false if
-    /// neither helps.
+    /// Ends a grace period if callbacks may run here, or else lets time pass; false if neither
+    /// helps.
     fn progress(&self, callbacks: bool) -> bool {
         let quiescent = !self.lock().tasks.iter().any(|t| t.get().in_section());
         if callbacks && quiescent && self.idle() {

@@ -69,8 +69,7 @@ impl<T: ?Sized, A: Allocator> Box<T, A> {
     ///
     /// # Safety
     ///
-    /// `raw` is from the allocator `A` with the layout of the value, which is
-    /// initialised and becomes this box's alone.
+    /// `raw` is from `A` with the layout of the value, which is initialised, and the box's alone.
     #[inline]
     pub const unsafe fn from_raw(raw: *mut T) -> Self {
         // INVARIANT: Memory with a value, ours alone: the caller's guarantee.
@@ -145,8 +144,7 @@ impl<T, A: Allocator> Box<T, A> {
         Ok(Self::new(x, flags)?.into())
     }
 
-    /// Allocates a pinned slice of `len` elements, initialised in place; may sleep if `flags` say
-    /// so.
+    /// Allocates a pinned slice of `len` elements in place; may sleep if `flags` say so.
     pub fn pin_slice<Func, Item, E>(
         mut init: Func,
         len: usize,

@@ -4,10 +4,9 @@
 //!
 //! C header: [`include/linux/refcount.h`](srctree/include/linux/refcount.h).
 //!
-//! As in the kernel, the count saturates instead of aborting, there are no weak
-//! references, and a value that has owners is always pinned. Unlike in the
-//! kernel, `Arc<dyn Trait>` is not made by implicit coercion, and `Arc<Self>`
-//! is no receiver: both are unstable Rust.
+//! As in the kernel, the count saturates instead of aborting, there are no weak references, and a
+//! value that has owners is always pinned. Unlike in the kernel there is no coercion to `Arc<dyn
+//! Trait>`, and `Arc<Self>` is no receiver: both are unstable Rust.
 
 use super::Refcount;
 use crate::{

@@ -4,10 +4,8 @@
 //!
 //! C header: [`include/linux/atomic.h`](srctree/include/linux/atomic.h).
 //!
-//! Unlike `core`'s, these follow the kernel's memory model: operations that
-//! read and write are [`Full`]y ordered unless told otherwise, loads and stores
-//! never are. An operation accepts only the orderings that mean something for
-//! it, which the compiler checks.
+//! Unlike `core`'s, these follow the kernel's memory model: read-modify-writes can be [`Full`]y
+//! ordered, loads and stores cannot. The compiler checks that an ordering suits the operation.
 
 use crate::build_assert::build_error;
 

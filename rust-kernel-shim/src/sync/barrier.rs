@@ -4,9 +4,8 @@
 //!
 //! C header: [`include/asm-generic/barrier.h`](srctree/include/asm-generic/barrier.h).
 //!
-//! There are no devices behind a bus here, so the three families are one: a
-//! barrier between processors. A read barrier is an acquire fence and a write
-//! barrier a release fence; both order more than C asks for.
+//! There are no devices here, so the three families are one: a barrier between CPUs. A read barrier
+//! is an acquire fence, a write barrier a release fence; both order more than C requires.
 
 use core::sync::atomic::Ordering;
 use machine::atomic::fence;

@@ -91,8 +91,7 @@ pub unsafe trait Backend {
     ///
     /// # Safety
     ///
-    /// `ptr` is valid for writes during the lock's life, `name` and `key` are
-    /// valid forever.
+    /// `ptr` is valid for writes while the lock lives, `name` and `key` forever.
     unsafe fn init(ptr: *mut Self::State, name: *const c_char, key: *mut bindings::lock_class_key);
 
     /// Waits for the lock.
@@ -122,8 +121,7 @@ pub unsafe trait Backend {
     ///
     /// # Safety
     ///
-    /// `guard_state` is from [`Self::lock`] or [`Self::try_lock`], and [`Self::unlock`] has
-    /// released the lock.
+    /// `guard_state` is from [`Self::lock`] or [`Self::try_lock`], and the lock was released since.
     unsafe fn relock(ptr: *mut Self::State, guard_state: &mut Self::GuardState) {
         // SAFETY: The lock is initialised, since it was taken once.
         *guard_state = unsafe { Self::lock(ptr) };

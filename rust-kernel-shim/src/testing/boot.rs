@@ -28,8 +28,7 @@ pub fn boot() -> Result {
     }
 }
 
-/// Calls `body` while no thread can be created for tasks that this thread starts, as if
-/// `RLIMIT_NPROC` were reached.
+/// Calls `body` while this thread can start no task, as if `RLIMIT_NPROC` were reached.
 ///
 /// A timer or an item of work that needs one ends the machine, with
 /// [`Stuck::Bug`](super::vcpu::Stuck::Bug) on a virtual CPU and a kernel panic elsewhere.

@@ -83,8 +83,8 @@ impl Explorer {
         }
     }
 
-    /// Tries at most `schedules`, whose seeds follow each other. With 0, [`Explorer::run`] does not
-    /// call its body.
+    /// Tries at most `schedules`, of successive seeds; with 0, [`Explorer::run`] does not call its
+    /// body.
     pub const fn schedules(self, schedules: usize) -> Self {
         Self { schedules, ..self }
     }

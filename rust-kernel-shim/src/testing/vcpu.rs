@@ -35,8 +35,7 @@ impl core::error::Error for Stuck {}
 /// The stack of a first task, as a host's first thread has it.
 pub(super) const STACK: usize = 8 << 20;
 
-/// Runs `body` as the first task of a fresh machine, until it and all tasks that it started have
-/// ended.
+/// Runs `body` as the first task of a fresh machine, until it and all its tasks have ended.
 ///
 /// Each task runs until it blocks or ends; the next is the one that became runnable first. When
 /// none is, a grace period passes, and then the time to the next timer. Nothing outside has a

@@ -142,8 +142,7 @@ impl<T> HrTimer<T> {
 
     /// # Safety
     ///
-    /// `this` points to a timer, which is stopped and the caller's, or whose
-    /// function the caller is.
+    /// `this` points to a timer that is stopped and the caller's, or whose function calls this.
     unsafe fn raw_forward(this: *mut Self, now: HrTimerInstant<T>, interval: Delta) -> u64
     where
         T: HasHrTimer<T>,
@@ -154,8 +153,8 @@ impl<T> HrTimer<T> {
         unsafe { bindings::hrtimer_forward(timer, now.as_nanos(), interval.as_nanos()) }
     }
 
-    /// Moves the expiry past `now` by as many intervals as it takes, and returns
-    /// their number: 0 if it is past `now` already.
+    /// Moves the expiry past `now` by whole intervals; returns their number, 0 if it is past
+    /// already.
     ///
     /// A timer's own function does this by [`HrTimerCallbackContext::forward`].
     #[doc(alias = "hrtimer_forward")]
@@ -251,8 +250,8 @@ pub unsafe trait HasHrTimer<T> {
     ///
     /// # Safety
     ///
-    /// `this` points to an object, which lives until the timer has run for the
-    /// last time or is cancelled.
+    /// `this` points to an object that lives until the timer has run for the last time or is
+    /// cancelled.
     unsafe fn start(this: *const Self, expires: <Self::TimerMode as HrTimerMode>::Expires) {
         // SAFETY: There is an object.
         let timer = unsafe { Self::c_timer_ptr(this) }.cast_mut();
@@ -290,8 +289,8 @@ pub struct HrTimerCallbackContext<'a, T: HasHrTimer<T>>(NonNull<HrTimer<T>>, Pha
 impl<T: HasHrTimer<T>> HrTimerCallbackContext<'_, T> {
     /// # Safety
     ///
-    /// `timer` points to a timer, whose function the caller is, and keeps the
-    /// result no longer than that.
+    /// `timer` points to a timer whose function is the caller, which drops the result before it
+    /// returns.
     pub(crate) unsafe fn from_raw(timer: *mut HrTimer<T>) -> Self {
         // INVARIANT: The caller is the timer's function: its guarantee.
         // SAFETY: There is a timer.

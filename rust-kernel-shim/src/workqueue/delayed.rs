@@ -109,8 +109,7 @@ impl<T: ?Sized, const ID: u64> DelayedWork<T, ID> {
                 unsafe {
                     bindings::init_work_with_key(work, run, false, work_name, work_key.as_ptr())
                 };
-                // SAFETY: The memory is valid; name and key are static. The
-                // function is the one for the timer of a delayed work.
+                // SAFETY: The memory is valid; name and key are static; the function is C's own.
                 unsafe {
                     bindings::timer_init_key(
                         timer,
@@ -129,8 +128,7 @@ impl<T: ?Sized, const ID: u64> DelayedWork<T, ID> {
     ///
     /// # Safety
     ///
-    /// `ptr` is aligned and points to memory that is there, be it initialised
-    /// or not.
+    /// `ptr` is aligned and points to valid memory, initialised or not.
     #[inline]
     pub unsafe fn raw_as_work(ptr: *const Self) -> *mut Work<T, ID> {
         // SAFETY: The memory is there.

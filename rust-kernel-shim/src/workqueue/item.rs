@@ -38,8 +38,7 @@ pub unsafe trait RawWorkItem<const ID: u64> {
 ///
 /// # Safety
 ///
-/// What [`RawWorkItem::__enqueue`] passes to the closure is the `work` of a
-/// `delayed_work`, all of which is valid for as long.
+/// [`RawWorkItem::__enqueue`] passes the `work` of a `delayed_work`, all of which is as valid.
 pub unsafe trait RawDelayedWorkItem<const ID: u64>: RawWorkItem<ID> {}
 
 /// A pointer that owns an object while it is queued.
@@ -55,8 +54,8 @@ pub unsafe trait WorkItemPointer<const ID: u64>: RawWorkItem<ID> {
     ///
     /// # Safety
     ///
-    /// `ptr` is from [`RawWorkItem::__enqueue`], whose closure returned true;
-    /// it is valid, and this is the one call for it.
+    /// `ptr` is from an [`RawWorkItem::__enqueue`] whose closure returned true, and passed here
+    /// once.
     unsafe extern "C" fn run(ptr: *mut bindings::work_struct);
 }
 

@@ -43,8 +43,7 @@ unsafe fn object_of<T: HasWork<T, ID>, const ID: u64>(ptr: *mut bindings::work_s
 }
 
 /// A pointer that owns its object while that is queued, with its conversions `into` and `from` a
-/// raw pointer. `enqueued` is what enqueueing returns; the flag is false if the object was queued
-/// already.
+/// raw pointer. `enqueued` is the result of enqueueing; its flag is false if the object was queued.
 macro_rules! owner {
     (
         $pointer:ty where T: [$($bounds:tt)*];
@@ -61,8 +60,8 @@ macro_rules! owner {
             unsafe extern "C" fn run(ptr: *mut bindings::work_struct) {
                 // SAFETY: The caller says that `work_in()` returned `ptr` in `__enqueue()`.
                 let $object = unsafe { object_of::<T, ID>(ptr) };
-                // SAFETY: `into_raw()` returned the object in `__enqueue()`, whose queue took it;
-                // it is taken back once, here.
+                // SAFETY: `into_raw()` returned the object in `__enqueue()`; it is taken back once,
+                // here.
                 T::run(unsafe { $from })
             }
         }

@@ -62,8 +62,7 @@ impl<T: ?Sized, const ID: u64> Work<T, ID> {
     ///
     /// # Safety
     ///
-    /// `ptr` is aligned and points to memory that is there, be it initialised
-    /// or not.
+    /// `ptr` is aligned and points to valid memory, initialised or not.
     #[inline]
     pub unsafe fn raw_get(ptr: *const Self) -> *mut bindings::work_struct {
         // SAFETY: The memory is there.

@@ -5,8 +5,7 @@
 
 /// From a pointer to a field to a pointer to the structure around it.
 ///
-/// The field's pointer is mutable; whether the result may be written through
-/// is up to where the pointer came from.
+/// The field's pointer is mutable; the result may be written through if that may.
 ///
 /// # Examples
 ///

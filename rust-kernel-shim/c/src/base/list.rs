@@ -111,9 +111,10 @@ pub unsafe fn list_del_init(entry: *mut list_head) {
 /// `old` is a list that only the caller uses; `new` is valid for writes.
 #[inline]
 pub unsafe fn list_replace(old: *mut list_head, new: *mut list_head) {
-    // SAFETY: Both are the caller's: its guarantee. The links of an empty list are to `old` itself: copied,
-    // they would send the last two writes to `old`, and `new` would stay linked to it. So an empty
-    // `new` is closed by itself; the neighbours of any other are entries, valid for writes.
+    // SAFETY: Both are the caller's: its guarantee. The links of an empty list are to `old` itself:
+    // copied, they would send the last two writes to `old`, and `new` would stay linked to it. So
+    // an empty `new` is closed by itself; the neighbours of any other are entries, valid for
+    // writes.
     unsafe {
         if list_empty(old) {
             INIT_LIST_HEAD(new);

@@ -57,8 +57,7 @@ pub fn printk(level: u8, prefix: &[u8], args: fmt::Arguments<'_>) {
     }
 }
 
-/// Appends to the last message, which should not have ended with a newline; here it is a message
-/// of its own. From any context.
+/// Continues a message that did not end with a newline; here as another one. From any context.
 pub fn printk_cont(args: fmt::Arguments<'_>) {
     printk(KERN_INFO, b"\0", args)
 }

@@ -10,8 +10,7 @@ use core::{fmt, ptr};
 ///
 /// # Invariants
 ///
-/// `count <= size`; the first `count` bytes of `buf` are written. `count == size` says that the
-/// text did not fit.
+/// `count <= size`; the first `count` bytes of `buf` are written. They are equal after an overflow.
 #[repr(C)]
 pub struct seq_file {
     /// The buffer.

@@ -76,8 +76,7 @@ pub fn debug_object_deactivate(addr: usize, owner: u64, descr: &'static debug_ob
     OBJECTS.remove(key(addr, owner, descr));
 }
 
-/// Memory is about to be freed, or what is in it dropped: asks for every object that begins in it.
-/// From any context.
+/// Calls the kind of each object in memory that is about to be freed or dropped. From any context.
 #[track_caller]
 pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
     if !USED.load(Relaxed) {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Strings that may be used only inside the RCU read-side section in which they were asked for: C's
-//! `const char __rcu *`.
+//! Strings that may be used only inside the RCU section that got them: C's `const char __rcu *`.
 //!
-//! A pointer cannot be followed. But where a string is made of one, printed or copied, that is
-//! looked at: it was asked for in the section that this thread has left last, and the thread is in
-//! none.
+//! A pointer cannot be followed. But where a string is built from it, printed or copied, it must
+//! not be from the section that this thread has left last, outside of any other.
 
 use crate::{
     debug::call::in_call,

@@ -92,8 +92,7 @@ impl Rule {
         self.broken.load(Relaxed)
     }
 
-    /// Reports that the rule is broken: `what`, on whom, and what led to it. From any context, but
-    /// without a `SideTable` in use.
+    /// Reports that the rule is broken, with evidence. From any context, but inside no `SideTable`.
     #[cold]
     pub fn report(&self, what: fmt::Arguments<'_>, evidence: &[Evidence<'_>]) {
         self.broken.fetch_add(1, Relaxed);

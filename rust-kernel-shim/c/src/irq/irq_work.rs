@@ -64,8 +64,7 @@ pub unsafe fn init_irq_work(
     };
 }
 
-/// Has the function called on this processor; false if that is still to come from an earlier
-/// call. From any context.
+/// Calls the function on this CPU, in an interrupt; false if it is pending. From any context.
 ///
 /// # Safety
 ///
@@ -74,8 +73,8 @@ pub unsafe fn init_irq_work(
 pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
     // SAFETY: `work` is initialised: the caller's guarantee.
     let flags = unsafe { &(*work).flags };
-    // `Acquire`: pairs with the `Release` in `call`, which has read `next`. `Release`: pairs with the
-    // `Acquire` there, so that the function sees what was written before this call.
+    // `Acquire`: pairs with the `Release` in `call`, which has read `next`. `Release`: pairs with
+    // the `Acquire` there, so that the function sees what was written before this call.
     if flags.fetch_or(IRQ_WORK_PENDING | IRQ_WORK_BUSY, AcqRel) & IRQ_WORK_PENDING != 0 {
         return false;
     }
@@ -120,8 +119,7 @@ unsafe fn call(mut work: *mut irq_work) {
     while !work.is_null() {
         // SAFETY: Pending, so it is valid, and by its invariant the link is the list's.
         let (this, next, func) = unsafe { (&*work, (*work).next, (*work).func) };
-        // From here on it may be queued again, by its function too. Pairs with `irq_work_queue`, both
-        // ways.
+        // From here on it may be queued again. Pairs with `irq_work_queue`, both ways.
         this.flags.fetch_and(!IRQ_WORK_PENDING, AcqRel);
         if let Some(func) = func {
             // SAFETY: The caller of `irq_work_queue()` vouches for the function.

@@ -101,16 +101,14 @@ pub(crate) fn serve_softirq<R>(handler: impl FnOnce() -> R) -> R {
     result
 }
 
-/// True where the preempt count is not 0: preemption is disabled, or this is an interrupt handler.
-/// Interrupts that are merely disabled do not count, so false does not mean that sleeping is
-/// allowed.
+/// True if the preempt count is not 0: with preemption disabled, or in an interrupt handler. Merely
+/// disabled interrupts do not count, so false does not allow sleeping.
 #[inline]
 pub unsafe fn in_atomic() -> bool {
     cpu::with(cpu::Cpu::in_atomic)
 }
 
-/// Marks a function that may sleep: calling it in atomic context, or inside an RCU read-side
-/// section, is reported.
+/// Marks a function that may sleep; reports a call in atomic context or an RCU read-side section.
 #[inline]
 #[track_caller]
 pub unsafe fn might_sleep() {

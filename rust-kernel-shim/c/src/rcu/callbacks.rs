@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Callbacks: a queue for each machine.
 //!
-//! Everything that is queued at some time is a batch, which waits for one grace period. Threads that
-//! run freely have a thread that calls their callbacks. On a virtual CPU a grace period could end at
-//! any switch of tasks; it ends when no task can run, so that the schedule alone decides what
-//! happens when.
+//! Everything that is queued at some time is a batch, which waits for one grace period. Threads
+//! that run freely have a thread that calls their callbacks. On a virtual CPU a grace period could
+//! end at any switch of tasks; it ends when no task can run, so that the schedule alone decides
+//! what happens when.
 
 use super::{callback_head, gp, request};
 use crate::{globals, serve_softirq};
@@ -82,11 +82,11 @@ impl Callbacks {
         self.pending.load(Acquire) != 0
     }
 
-    /// Waits for a grace period and calls, the oldest first, what was queued before it; false if
-    /// that was nothing.
+    /// Waits for a grace period and calls the callbacks queued before it, the oldest first; false
+    /// if none.
     ///
-    /// On a virtual CPU the caller has the run token, and no task is inside a section that holds up a
-    /// grace period. Threads of the host may be, if they know of the machine's objects.
+    /// On a virtual CPU the caller has the run token, and no task is inside a section that holds up
+    /// a grace period. Threads of the host may be, if they know of the machine's objects.
     pub(crate) fn serve(&self) -> bool {
         let batch = mem::replace(&mut *self.queue.lock(), Queue::EMPTY);
         if batch.first.is_null() {
@@ -100,8 +100,7 @@ impl Callbacks {
             let callback_head { next, func } = unsafe { *head };
             if let Some(func) = func {
                 RUNNING.set(true);
-                // SAFETY: The caller of `call_rcu()` vouches for the function, and a grace period
-                // has passed since.
+                // SAFETY: `call_rcu()`'s caller vouches for it; a grace period has passed.
                 serve_softirq(|| request::with_request(head, || unsafe { func(head) }));
                 RUNNING.set(false);
             }

@@ -57,11 +57,9 @@ fn stalled(reader: &cpu::Reader, waited: u64) {
 ///
 /// Several callers may wait at the same time, each for a number of its own.
 pub(super) fn wait() {
-    // The caller's accesses come before, the scan after; pairs with the light barrier in
-    // `Cpu::enter()`.
+    // Orders the caller's accesses before the scan; pairs with the barrier in `Cpu::enter()`.
     barrier::heavy();
-    // Between the barriers, which order it: a reader that takes the new number has its own barrier
-    // behind ours.
+    // Ordered by the barriers: a reader that takes the new number has its barrier after ours.
     let ended = CURRENT.fetch_add(1, Relaxed);
     let start = clock::host_monotonic();
     let mut patience = STALL.load(Relaxed);

@@ -84,8 +84,7 @@ pub unsafe fn signal_pending(t: *mut task_struct) -> c_int {
     unsafe { &*t }.signal_pending().into()
 }
 
-/// Lets signals reach the task that runs; kernel threads ignore them otherwise. All signals are
-/// one here.
+/// Lets signals, all of which are one here, reach the current task, which ignores them otherwise.
 pub unsafe fn allow_signal(_sig: c_int) {
     task::current().allow_signal();
 }
@@ -188,7 +187,8 @@ pub unsafe fn kthread_create(
 #[track_caller]
 pub unsafe fn kthread_stop(t: *mut task_struct) -> c_int {
     may_sleep();
-    // SAFETY: `t` is valid: the caller's guarantee. The reference keeps it so to the end of the call.
+    // SAFETY: `t` is valid: the caller's guarantee. The reference keeps it so to the end of the
+    // call.
     unsafe {
         get_task_struct(t);
         let code = (*t).stop();

@@ -166,7 +166,8 @@ pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
 /// The thread has taken the lock so.
 #[inline]
 pub unsafe fn spin_unlock_irq_enable(lock: *mut spinlock_t) {
-    // SAFETY: The thread has taken the lock by `spin_lock_irqsave()`, whose flags are not looked at.
+    // SAFETY: The thread has taken the lock by `spin_lock_irqsave()`, whose flags are not looked
+    // at.
     unsafe { spin_unlock_irqrestore(lock, 0) }
 }
 

@@ -102,8 +102,7 @@ unsafe fn prepare(
     state: c_uint,
     flag: c_uint,
 ) -> bool {
-    // SAFETY: Both are initialised, and `entry` is the caller's: its guarantee. The list is changed
-    // under its lock.
+    // SAFETY: The caller says that both are initialised, and `entry` its own. The lock is held.
     unsafe {
         let (link, head) = (addr_of_mut!((*entry).entry), addr_of_mut!((*wq).head));
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
@@ -134,8 +133,7 @@ pub(crate) unsafe fn wait_event(
 ) -> c_long {
     let mut entry = MaybeUninit::<wait_queue_entry>::uninit();
     let entry = entry.as_mut_ptr();
-    // SAFETY: `wq` is initialised: the caller's guarantee. The entry is taken off the queue before
-    // it goes out of scope.
+    // SAFETY: The caller says that `wq` is initialised. The entry is off the queue at the end.
     unsafe {
         init_wait(entry);
         loop {
@@ -161,8 +159,7 @@ pub(crate) unsafe fn wait_event(
 /// As [`prepare_to_wait`].
 pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry) {
     task::current().set_state(TASK_RUNNING);
-    // SAFETY: Both are initialised, and `entry` is the caller's: its guarantee. The list is changed
-    // under its lock.
+    // SAFETY: The caller says that both are initialised, and `entry` its own. The lock is held.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));
         list_del_init(addr_of_mut!((*entry).entry));
@@ -180,8 +177,7 @@ pub(crate) unsafe fn wake_locked(wq: *mut wait_queue_head, state: c_uint, nr: c_
     // SAFETY: `wq` is initialised: the caller's guarantee.
     let head = unsafe { addr_of_mut!((*wq).head) };
     let mut woken = 0;
-    // SAFETY: The caller holds the lock. An entry lives while it is on the list, and its task while
-    // it waits.
+    // SAFETY: The caller holds the lock. An entry and its task live while the entry is on the list.
     unsafe {
         let mut link = (*head).next;
         while link != head && (nr == 0 || woken < nr) {

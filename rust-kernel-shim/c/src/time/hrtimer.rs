@@ -129,8 +129,8 @@ pub unsafe fn hrtimer_setup(
 
 /// Starts a timer, or changes when it is due: in, or at, `tim` nanoseconds. From any context.
 ///
-/// The timer may be up to `delta_ns` late; here it is not. It belongs to the machine of the task
-/// that has started it last.
+/// It may be up to `delta_ns` late, but is not. The last task to start it says in which machine it
+/// is.
 ///
 /// # Safety
 ///

@@ -244,8 +244,7 @@ pub(super) unsafe fn queued(timer: *const hrtimer) -> bool {
 
 /// Takes the timer off the list that it is on; false if it is on none.
 pub(super) unsafe fn remove(lock: &mut Calls, timer: *mut hrtimer) -> bool {
-    // SAFETY: The timer is initialised, and the caller has the lock. The machine whose list it is on
-    // has not ended.
+    // SAFETY: The timer is initialised, and the lock held. The machine of its list has not ended.
     unsafe {
         let queued = queued(timer);
         if queued {

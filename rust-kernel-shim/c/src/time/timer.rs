@@ -59,8 +59,7 @@ pub unsafe fn timer_init_key(
     }
 }
 
-/// Starts a timer, or changes when it is due: `expires`, in jiffies; 1 if it was pending. From
-/// any context.
+/// Starts a timer that expires at `expires`, in jiffies; 1 if it was pending. From any context.
 ///
 /// # Safety
 ///

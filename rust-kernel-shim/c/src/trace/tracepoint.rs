@@ -126,8 +126,7 @@ impl tracepoint {
     /// The caller holds [`REGISTRATION`].
     unsafe fn find(&self, func: tracepoint_probe, data: *mut c_void) -> Option<&AtomicPtr<Probe>> {
         self.probes.iter().find(|slot| {
-            // SAFETY: Probes that are not null are freed after they were taken out, which happens
-            // under the lock.
+            // SAFETY: A probe is freed after it was taken out, which needs the lock.
             let probe = unsafe { slot.load(Relaxed).as_ref() };
             probe.is_some_and(|probe| ptr::fn_addr_eq(probe.func, func) && probe.data == data)
         })
@@ -139,8 +138,7 @@ impl tracepoint {
 ///
 /// # Safety
 ///
-/// `probe` may be called with `data` from any thread and context, until it was unregistered and
-/// a grace period has passed.
+/// `probe` may be called with `data` in any context, until a grace period after it is unregistered.
 pub unsafe fn tracepoint_probe_register(
     tp: &'static tracepoint,
     probe: tracepoint_probe,
@@ -161,8 +159,7 @@ pub unsafe fn tracepoint_probe_register(
         _ if listens => EEXIST,
         None => EBUSY,
         Some(slot) => {
-            // INVARIANT: One more of both. Pairs with the `Acquire` in `call_probes`, which sees an initialised
-            // probe.
+            // INVARIANT: One more of both. Pairs with the `Acquire` in `call_probes`.
             slot.store(new, Release);
             tp.enabled.fetch_add(1, Relaxed);
             return 0;
@@ -190,8 +187,8 @@ pub unsafe fn tracepoint_probe_unregister(
     let old = slot.swap(ptr::null_mut(), Relaxed);
     tp.enabled.fetch_sub(1, Relaxed);
     drop(registration);
-    // SAFETY: A thread that has found the probe is inside a section, and does not call it after that.
-    // Only the caller that has taken it out frees it.
+    // SAFETY: A thread that has found the probe is inside a section, and does not call it after
+    // that. Only the caller that has taken it out frees it.
     unsafe {
         synchronize_rcu();
         kfree(old.cast());

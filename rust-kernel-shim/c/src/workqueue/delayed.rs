@@ -35,8 +35,7 @@ pub struct delayed_work {
 pub unsafe extern "C" fn delayed_work_timer_fn(t: *mut timer_list) {
     globals::with(|globals| {
         let mut inner = globals.pools.lock();
-        // SAFETY: `t` is that of a delayed work, which is pending and on no list: the caller's
-        // guarantee.
+        // SAFETY: The caller says that `t` is that of a delayed work, pending and on no list.
         unsafe {
             let dwork = container_of!(t, delayed_work, timer);
             inner.push((*dwork).wq, addr_of_mut!((*dwork).work));
@@ -45,8 +44,7 @@ pub unsafe extern "C" fn delayed_work_timer_fn(t: *mut timer_list) {
     });
 }
 
-/// Queues the work after `delay` jiffies; false if it is waiting for its time already, or to be
-/// run. From any context.
+/// Queues the work after `delay` jiffies; false if it is pending or disabled. From any context.
 ///
 /// # Safety
 ///
@@ -57,8 +55,7 @@ pub unsafe fn queue_delayed_work_on(
     dwork: *mut delayed_work,
     delay: c_ulong,
 ) -> bool {
-    // SAFETY: The caller's guarantees are those of `queue_work_on()`. What is pending belongs to the
-    // timer, or to us.
+    // SAFETY: The caller's guarantees are those of `queue_work_on()`. Claimed work is ours.
     unsafe {
         let work = addr_of_mut!((*dwork).work);
         if delay == 0 {
@@ -78,16 +75,14 @@ pub unsafe fn queue_delayed_work_on(
     }
 }
 
-/// Takes the work back, from its timer or its queue: true if it was there. It may still be
-/// running. From any context.
+/// Cancels the work: true if it was pending. It may still be running. From any context.
 pub unsafe fn cancel_delayed_work(dwork: *mut delayed_work) -> bool {
     // SAFETY: `dwork` is initialised: the caller's guarantee.
     let work = unsafe { addr_of_mut!((*dwork).work) };
     loop {
         let outcome = globals::with(|globals| {
             let mut inner = globals.pools.lock();
-            // SAFETY: `dwork` is initialised: the caller's guarantee. What was taken from the timer is
-            // pending, and ours.
+            // SAFETY: The caller says that `dwork` is initialised. What the timer had is ours.
             unsafe {
                 if inner.remove(work) {
                     globals.pools.wake_flushers(&mut inner);
@@ -137,8 +132,8 @@ pub unsafe fn cancel_delayed_work_sync(dwork: *mut delayed_work) -> bool {
 #[track_caller]
 pub unsafe fn flush_delayed_work(dwork: *mut delayed_work) -> bool {
     may_sleep();
-    // SAFETY: `dwork` is initialised, and not the caller's own: its guarantee. A timer that is deleted
-    // does not queue the work; this does.
+    // SAFETY: `dwork` is initialised, and not the caller's own: its guarantee. A timer that is
+    // deleted does not queue the work; this does.
     unsafe {
         let timer = addr_of_mut!((*dwork).timer);
         if timer_delete(timer) != 0 {

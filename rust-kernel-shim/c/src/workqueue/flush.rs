@@ -3,9 +3,8 @@
 //!
 //! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
 //!
-//! Every item has a number from the moment at which it is queued. A task waits until no item of
-//! certain numbers is waiting or being run, so that nothing of the items themselves is looked at,
-//! which may be freed by then.
+//! Every queued item has a number. A task waits until no item of certain numbers is queued or
+//! running, and so does not access the items themselves, which may be freed by then.
 
 use super::{
     super::{globals, list_empty, may_sleep, wait_event, MAX_SCHEDULE_TIMEOUT},
@@ -91,8 +90,7 @@ pub unsafe fn cancel_work(work: *mut work_struct) -> bool {
     })
 }
 
-/// As [`cancel_work`], and waits until it is not running either; meanwhile it cannot be queued,
-/// by itself neither. May sleep.
+/// As [`cancel_work`], and waits until it is not running; meanwhile it is disabled. May sleep.
 ///
 /// # Safety
 ///
@@ -107,8 +105,7 @@ pub unsafe fn cancel_work_sync(work: *mut work_struct) -> bool {
     }
 }
 
-/// As [`cancel_work_sync`], and from then on it cannot be queued until [`enable_work`] was
-/// called as often. May sleep.
+/// As [`cancel_work_sync`], and disables it until [`enable_work`] is called as often. May sleep.
 ///
 /// # Safety
 ///
@@ -125,8 +122,7 @@ pub unsafe fn disable_work_sync(work: *mut work_struct) -> bool {
     }
 }
 
-/// Ends what one [`disable_work_sync`] began; true if the work can be queued again. From any
-/// context.
+/// Undoes one [`disable_work_sync`]; true if the work can be queued again. From any context.
 pub unsafe fn enable_work(work: *mut work_struct) -> bool {
     globals::with(|globals| {
         let _inner = globals.pools.lock();

@@ -72,11 +72,9 @@ pub(in super::super) struct Pools {
     pub(super) workers_stay: bool,
 }
 
-// SAFETY: `inner` is used under its lock; `done` is initialised under that, and has a lock of its
-// own.
+// SAFETY: `inner` is used under its lock, under which `done`, which has its own, is initialised.
 unsafe impl Sync for Pools {}
-// SAFETY: Nothing in it belongs to a thread: see `Inner`. It does not move once its lists are
-// initialised: see `lock()`.
+// SAFETY: Nothing in it belongs to a thread. It does not move once its lists are initialised.
 unsafe impl Send for Pools {}
 
 /// The first link of a list for which `f` holds.
@@ -190,7 +188,8 @@ impl Inner {
     ///
     /// Both are valid; `work` is pending, on no list, and valid until it is run or removed.
     pub(super) unsafe fn push(&mut self, wq: *mut workqueue_struct, work: *mut work_struct) {
-        // SAFETY: Both are valid, and the work stays so: the caller's guarantee. The lists are ours.
+        // SAFETY: Both are valid, and the work stays so: the caller's guarantee. The lists are
+        // ours.
         unsafe {
             (*work).wq = wq;
             (*work).seq = self.seq;
@@ -214,8 +213,7 @@ impl Inner {
         true
     }
 
-    /// The oldest work of a pool that may be run now: not while it is being run, nor beyond what
-    /// its queue allows.
+    /// The oldest work of a pool that is not running, and whose queue allows one more.
     fn next(&mut self, index: usize) -> Option<*mut work_struct> {
         let busy = addr_of_mut!(self.busy);
         let may_run = |link: *mut list_head| {

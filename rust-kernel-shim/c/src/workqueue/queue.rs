@@ -115,8 +115,7 @@ pub unsafe fn alloc_workqueue(
     wq
 }
 
-/// Creates a queue that runs one item at a time, in the order in which they were queued; null if
-/// there is no memory. May sleep.
+/// Creates a queue that runs one item at a time, in order; null without memory. May sleep.
 pub unsafe fn alloc_ordered_workqueue(name: *const c_char, flags: c_uint) -> *mut workqueue_struct {
     // SAFETY: `name` is NUL-terminated: the caller's guarantee.
     unsafe { alloc_workqueue(name, WQ_UNBOUND | __WQ_ORDERED | flags, 1) }
@@ -131,8 +130,8 @@ pub unsafe fn alloc_ordered_workqueue(name: *const c_char, flags: c_uint) -> *mu
 /// `wq` comes from [`alloc_workqueue`], and no other task queues work on it any more.
 #[track_caller]
 pub unsafe fn destroy_workqueue(wq: *mut workqueue_struct) {
-    // SAFETY: No work is queued any more: the caller's guarantee. After the first call nothing refers
-    // to the queue.
+    // SAFETY: The caller says that no work is queued any more, so nothing refers to a drained
+    // queue.
     unsafe {
         drain_workqueue(wq);
         kfree(wq.cast());

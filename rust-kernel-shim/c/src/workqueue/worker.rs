@@ -49,8 +49,8 @@ impl Worker {
     ///
     /// `this` is the worker of this thread, and on no list; `work` was just taken.
     unsafe fn run(this: *mut Self, pools: &Pools, mut inner: Guard<'_>, work: *mut work_struct) {
-        // SAFETY: The worker is this thread's, and the work was just taken: the caller's guarantee.
-        // Under the lock both are ours.
+        // SAFETY: The caller says that the worker is its own and the work just taken. The lock is
+        // held.
         let func = unsafe {
             (*this).work = work;
             (*this).func = (*work).func;
@@ -66,8 +66,8 @@ impl Worker {
         if let Some(func) = func {
             // SAFETY: The worker is this thread's: the caller's guarantee.
             let softirq = unsafe { (*this).pool } == BH;
-            // SAFETY: The caller of `queue_work()` vouches for the function. Nothing of the work is
-            // used after this.
+            // SAFETY: The caller of `queue_work()` vouches for the function, which may free the
+            // work.
             let run = || unsafe { func(work) };
             if softirq {
                 serve_softirq(run);
@@ -89,7 +89,8 @@ impl Worker {
     /// `this` is the worker of this thread, and on no list.
     unsafe fn wait_for_work<'a>(this: *mut Self, pools: &'a Pools, mut inner: Guard<'a>) {
         let task = task::current();
-        // SAFETY: The worker is this thread's: the caller's guarantee. The list is ours under the lock.
+        // SAFETY: The worker is this thread's: the caller's guarantee. The list is ours under the
+        // lock.
         unsafe {
             let idle = addr_of_mut!(inner.pools[(*this).pool].idle);
             list_add(addr_of_mut!((*this).link), idle);
@@ -166,8 +167,7 @@ machine::per_thread! {
     static POOL: Cell<Option<usize>> = Cell::new(None);
 }
 
-/// The thread is about to block; if it is a worker, which this returns, another one may take its
-/// place. From any context.
+/// The thread is about to block: if it is a worker, another may start. Returns whether it is one.
 pub(in super::super) fn wq_worker_sleeping() -> bool {
     let Some(pool) = POOL.get() else { return false };
     globals::with(|globals| {

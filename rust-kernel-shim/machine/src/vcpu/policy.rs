@@ -6,11 +6,10 @@ use fastrand::Rng;
 
 /// The policy by which the run token is passed on.
 pub enum Policy {
-    /// A task keeps the run token until it blocks or ends; the next is the one that became runnable
-    /// first.
+    /// A task holds the run token until it blocks or ends; the next is the first in the queue.
     Fifo,
-    /// A task may lose the run token at any point; the next is drawn by lot, and so is whether time
-    /// passes.
+    /// A task may lose the run token at any point; the next task, and whether time passes, are
+    /// random.
     Random {
         /// The random numbers.
         rng: Rng,

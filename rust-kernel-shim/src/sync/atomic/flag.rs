@@ -1,54 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! An atomic flag of whatever size the machine likes best.
+//! An atomic flag of the size that the machine accesses fastest: on x86, a byte.
 
-use super::{ordering, Atomic, AtomicType};
-
-/// A flag as it is stored; on x86 a byte is as good as a word.
-#[repr(transparent)]
-#[derive(Clone, Copy)]
-struct Flag(bool);
-
-// SAFETY: A `bool` is a byte, and every byte is an `i8`.
-unsafe impl AtomicType for Flag {
-    type Repr = i8;
-}
+use super::{ordering, Atomic};
 
 /// An atomic `bool`, where its size does not matter.
-pub struct AtomicFlag(Atomic<Flag>);
+pub struct AtomicFlag(Atomic<bool>);
 
 impl AtomicFlag {
     machine::const_fn! {
         /// Holds `b`.
         #[inline(always)]
         pub fn new(b: bool) -> Self {
-            AtomicFlag(Atomic::new(Flag(b)))
+            AtomicFlag(Atomic::new(b))
         }
     }
 
-    /// The flag, at which no other thread looks.
+    /// Returns the flag, to which no other thread has access.
     #[cfg(not(loom))]
     #[inline(always)]
     pub fn get_mut(&mut self) -> &mut bool {
-        &mut self.0.get_mut().0
+        self.0.get_mut()
     }
 
     /// As [`Atomic::load`].
     #[inline(always)]
     pub fn load<Ordering: ordering::AcquireOrRelaxed>(&self, o: Ordering) -> bool {
-        self.0.load(o).0
+        self.0.load(o)
     }
 
     /// As [`Atomic::store`].
     #[inline(always)]
     pub fn store<Ordering: ordering::ReleaseOrRelaxed>(&self, v: bool, o: Ordering) {
-        self.0.store(Flag(v), o);
+        self.0.store(v, o);
     }
 
     /// As [`Atomic::xchg`].
     #[inline(always)]
     pub fn xchg<Ordering: ordering::Ordering>(&self, new: bool, o: Ordering) -> bool {
-        self.0.xchg(Flag(new), o).0
+        self.0.xchg(new, o)
     }
 
     /// As [`Atomic::cmpxchg`].
@@ -59,9 +49,6 @@ impl AtomicFlag {
         new: bool,
         o: Ordering,
     ) -> Result<bool, bool> {
-        match self.0.cmpxchg(Flag(old), Flag(new), o) {
-            Ok(found) => Ok(found.0),
-            Err(found) => Err(found.0),
-        }
+        self.0.cmpxchg(old, new, o)
     }
 }

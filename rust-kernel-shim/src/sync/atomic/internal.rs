@@ -93,9 +93,8 @@ pub trait AtomicArithmeticOps: AtomicImpl {
 
 /// Half of a full barrier.
 ///
-/// In C11 a sequentially consistent read-modify-write does not order what
-/// surrounds it as the kernel's full ordering does. On x86 its instruction
-/// does anyway, so that only the compiler has to be told.
+/// In C11 a sequentially consistent read-modify-write does not order the accesses around it as the
+/// kernel's full ordering does. On x86 its instruction does, so only the compiler needs a fence.
 #[inline(always)]
 fn full_barrier() {
     if cfg!(all(

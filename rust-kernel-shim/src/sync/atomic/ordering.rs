@@ -13,8 +13,7 @@ pub struct Acquire;
 /// No earlier access moves after the operation.
 pub struct Release;
 
-/// What comes before stays before and what comes after stays after, for
-/// every thread that looks; a full barrier on both sides.
+/// No access moves across the operation, for any observer: a full barrier on both sides.
 pub struct Full;
 
 /// The orderings as a value.

@@ -20,8 +20,8 @@ use core::{marker::PhantomData, ptr::NonNull};
 ///
 /// # Safety
 ///
-/// The object that [`Self::keep`] returns is valid and not moved until [`Self::release`], or to the
-/// end of the pointer's lifetime.
+/// The object of [`Self::keep`] is valid and not moved until [`Self::release`] or the end of
+/// `Self`.
 pub unsafe trait Keep {
     /// The type of the object.
     type Object: HasHrTimer<Self::Object>;

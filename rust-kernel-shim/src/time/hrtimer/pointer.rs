@@ -99,8 +99,7 @@ pub unsafe trait HrTimerHandle {
 ///
 /// # Safety
 ///
-/// `timer` is that of a `T`, and the caller is its function, which keeps the
-/// result to itself.
+/// `timer` is that of a `T`, and the caller its function, which drops the result before it returns.
 pub(super) unsafe fn in_callback<'a, T: HasHrTimer<T>>(
     timer: *mut bindings::hrtimer,
 ) -> (*mut T, HrTimerCallbackContext<'a, T>) {
