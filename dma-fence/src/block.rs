@@ -48,7 +48,7 @@ pub(super) struct Block<T: FenceContextOps> {
     base: Opaque<bindings::dma_fence>,
     rcu: Opaque<bindings::callback_head>,
     context: *const FenceContext<T>,
-    /// What the fence signals with: 0 or an errno, once that is decided.
+    /// The result that the fence signals with: 0 or an errno, once that is decided.
     decided: Atomic<c_int>,
     data: T::FenceDataType,
 }
@@ -84,8 +84,7 @@ impl<T: FenceContextOps> Block<T> {
     pub(super) unsafe fn of<'a>(fence: *mut bindings::dma_fence) -> &'a Self {
         // CAST: `base` is the first member.
         // SAFETY: `hand_over()` runs after the signal, and both its ways free after a grace period:
-        // `call_rcu()`, or `kfree_rcu()` in `dma_fence_free()`. Neither ends during `'a`: the
-        // caller's guarantee.
+        // `call_rcu()`, or `kfree_rcu()` in `dma_fence_free()`. Neither ends during `'a`.
         unsafe { &*fence.cast::<Self>() }
     }
 
@@ -180,7 +179,7 @@ impl<T: FenceContextOps> Block<T> {
     ///
     /// No reference to it exists, and none is made any more.
     unsafe fn drop_data(block: *mut Self) {
-        // SAFETY: The data is dropped once, and not reachable: the caller's guarantee.
+        // SAFETY: The data is dropped once, and not reachable.
         unsafe {
             let data = addr_of_mut!((*block).data);
             bindings::__dma_fence_debug_drop(data.addr(), size_of::<T::FenceDataType>());

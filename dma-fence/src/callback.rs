@@ -34,7 +34,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What is called when a fence signals.
+/// A function that is called when a fence signals.
 ///
 /// For what drivers usually do there are ready-made kinds, which keep the rules below by
 /// themselves: [`Complete`] a completion, [`Enqueue`] a work item, [`Wake`] a task, [`Forward`]
@@ -47,7 +47,7 @@ pub trait FenceCallback: Send + 'static {
     fn on_signal(&mut self);
 }
 
-/// Why no callback was registered; holds it if the reason is that it is too late.
+/// The reason why no callback was registered; holds the callback if it was too late.
 pub enum CallbackError<T> {
     /// The fence has signalled already; the callback was not called and never will be.
     AlreadySignaled(T),

@@ -27,7 +27,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What keeps a timeline alive for the issuer's side of its fences.
+/// A pointer that keeps a timeline alive for the issuer's side of its fences.
 pub trait ContextRef<T: FenceContextOps>: Deref<Target = FenceContext<T>> + sealed::Sealed {}
 
 impl<T: FenceContextOps> sealed::Sealed for &FenceContext<T> {}
@@ -206,7 +206,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     pub(super) unsafe fn discard(self) {
         let (block, context) = self.into_parts();
         context.finished();
-        // SAFETY: It was never published: the caller's guarantee. The reference is that of the
+        // SAFETY: It was never published. The reference is that of the
         // invariant.
         unsafe { Block::discard(block) };
     }
@@ -253,7 +253,7 @@ impl<T: FenceContextOps> DriverFenceBorrow<'_, T> {
     ///
     /// `ptr` comes from `DriverFence::into_foreign`, and is not taken back while this exists.
     unsafe fn new(ptr: *mut c_void) -> Self {
-        // SAFETY: The pointer is of `into_foreign`: the caller's guarantee. What is borrowed is not
+        // SAFETY: The pointer is of `into_foreign`. What is borrowed is not
         // dropped.
         let fence = ManuallyDrop::new(unsafe { DriverFence::from_foreign(ptr) });
         Self { fence }

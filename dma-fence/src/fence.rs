@@ -62,7 +62,7 @@ impl Fence {
     ///
     /// `ptr` is a fence with a reference that lasts for `'a`.
     pub unsafe fn from_raw<'a>(ptr: *mut bindings::dma_fence) -> &'a Self {
-        // SAFETY: It is a fence with a reference: the caller's guarantee; the type is transparent.
+        // SAFETY: It is a fence with a reference; the type is transparent.
         unsafe { &*ptr.cast() }
     }
 
@@ -107,7 +107,7 @@ impl Fence {
         }
     }
 
-    /// The sequence number in its context.
+    /// Returns the sequence number in its context.
     pub fn seqno(&self) -> u64 {
         // SAFETY: By the type invariant.
         unsafe { bindings::dma_fence_seqno(self.as_raw()) }
@@ -126,13 +126,13 @@ impl Fence {
         }
     }
 
-    /// The number of its context.
+    /// Returns the number of its context.
     pub fn context(&self) -> u64 {
         // SAFETY: By the type invariant.
         unsafe { bindings::dma_fence_context(self.as_raw()) }
     }
 
-    /// When the fence signalled; `None` if it has not. From any context.
+    /// Returns the time of the signal; `None` before it. From any context.
     #[doc(alias = "dma_fence_timestamp")]
     pub fn timestamp(&self) -> Option<Ktime> {
         self.test_signaled_flag().then(|| {
@@ -197,7 +197,7 @@ impl Fence {
         Ok(unsafe { ARef::from_raw(fence) })
     }
 
-    /// Waits until the fence has signalled. Sleeps, and nothing interrupts it.
+    /// Waits until the fence has signalled. May sleep, and nothing interrupts it.
     #[doc(alias = "dma_fence_wait")]
     #[track_caller]
     pub fn wait(&self) {
@@ -209,7 +209,7 @@ impl Fence {
         }
     }
 
-    /// Waits until the fence has signalled. Sleeps.
+    /// Waits until the fence has signalled. May sleep.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl Fence {
         self.wait_raw(true, MAX_SCHEDULE_TIMEOUT).map(|_| ())
     }
 
-    /// Waits until the fence has signalled, but no longer than `timeout` jiffies. Sleeps.
+    /// Waits until the fence has signalled, but no longer than `timeout` jiffies. May sleep.
     ///
     /// Returns the jiffies that are left, at least 1; `None` if it has not signalled. A timeout of
     /// 0 looks once; it enables signalling, as all waits do.

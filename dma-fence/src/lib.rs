@@ -73,7 +73,7 @@ pub mod testing;
 mod vtable;
 mod wait_any;
 
-/// What the lines that this crate prints start with; in Linux they start with the module's name.
+/// The prefix of the lines that this crate prints; in Linux it is the module's name.
 #[cfg(not(CONFIG_RUST))]
 const __LOG_PREFIX: &[u8] = b"dma_fence\0";
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a driver may do for its fences beyond signalling them.
+//! The ops that a driver may have for its fences.
 
 use super::ktime::Ktime;
 use core::ops::Deref;
@@ -14,7 +14,7 @@ pub type PollOp<T> = fn(fence: &OpsFence<'_, T>) -> Option<Result>;
 /// An op that is told by when a waiter hopes for a fence.
 pub type DeadlineOp<T> = fn(fence: &OpsFence<'_, T>, deadline: Ktime);
 
-/// What a driver says about the fences of a timeline.
+/// A driver's description of the fences of a timeline.
 ///
 /// The names belong to the [`FenceContext`](super::FenceContext); everything here but the data's
 /// type is optional. An op is a constant that holds a function, so that one that is missing is
@@ -42,7 +42,7 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
     /// not be what keeps its own timeline alive, which sleeps when it goes.
     type FenceDataType: Send + Sync + 'static;
 
-    /// Whether sequence numbers compare with all 64 bits, or as 32 bits with wraparound.
+    /// True if sequence numbers compare with all 64 bits, false if as 32 bits with wraparound.
     const SEQNO64: bool = true;
 
     /// A callback or waiter wants the signal: see to it that it will come, e.g. enable an

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the C side calls of a fence that a driver issues.
+//! The functions that the C side calls of a fence that a driver issues.
 
 use super::{
     bindings,
@@ -61,13 +61,13 @@ impl<T: FenceContextOps> Block<T> {
         block
     }
 
-    /// What the ops of the driver get.
+    /// Returns the block, and the argument of the driver's ops.
     ///
     /// # Safety
     ///
     /// As [`of`](Self::of).
     unsafe fn view<'a>(fence: *mut bindings::dma_fence) -> (&'a Self, OpsFence<'a, T>) {
-        // SAFETY: The caller's guarantees are the same.
+        // SAFETY: `fence` is that of a `Block<T>`, and lives as long as `of()` needs it.
         let (block, seqno) = unsafe { (Self::of(fence), bindings::dma_fence_seqno(fence)) };
         let context = block.context();
         let view = OpsFence::new(seqno, block.data(), context.number(), context.data());
@@ -80,7 +80,7 @@ impl<T: FenceContextOps> Block<T> {
     ///
     /// As [`of`](Self::of).
     unsafe fn poll(fence: *mut bindings::dma_fence, op: Option<PollOp<T>>) -> bool {
-        // SAFETY: The caller's guarantees are the same.
+        // SAFETY: `fence` is that of a `Block<T>`, and lives as long as `of()` needs it.
         let (block, view) = unsafe { Self::view(fence) };
         let Some(result) = op.and_then(|op| op(&view)) else {
             return false;
@@ -98,17 +98,18 @@ impl<T: FenceContextOps> Block<T> {
     ///
     /// `fence` is valid.
     unsafe fn set_error(fence: *mut bindings::dma_fence, error: c_int) {
-        // SAFETY: `fence` is valid: the caller's guarantee.
+        // SAFETY: `fence` is valid.
         unsafe {
             if error != 0 && !bindings::dma_fence_test_signaled_flag(fence) {
                 bindings::dma_fence_store_error(fence, error);
             }
         }
     }
+}
 
-    /// # Safety
-    ///
-    /// Called by the C side as the op of that name.
+/// The ops: the C side calls each as the op of its name, inside a read-side section.
+#[allow(clippy::missing_safety_doc)]
+impl<T: FenceContextOps> Block<T> {
     unsafe extern "C" fn get_driver_name(fence: *mut bindings::dma_fence) -> *const c_char {
         // SAFETY: The C side calls ops inside a read-side section, whose end the context waits for
         // before its names go.
@@ -116,9 +117,6 @@ impl<T: FenceContextOps> Block<T> {
         driver.as_char_ptr()
     }
 
-    /// # Safety
-    ///
-    /// Called by the C side as the op of that name.
     unsafe extern "C" fn get_timeline_name(fence: *mut bindings::dma_fence) -> *const c_char {
         // SAFETY: The C side calls ops inside a read-side section, whose end the context waits for
         // before its names go.
@@ -126,17 +124,11 @@ impl<T: FenceContextOps> Block<T> {
         timeline.as_char_ptr()
     }
 
-    /// # Safety
-    ///
-    /// Called by the C side as the op of that name.
     unsafe extern "C" fn enable_signaling(fence: *mut bindings::dma_fence) -> bool {
         // SAFETY: The C side calls ops inside a read-side section.
         !unsafe { Self::poll(fence, T::ENABLE_SIGNALING) }
     }
 
-    /// # Safety
-    ///
-    /// Called by the C side as the op of that name.
     unsafe extern "C" fn signaled(fence: *mut bindings::dma_fence) -> bool {
         // What was decided once stays so, even if the driver has changed its mind.
         // SAFETY: The C side calls ops inside a read-side section.
@@ -151,9 +143,6 @@ impl<T: FenceContextOps> Block<T> {
         }
     }
 
-    /// # Safety
-    ///
-    /// Called by the C side as the op of that name.
     unsafe extern "C" fn set_deadline(
         fence: *mut bindings::dma_fence,
         deadline: bindings::ktime_t,

@@ -13,7 +13,7 @@ use kernel::{
     time::Jiffies, //
 };
 
-/// Waits until one of `fences` has signalled, but no longer than `timeout` jiffies. Sleeps, and
+/// Waits until one of `fences` has signalled, but no longer than `timeout` jiffies. May sleep, and
 /// nothing interrupts it.
 ///
 /// Returns the lowest index of one that has signalled, and the jiffies that are left; `None` if

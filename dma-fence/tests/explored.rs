@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What must hold under every schedule.
+//! Properties that must hold under every schedule.
 #![cfg(feature = "debug")]
 
 use dma_fence::{

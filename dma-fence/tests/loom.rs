@@ -105,7 +105,7 @@ unsafe extern "C" fn called(_: *mut dma_fence, cb: *mut dma_fence_cb) {
 /// The callback is on no fence.
 unsafe fn add(shared: &Shared) -> bool {
     let cb = shared.callback().cast();
-    // SAFETY: The caller's guarantee; the function suits the callback.
+    // SAFETY: The callback is on no fence, and the function suits it.
     unsafe { dma_fence_add_callback(shared.fence(), cb, Some(called)) == 0 }
 }
 

@@ -42,7 +42,7 @@ impl FenceContextOps for Bombs {
 
 type Context = Arc<FenceContext<Ops>>;
 
-/// How many allocations `body` asks for.
+/// Returns the number of allocations of `body`, and its result.
 fn cost<R>(body: impl FnOnce() -> R) -> (usize, R) {
     let before = allocations();
     let result = body();

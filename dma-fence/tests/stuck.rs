@@ -2,11 +2,14 @@
 //! What was reached in a section of a machine that got stuck stays, and holds up no other machine.
 #![forbid(unsafe_code)]
 
-use dma_fence::{testing::Plain, Fence, FenceContext};
+use dma_fence::{
+    testing::{issue, Plain},
+    FenceContext,
+};
 use kernel::{
     new_mutex,
     prelude::*,
-    sync::{aref::ARef, rcu, Arc, LockedBy, Mutex},
+    sync::{rcu, Arc, LockedBy, Mutex},
     testing::{
         spawn,
         vcpu::{fifo, settle, Stuck},
@@ -25,10 +28,8 @@ const NAME: &CStr = c"a driver whose name is found nowhere else";
 /// A name found under a guard that is leaked, by a task of a machine that then `ends`, and what
 /// the name has become after its timeline is gone.
 fn leaked_name(ends: fn()) -> Result<Stuck> {
-    let names = FenceContext::new(7, NAME, c"timeline", Plain);
-    let context: Arc<FenceContext<Plain>> = Arc::pin_init(names, GFP_KERNEL)?;
-    let issued = context.new_fence_allocation(())?.new_fence();
-    let fence: ARef<Fence> = issued.as_fence().into();
+    let context = timeline();
+    let (issued, fence) = issue(&context)?;
     let (found, name) = mpsc::channel::<&'static CStr>();
     let end = fifo(move || {
         let guard = KBox::leak(KBox::new(rcu::read_lock(), GFP_ATOMIC).unwrap());
@@ -114,8 +115,7 @@ std::thread_local! {
 #[test]
 fn a_thread_that_outlives_its_task_is_no_part_of_the_machine() {
     let context = timeline();
-    let issued = context.new_fence_allocation(()).unwrap().new_fence();
-    let fence: ARef<Fence> = issued.as_fence().into();
+    let (issued, fence) = issue(&context).unwrap();
     let (go, gone) = mpsc::channel::<()>();
     let (asleep, sleeps) = mpsc::channel();
     let end = fifo(move || {

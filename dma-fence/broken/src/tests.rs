@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What else breaks a rule, beside the drivers of the pages; and what looks like it and does not.
+//! More drivers that break a rule, beside those of the pages, and some that only look like it.
 //!
 //! One table: by rule, the drivers, each of which is told whether to make its mistake, and words of
 //! the report. A production kernel runs them without.

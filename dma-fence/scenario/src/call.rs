@@ -42,7 +42,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What the replay knows. The kernel must not be called while the guard lives.
+    /// Locks the state of the replay. The kernel must not be called while the guard lives.
     pub(crate) fn world(&self) -> MutexGuard<'a, World> {
         self.session.world()
     }

@@ -18,7 +18,7 @@ use ::dma_fence::bindings::{self as c, dma_fence, dma_fence_cb};
 /// `callback` is that of a [`Node`](crate::world::callback::Node), `fence` the fence that it was
 /// added to.
 pub(crate) unsafe extern "C" fn run(fence: *mut dma_fence, callback: *mut dma_fence_cb) {
-    // SAFETY: It is the first member of a `Linked`: the caller's guarantee. Its place never
+    // SAFETY: It is the first member of a `Linked`. Its place never
     // changes.
     let place = unsafe { (*callback.cast::<Linked>()).place };
     // SAFETY: The fence is valid while its callbacks run.

@@ -20,11 +20,11 @@ pub(crate) struct Command {
     pub(crate) name: Text,
     /// The least and the greatest number of words behind the name.
     pub(crate) words: Words,
-    /// What these words are, for messages.
+    /// A description of these words, for messages.
     pub(crate) usage: Text,
-    /// Where it can run, besides at top.
+    /// The place at which it can run, besides at top.
     pub(crate) also: Option<Place>,
-    /// Where the command that stands behind its second word runs, if there is one.
+    /// The place at which the command after its second word runs, if there is one.
     pub(crate) inner: Option<Place>,
     pub(crate) run: Run,
 }

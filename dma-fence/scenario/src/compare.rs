@@ -4,7 +4,7 @@
 use similar::{capture_diff_slices, group_diff_ops, Algorithm, DiffOp, DiffTag};
 use std::fmt::Write;
 
-/// How many equal lines a difference is shown with.
+/// The number of equal lines around a difference.
 const CONTEXT: usize = 3;
 
 /// Compares two transcripts: nothing if they are equal, else a unified diff.

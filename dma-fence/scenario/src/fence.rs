@@ -41,7 +41,7 @@ impl Fence<'_> {
     ///
     /// The caller makes the type invariant hold.
     pub(crate) unsafe fn new(place: usize, ptr: FencePtr) -> Self {
-        // INVARIANT: The caller's guarantee.
+        // INVARIANT: By the safety requirement of this function, which is the invariant.
         Self {
             place,
             ptr: ptr.0,
@@ -54,7 +54,7 @@ impl Fence<'_> {
         self.ptr.as_ptr()
     }
 
-    /// What made it.
+    /// Returns the command that created it.
     pub(crate) fn kind(self, session: &Session) -> FenceKind {
         session.world().fences[self.place].kind
     }
@@ -123,6 +123,6 @@ impl Fence<'_> {
 ///
 /// The fence and its external lock are valid.
 pub(crate) unsafe fn is_locked(fence: *mut dma_fence) -> bool {
-    // SAFETY: The fence and its lock are valid: the caller's guarantee.
+    // SAFETY: The fence and its lock are valid.
     unsafe { spin_is_locked(c::dma_fence_spinlock(fence)) != 0 }
 }

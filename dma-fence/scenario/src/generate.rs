@@ -147,7 +147,7 @@ pub fn scenario(seeds: &[u64], threads: bool) -> String {
     text
 }
 
-/// What the scenario has made so far.
+/// The objects of the scenario so far.
 #[derive(Default)]
 struct Made {
     rng: Rng,

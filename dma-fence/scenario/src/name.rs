@@ -3,17 +3,17 @@
 
 use std::collections::HashMap;
 
-/// How many names a scenario may have.
+/// The most names that a scenario may have.
 pub(crate) const MAX_NAMES: usize = 384;
 
 /// The longest name, in bytes.
 pub(crate) const MAX_LENGTH: usize = 31;
 
-/// What a name looks like, for messages.
+/// The form of a name, for messages.
 pub(crate) const SHAPE: &str =
     "a letter or _, then letters, digits, _ - or ., at most 31, not NULL";
 
-/// What a name can stand for.
+/// The kind of object that a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Fence,
@@ -54,7 +54,7 @@ pub(crate) fn valid(word: &[u8]) -> Option<&str> {
 pub(crate) struct Names([HashMap<String, usize>; 5]);
 
 impl Names {
-    /// What the name stands for: the place in the table of its kind.
+    /// Returns the index of the named object in the table of its kind.
     pub(crate) fn find(&self, kind: Kind, name: &str) -> Option<usize> {
         self.0[kind as usize].get(name).copied()
     }
@@ -64,7 +64,7 @@ impl Names {
         self.0[kind as usize].insert(name.to_owned(), place);
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(HashMap::len).sum()
     }

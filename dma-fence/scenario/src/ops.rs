@@ -120,7 +120,7 @@ pub(crate) unsafe fn init(fence: FencePtr, place: usize, recipe: &Recipe<'_>) {
         c::dma_fence_init
     };
     // SAFETY: The memory is that of a new fence, the table is static, and the lock is null or
-    // outlives the fence: the caller's guarantee.
+    // outlives the fence.
     unsafe {
         (*fence).place = place;
         (*fence).driver = name(recipe.driver);

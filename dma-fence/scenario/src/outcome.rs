@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How a command ends: with an answer, or refused.
+//! The outcome of a command: an answer, or a refusal.
 
 use crate::{name, number};
 
-/// How a command ends.
+/// The outcome of a command.
 pub(crate) type Outcome = Result<Answer, Refused>;
 
 /// The result of a command.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a replay hears from the kernel: trace events and the kernel log.
+//! The probes of a replay, on trace events and the kernel log.
 //!
 //! A tracepoint calls its probes in the thread that hit it. So one set of probes serves all replays
 //! of the process: a probe asks the thread which replay it belongs to, and ignores threads that are
@@ -28,7 +28,7 @@ fn probes() -> impl Iterator<Item = (&'static tracepoint, Probe, *mut c_void)> {
     all.map(|(tracepoint, probe)| (tracepoint, probe, from_ref(tracepoint).cast_mut().cast()))
 }
 
-/// How many replays are under way.
+/// The number of replays under way.
 static USERS: Mutex<usize> = Mutex::new(0);
 
 /// Keeps the probes registered while it lives.
@@ -63,16 +63,16 @@ impl Drop for Probes {
     }
 }
 
-/// What the tracepoint prints.
+/// Returns the tracepoint, and the text that it prints.
 ///
 /// # Safety
 ///
 /// `data` is the tracepoint, `arg` what it was hit with.
 unsafe fn text(data: *mut c_void, arg: *mut c_void) -> (&'static tracepoint, String) {
-    // SAFETY: `data` is a tracepoint: the caller's guarantee. All of them are static.
+    // SAFETY: `data` is a tracepoint. All of them are static.
     let tracepoint: &'static tracepoint = unsafe { &*data.cast() };
     let mut text = String::new();
-    // SAFETY: `arg` is what it was hit with: the caller's guarantee.
+    // SAFETY: `arg` is what it was hit with.
     let printed = unsafe { tracepoint.print(arg, &mut text) };
     // Writing to a string does not fail; if it did, the transcript would show it.
     let _ = printed;
@@ -86,7 +86,7 @@ unsafe fn text(data: *mut c_void, arg: *mut c_void) -> (&'static tracepoint, Str
 /// `data` is the tracepoint, `arg` the fence.
 unsafe extern "C" fn event(data: *mut c_void, arg: *mut c_void) {
     current(|session, _| {
-        // SAFETY: `data` and `arg` are those of a probe: the caller's guarantee.
+        // SAFETY: `data` and `arg` are those of a probe.
         let (tracepoint, text) = unsafe { text(data, arg) };
         let name = tracepoint.name.to_string_lossy();
         let name = name.strip_prefix("dma_fence_").unwrap_or(&name);
@@ -112,7 +112,7 @@ unsafe extern "C" fn event(data: *mut c_void, arg: *mut c_void) {
 /// `data` is the tracepoint, `arg` what it was hit with.
 unsafe extern "C" fn console(data: *mut c_void, arg: *mut c_void) {
     current(|session, _| {
-        // SAFETY: `data` and `arg` are those of a probe: the caller's guarantee.
+        // SAFETY: `data` and `arg` are those of a probe.
         let (_, text) = unsafe { text(data, arg) };
         let mut world = session.world();
         for line in text.lines() {

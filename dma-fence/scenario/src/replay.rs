@@ -18,7 +18,7 @@ use kernel::{
 };
 use std::sync::Arc;
 
-/// What came of a scenario.
+/// The result of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
     /// The transcript.
@@ -26,8 +26,7 @@ pub struct Replay {
     /// The commands that were refused, in the order in which they ran; of more than ten thousand
     /// the first ten thousand.
     pub refusals: Vec<Refusal>,
-    /// How many fences of the scenario there were after everything was put; a number other than 0
-    /// is a leak.
+    /// The number of fences of the scenario that were left after everything was put: those leaked.
     pub live: usize,
     /// True if the host had no thread where the scenario needs one: the transcript is not what the
     /// fences would have made of it.

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Where a command runs.
+/// A place at which a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Top,
@@ -40,7 +40,7 @@ impl Session {
         (self.run)(self, statement, place)
     }
 
-    /// What the replay knows. The kernel must not be called while the guard lives.
+    /// Locks the state of the replay. The kernel must not be called while the guard lives.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,7 +6,7 @@
 //! kernel, and in a build with large frames it may be deeper than a thread's stack here. A command
 //! in a callback is refused before that happens.
 
-/// Where the stack of a thread began, and how much of it may be used.
+/// The beginning of a thread's stack, and the number of bytes of it that may be used.
 #[derive(Debug)]
 pub(crate) struct Stack {
     begin: usize,

@@ -8,10 +8,10 @@
 
 use std::ops::Range;
 
-/// How many words a line may have, the command included.
+/// The most words that a line may have, the command included.
 pub(crate) const MAX_WORDS: usize = 24;
 
-/// How many bytes the tidy text of a line may have.
+/// The most bytes that the tidy text of a line may have.
 pub(crate) const MAX_BYTES: usize = 199;
 
 /// One command, with the place at which it was written.

@@ -4,13 +4,14 @@
 use crate::{
     session::{enter, Place, Session},
     statement::Statement,
-    world::thread::{Task, ThreadObject},
+    world::thread::ThreadObject,
 };
-use core::ptr::NonNull;
 use kernel::{
     bindings::{allow_signal, kthread_create, SIGUSR1},
+    error::from_err_ptr,
     ffi::{c_int, c_void},
     str::CStrExt as _,
+    task::Task,
 };
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 /// gets by default: 2 MiB.
 const STACK: usize = 1 << 20;
 
-/// What a thread begins with.
+/// The arguments of a thread.
 struct Start {
     session: Arc<Session>,
     /// Its place in the table of threads.
@@ -32,7 +33,6 @@ pub(crate) fn create(
     name: &str,
     statement: Statement,
 ) -> Option<ThreadObject> {
-    const MAX_ERRNO: usize = 4095;
     let start = Box::into_raw(Box::new(Start {
         session: Arc::clone(session),
         place: session.world().threads.len(),
@@ -40,16 +40,15 @@ pub(crate) fn create(
     }));
     // SAFETY: The function takes over the box; a created thread is woken and so runs it.
     let task = unsafe { kthread_create(main, start.cast(), c"scenario".as_char_ptr()) };
-    let task = NonNull::new(task).filter(|task| task.addr().get() < MAX_ERRNO.wrapping_neg());
-    let Some(task) = task else {
+    let Ok(task) = from_err_ptr(task) else {
         // SAFETY: No thread was created that could have taken it.
         drop(unsafe { Box::from_raw(start) });
         return None;
     };
     Some(ThreadObject {
         name: name.to_owned(),
-        // SAFETY: The task has not run yet, so it is there.
-        task: unsafe { Task::new(task) },
+        // SAFETY: The task has not run yet, so it is live; a `Task` is transparent.
+        task: unsafe { &*task.cast::<Task>() }.into(),
         finished: false,
     })
 }
@@ -58,7 +57,7 @@ pub(crate) fn create(
 ///
 /// `data` is a box of [`Start`], which this function takes over.
 unsafe extern "C" fn main(data: *mut c_void) -> c_int {
-    // SAFETY: `data` is a box of `Start`: the caller's guarantee.
+    // SAFETY: `data` is a box of `Start`, which is this function's.
     let start = unsafe { Box::from_raw(data.cast::<Start>()) };
     // SAFETY: The signal is one that there is.
     unsafe { allow_signal(SIGUSR1) };

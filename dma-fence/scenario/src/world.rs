@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a scenario has made: its names, its objects, its transcript.
+//! The state of a replay: its names, its objects, its transcript.
 
 pub(crate) mod callback;
 pub(crate) mod fence;

@@ -30,7 +30,7 @@ use proptest::{
 };
 use std::path::PathBuf;
 
-/// Where the model, with a fault or without, and the replay differ.
+/// Returns the difference between the model, with a fault or without, and the replay.
 fn difference(source: &str, fault: Option<Fault>) -> Option<String> {
     let got = replay(source.as_bytes());
     compare_named(
@@ -41,7 +41,7 @@ fn difference(source: &str, fault: Option<Fault>) -> Option<String> {
     )
 }
 
-/// What can be seen of a fence.
+/// The commands that show the state of a fence.
 const LOOKS: [&str; 5] = ["refs", "flags", "ops", "error", "timestamp"];
 
 /// A scenario: a line for each seed, then a look at all fences. Threads cost the host much, so that
@@ -159,24 +159,20 @@ fn hold(share: u32) {
     }
 }
 
-#[test]
-fn model_holds_1() {
-    hold(1);
+macro_rules! model_holds {
+    ($($name:ident = $share:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            hold($share);
+        })*
+    };
 }
 
-#[test]
-fn model_holds_2() {
-    hold(2);
-}
-
-#[test]
-fn model_holds_3() {
-    hold(3);
-}
-
-#[test]
-fn model_holds_4() {
-    hold(4);
+model_holds! {
+    model_holds_1 = 1;
+    model_holds_2 = 2;
+    model_holds_3 = 3;
+    model_holds_4 = 4;
 }
 
 /// Scenarios within which each fault must be found.
@@ -184,7 +180,7 @@ const FOUND_WITHIN: u32 = 5_000;
 /// Commands to which what was found must shrink.
 const SHRUNK_TO: usize = 6;
 
-/// What is wrong with the search for a fault.
+/// Returns a message if the search for a fault went wrong.
 fn missed(fault: Fault) -> Option<String> {
     let Some(source) = search(config(FOUND_WITHIN), rng(1, 0), Some(fault)) else {
         return Some(format!("{fault:?} was not found"));

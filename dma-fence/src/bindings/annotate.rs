@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the safe half tells the checks, which Linux has not, and how it ends the machine.
+//! Calls by which the safe half informs the checks, which Linux has not, and ends the machine.
 //!
 //! From any context. A fence is known by its address alone, so these have no preconditions.
 
@@ -29,12 +29,12 @@ annotations! {
     /// the fence, which are at these addresses.
     __dma_fence_debug_declare =
         declare(fence: *mut dma_fence, context: usize, names: [usize; 2], data: usize);
-    /// What is in this memory is about to be dropped, without being freed itself.
+    /// The contents of this memory are about to be dropped, without the memory being freed.
     __dma_fence_debug_drop = drop_in_place(addr: usize, size: usize);
     /// The fence can be found by others than its issuer from now on.
     __dma_fence_debug_publish = publish(fence: *mut dma_fence);
     /// The callback that was just added is wanted by code that is there.
     __dma_fence_debug_added_at = add_callback_at(cb: *mut dma_fence_cb, at: &'static Location<'static>);
-    /// The issuer of the fence goes without having signalled it.
+    /// The issuer's side of the fence is dropped without having signalled it.
     __dma_fence_debug_forget = forget(fence: *mut dma_fence);
 }

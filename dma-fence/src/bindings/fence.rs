@@ -20,14 +20,14 @@ pub(super) union fence_lock {
     pub(super) inline_lock: core::mem::ManuallyDrop<spinlock_t>,
 }
 
-/// What is here depends on how far a fence has got.
+/// A union whose member depends on the state of the fence.
 #[repr(C)]
 pub(super) union fence_list {
     /// Until it signals: the callbacks, under the lock.
     pub(super) cb_list: list_head,
     /// After it has signalled: when, in nanoseconds. Published by `TIMESTAMP_BIT`.
     pub(super) timestamp: ktime_t,
-    /// After the last reference is gone.
+    /// After the last reference was dropped.
     pub(super) rcu: callback_head,
 }
 
@@ -81,11 +81,11 @@ pub type dma_fence_func_t =
 pub struct dma_fence_cb {
     /// The link in the fence's list; first, so that its address is the callback's.
     pub node: list_head,
-    /// What is called.
+    /// The function that is called.
     pub func: dma_fence_func_t,
 }
 
-/// What a driver does for its fences. Only the names are mandatory.
+/// The ops of a driver's fences. Only the names are mandatory.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct dma_fence_ops {
@@ -101,7 +101,7 @@ pub struct dma_fence_ops {
     /// Waits in the driver's own way (deprecated); keeps the ops attached.
     pub wait:
         Option<unsafe extern "C" fn(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long>,
-    /// The last reference is gone: frees the fence after a grace period; keeps the ops attached.
+    /// Frees the fence after a grace period, when its count is 0; keeps the ops attached.
     pub release: Option<unsafe extern "C" fn(fence: *mut dma_fence)>,
     /// A waiter hopes that it signals by then. From any context, without the lock, often.
     pub set_deadline: Option<unsafe extern "C" fn(fence: *mut dma_fence, deadline: ktime_t)>,

@@ -37,7 +37,7 @@ pub unsafe fn dma_fence_init(
     context: u64,
     seqno: u64,
 ) {
-    // SAFETY: The caller's guarantees are the same.
+    // SAFETY: The fence, the ops and the lock are as `init` needs them.
     unsafe { init(fence, ops, lock, context, seqno, 0) }
 }
 
@@ -50,7 +50,7 @@ pub unsafe fn dma_fence_init64(
     context: u64,
     seqno: u64,
 ) {
-    // SAFETY: The caller's guarantees are the same.
+    // SAFETY: The fence, the ops and the lock are as `init` needs them.
     unsafe { init(fence, ops, lock, context, seqno, SEQNO64) }
 }
 
@@ -63,7 +63,7 @@ unsafe fn init(
     seqno: u64,
     flags: usize,
 ) {
-    // SAFETY: The ops are valid if they are not null: the caller's guarantee.
+    // SAFETY: The ops are valid if they are not null.
     BUG_ON!(unsafe { ops.as_ref() }
         .is_none_or(|ops| ops.get_driver_name.is_none() || ops.get_timeline_name.is_none()));
 
@@ -74,7 +74,7 @@ unsafe fn init(
     } else {
         (fence_lock { extern_lock: lock }, flags)
     };
-    // SAFETY: All fields may be written: the caller's guarantee. Whether a padding byte of a union
+    // SAFETY: All fields may be written. Whether a padding byte of a union
     // is written does not matter.
     unsafe {
         kref_init(dma_fence_kref(fence));

@@ -42,7 +42,7 @@ pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
     fence
 }
 
-/// Takes a reference unless the last one is gone, in which case it returns null. From any context.
+/// Takes a reference; returns null if the last one was dropped already. From any context.
 ///
 /// # Safety
 ///
@@ -70,7 +70,7 @@ pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
 /// section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fence {
-    // SAFETY: `fencep` is valid, and changed atomically: the caller's guarantee.
+    // SAFETY: `fencep` is valid, and changed atomically.
     let slot = unsafe { Atomic::from_ptr(fencep) };
     loop {
         // Pairs with whatever published the fence in the slot.
@@ -112,7 +112,7 @@ pub unsafe fn dma_fence_put(fence: *mut dma_fence) {
     }
 }
 
-/// What happens when the last reference is gone: emits `dma_fence_destroy`, and frees the fence
+/// Ends a fence whose last reference was dropped: emits `dma_fence_destroy`, and frees the fence
 /// through its `release` op or by [`dma_fence_free`].
 ///
 /// Callbacks that are pending then are a bug of their owner: warns, signals with -EDEADLK.
@@ -121,7 +121,7 @@ pub unsafe fn dma_fence_put(fence: *mut dma_fence) {
 ///
 /// `kref` is that of a fence, and its count is 0.
 pub unsafe extern "C" fn dma_fence_release(kref: *mut kref) {
-    // SAFETY: The count is a member of a fence: the caller's guarantee.
+    // SAFETY: The count is a member of a fence.
     let fence: *mut dma_fence = unsafe { kref.byte_sub(offset_of!(dma_fence, refcount)).cast() };
     // SAFETY: The memory is ours until it is freed below. The read-side section keeps what the ops
     // reach from going while it is open.
@@ -177,7 +177,7 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
 ///
 /// # Safety
 ///
-/// The last reference is gone; the fence is the first member of a block from `kmalloc()`.
+/// The last reference was dropped; the fence is the first member of a block from `kmalloc()`.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_free(fence: *mut dma_fence) {
     const RCU: usize = offset_of!(dma_fence, list);

@@ -21,7 +21,7 @@ const MAX_ERRNO: c_int = 4095;
 ///
 /// `fence` is null or points to memory that is zeroed or a fence.
 pub unsafe fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool {
-    // SAFETY: It is zeroed or a fence: the caller's guarantee. Zeroes are valid for all fields.
+    // SAFETY: It is zeroed or a fence. Zeroes are valid for all fields.
     !fence.is_null() && unsafe { &*fence }.test(INITIALIZED)
 }
 
@@ -132,7 +132,7 @@ pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
     f.set_error(error);
 }
 
-/// When the fence signalled (ns, `CLOCK_MONOTONIC`); waits the moment between the bit and the
+/// Returns the time of the signal (ns, `CLOCK_MONOTONIC`); waits the moment between the bit and the
 /// timestamp. Warns, and returns the time, if it has not signalled. From any context.
 pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
     // SAFETY: The caller has a reference to the fence.

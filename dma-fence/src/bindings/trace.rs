@@ -38,7 +38,7 @@ unsafe fn print(
     timeline: *const c_char,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
-    // SAFETY: `fence` is valid, and the names live until the call is over: the caller's guarantee.
+    // SAFETY: `fence` is valid, and the names live until the call is over.
     let (f, driver, timeline) = unsafe {
         (
             &*fence,
@@ -62,7 +62,7 @@ unsafe fn print(
 /// `object` is a valid fence, and this is a read-side section.
 unsafe fn print_dma_fence(object: *mut c_void, out: &mut dyn fmt::Write) -> fmt::Result {
     let fence = object.cast();
-    // SAFETY: `object` is a valid fence, inside a read-side section: the caller's guarantee.
+    // SAFETY: `object` is a valid fence, inside a read-side section.
     unsafe {
         let (driver, timeline) = (dma_fence_driver_name(fence), dma_fence_timeline_name(fence));
         print(fence, driver, timeline, out)
@@ -108,10 +108,10 @@ macro_rules! define_events {
         ///
         /// # Safety
         ///
-        /// What the class of the event needs, see the file.
+        /// As the printing function of the event's class above.
         #[inline(always)]
         pub unsafe fn $trace(fence: *mut dma_fence) {
-            // SAFETY: The fence is as the class asks for: the caller's guarantee.
+            // SAFETY: The fence is as the class asks for.
             unsafe { $tp.hit(fence.cast()) }
         }
 
@@ -130,7 +130,7 @@ define_events! {
     /// A fence was initialised.
     print_dma_fence_ops, dma_fence_init, trace_dma_fence_init, trace_dma_fence_init_enabled,
     __tracepoint_dma_fence_init;
-    /// The last reference to a fence is gone.
+    /// The last reference to a fence was dropped.
     print_dma_fence, dma_fence_destroy, trace_dma_fence_destroy,
     trace_dma_fence_destroy_enabled, __tracepoint_dma_fence_destroy;
     /// The signal of a fence is wanted for the first time.

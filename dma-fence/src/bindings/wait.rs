@@ -34,7 +34,7 @@ pub(super) unsafe extern "C" fn dma_fence_default_wait_cb(
     cb: *mut dma_fence_cb,
 ) {
     let wait: *mut default_wait_cb = cb.cast();
-    // SAFETY: The task is live, since it waits: the caller's guarantee.
+    // SAFETY: The task is live, since it waits.
     unsafe { wake_up_state((*wait).task, TASK_NORMAL) };
 }
 
@@ -47,7 +47,7 @@ pub(super) fn sleeping(intr: bool) -> u32 {
 }
 
 /// Waits, in the way that fences have without a `wait` op, until the fence has signalled or
-/// `timeout` jiffies have passed. Sleeps; takes the lock. Enables nothing.
+/// `timeout` jiffies have passed. May sleep; takes the lock. Enables nothing.
 ///
 /// Returns the jiffies that are left, at least 1, if it has signalled; 0 if it has not; and
 /// -ERESTARTSYS if `intr` and a signal came. A timeout of 0 looks once.
@@ -103,7 +103,7 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
 }
 
 /// Waits until the fence has signalled or `timeout` jiffies have passed; enables signalling.
-/// Sleeps.
+/// May sleep.
 ///
 /// Returns what the `wait` op returns, or else [`dma_fence_default_wait`]; -EINVAL, with a warning,
 /// for a negative timeout. Emits `dma_fence_wait_start` and `dma_fence_wait_end`.
@@ -137,7 +137,7 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
     }
 }
 
-/// Waits until the fence has signalled: 0, or -ERESTARTSYS if `intr` and a signal came. Sleeps.
+/// Waits until the fence has signalled: 0, or -ERESTARTSYS if `intr` and a signal came. May sleep.
 #[track_caller]
 pub unsafe fn dma_fence_wait(fence: *mut dma_fence, intr: bool) -> c_long {
     // SAFETY: The caller has a reference and does not hold the lock.

@@ -21,7 +21,7 @@ use kernel::{
 };
 
 /// Waits until one of the fences has signalled or `timeout` jiffies have passed; enables
-/// signalling. Sleeps.
+/// signalling. May sleep.
 ///
 /// Returns the jiffies that are left, and in `idx`, if that is not null, the lowest index of one
 /// that has signalled; 0 if none has; -ERESTARTSYS if `intr` and a signal came; -ENOMEM; and
@@ -42,9 +42,9 @@ pub unsafe fn dma_fence_wait_any_timeout(
     if WARN_ON!(fences.is_null() || count == 0 || timeout < 0) {
         return -(EINVAL as c_long);
     }
-    // SAFETY: There are `count` of them: the caller's guarantee.
+    // SAFETY: There are `count` of them.
     let fences = unsafe { slice::from_raw_parts(fences, count as usize) };
-    // SAFETY: It is null or valid for writes: the caller's guarantee.
+    // SAFETY: It is null or valid for writes.
     let idx = unsafe { idx.as_mut() };
     let mut found = None;
     let ret = if timeout == 0 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What of a driver the kernel calls.
+//! The functions of a driver that the kernel calls.
 
 /// An op, or a callback.
 #[derive(Clone, Copy, PartialEq)]
@@ -17,7 +17,7 @@ impl Call {
     /// The ops that return names, by the numbers of these.
     pub(crate) const NAMES: [Self; 2] = [Self::GetDriverName, Self::GetTimelineName];
 
-    /// What it is called in reports.
+    /// Returns its name in reports.
     pub(super) fn what(self) -> &'static str {
         match self {
             Self::GetDriverName => "the op get_driver_name",

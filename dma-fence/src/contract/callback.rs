@@ -23,7 +23,7 @@ pub(super) struct Callback {
     pub(super) fence: usize,
     /// Its numbers.
     pub(super) subject: Subject,
-    /// Where the fence was created.
+    /// The place at which the fence was created.
     pub(super) created: At,
     pub(super) machine: u64,
     /// A stamp of RCU's from when it was added.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What happens to fences: one function for each event, as the C mirror calls them.
+//! The events of fences: one function for each, which the C mirror calls.
 
 use super::{
     super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
@@ -12,11 +12,11 @@ use kernel::{
     ffi::{c_char, c_int},
 };
 
-/// Whether this kernel checks the rules. A production kernel does not; nor do builds that look for
+/// True if this kernel checks the rules. A production kernel does not; nor do builds that look for
 /// data races or weak orderings, since the lock of the records would order everything.
 const CHECKS: bool = cfg!(all(feature = "debug", not(any(loom, tsan))));
 
-/// Fences of this machine of which something is known.
+/// Returns the number of fences of this machine that have a record.
 pub(crate) fn known() -> usize {
     if CHECKS {
         record::known()
@@ -131,6 +131,6 @@ events! {
     /// The table of ops is used itself, where the core would have looked at the bit.
     ops_ptr(fence: &dma_fence) = ops::table_used(fence);
 
-    /// What is in this memory is about to be dropped, without the memory being freed.
+    /// The contents of this memory are about to be dropped, without the memory being freed.
     drop_in_place(addr: usize, size: usize) = debug_check_no_obj_freed(addr, size);
 }

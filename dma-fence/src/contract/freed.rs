@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whether what the ops of a fence reach may be freed.
+//! Checks whether memory that the ops of a fence reach may be freed.
 
 use super::{
     memory::{for_each_string, for_each_target, Block},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Where the words of a fence's memory point to.
+//! The memory that the words of a fence's memory point to.
 
 use super::{super::bindings::dma_fence, record::LIVE};
 use kernel::bindings::debugobjects::{debug_block_words, Words};

@@ -13,7 +13,7 @@ use kernel::bindings::{
     rule::{checking, this_machine, Evidence, Place},
 };
 
-/// How long a fence may be pending (ns): as long as a task may hang, by default, in Linux.
+/// The longest time that a fence may be pending (ns): Linux's default limit for hung tasks.
 const LIMIT: i64 = 120 * SECOND;
 const SECOND: i64 = 1_000_000_000;
 

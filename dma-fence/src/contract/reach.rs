@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the ops of a fence can reach.
+//! The memory that the ops of a fence can reach.
 //!
 //! That is whatever its driver has declared. If it has declared nothing: the memory that the fence
 //! is in; every block that a word of that memory points to when the fence signals; strings to which

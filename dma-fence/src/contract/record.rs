@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is known of a fence.
+//! The records of fences.
 
 use super::super::bindings::{dma_fence, dma_fence_ops};
 use core::{
@@ -28,28 +28,28 @@ const REACHED: usize = 16;
 /// Records that are looked at for whether they are needed any more, whenever there is a new one.
 const SWEPT: usize = 4;
 
-/// What is known of a fence.
+/// The record of a fence.
 #[derive(Clone, Copy)]
 pub(super) struct Record {
     pub(super) addr: usize,
     pub(super) context: u64,
     pub(super) seqno: u64,
-    /// The machine in which it was made.
+    /// The machine in which it was created.
     pub(super) machine: u64,
-    /// The task that made it.
+    /// The task that created it.
     pub(super) task: c_int,
     pub(super) created: At,
-    /// When that was (ns).
+    /// The time of its creation (ns).
     pub(super) created_ns: i64,
     /// Its ops have `wait` or `release`, so they stay attached.
     pub(super) keeps_ops: bool,
     /// Its driver has declared what its ops reach.
     pub(super) declared: bool,
-    /// What they reach, and what that is.
+    /// The addresses that they reach, and the kind of each.
     pub(super) reached: [Option<(usize, &'static debug_obj_descr)>; REACHED],
     /// The address of its lock.
     pub(super) lock: usize,
-    /// Where a task that is not its issuer first got hold of it.
+    /// The place at which a task other than its issuer first got it.
     pub(super) published: Option<At>,
     /// A stamp of RCU's from when it was signalled, and where that was.
     pub(super) signalled: Option<(u64, At)>,
@@ -60,17 +60,17 @@ pub(super) struct Record {
     pub(super) dangling: Option<(usize, usize, usize, At)>,
     /// A stamp from after its bit was set.
     pub(super) bit_set: u64,
-    /// A stamp from when it was made.
+    /// A stamp from when it was created.
     pub(super) made: u64,
-    /// Where a reference was dropped last.
+    /// The place at which a reference was dropped last.
     pub(super) put: Option<At>,
-    /// The last reference is gone.
+    /// The last reference was dropped.
     pub(super) released: bool,
-    /// Where its `signaled` op first returned true.
+    /// The place at which its `signaled` op first returned true.
     pub(super) said_true: Option<At>,
-    /// What its names were last, and a stamp of RCU's from when they were returned.
+    /// Its last names, each with a stamp of RCU's from when it was returned.
     pub(super) names: [(usize, u64); 2],
-    /// The module whose code made it is gone.
+    /// The module whose code created it was unloaded.
     pub(super) module_gone: bool,
     /// It was reported to be pending for too long.
     pub(super) overdue: bool,
@@ -136,7 +136,7 @@ impl Record {
         number
     }
 
-    /// How reports name the fence.
+    /// Returns the numbers by which reports name the fence.
     pub(super) fn subject(&self) -> Subject {
         (self.context, self.seqno)
     }
@@ -171,28 +171,28 @@ impl Record {
     }
 }
 
-/// The number of the task that runs.
+/// Returns the number of the current task.
 pub(super) fn this_task() -> c_int {
     // SAFETY: The task that runs is live.
     unsafe { (*get_current()).pid }
 }
 
-/// The number of a fence that is tracked.
+/// Returns the number of a fence that is tracked.
 pub(super) fn number(fence: *const dma_fence) -> Option<u64> {
     LIVE.with(fence.addr(), |number| *number)
 }
 
-/// Calls `f` with what is known of a fence.
+/// Calls `f` with the record of a fence.
 pub(super) fn with<R>(fence: *const dma_fence, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
     RECORDS.with(number(fence)?, f)
 }
 
-/// A copy of what is known of a fence.
+/// Returns a copy of the record of a fence.
 pub(super) fn of(fence: *const dma_fence) -> Option<Record> {
     with(fence, |record| *record)
 }
 
-/// Where a fence was created.
+/// Returns the place at which a fence was created.
 pub(super) fn created(fence: *const dma_fence) -> Place {
     of(fence).map_or(Place::Unknown, |record| Place::At(record.created))
 }
@@ -209,7 +209,7 @@ pub(super) fn report_on<'a>(
     rule.report_on(subject, created(fence), what, evidence);
 }
 
-/// Fences of this machine of which something is known.
+/// Returns the number of fences of this machine that have a record.
 pub(super) fn known() -> usize {
     let machine = this_machine();
     RECORDS
@@ -258,7 +258,7 @@ pub(super) fn memory_goes(number: u64) {
     leaves(addr, number);
 }
 
-/// What is at this address is not this fence any more.
+/// Forgets that this fence is at this address.
 fn leaves(addr: usize, number: u64) {
     if LIVE.with(addr, |live| *live == number) == Some(true) {
         LIVE.remove(addr);

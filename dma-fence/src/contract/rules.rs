@@ -3,20 +3,20 @@
 
 use kernel::bindings::rule::{Rule, Words};
 
-/// What the rules are about.
+/// The subject of the rules.
 static FENCE: Words = Words {
     subsystem: "dma-fence",
     object: "fence",
     created: "fence created",
 };
 
-/// How a rule is kept.
+/// The way in which a rule is kept.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Kept {
-    /// What breaks it does not compile.
+    /// Code that breaks it does not compile.
     ByType,
-    /// A check reports what breaks it, on any run.
+    /// A check reports code that breaks it, on any run.
     ByCheck(&'static Check),
 }
 
@@ -24,12 +24,12 @@ pub enum Kept {
 pub struct Check(pub(super) &'static Rule);
 
 impl Check {
-    /// How often it has had something to look at.
+    /// Returns how often it has checked something.
     pub fn looked(&self) -> usize {
         self.0.looked()
     }
 
-    /// How often it has found the rule broken.
+    /// Returns how often it has found the rule broken.
     pub fn broken(&self) -> usize {
         self.0.broken()
     }
@@ -41,9 +41,9 @@ impl Check {
 pub struct ContractRule {
     /// Its name; its page is `Documentation/rules/NAME.rst`.
     pub name: &'static str,
-    /// What it says.
+    /// The rule in one sentence.
     pub statement: &'static str,
-    /// How it is kept.
+    /// The way in which it is kept.
     pub kept: Kept,
 }
 

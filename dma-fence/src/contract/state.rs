@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is asked and set of the state of a fence.
+//! Checks of the functions that read and set the state of a fence.
 
 use super::{
     super::bindings::{dma_fence, SIGNALED},

@@ -16,7 +16,7 @@ static WATCH: debug_watch = debug_watch {
     ended: pending::ended,
 };
 
-/// When a task that runs freely looked last (ns).
+/// The time of the last look by a task that runs freely (ns).
 static LOOKED: AtomicI64 = AtomicI64::new(0);
 
 /// There is a fence.

@@ -24,7 +24,7 @@ pub static EVENTS: [&tracepoint; 7] = [
     &bindings::__tracepoint_dma_fence_wait_end,
 ];
 
-/// What has happened to a fence.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -32,15 +32,15 @@ pub enum Kind {
     Init,
     /// It has signalled; its callbacks run next.
     Signaled,
-    /// Its last reference is gone.
+    /// Its last reference was dropped.
     Destroy,
 }
 
-/// Something that has happened to a fence, while it happens.
+/// An event of a fence, while it happens.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// What.
+    /// The kind.
     pub kind: Kind,
     /// The driver's name; that of a detached driver in a [`Kind::Destroy`] after the signal.
     pub driver: &'a CStr,
@@ -54,7 +54,7 @@ pub struct Event<'a> {
     pub error: Option<Error>,
 }
 
-/// What is told what happens to fences.
+/// A listener to the events of fences.
 pub trait Listener: Sync + 'static {
     /// Something happens. Called in the thread in which it does, in any context and maybe with
     /// the fence's lock held: must not sleep, nor do anything with a fence.
@@ -63,7 +63,7 @@ pub trait Listener: Sync + 'static {
 
 type Probe = unsafe extern "C" fn(*mut c_void, *mut c_void);
 
-/// Tells `listener` of all fences of the machine until the result is dropped. May sleep.
+/// Calls `listener` for all fences of the machine until the result is dropped. May sleep.
 ///
 /// # Errors
 ///
@@ -81,11 +81,11 @@ pub fn listen<L: Listener>(listener: &'static L) -> Result<Listening<L>> {
     Ok(listening)
 }
 
-/// A listener that is told of fences until this is dropped.
+/// A registered listener; dropping this ends the listening.
 #[must_use = "dropping it ends the listening"]
 pub struct Listening<L: Listener> {
     listener: &'static L,
-    /// How many probes are registered.
+    /// The number of registered probes.
     probes: usize,
 }
 
@@ -101,7 +101,7 @@ impl<L: Listener> Listening<L> {
         ptr::from_ref(self.listener).cast_mut().cast()
     }
 
-    /// Tells of an event of the kind `KINDS[KIND]`.
+    /// Passes on an event of the kind `KINDS[KIND]`.
     ///
     /// # Safety
     ///

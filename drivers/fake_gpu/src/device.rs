@@ -92,7 +92,7 @@ impl<H: Interrupt> Device<H> {
         self.line.connect(None);
     }
 
-    /// Waits until no handler is running. Sleeps.
+    /// Waits until no handler is running. May sleep.
     #[doc(alias = "synchronize_irq")]
     pub fn synchronize(&self) {
         self.line.synchronize();

@@ -55,14 +55,14 @@ use kernel::{
     time::Jiffies, //
 };
 
-/// What kind of GPU there is, and how the driver treats it.
+/// The configuration of a GPU and its driver.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// How many rings it has.
+    /// The number of rings.
     pub rings: usize,
-    /// What goes wrong with it.
+    /// The faults of its hardware.
     pub faults: Faults,
-    /// Decides when something does.
+    /// The seed that decides when they happen.
     pub seed: u64,
     /// The time between two looks at a busy ring; `None` trusts the hardware to neither lose an
     /// interrupt nor hang. At most [`Config::LONGEST`], because [`FakeGpu::remove`] waits for it.
@@ -127,7 +127,7 @@ impl FakeGpu {
         Context::new(self.rings.get(ring).ok_or(EINVAL)?, name)
     }
 
-    /// What has happened so far. From any context.
+    /// Returns the counters. From any context.
     pub fn stats(&self) -> Stats {
         self.rings.stats()
     }

@@ -6,7 +6,7 @@
 #![cfg(feature = "debug")]
 #![forbid(unsafe_code)]
 
-use dma_fence::{Complete, Fence, FenceCallbackRegistration};
+use dma_fence::{testing::register, Complete, Fence};
 use fake_gpu::{Config, Context, FakeGpu, Faults, Job};
 use kernel::{
     prelude::*,
@@ -106,10 +106,9 @@ fn no_task_sleeps_forever() {
         let gpu = FakeGpu::new(RELIABLE)?;
         let fences = submit(&contexts(&gpu)?, 6)?;
         let waiters = wait_for(fences.iter())?;
-        // One that is told only by the interrupt: it never polls.
+        // Only the interrupt signals this one: it never polls.
         let told = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
-        let callback = FenceCallbackRegistration::new(&fences[5], Complete::new(told.clone()));
-        if let Ok(registration) = KBox::try_pin_init(callback, GFP_KERNEL) {
+        if let Ok(registration) = register(&fences[5], Complete::new(told.clone())) {
             told.wait_for_completion();
             drop(registration);
         }

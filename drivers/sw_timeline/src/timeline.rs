@@ -25,7 +25,7 @@ use kernel::{
     },
 };
 
-/// How many fences a timeline has room for at first.
+/// The number of fences for which a new timeline has room.
 const FIRST_ROOM: usize = 16;
 
 struct Ops;
@@ -58,7 +58,7 @@ struct State {
 }
 
 impl State {
-    /// How far `value` is ahead; 0 or less if it was reached.
+    /// Returns how far `value` is ahead; 0 or less if it was reached.
     fn ahead(&self, value: u32) -> i32 {
         value.wrapping_sub(self.value) as i32
     }
@@ -88,7 +88,7 @@ impl State {
             .filter(|pending| pending.due.is_none())
     }
 
-    /// Where a fence of `value` belongs.
+    /// Returns the index at which a fence of `value` belongs.
     fn place(&self, value: u32) -> usize {
         let ahead = self.ahead(value);
         let before = |p: &Pending| p.due.is_some() || (ahead > 0 && self.ahead(p.value) <= ahead);

@@ -3,7 +3,7 @@
 #![cfg(feature = "debug")]
 #![forbid(unsafe_code)]
 
-use dma_fence::{Fence, FenceCallback, FenceCallbackRegistration};
+use dma_fence::{testing::register, FenceCallback};
 use kernel::{
     prelude::*,
     testing::{explore, spawn},
@@ -27,12 +27,8 @@ fn no_fence_overtakes_another() {
         let fences = [1, 2, 3].map(|value| timeline.fence(value).unwrap());
         // Virtual time stands still, so callbacks tell the order.
         let order = std::sync::Arc::default();
-        let note = |n: usize, fence: &Fence| {
-            let callback = Note(n, std::sync::Arc::clone(&order));
-            let init = FenceCallbackRegistration::new(fence, callback);
-            KBox::try_pin_init(init, GFP_KERNEL).ok()
-        };
-        let notes = [1, 2, 3].map(|n| note(n, &fences[n - 1]));
+        let note = |n| Note(n, std::sync::Arc::clone(&order));
+        let notes = [1, 2, 3].map(|n| register(&fences[n - 1], note(n)));
         for by in [2, 5] {
             let other = timeline.clone();
             spawn(move || other.advance(by));

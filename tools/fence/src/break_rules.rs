@@ -19,7 +19,7 @@ macro_rules! refused {
     };
 }
 
-/// What breaks a rule that a type keeps, and what the compiler says to it.
+/// Returns code that breaks a rule which a type keeps, and the compiler's message.
 fn refused(rule: &str) -> &'static str {
     match rule {
         "signal-once" => refused!("driver_fence_after_signal"),

@@ -119,12 +119,12 @@ impl Consumers {
         self.done.store(true, Relaxed);
     }
 
-    /// How many waits have ended, and how many callbacks were called.
+    /// Returns how many waits have ended, and how many callbacks were called.
     pub(crate) fn ended(&self) -> (usize, usize) {
         (self.waits.load(Relaxed), self.callbacks.load(Relaxed))
     }
 
-    /// How many fences were shown.
+    /// Returns how many fences were shown.
     pub(crate) fn shown(&self) -> usize {
         self.turn.load(Relaxed)
     }

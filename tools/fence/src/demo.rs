@@ -112,7 +112,7 @@ fn everything(options: &Options) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// What is left at the end and should not be.
+/// Adds a finding for each object that is left at the end.
 fn leftovers(findings: &mut Vec<String>) {
     if STATS.held() != 0 {
         findings.push(format!("{} fences are still alive", STATS.held()));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Why the workload cannot run.
+//! The reasons why the workload cannot run.
 
 use kernel::error::Error;
 use std::{fmt, io};
 
-/// Why the workload cannot run.
+/// A reason why the workload cannot run.
 pub(crate) enum Failure {
-    /// The kernel has said no.
+    /// The kernel has refused something.
     Kernel(Error),
     /// The host has too few threads.
     Thread(io::Error),

@@ -49,7 +49,7 @@ impl Gpu {
         })
     }
 
-    /// How many jobs [`Gpu::run`] submits for `jobs`: one more, which hangs.
+    /// Returns how many jobs [`Gpu::run`] submits for `jobs`: one more, which hangs.
     pub(crate) fn in_all(jobs: u32) -> u64 {
         u64::from(jobs) + u64::from(jobs > 0)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! How long it takes from a fence's signal to a waiter's being awake.
+//! The time from a fence's signal until a waiter is awake.
 
 use crate::consumers::lock;
 use dma_fence::{Fence, Ktime};

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a run has shown, for people and for programs.
+//! The results of a run, for people and for programs.
 
 use crate::{latency::human, names::Counted, scenarios, stats::Counters};
 use dma_fence::testing::{Kept, RULES};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write as _};
 
-/// What the check of a rule has seen.
+/// The counts of a rule's check.
 #[derive(Serialize)]
 pub(crate) struct Checked {
     looked: usize,
     broken: usize,
 }
 
-/// What a run has shown.
+/// The results of a run.
 #[derive(Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) seed: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Report {
     pub(crate) contract: BTreeMap<&'static str, Checked>,
     pub(crate) scenarios: usize,
     pub(crate) scenarios_equal: usize,
-    /// What is not as it should be.
+    /// The problems that were found.
     pub(crate) findings: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Report {
             .extend(wrong.map(|names| format!("a fence had the names `{names}`")));
     }
 
-    /// What the checks of the contract have seen so far, and what was reported.
+    /// Sets the counts of the contract's checks so far, and adds a finding for each report.
     pub(crate) fn set_contract(&mut self, reports: &[kernel::testing::report::Report]) {
         for rule in RULES {
             if let Kept::ByCheck(check) = rule.kept {

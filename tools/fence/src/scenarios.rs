@@ -18,7 +18,7 @@ macro_rules! recorded {
     };
 }
 
-/// How many scenarios were replayed, and the differences of those that are not as recorded.
+/// The number of replayed scenarios, and the differences of those that are not as recorded.
 pub(crate) struct Outcome {
     pub(crate) replayed: usize,
     pub(crate) differences: Vec<String>,

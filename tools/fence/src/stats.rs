@@ -12,7 +12,7 @@ pub(crate) struct Counters {
     pub(crate) created: usize,
     pub(crate) signalled: usize,
     pub(crate) in_error: usize,
-    /// Created, and their last reference is not gone.
+    /// Created, and their last reference was not dropped.
     pub(crate) held: usize,
 }
 
@@ -38,7 +38,7 @@ impl Stats {
         lock(&self.0).counters.clone()
     }
 
-    /// How many fences are held of all drivers.
+    /// Returns how many fences of all drivers are held.
     pub(crate) fn held(&self) -> usize {
         lock(&self.0).counters.values().map(|c| c.held).sum()
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Whether the host has threads for the kernel's work and timers.
+//! A test whether the host has threads for the kernel's work and timers.
 
 use std::{
     hint, io,

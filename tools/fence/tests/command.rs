@@ -58,7 +58,7 @@ fn fence(dir: &Path, args: &[&str]) -> (i32, String, String) {
     seen(command(dir, args).output().unwrap())
 }
 
-/// What is seen if only standard output is written to.
+/// The result of a command that writes to standard output only.
 fn prints(code: i32, out: &str) -> (i32, String, String) {
     (code, out.into(), String::new())
 }

@@ -27,7 +27,7 @@ fn pages(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What `page` in `directory` gets wrong in what it includes.
+/// Returns what is wrong with the files that `page` in `directory` includes.
 fn broken(directory: &Path, page: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut lines = page.lines().peekable();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What callbacks and ops may not do, and what may not be done with callbacks.
+//! Callbacks and ops that do what they must not, and misuse of callbacks.
 
 use crate::exporter::{
     finish, job, job_with, notify, pending_job, zeroed, Timeline, Waiter, OPS, WITH_RELEASE,
@@ -145,7 +145,7 @@ pub(super) fn never_added(wrong: bool) -> Result {
 ///
 /// The callback was added to a fence that no other thread uses.
 unsafe fn take_out(wrong: bool, fence: *mut dma_fence, cb: *mut dma_fence_cb) {
-    // SAFETY: The callback is in the list, which no other thread uses: the caller's guarantee.
+    // SAFETY: The callback is in the list, which no other thread uses.
     unsafe {
         if wrong {
             // By hand, so that the fence can still signal: as far as it knows, it is there.
@@ -280,7 +280,7 @@ pub(super) fn nested_deeply() -> Result {
     ///
     /// The fence is valid.
     unsafe extern "C" fn is_done(fence: *mut dma_fence) -> bool {
-        // SAFETY: The fence is valid: the caller's guarantee.
+        // SAFETY: The fence is valid.
         unsafe { dma_fence_seqno(fence) + 1 != DEEP as u64 }
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What ops reach, and every way to free it.
+//! Memory that ops reach, and every way to free it.
 
 use crate::exporter::{pending_job, zeroed, Timeline, OPS};
 use ::dma_fence::bindings::{
@@ -18,7 +18,7 @@ use kernel::{
     testing::insmod,
 };
 
-/// How a driver frees something.
+/// A way to free memory.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Way {
     Drop,
@@ -68,7 +68,7 @@ struct Fence {
 ///
 /// `fence` is that of a [`Fence`] whose block lives.
 unsafe extern "C" fn driver_name(fence: *mut dma_fence) -> *const c_char {
-    // SAFETY: The fence is the first member of a `Fence`: the caller's guarantee.
+    // SAFETY: The fence is the first member of a `Fence`.
     let name = unsafe { (*fence.cast::<Fence>()).name };
     core::ptr::with_exposed_provenance(!name)
 }
@@ -106,7 +106,7 @@ fn reaching(by_name: bool, block: *mut Block) -> Result<*mut dma_fence> {
 ///
 /// `head` is that of a [`Block`], which is not used any more.
 unsafe extern "C" fn free(head: *mut callback_head) {
-    // SAFETY: The head is a member of a block that is not used any more: the caller's guarantee.
+    // SAFETY: The head is a member of a block that is not used any more.
     unsafe { kfree(head.byte_sub(core::mem::offset_of!(Block, rcu)).cast()) };
 }
 
@@ -193,7 +193,7 @@ pub(super) fn name(way: Way, wrong: bool) -> Result {
     freed(true, way, wrong)
 }
 
-/// What was taken for a grace period after the signal.
+/// Something that was taken for a grace period after the signal.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Instead {
     /// A barrier that finds nothing queued.

@@ -40,7 +40,7 @@ pub(super) fn error_after_a_poll(wrong: bool) -> Result {
     ///
     /// The fence is a job's, whose timeline lives.
     unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
-        // SAFETY: The fence is a job's, whose timeline lives: the caller's guarantee.
+        // SAFETY: The fence is a job's, whose timeline lives.
         unsafe { (*timeline_of(fence)).done.load(Relaxed) >= dma_fence_seqno(fence) }
     }
     static POLLED: dma_fence_ops = dma_fence_ops {

@@ -79,7 +79,7 @@ fn a_thread_that_a_callback_of_rcu_wakes_may_free() -> Result {
     ///
     /// `head` is that of a [`Waiting`].
     unsafe extern "C" fn wake(head: *mut callback_head) {
-        // SAFETY: The head is the first member of a `Waiting`: the caller's guarantee.
+        // SAFETY: The head is the first member of a `Waiting`.
         unsafe { complete(&raw mut (*head.cast::<Waiting>()).done) };
         // The callback has more to do.
         while !FREED.load(Acquire) {

@@ -16,7 +16,11 @@ use crate::{
     },
 };
 use ::dma_fence::bindings as c;
-use kernel::{bindings::MAX_SCHEDULE_TIMEOUT, ffi::c_long, testing::vcpu};
+use kernel::{
+    bindings::{send_sig, MAX_SCHEDULE_TIMEOUT, SIGUSR1},
+    ffi::c_long,
+    testing::vcpu,
+};
 
 pub(crate) const COMMANDS: &[Command] = &[
     threaded("wait", (1, 2), "FENCE [intr]", wait),
@@ -35,7 +39,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     top("interrupt", (1, 1), "THREAD", interrupt),
 ];
 
-/// How many jiffies a scenario may sleep at top, all its waits together.
+/// The most jiffies that a scenario may sleep at top, all its waits together.
 ///
 /// That is some 139 years. The clock is virtual, so they pass in no time; but it has an end, as the
 /// kernel's clock has.
@@ -54,7 +58,7 @@ fn waited(call: &Call<'_>, result: c_long) -> String {
     }
 }
 
-/// What the ops of the fence do, if they are the scenario's.
+/// Returns the script of the fence's ops, if they are the scenario's.
 fn script(call: &Call<'_>, fence: Fence<'_>) -> Script {
     match fence.kind(call.session) {
         FenceKind::Scripted(script) => script,
@@ -181,7 +185,7 @@ fn thread(call: &Call<'_>) -> Outcome {
     let task = thread.task.clone();
     call.world().threads.push(thread);
     call.world().names.add(Kind::Thread, name, place);
-    task.wake();
+    task.wake_up();
     vcpu::settle();
     let finished = call.world().threads[place].finished;
     Answer::text(if finished { "finished" } else { "blocked" })
@@ -196,6 +200,7 @@ fn interrupt(call: &Call<'_>) -> Outcome {
         }
         thread.task.clone()
     };
-    task.interrupt();
+    // SAFETY: `task` is a reference to it.
+    unsafe { send_sig(SIGUSR1, task.as_ptr(), 1) };
     Answer::ok()
 }

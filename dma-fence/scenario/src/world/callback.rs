@@ -5,10 +5,10 @@ use crate::statement::Statement;
 use ::dma_fence::bindings::dma_fence_cb;
 use core::{mem::MaybeUninit, ptr::NonNull};
 
-/// How many callbacks a scenario may have.
+/// The most callbacks that a scenario may have.
 pub(crate) const MAX_CALLBACKS: usize = 48;
 
-/// How many commands a callback may run.
+/// The most commands that a callback may run.
 pub(crate) const MAX_ACTIONS: usize = 6;
 
 /// A callback of the scenario.
@@ -18,7 +18,7 @@ pub(crate) struct CallbackObject {
     /// The fence that it was offered to last.
     pub(crate) target: Option<usize>,
     pub(crate) pending: bool,
-    /// What it does.
+    /// The commands that it runs.
     pub(crate) actions: Vec<Statement>,
 }
 
@@ -35,7 +35,7 @@ impl CallbackObject {
     }
 }
 
-/// What is linked into the list of a fence.
+/// A link in the list of a fence.
 #[repr(C)]
 pub(crate) struct Linked {
     // First, so that its address is that of the whole.

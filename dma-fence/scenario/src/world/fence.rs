@@ -7,7 +7,7 @@ use core::{
     ptr::NonNull,
 };
 
-/// How many fences a scenario may make.
+/// The most fences that a scenario may create.
 pub(crate) const MAX_FENCES: usize = 192;
 
 /// A fence of the scenario.
@@ -24,7 +24,7 @@ pub(crate) struct FenceObject {
     pub(crate) kind: FenceKind,
 }
 
-/// What made the fence.
+/// The command that created the fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FenceKind {
     /// The command `fence`: its ops do what the script says.
@@ -35,7 +35,7 @@ pub(crate) enum FenceKind {
     PrivateStub,
 }
 
-/// What the ops of a fence made by the command `fence` do.
+/// A script for the ops of a fence that the command `fence` created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Script {
     /// There is an enable_signaling op and it returns false.
@@ -47,7 +47,7 @@ pub(crate) struct Script {
     /// The signaled op returns true, after `polls_left` more polls.
     pub(crate) complete: bool,
     pub(crate) polls_left: u64,
-    /// What the wait op returns in place of waiting.
+    /// The number that the wait op returns in place of waiting.
     pub(crate) wait: Option<i64>,
 }
 

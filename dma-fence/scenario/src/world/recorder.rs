@@ -10,7 +10,7 @@ pub(crate) struct Recorder {
     transcript: Vec<u8>,
     /// Names of contexts: those of the scenario, and `#1`, `#2`, ... for others that have appeared.
     contexts: HashMap<u64, String>,
-    /// How many contexts were given a number.
+    /// The number of contexts that were given a number.
     numbered: usize,
     /// Nothing is written any more: the scenario is over.
     muted: bool,
@@ -27,7 +27,7 @@ impl Recorder {
         self.muted
     }
 
-    /// What was written, leaving nothing.
+    /// Takes the transcript, leaving none.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.transcript)
     }
@@ -72,7 +72,7 @@ impl Recorder {
         self.line(&[b"  ", prefix.as_bytes(), command]);
     }
 
-    /// How a command has ended, behind a prefix.
+    /// The outcome of a command, after a prefix.
     pub(crate) fn outcome(&mut self, prefix: &str, outcome: &Outcome) {
         if self.muted {
             return;

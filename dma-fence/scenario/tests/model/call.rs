@@ -11,7 +11,7 @@ use std::{
     fmt::Write as _,
 };
 
-/// Why a command has no result.
+/// The reason why a command has no result.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
     /// The scenario is wrong.
@@ -22,7 +22,7 @@ pub(crate) enum Stop {
 
 pub(crate) type Answer = Result<String, Stop>;
 
-/// Where a command runs.
+/// A place at which a command runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Top,

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 /// A timestamp of the clock. Those of a scenario that are printed are smaller.
 pub(crate) const CLOCK: u64 = 1_000_000_000;
 
-/// What is told when a fence signals.
+/// An entry in the queue of a fence.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry<'a> {
     Callback(&'a str),

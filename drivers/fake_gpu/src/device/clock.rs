@@ -63,7 +63,7 @@ pub(super) fn new<H: Interrupt>() -> impl PinInit<Mutex<Ticking<H>>> {
     new_mutex!(Ticking(None), "Engine::ticking")
 }
 
-/// Starts the clock of an engine, which is about to stop or has stopped. Sleeps.
+/// Starts the clock of an engine, which is about to stop or has stopped. May sleep.
 pub(super) fn start<H: Interrupt>(engine: &Arc<Engine<H>>) {
     let mut ticking = engine.clock.lock();
     // Before the new start: dropping the old handle cancels the timer, which is the same one.
@@ -71,7 +71,7 @@ pub(super) fn start<H: Interrupt>(engine: &Arc<Engine<H>>) {
     ticking.0 = Some(engine.clone().start(TICK));
 }
 
-/// Stops the clock of an engine, and waits until a tick is over. Sleeps.
+/// Stops the clock of an engine, and waits until a tick is over. May sleep.
 pub(super) fn stop<H: Interrupt>(engine: &Engine<H>) {
     let ticking = engine.clock.lock().0.take();
     drop(ticking);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What an engine can be told to do.
+//! The commands of an engine.
 #![forbid(unsafe_code)]
 
 /// A command: two dwords, of which the first has the code in its highest byte.

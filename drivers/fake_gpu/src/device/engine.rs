@@ -36,7 +36,7 @@ use kernel::{
 /// By how many ticks something is late.
 const LATE: u32 = 60;
 
-/// Why an engine does nothing.
+/// The reason why an engine does nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stuck {
     Hung,
@@ -58,7 +58,7 @@ struct State {
     dice: Dice,
 }
 
-/// What a tick has to tell the driver.
+/// The events of a tick, of which the driver is to be notified.
 #[derive(Default)]
 struct Event {
     interrupt: bool,
@@ -204,7 +204,7 @@ impl<H: Interrupt> Engine<H> {
         goes_on
     }
 
-    /// What has been delayed for long enough happens.
+    /// Completes what has been delayed for long enough.
     fn finish_late(&self, state: &mut State, event: &mut Event) {
         state.torn = match state.torn {
             Some((seqno, 0)) => {

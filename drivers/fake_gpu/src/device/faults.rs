@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What goes wrong with the hardware, and how often.
+//! The faults of the hardware, and how often they happen.
 #![forbid(unsafe_code)]
 
 /// A kind of fault.
@@ -27,7 +27,7 @@ impl Fault {
         Fault::Hang,
     ];
 
-    /// How users call it.
+    /// Returns the name that users write.
     pub const fn name(self) -> &'static str {
         match self {
             Fault::LostInterrupt => "lost",
@@ -39,7 +39,7 @@ impl Fault {
     }
 }
 
-/// How often each kind of fault happens, per mille.
+/// The rate of each kind of fault, per mille.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults([u32; Fault::ALL.len()]);
 
@@ -53,13 +53,13 @@ impl Faults {
         self
     }
 
-    /// How often `fault` happens, per mille.
+    /// Returns the rate of `fault`, per mille.
     pub const fn rate(self, fault: Fault) -> u32 {
         self.0[fault as usize]
     }
 }
 
-/// What decides about faults: numbers that follow from a seed (the generator is SplitMix64).
+/// The generator that decides about faults by a seed (SplitMix64).
 pub(super) struct Dice {
     faults: Faults,
     state: u64,

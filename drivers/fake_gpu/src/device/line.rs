@@ -17,7 +17,7 @@ use kernel::{
     },
 };
 
-/// What a driver does at an interrupt.
+/// The interrupt handler of a driver.
 pub trait Interrupt: Send + Sync + 'static {
     /// Something has happened, or not. Called in hardirq context, maybe on several processors at
     /// once.
@@ -26,7 +26,7 @@ pub trait Interrupt: Send + Sync + 'static {
 
 struct Handler<H> {
     handler: Option<Arc<H>>,
-    /// How many calls of it are running.
+    /// The number of calls of it that are running.
     running: u32,
 }
 

@@ -52,22 +52,22 @@ impl<H: Interrupt> RingRegisters<H> {
     }
 }
 
-/// Where the registers are.
+/// The offsets of the registers, and their values.
 pub mod reg {
     /// Interrupts that have not been acknowledged, a bit for each ring; write-1-to-clear.
     pub const STATUS: u32 = 0x00;
     /// Writing resets all engines; the other registers keep what they have.
     pub const RESET: u32 = 0x04;
-    /// Where the registers of the rings begin.
+    /// The offset of the first ring's registers.
     pub const RINGS: u32 = 0x1000;
-    /// How far the registers of one ring are from those of the next.
+    /// The distance from the registers of one ring to those of the next.
     pub const STRIDE: u32 = 0x20;
 
     /// The end of the commands, in dwords that were ever written.
     pub const TAIL: u32 = 0x00;
-    /// How far the engine has read, in dwords as `TAIL`. Read-only.
+    /// The end of the commands that the engine has read, in dwords as `TAIL`. Read-only.
     pub const HEAD: u32 = 0x04;
-    /// Writing lets the engine look at `TAIL`. Sleeps.
+    /// Writing lets the engine look at `TAIL`. May sleep.
     pub const DOORBELL: u32 = 0x08;
     /// 1 if the ring's interrupts are delivered; what happens while it is 0 is forgotten, except
     /// for a fault, whose interrupt is always delivered.

@@ -24,7 +24,7 @@ use kernel::{
     },
 };
 
-/// What a client wants to be done.
+/// A job, as a client submits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
     /// So many units of work.
@@ -45,7 +45,7 @@ impl Job {
     }
 }
 
-/// Where a job is.
+/// The phase of a job.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// It waits for fences, for its turn or for room.
@@ -66,7 +66,7 @@ pub(super) struct Submitted {
     pub(super) timeline: Arc<FenceContext<Ops>>,
     /// How many fences it waits for, and one more while it is being submitted.
     pub(super) unmet: Arc<Unmet>,
-    /// What tells us about them.
+    /// The callbacks on them.
     pub(super) in_fences: InFences,
 }
 
@@ -85,7 +85,7 @@ impl Submitted {
 /// The registrations at the fences that a job waits for.
 pub(super) type InFences = KVec<Pin<KBox<FenceCallbackRegistration<InFence>>>>;
 
-/// How many fences are missing.
+/// The number of fences that have not signalled.
 pub(super) struct Unmet(Atomic<i32>);
 
 impl Unmet {
@@ -108,7 +108,7 @@ impl Unmet {
     }
 }
 
-/// What is called when a fence that a job waits for has signalled.
+/// The callback on a fence that a job waits for.
 pub(super) struct InFence {
     pub(super) ring: Arc<Ring>,
     pub(super) unmet: Arc<Unmet>,

@@ -11,7 +11,7 @@ use crate::device::reg;
 
 impl FakeGpu {
     /// Lets the rings run empty, and starts nothing any more; jobs can be submitted, but wait.
-    /// Sleeps.
+    /// May sleep.
     pub fn suspend(&self) {
         let _one_at_a_time = self.rings.sleep.lock();
         for ring in self.rings.iter() {

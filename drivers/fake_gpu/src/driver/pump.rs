@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What starts jobs, and ends what is left of those that are over.
+//! The work item that starts jobs, and frees those that are over.
 #![forbid(unsafe_code)]
 
 use super::{
@@ -73,7 +73,7 @@ impl Ring {
         }
     }
 
-    /// Starts the jobs that are ready, as far as there is room on the ring. Sleeps.
+    /// Starts the jobs that are ready, as far as there is room on the ring. May sleep.
     pub(super) fn start(this: &Arc<Self>) {
         let _signalling = Signalling::begin();
         let mut any = false;
@@ -130,7 +130,7 @@ impl Ring {
         self.registers.write(reg::TAIL, tail);
     }
 
-    /// Frees the jobs whose fences have signalled. Sleeps.
+    /// Frees the jobs whose fences have signalled. May sleep.
     pub(super) fn reap(&self) {
         loop {
             let job = self.state.lock().take_finished();

@@ -14,7 +14,7 @@ use kernel::prelude::*;
 
 impl FakeGpu {
     /// Removes the GPU: jobs that are not done end with ENODEV, and no new ones can be submitted.
-    /// Sleeps.
+    /// May sleep.
     ///
     /// When this returns, no handler and no work item of the driver runs any more. Fences that
     /// others hold are theirs; the names go with the last [`Context`](super::Context), after a

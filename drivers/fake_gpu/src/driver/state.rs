@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a ring's lock protects: the jobs, and what was decided about them.
+//! The state that a ring's lock protects: the jobs, and what was decided about them.
 #![forbid(unsafe_code)]
 
 use super::{
@@ -15,7 +15,7 @@ use crate::device::RingMemory;
 use dma_fence::ArcDriverFence;
 use kernel::prelude::*;
 
-/// Whether jobs may start.
+/// The power state, which says whether jobs may start.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Power {
     On,

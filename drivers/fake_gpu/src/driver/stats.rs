@@ -4,7 +4,7 @@
 
 use core::ops::Add;
 
-/// How often something has happened.
+/// Counters of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Jobs that were submitted.
