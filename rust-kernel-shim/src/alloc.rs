@@ -191,7 +191,7 @@ impl<A: Allocator> Memory<A> {
     ///
     /// `ptr` is from `A` with this layout, and is not used after the result is dropped.
     unsafe fn new<T: ?Sized>(ptr: NonNull<T>, layout: Layout) -> Self {
-        // INVARIANT: The caller's guarantee.
+        // INVARIANT: The caller says that it is from `A`, and frees it nowhere else.
         Self(ptr.cast(), layout, PhantomData)
     }
 }

@@ -53,7 +53,7 @@ macro_rules! current {
 ///
 /// # Invariants
 ///
-/// The task has a reference count, and is there while that is not zero.
+/// The task has a reference count, and is valid while that is not zero.
 #[doc(alias = "task_struct")]
 #[repr(transparent)]
 pub struct Task(pub(crate) Opaque<bindings::task_struct>);
@@ -119,20 +119,20 @@ impl Task {
 
     /// Returns the task's number.
     pub fn pid(&self) -> Pid {
-        // SAFETY: The task is there, and its number never changes.
+        // SAFETY: The task is valid, and its number never changes.
         unsafe { (*self.as_ptr()).pid }
     }
 
     /// Returns the number of the task's process.
     pub fn tgid(&self) -> Pid {
-        // SAFETY: The task is there, and its process never changes.
+        // SAFETY: The task is valid, and its process never changes.
         unsafe { (*self.as_ptr()).tgid }
     }
 
     /// Returns whether a signal is pending for the task.
     #[inline]
     pub fn signal_pending(&self) -> bool {
-        // SAFETY: The task is there.
+        // SAFETY: The task is valid.
         unsafe { bindings::signal_pending(self.as_ptr()) != 0 }
     }
 
@@ -140,7 +140,7 @@ impl Task {
     #[doc(alias = "wake_up_process")]
     #[inline]
     pub fn wake_up(&self) {
-        // SAFETY: The task is there.
+        // SAFETY: The task is valid.
         unsafe { bindings::wake_up_process(self.as_ptr()) };
     }
 }
@@ -149,7 +149,7 @@ impl Task {
 unsafe impl AlwaysRefCounted for Task {
     #[inline]
     fn inc_ref(&self) {
-        // SAFETY: The task is there.
+        // SAFETY: The task is valid.
         unsafe { bindings::get_task_struct(self.as_ptr()) };
     }
 

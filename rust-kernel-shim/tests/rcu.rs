@@ -86,10 +86,7 @@ fn only_read_lock_counts_as_held() {
 
 static CALLED: AtomicUsize = AtomicUsize::new(0);
 
-/// # Safety
-///
-/// None; the type of a callback asks for it.
-unsafe extern "C" fn count(_head: *mut callback_head) {
+extern "C" fn count(_head: *mut callback_head) {
     CALLED.fetch_add(1, SeqCst);
 }
 

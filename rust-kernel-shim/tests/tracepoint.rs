@@ -12,10 +12,7 @@ use std::{
     thread,
 };
 
-/// # Safety
-///
-/// None; the type of a tracepoint asks for it.
-unsafe fn nothing(_object: *mut c_void, _out: &mut dyn fmt::Write) -> fmt::Result {
+fn nothing(_object: *mut c_void, _out: &mut dyn fmt::Write) -> fmt::Result {
     Ok(())
 }
 

@@ -71,14 +71,14 @@ macro_rules! atomic {
                 self.at_a_point().store(v, order);
             }
 
-            /// Writes `v` and returns what was there.
+            /// Writes `v` and returns the old value.
             #[inline(always)]
             #[cfg_attr(loom, track_caller)]
             pub fn swap(&self, v: $value, order: Ordering) -> $value {
                 self.at_a_point().swap(v, order)
             }
 
-            /// Writes `new` if `old` is there; returns what was there.
+            /// Writes `new` if the value is `old`; returns the old value.
             #[inline(always)]
             #[cfg_attr(loom, track_caller)]
             pub fn compare_exchange(
@@ -100,7 +100,7 @@ macro_rules! arithmetic {
 
         impl $name {
             $(
-                #[doc = concat!("As `core`'s `", stringify!($fetch), "`; returns what was there.")]
+                #[doc = concat!("As `core`'s `", stringify!($fetch), "`; returns the old value.")]
                 #[inline(always)]
                 #[cfg_attr(loom, track_caller)]
                 pub fn $fetch(&self, v: $value, order: Ordering) -> $value {

@@ -75,7 +75,7 @@ impl<T> PerThread<core::cell::Cell<T>> {
         self.with(|slot| slot.set(v));
     }
 
-    /// Writes this thread's slot and returns what was there.
+    /// Writes this thread's slot and returns the old value.
     pub fn replace(&'static self, v: T) -> T {
         self.with(|slot| slot.replace(v))
     }

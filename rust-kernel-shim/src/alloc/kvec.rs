@@ -233,15 +233,9 @@ impl<T, A: Allocator> Vec<T, A> {
         if self.len == self.capacity() {
             return Err(InsertError::OutOfCapacity(element));
         }
-        let behind = self.len - index;
-        // SAFETY: `index` is within the elements or one past their end.
-        let slot = unsafe { self.as_mut_ptr().add(index) };
-        // SAFETY: There is room for one more behind the last.
-        unsafe { ptr::copy(slot, slot.add(1), behind) };
-        // SAFETY: What was there has moved one up.
-        unsafe { slot.write(element) };
-        // SAFETY: All up to the new length are initialised.
-        unsafe { self.inc_len(1) };
+        // SAFETY: There is room for one more.
+        unsafe { self.push_within_capacity_unchecked(element) };
+        self[index..].rotate_right(1);
         Ok(())
     }
 
@@ -256,21 +250,11 @@ impl<T, A: Allocator> Vec<T, A> {
         Some(unsafe { last.read() })
     }
 
-    /// Takes the element at `i`; those behind move up.
+    /// Takes the element at `i`; later ones move one down.
     pub fn remove(&mut self, i: usize) -> Result<T, RemoveError> {
-        if i >= self.len {
-            return Err(RemoveError);
-        }
-        let behind = self.len - i - 1;
-        // SAFETY: `i` is the index of an element.
-        let slot = unsafe { self.as_mut_ptr().add(i) };
-        // SAFETY: It is initialised, and overwritten or forgotten below.
-        let value = unsafe { slot.read() };
-        // SAFETY: There are that many elements behind.
-        unsafe { ptr::copy(slot.add(1), slot, behind) };
-        // SAFETY: The last one was moved.
-        unsafe { self.dec_len(1) };
-        Ok(value)
+        let tail = self.get_mut(i..).filter(|tail| !tail.is_empty());
+        tail.ok_or(RemoveError)?.rotate_left(1);
+        self.pop().ok_or(RemoveError)
     }
 
     /// Allocates room for `capacity` elements; may sleep if `flags` say so.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Formatting into memory that is there already.
+//! Formatting into the caller's memory.
 
 use crate::fmt::{self, Write};
 use core::{marker::PhantomData, ops::Deref};

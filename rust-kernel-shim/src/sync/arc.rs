@@ -67,7 +67,7 @@ impl<T: ?Sized> ArcInner<T> {
     ///
     /// `ptr` is from [`Arc::into_raw`] or [`Arc::as_ptr`], with an owner left.
     unsafe fn container_of(ptr: *const T) -> NonNull<ArcInner<T>> {
-        // SAFETY: An owner is left, so the value is there.
+        // SAFETY: An owner is left, so the value is valid.
         let value = Layout::for_value(unsafe { &*ptr });
         // The value comes after the count, as `repr(C)` lays them out.
         let (_, offset) = match Layout::new::<Refcount>().extend(value) {
@@ -147,7 +147,7 @@ impl<T: ?Sized> Arc<T> {
     /// Returns a pointer to the value.
     pub fn as_ptr(this: &Self) -> *const T {
         let inner = this.ptr.as_ptr();
-        // SAFETY: By the invariant it is there.
+        // SAFETY: By the invariant it is valid.
         unsafe { &raw const (*inner).data }
     }
 
@@ -189,7 +189,7 @@ impl<T: ?Sized> Arc<T> {
     }
 
     fn refcount(&self) -> &Refcount {
-        // SAFETY: By the invariant it is there.
+        // SAFETY: By the invariant it is valid.
         unsafe { &self.ptr.as_ref().refcount }
     }
 
@@ -235,7 +235,7 @@ impl<T: ?Sized> Deref for Arc<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: By the invariant it is there.
+        // SAFETY: By the invariant it is valid.
         unsafe { &self.ptr.as_ref().data }
     }
 }
@@ -321,7 +321,7 @@ impl<T: ?Sized> Deref for ArcBorrow<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: By the invariant it is there.
+        // SAFETY: By the invariant it is valid.
         unsafe { &self.inner.as_ref().data }
     }
 }

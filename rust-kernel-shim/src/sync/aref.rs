@@ -73,7 +73,7 @@ impl<T: AlwaysRefCounted> Deref for ARef<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: By the invariant, the value is there.
+        // SAFETY: By the invariant, the value is valid.
         unsafe { self.ptr.as_ref() }
     }
 }

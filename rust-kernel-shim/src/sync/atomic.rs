@@ -172,7 +172,7 @@ impl<T: AtomicType> Atomic<T>
 where
     T::Repr: AtomicExchangeOps,
 {
-    /// Writes `v` and returns what was there.
+    /// Writes `v` and returns the old value.
     #[doc(alias("atomic_xchg", "atomic64_xchg", "swap"))]
     #[inline(always)]
     pub fn xchg<Ordering: ordering::Ordering>(&self, v: T, _: Ordering) -> T {
@@ -182,7 +182,7 @@ where
         unsafe { from_repr(old) }
     }
 
-    /// Writes `new` if `old` is there.
+    /// Writes `new` if the value is `old`.
     ///
     /// Returns the old value; as an error, without any ordering, if it was another.
     #[doc(alias(
@@ -223,7 +223,7 @@ where
         T::Repr::fetch_add(&self.0, T::rhs_into_delta(v), OrderingType::Relaxed);
     }
 
-    /// Adds `v`, wrapping, and returns what was there.
+    /// Adds `v`, wrapping, and returns the old value.
     #[inline(always)]
     pub fn fetch_add<Rhs, Ordering: ordering::Ordering>(&self, v: Rhs, _: Ordering) -> T
     where
@@ -235,7 +235,7 @@ where
         unsafe { from_repr(old) }
     }
 
-    /// Subtracts `v`, wrapping, and returns what was there.
+    /// Subtracts `v`, wrapping, and returns the old value.
     #[inline(always)]
     pub fn fetch_sub<Rhs, Ordering: ordering::Ordering>(&self, v: Rhs, _: Ordering) -> T
     where

@@ -36,7 +36,7 @@ pub fn spawn<F: FnOnce() + Send + 'static>(body: F) -> ARef<Task> {
         bindings::kthread_create(run::<F>, KBox::into_raw(body).cast(), c"test".as_char_ptr())
     };
     let task = from_err_ptr(task).expect("there is a thread");
-    // SAFETY: A thread that has not been woken is there; the type is transparent.
+    // SAFETY: A thread that has not been woken is valid; the type is transparent.
     let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
     task.wake_up();
     task

@@ -134,9 +134,9 @@ impl<T> HrTimer<T> {
     ///
     /// # Safety
     ///
-    /// `this` points to memory that is there, be it initialised or not.
+    /// `this` points to valid memory, initialised or not.
     unsafe fn raw_get(this: *const Self) -> *mut bindings::hrtimer {
-        // SAFETY: The memory is there.
+        // SAFETY: The memory is valid.
         Opaque::cast_into(unsafe { &raw const (*this).timer })
     }
 
@@ -242,7 +242,7 @@ pub unsafe trait HasHrTimer<T> {
     unsafe fn c_timer_ptr(this: *const Self) -> *const bindings::hrtimer {
         // SAFETY: There is an object.
         let timer = unsafe { Self::raw_get_timer(this) };
-        // SAFETY: Its timer is there as well.
+        // SAFETY: Its timer is valid as well.
         unsafe { HrTimer::raw_get(timer) }
     }
 

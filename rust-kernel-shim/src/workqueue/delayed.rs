@@ -131,9 +131,9 @@ impl<T: ?Sized, const ID: u64> DelayedWork<T, ID> {
     /// `ptr` is aligned and points to valid memory, initialised or not.
     #[inline]
     pub unsafe fn raw_as_work(ptr: *const Self) -> *mut Work<T, ID> {
-        // SAFETY: The memory is there.
+        // SAFETY: The memory is valid.
         let delayed = Opaque::cast_into(unsafe { &raw const (*ptr).dwork });
-        // SAFETY: The memory is there.
+        // SAFETY: The memory is valid.
         let work = unsafe { &raw mut (*delayed).work };
         // CAST: `Work` is transparent.
         work.cast()
@@ -185,7 +185,7 @@ macro_rules! impl_has_delayed_work {
                 let field: *mut $crate::workqueue::DelayedWork<$work_type $(, $id)?> =
                     // SAFETY: The caller says that there is an object.
                     unsafe { &raw mut (*object).$field };
-                // SAFETY: The field of an object is there.
+                // SAFETY: The field of an object is valid.
                 unsafe { $crate::workqueue::DelayedWork::raw_as_work(field) }
             }
 

@@ -65,7 +65,7 @@ impl<T: ?Sized, const ID: u64> Work<T, ID> {
     /// `ptr` is aligned and points to valid memory, initialised or not.
     #[inline]
     pub unsafe fn raw_get(ptr: *const Self) -> *mut bindings::work_struct {
-        // SAFETY: The memory is there.
+        // SAFETY: The memory is valid.
         Opaque::cast_into(unsafe { &raw const (*ptr).work })
     }
 }

@@ -256,10 +256,7 @@ pub(super) unsafe fn remove(lock: &mut Calls, timer: *mut hrtimer) -> bool {
     }
 }
 
-/// # Safety
-///
-/// None; it is a thread's function.
-unsafe extern "C" fn timer_thread(_data: *mut c_void) -> c_int {
+extern "C" fn timer_thread(_data: *mut c_void) -> c_int {
     globals::with(|globals| globals.timers.serve());
     0
 }

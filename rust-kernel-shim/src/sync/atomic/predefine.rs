@@ -8,7 +8,7 @@ use super::{AtomicAdd, AtomicType};
 use core::ffi::c_void;
 
 macro_rules! atomic_types {
-    ($($ty:ty as $repr:ty;)*) => {$(
+    ($($ty:ty as $repr:ty $(, $add:ident)?;)*) => {$(
         const _: () = assert!(size_of::<$ty>() == size_of::<$repr>());
         const _: () = assert!(align_of::<$ty>() == align_of::<$repr>());
 
@@ -16,6 +16,16 @@ macro_rules! atomic_types {
         unsafe impl AtomicType for $ty {
             type Repr = $repr;
         }
+
+        $(
+            // SAFETY: In two's complement the sum has the same bytes, with a sign or without.
+            unsafe impl $add<$ty> for $ty {
+                fn rhs_into_delta(rhs: $ty) -> $repr {
+                    // CAST: Of the same bytes.
+                    rhs as $repr
+                }
+            }
+        )?
     )*};
 }
 
@@ -23,12 +33,12 @@ atomic_types! {
     bool as i8;
     i8 as i8;
     i16 as i16;
-    i32 as i32;
-    i64 as i64;
-    u32 as i32;
-    u64 as i64;
-    isize as i64;
-    usize as i64;
+    i32 as i32, AtomicAdd;
+    i64 as i64, AtomicAdd;
+    u32 as i32, AtomicAdd;
+    u64 as i64, AtomicAdd;
+    isize as i64, AtomicAdd;
+    usize as i64, AtomicAdd;
 }
 
 // SAFETY: A thin pointer is a pointer.
@@ -39,27 +49,6 @@ unsafe impl<T: Sized> AtomicType for *mut T {
 // SAFETY: A thin pointer is a pointer.
 unsafe impl<T: Sized> AtomicType for *const T {
     type Repr = *const c_void;
-}
-
-macro_rules! atomic_add {
-    ($($ty:ty as $delta:ty;)*) => {$(
-        // SAFETY: In two's complement the sum has the same bytes, with a sign or without.
-        unsafe impl AtomicAdd<$ty> for $ty {
-            fn rhs_into_delta(rhs: $ty) -> $delta {
-                // CAST: Keeps the bytes.
-                rhs as $delta
-            }
-        }
-    )*};
-}
-
-atomic_add! {
-    i32 as i32;
-    i64 as i64;
-    u32 as i32;
-    u64 as i64;
-    isize as i64;
-    usize as i64;
 }
 
 #[cfg(test)]
