@@ -20,14 +20,14 @@ pub trait InPlaceInit<T>: Sized {
     /// The pointer once its value must stay where it is.
     type PinnedSelf;
 
-    /// Allocates and initialises a value that stays where it is.
+    /// Allocates and initialises a value that is pinned.
     ///
     /// May sleep if `flags` say so. Fails as the initialiser does, or without memory.
     fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self::PinnedSelf, E>
     where
         E: From<AllocError>;
 
-    /// As [`Self::try_pin_init`], with an [`Error`] made of the initialiser's.
+    /// As [`Self::try_pin_init`], with the initialiser's error as an [`Error`].
     #[inline]
     fn pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> error::Result<Self::PinnedSelf>
     where
@@ -49,7 +49,7 @@ pub trait InPlaceInit<T>: Sized {
     where
         E: From<AllocError>;
 
-    /// As [`Self::try_init`], with an [`Error`] made of the initialiser's.
+    /// As [`Self::try_init`], with the initialiser's error as an [`Error`].
     #[inline]
     fn init<E>(init: impl Init<T, E>, flags: Flags) -> error::Result<Self>
     where

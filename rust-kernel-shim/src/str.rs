@@ -77,7 +77,7 @@ impl CStrExt for CStr {
     #[inline]
     #[cfg_attr(feature = "debug", track_caller)]
     unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a Self {
-        // SAFETY: `ptr` points to a string that stays: the caller's guarantee.
+        // SAFETY: The caller says that `ptr` points to a string that does not change.
         unsafe { bindings::from_char_ptr(ptr) }
     }
 

@@ -38,7 +38,7 @@ pub use set_once::SetOnce;
 
 /// The lock class, for lockdep, of all locks that one line of code initialises.
 ///
-/// Keys are told apart by their addresses.
+/// Keys are distinguished by their addresses.
 #[doc(alias = "lock_class_key")]
 #[repr(transparent)]
 #[pin_data(PinnedDrop)]

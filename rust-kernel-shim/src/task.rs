@@ -43,7 +43,7 @@ pub const TASK_NORMAL: c_uint = bindings::TASK_NORMAL as c_uint;
 #[macro_export]
 macro_rules! current {
     () => {
-        // SAFETY: The reference is a temporary of the expression it stands in,
+        // SAFETY: The reference is a temporary of the expression it is in,
         // and so does not outlive this task's time on the processor.
         unsafe { &*$crate::task::Task::current() }
     };

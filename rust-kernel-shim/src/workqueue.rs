@@ -6,7 +6,7 @@
 //!
 //! An object that is to be queued has a [`Work`] in it, says so by
 //! [`impl_has_work!`], and says by [`WorkItem`] what is done and what owns the
-//! object meanwhile. One object can have several, told apart by a number.
+//! object meanwhile. One object can have several, distinguished by a number.
 //!
 //! # Examples
 //!

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What C supplies in the kernel, under its C names.
+//! The kernel's C functions and types, under their C names.
 //!
-//! In Linux this module is made by bindgen from the kernel's headers; here it is written by hand
-//! over [`machine`]. The names, the argument types and the order of events are C's, so that a
-//! caller compiles against either.
+//! In Linux bindgen generates this module from the kernel's headers; here it is written by hand over
+//! [`machine`]. The names, the argument types and the order of events are C's, so that a caller
+//! compiles against either.
 //!
 //! # Safety
 //!
@@ -53,7 +53,7 @@ mod irq {
     pub(crate) mod irqflags;
 }
 
-/// Events, and the buffer in which they are kept.
+/// Events, and the buffer that records them.
 mod trace {
     pub(crate) mod buffer;
     pub(crate) mod tracepoint;

@@ -186,7 +186,7 @@ fn wait_for_callback() {
     }
 }
 
-/// Frees the block in which `head` stands at `OFFSET`; for [`kfree_rcu!`](crate::kfree_rcu).
+/// Frees the block that has `head` at `OFFSET`; for [`kfree_rcu!`](crate::kfree_rcu).
 ///
 /// # Safety
 ///

@@ -42,7 +42,7 @@ pub const NUMA_NO_NODE: c_int = -1;
 /// Nodes that a machine can have.
 pub const MAX_NUMNODES: u32 = 1024;
 
-/// Blocks that are allocated now; a leak check looks at it.
+/// The number of allocated blocks, for leak checks.
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
 machine::per_thread! {

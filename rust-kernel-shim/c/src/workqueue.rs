@@ -60,7 +60,7 @@ pub struct work_struct {
     pub entry: list_head,
     /// The work function.
     pub func: work_func_t,
-    // These stand where a debug kernel has its lockdep map.
+    // These are where a debug kernel has its lockdep map.
     wq: *mut workqueue_struct,
     seq: u64,
 }

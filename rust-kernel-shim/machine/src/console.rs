@@ -12,7 +12,7 @@ use std::{
     sync::Mutex,
 };
 
-/// Lines that the log keeps; older ones are dropped, as in the kernel's ring.
+/// The capacity of the log, in lines; older ones are dropped, as in the kernel's ring.
 const LOG_LINES: usize = 8192;
 
 static LOG: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());

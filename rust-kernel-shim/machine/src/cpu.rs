@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What the kernel keeps per processor, here per thread: context counts and the RCU reader word.
+//! The kernel's data per processor, here per thread: context counts and the RCU reader word.
 
 use crate::per_thread;
 use core::{

@@ -12,7 +12,7 @@ extern "C" fn in_child() {
     IN_CHILD.store(true, Relaxed);
 }
 
-/// True in a child that was made after the machine had its first task or worker.
+/// True in a child that was forked after the machine had its first task or worker.
 pub(super) fn forked() -> bool {
     IN_CHILD.load(Relaxed)
 }

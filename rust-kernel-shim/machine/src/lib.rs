@@ -5,7 +5,7 @@
 //! only through it, so that another machine (a model checker's, say) can replace it.
 //!
 //! A thread of the machine plays both the task and the processor that runs it: [`cpu`] holds
-//! what the kernel keeps per processor, [`task`] what it keeps per task. Threads run freely,
+//! the kernel's data per processor, [`task`] that per task. Threads run freely,
 //! unless a [`vcpu`] has been chosen for them. fork() copies one of them; in its child the machine
 //! ends where it would wait for another, so such a child should do nothing but `exec`.
 

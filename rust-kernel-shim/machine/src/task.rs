@@ -62,7 +62,7 @@ pub struct task_struct {
     token: Mutex<bool>,
     woken: Condvar,
     vcpu: Option<Arc<Vcpu>>,
-    /// The reader word of the thread, for a virtual CPU that looks for quiescent states.
+    /// The reader word of the thread, for a virtual CPU that checks for quiescent states.
     reader: AtomicPtr<cpu::Reader>,
 }
 
@@ -167,7 +167,7 @@ impl task_struct {
         }
     }
 
-    /// Sets the state, before a condition is looked at: `set_current_state()`.
+    /// Sets the state, before a condition is checked: `set_current_state()`.
     pub fn set_state(&self, state: c_uint) {
         self.state.store(state, Relaxed);
         if let (TASK_RUNNING, Some(vcpu)) = (state, &self.vcpu) {

@@ -5,7 +5,7 @@ use super::{clock, task};
 use core::fmt;
 use std::{collections::VecDeque, sync::Mutex};
 
-/// Events that are kept; older ones are dropped.
+/// The capacity, in events; older ones are dropped.
 const EVENTS: usize = 16384;
 
 struct Buffer {

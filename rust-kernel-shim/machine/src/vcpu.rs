@@ -418,7 +418,7 @@ impl Vcpu {
         }
     }
 
-    /// Declares the machine stuck, and stays where it is.
+    /// Declares the machine stuck, and does not return.
     pub(super) fn give_up(&self, task: &task_struct, stuck: Stuck) -> ! {
         // Also if it has ended, and a callback ran on its thread.
         task.abandon_section();

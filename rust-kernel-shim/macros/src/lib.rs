@@ -82,7 +82,7 @@ pub fn init(input: TokenStream) -> TokenStream {
     tokens(init::expand(parse_macro_input!(input), &quote!(try_init)))
 }
 
-/// An initialiser of a structure that stays where it is initialised.
+/// An initialiser of a structure that is pinned.
 #[proc_macro]
 pub fn pin_init(input: TokenStream) -> TokenStream {
     tokens(init::expand(

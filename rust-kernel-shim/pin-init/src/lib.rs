@@ -25,7 +25,7 @@ pub use pinned_init::{
 /// and is pinned from here on unless the initialiser implements [`Init`].
 #[inline]
 pub unsafe fn raw_init<T>(slot: *mut T, init: impl PinInit<T>) {
-    // SAFETY: The caller keeps the promises of `raw_try_init()`.
+    // SAFETY: The caller's guarantees are those of `raw_try_init()`.
     match unsafe { raw_try_init(slot, init) } {
         Ok(()) => {}
         Err(never) => match never {},
@@ -47,7 +47,7 @@ pub unsafe fn raw_try_init<T, E>(slot: *mut T, init: impl PinInit<T, E>) -> Resu
     unsafe { init.__pinned_init(slot) }
 }
 
-/// An initialiser that is made when it runs, by code that may fail.
+/// An initialiser that is created when it runs, by code that may fail.
 #[inline]
 pub fn pin_init_scope<T, E, F, I>(make_init: F) -> impl PinInit<T, E>
 where
@@ -63,7 +63,7 @@ where
     unsafe { pin_init_from_closure(closure) }
 }
 
-/// An initialiser that is made when it runs, of something that may be moved.
+/// As [`pin_init_scope`], of a value that may be moved.
 #[inline]
 pub fn init_scope<T, E, F, I>(make_init: F) -> impl Init<T, E>
 where

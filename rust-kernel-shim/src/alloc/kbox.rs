@@ -4,7 +4,7 @@
 //!
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
 //!
-//! Unlike in the kernel, `Box<dyn Trait, A>` is not made by implicit coercion,
+//! Unlike in the kernel, `Box<dyn Trait, A>` does not come from implicit coercion,
 //! which is unstable Rust: go through [`Box::into_raw`] and [`Box::from_raw`].
 
 use super::{
@@ -167,11 +167,11 @@ impl<T, A: Allocator> Box<T, A> {
         // `Box` frees by the layout of the slice; the allocators need none.
         let (elements, len, _) = elements.into_raw_parts();
         let slice = core::ptr::slice_from_raw_parts_mut(elements, len);
-        // SAFETY: The vector gave up `len` initialised elements.
+        // SAFETY: The vector passed on `len` initialised elements.
         Ok(Pin::from(unsafe { Box::from_raw(slice) }))
     }
 
-    /// Pins: the value stays where it is.
+    /// Pins the value.
     pub fn into_pin(this: Self) -> Pin<Self> {
         this.into()
     }
@@ -254,7 +254,7 @@ unsafe impl<T, A: Allocator> ForeignOwnable for Pin<Box<T, A>> {
         Self: 'a;
 
     fn into_foreign(self) -> *mut c_void {
-        // SAFETY: The value is not moved out of what C keeps.
+        // SAFETY: C does not move the value that it owns.
         Box::into_raw(unsafe { Pin::into_inner_unchecked(self) }).cast()
     }
 

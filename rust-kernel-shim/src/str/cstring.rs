@@ -60,14 +60,14 @@ impl Deref for CString {
     type Target = CStr;
 
     fn deref(&self) -> &CStr {
-        // SAFETY: By the invariant.
+        // SAFETY: By the invariant, the only NUL is at the end.
         unsafe { CStr::from_bytes_with_nul_unchecked(&self.bytes) }
     }
 }
 
 impl DerefMut for CString {
     fn deref_mut(&mut self) -> &mut CStr {
-        // SAFETY: By the invariant.
+        // SAFETY: By the invariant, the only NUL is at the end.
         unsafe { CStr::from_bytes_with_nul_unchecked_mut(&mut self.bytes) }
     }
 }

@@ -157,7 +157,7 @@ impl<T: ?Sized> Arc<T> {
     ///
     /// `ptr` is from [`Self::into_raw`], taken back once.
     pub unsafe fn from_raw(ptr: *const T) -> Self {
-        // SAFETY: The owner given away is still counted.
+        // SAFETY: The owner that `into_raw()` passed on is still counted.
         let inner = unsafe { ArcInner::container_of(ptr) };
         // SAFETY: It becomes this one.
         unsafe { Self::from_inner(inner) }
@@ -221,12 +221,12 @@ unsafe impl<T: 'static> ForeignOwnable for Arc<T> {
     unsafe fn borrow<'a>(ptr: *mut c_void) -> ArcBorrow<'a, T> {
         // SAFETY: The pointer is from `into_foreign()`, so it is not null.
         let inner = unsafe { NonNull::new_unchecked(ptr.cast()) };
-        // SAFETY: C stays an owner during 'a.
+        // SAFETY: The caller says that C is an owner during 'a.
         unsafe { ArcBorrow::new(inner) }
     }
 
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> ArcBorrow<'a, T> {
-        // SAFETY: C stays an owner during 'a: the caller's guarantee.
+        // SAFETY: The caller says that C is an owner during 'a.
         unsafe { <Self as ForeignOwnable>::borrow(ptr) }
     }
 }

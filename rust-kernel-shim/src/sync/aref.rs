@@ -139,19 +139,19 @@ unsafe impl<T: AlwaysRefCounted> ForeignOwnable for ARef<T> {
     unsafe fn from_foreign(ptr: *mut c_void) -> Self {
         // SAFETY: The pointer is from `into_foreign()`, so it is not null.
         let ptr = unsafe { NonNull::new_unchecked(ptr.cast()) };
-        // SAFETY: The reference that C kept is the caller's again.
+        // SAFETY: The reference that C owned is the caller's again.
         unsafe { ARef::from_raw(ptr) }
     }
 
     #[inline]
     unsafe fn borrow<'a>(ptr: *mut c_void) -> &'a T {
-        // SAFETY: C keeps the reference during 'a.
+        // SAFETY: The caller says that C owns the reference during 'a.
         unsafe { &*ptr.cast() }
     }
 
     #[inline]
     unsafe fn borrow_mut<'a>(ptr: *mut c_void) -> &'a T {
-        // SAFETY: C keeps the reference during 'a: the caller's guarantee.
+        // SAFETY: The caller says that C owns the reference during 'a.
         unsafe { <Self as ForeignOwnable>::borrow(ptr) }
     }
 }

@@ -142,7 +142,7 @@ where
             OrderingType::Acquire => T::Repr::read_acquire(&self.0),
             _ => build_error!("no order for a load"),
         };
-        // SAFETY: By the invariant.
+        // SAFETY: By the invariant, the bytes are a `T`.
         unsafe { from_repr(value) }
     }
 
@@ -178,7 +178,7 @@ where
     pub fn xchg<Ordering: ordering::Ordering>(&self, v: T, _: Ordering) -> T {
         // INVARIANT: From a `T`.
         let old = T::Repr::xchg(&self.0, into_repr(v), Ordering::TYPE);
-        // SAFETY: By the invariant.
+        // SAFETY: By the invariant, the bytes are a `T`.
         unsafe { from_repr(old) }
     }
 
@@ -201,9 +201,9 @@ where
     ) -> Result<T, T> {
         // INVARIANT: From a `T`.
         match T::Repr::cmpxchg(&self.0, into_repr(old), into_repr(new), Ordering::TYPE) {
-            // SAFETY: By the invariant.
+            // SAFETY: By the invariant, the bytes are a `T`.
             Ok(found) => Ok(unsafe { from_repr(found) }),
-            // SAFETY: By the invariant.
+            // SAFETY: By the invariant, the bytes are a `T`.
             Err(found) => Err(unsafe { from_repr(found) }),
         }
     }
@@ -231,7 +231,7 @@ where
     {
         // INVARIANT: The trait says that the sum is a `T`.
         let old = T::Repr::fetch_add(&self.0, T::rhs_into_delta(v), Ordering::TYPE);
-        // SAFETY: By the invariant.
+        // SAFETY: By the invariant, the bytes are a `T`.
         unsafe { from_repr(old) }
     }
 
@@ -243,7 +243,7 @@ where
     {
         // INVARIANT: The trait says that the difference is a `T`.
         let old = T::Repr::fetch_sub(&self.0, T::rhs_into_delta(v), Ordering::TYPE);
-        // SAFETY: By the invariant.
+        // SAFETY: By the invariant, the bytes are a `T`.
         unsafe { from_repr(old) }
     }
 }

@@ -112,7 +112,7 @@ impl CondVar {
         // CAST: The states are small positive numbers.
         let state = wait_state as c_uint;
 
-        // SAFETY: The entry is valid, and stays on this stack.
+        // SAFETY: The entry is valid, and on this stack until it is off the queue.
         unsafe { bindings::init_wait(wait.get()) };
         // Before the lock is given back, so that no notification is lost.
         // SAFETY: Both are initialised, and the entry is ours.

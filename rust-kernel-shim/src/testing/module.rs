@@ -64,7 +64,7 @@ impl Drop for Text {
     fn drop(&mut self) {
         // As in the kernel, a grace period passes between the module's exit and its text going.
         // SAFETY: `synchronize_rcu()` has no preconditions. A task that unloads a module inside a
-        // read-side section waits for itself, forever, and the text stays.
+        // read-side section waits for itself, forever, and the text is not freed.
         unsafe { bindings::synchronize_rcu() };
         debug_module_gone(self.name, self.file, self.loaded);
         LOADED.lock()[self.place] = None;

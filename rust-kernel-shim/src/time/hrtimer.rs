@@ -299,7 +299,7 @@ impl<T: HasHrTimer<T>> HrTimerCallbackContext<'_, T> {
 
     /// As [`HrTimer::forward`].
     pub fn forward(&mut self, now: HrTimerInstant<T>, interval: Delta) -> u64 {
-        // SAFETY: By the invariant.
+        // SAFETY: By the invariant, the timer is valid, and the holder its function.
         unsafe { HrTimer::raw_forward(self.0.as_ptr(), now, interval) }
     }
 

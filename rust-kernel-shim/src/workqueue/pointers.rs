@@ -66,7 +66,7 @@ macro_rules! owner {
             }
         }
 
-        // SAFETY: The owner that the queue is given keeps the object, until `run()` takes it back.
+        // SAFETY: The queue owns the object, until `run()` takes it back.
         unsafe impl<T, const ID: u64> RawWorkItem<ID> for $pointer
         where
             T: WorkItem<ID, Pointer = Self> + HasWork<T, ID> + $($bounds)*,

@@ -5,7 +5,7 @@
 //! C headers: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h) and
 //! [`include/linux/errno.h`](srctree/include/linux/errno.h); C file: [`lib/errname.c`](srctree/lib/errname.c).
 
-/// The table: calls the macro `$errors` with it. What `errname()` has no name for stands apart.
+/// The table: calls the macro `$errors` with it. Those without a name in `errname()` are apart.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __errors {

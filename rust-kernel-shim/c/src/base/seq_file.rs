@@ -62,6 +62,6 @@ pub unsafe fn seq_vprintf(seq: *mut seq_file, args: fmt::Arguments<'_>) {
         }
     }
 
-    // An overflow is kept in the file itself.
+    // The file itself records an overflow.
     let _ = fmt::write(&mut Out(seq), args);
 }

@@ -18,7 +18,7 @@ use core::ffi::CStr;
 pub unsafe fn from_char_ptr<'a>(ptr: *const c_char) -> &'a CStr {
     #[cfg(feature = "debug")]
     crate::debug_rcu_string_used(ptr.addr());
-    // SAFETY: `ptr` points to a string that stays: the caller's guarantee.
+    // SAFETY: The caller says that `ptr` points to a string that does not change.
     unsafe { CStr::from_ptr(ptr.cast()) }
 }
 

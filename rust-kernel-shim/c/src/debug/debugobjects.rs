@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What a debug kernel knows of objects, by their address, and what it looks at when memory goes.
+//! A debug kernel's table of objects, by their address, which it checks when memory is freed.
 //!
 //! C header: [`include/linux/debugobjects.h`](srctree/include/linux/debugobjects.h)
 //!
-//! As in Linux nothing of it stands in the objects, so the layout is one. Here an object is a
+//! As in Linux nothing of it is in the objects, so the layout is one. Here an object is a
 //! stretch of memory that its owner still needs; every path that frees memory asks
-//! [`debug_check_no_obj_freed`] first, which asks the owners of what stands there.
+//! [`debug_check_no_obj_freed`] first, which asks the owners of the objects there.
 
 use crate::rule::checking;
 use core::{
@@ -223,8 +223,8 @@ pub(crate) fn debug_machine_ended() {
     }
 }
 
-/// A copy of what stands in the allocated block in which `addr` lies, up to so many words: where it
-/// begins, its size, and its words. From any context.
+/// A copy of the allocated block in which `addr` lies, up to so many words: where it begins, its
+/// size, and its words. From any context.
 ///
 /// The block is not freed meanwhile: it is taken out of the table first, under the same lock.
 pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {

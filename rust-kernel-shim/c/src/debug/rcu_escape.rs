@@ -34,7 +34,7 @@ pub struct RcuString {
 struct Asked {
     /// The number of the read-side section.
     section: u64,
-    /// The number of the block in which it stands, if it is in one.
+    /// The number of the block that contains it, if one does.
     block: Option<u64>,
     string: RcuString,
 }
@@ -56,7 +56,7 @@ pub fn debug_rcu_string(string: RcuString) {
     ASKED.with(|slots| slots[1].set(slots[0].replace(Some(asked))));
 }
 
-/// A string is about to be made of a pointer, printed or copied.
+/// A string is about to be built from a pointer, printed or copied.
 #[track_caller]
 pub fn debug_rcu_string_used(addr: usize) {
     let used = Location::caller();

@@ -68,7 +68,7 @@ pub unsafe fn init_irq_work(
 ///
 /// # Safety
 ///
-/// `work` is initialised, and stays valid until its function has returned and a grace
+/// `work` is initialised, and valid until its function has returned and a grace
 /// period has passed, or [`irq_work_sync`] has returned; the function may be called at once.
 pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
     // SAFETY: `work` is initialised: the caller's guarantee.

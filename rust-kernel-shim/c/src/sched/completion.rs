@@ -50,7 +50,7 @@ unsafe fn take(x: *mut completion) -> bool {
 ///
 /// # Safety
 ///
-/// `x` is initialised, and stays valid until a waiter has returned or this call has.
+/// `x` is initialised, and valid until a waiter has returned or this call has.
 pub unsafe fn complete(x: *mut completion) {
     // SAFETY: The caller's guarantees are the same.
     unsafe { complete_and_wake(x, |done| done.saturating_add(1), false) }

@@ -48,7 +48,7 @@ pub unsafe fn put_task_struct(t: *mut task_struct) {
     unsafe { task_struct::put(t) }
 }
 
-/// Sets the state of the task that runs, before it looks at the condition that it waits for.
+/// Sets the state of the current task, before it checks the condition that it waits for.
 ///
 /// A full barrier follows the store; it pairs with the one in [`wake_up_state`], so that the task
 /// sees the condition or the waker sees the state.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What stands under a spinlock in a model: `spin`'s knows no model checker.
+//! The lock inside a spinlock in a model: `spin`'s knows no model checker.
 
 use core::{
     marker::PhantomData,

@@ -53,7 +53,7 @@ pub unsafe fn __init_waitqueue_head(
     }
 }
 
-/// Makes `entry` stand for the task that runs.
+/// Initialises `entry` for the current task.
 pub unsafe fn init_wait(entry: *mut wait_queue_entry) {
     // SAFETY: `entry` is valid for writes: the caller's guarantee.
     unsafe {

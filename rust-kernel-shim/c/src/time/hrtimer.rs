@@ -3,7 +3,7 @@
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
 //!
-//! They stand in the [`queue`].
+//! They are in the [`queue`].
 
 use super::queue::{self, Timers};
 use crate::{

@@ -39,7 +39,7 @@ struct Queue {
     thread: *mut task_struct,
 }
 
-/// A call of a timer's function that has not returned; it stands on the stack of the thread.
+/// A call of a timer's function that has not returned; it is on the stack of the thread.
 struct Call {
     next: *mut Call,
     timer: *const hrtimer,
@@ -100,7 +100,7 @@ impl Timers {
         }))
     }
 
-    /// From the first call on the queue stays where it is.
+    /// From the first call on the queue is not moved.
     fn queue<'a>(&'a self, _lock: &'a mut Calls) -> &'a mut Queue {
         // SAFETY: The lock is the caller's while the result is used.
         let queue = unsafe { &mut *self.0.get() };
@@ -145,7 +145,7 @@ impl Timers {
     fn serve(&self) {
         let me = task::current();
         loop {
-            // Before the list is looked at, so that no wake-up is lost.
+            // Before the list is read, so that no wake-up is lost.
             me.set_state(TASK_UNINTERRUPTIBLE);
             let mut lock = lock();
             let queue = self.queue(&mut lock);

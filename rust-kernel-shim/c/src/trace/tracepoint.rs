@@ -4,7 +4,7 @@
 //! C header: [`include/linux/tracepoint.h`](srctree/include/linux/tracepoint.h)
 //!
 //! A tracepoint without a listener costs one load, as the kernel's static key costs one
-//! instruction; its arguments are not looked at.
+//! instruction; its arguments are not evaluated.
 
 use crate::ffi::{c_int, c_void};
 use crate::{

@@ -29,7 +29,7 @@ const WQ_NAME_LEN: usize = 32;
 
 /// A queue.
 ///
-/// It does not change; what is queued is kept by the pools of each machine.
+/// It does not change; the pools of each machine hold the work that is queued.
 #[repr(C)]
 pub struct workqueue_struct {
     name: [c_char; WQ_NAME_LEN],

@@ -36,7 +36,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// True if it runs `work`, as far as can be told: a function that frees its item, and queues
+    /// True if it runs `work`, as far as is known: a function that frees its item, and queues
     /// another with itself at the same address, has that wait in vain.
     pub(super) fn runs(&self, work: &work_struct) -> bool {
         let same = |a: work_func_t, b: work_func_t| a.map(|f| f as usize) == b.map(|f| f as usize);

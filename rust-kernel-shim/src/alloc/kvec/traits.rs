@@ -16,7 +16,7 @@ use core::{
 impl<T, A: Allocator, const N: usize> From<Box<[T; N], A>> for Vec<T, A> {
     fn from(b: Box<[T; N], A>) -> Vec<T, A> {
         let elements = Box::into_raw(b);
-        // SAFETY: The box gave up `N` initialised elements in memory for `N`.
+        // SAFETY: The box passed on `N` initialised elements in memory for `N`.
         unsafe { Vec::from_raw_parts(elements.cast(), N, N) }
     }
 }

@@ -18,7 +18,7 @@ mod private {
 pub trait AtomicImpl: Sized + Copy + private::Sealed {
     /// The type of an addend.
     type Delta;
-    /// The machine's atomic that stands for it in a model.
+    /// The machine's atomic in place of it in a model.
     #[cfg(loom)]
     #[doc(hidden)]
     type Model;

@@ -107,6 +107,6 @@ pub(super) unsafe fn in_callback<'a, T: HasHrTimer<T>>(
     let timer = timer.cast::<HrTimer<T>>();
     // SAFETY: There is an object around.
     let object = unsafe { T::timer_container_of(timer) };
-    // SAFETY: The caller is the timer's function, and keeps the context to itself: its guarantee.
+    // SAFETY: The caller says that it is the timer's function, and drops the context.
     (object, unsafe { HrTimerCallbackContext::from_raw(timer) })
 }
