@@ -9,8 +9,15 @@
 //! supplies them under the names that the kernel's own helpers would have, and they are declared
 //! here. A later kernel that has them clashes with nothing: what is declared here shadows the glob.
 //!
-//! Two accessors are added, under the names that the mirror has as well, because the safe half
+//! Four accessors are added, under the names that the mirror has as well, because the safe half
 //! touches no field: bindgen names a fence's unions its own way.
+//!
+//! # Safety
+//!
+//! The accessors take an initialised fence to which the caller holds a reference.
+
+// What the accessors need is said above, once.
+#![allow(clippy::missing_safety_doc)]
 
 use kernel::ffi::{
     c_int,
@@ -43,104 +50,71 @@ annotations! {
     __dma_fence_debug_forget(*mut dma_fence);
 }
 
-// What each does, and needs, is said where its body is in userspace.
-#[allow(missing_docs)]
-unsafe extern "C" {
-    #[link_name = "rust_helper_dma_fence_get"]
-    pub fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence;
-    #[link_name = "rust_helper_dma_fence_put"]
-    pub fn dma_fence_put(fence: *mut dma_fence);
-    #[link_name = "rust_helper_dma_fence_get_rcu"]
-    pub fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence;
-    #[link_name = "rust_helper_dma_fence_get_rcu_safe"]
-    pub fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fence;
-    #[link_name = "rust_helper_dma_fence_was_initialized"]
-    pub fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool;
-    #[link_name = "rust_helper_dma_fence_test_signaled_flag"]
-    pub fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool;
-    #[link_name = "rust_helper_dma_fence_is_signaled"]
-    pub fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool;
-    #[link_name = "rust_helper_dma_fence_is_signaled_locked"]
-    pub fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool;
-    #[link_name = "rust_helper_dma_fence_get_status_locked"]
-    pub fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int;
-    #[link_name = "rust_helper_dma_fence_set_error"]
-    pub fn dma_fence_set_error(fence: *mut dma_fence, error: c_int);
-    #[link_name = "rust_helper_dma_fence_timestamp"]
-    pub fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t;
-    #[link_name = "rust_helper_dma_fence_is_later"]
-    pub fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool;
-    #[link_name = "rust_helper_dma_fence_is_later_or_same"]
-    pub fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence) -> bool;
-    #[link_name = "rust_helper_dma_fence_later"]
-    pub fn dma_fence_later(f1: *mut dma_fence, f2: *mut dma_fence) -> *mut dma_fence;
-    #[link_name = "rust_helper_dma_fence_wait"]
-    pub fn dma_fence_wait(fence: *mut dma_fence, intr: bool) -> c_long;
-    #[link_name = "rust_helper_dma_fence_spinlock"]
-    pub fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t;
-    #[link_name = "rust_helper_dma_fence_lock_irqsave"]
-    pub fn dma_fence_lock_irqsave(fence: *mut dma_fence) -> c_ulong;
-    #[link_name = "rust_helper_dma_fence_unlock_irqrestore"]
-    pub fn dma_fence_unlock_irqrestore(fence: *mut dma_fence, flags: c_ulong);
-    #[link_name = "rust_helper_dma_fence_assert_held"]
-    pub fn dma_fence_assert_held(fence: *mut dma_fence);
-    #[link_name = "rust_helper_dma_fence_begin_signalling"]
-    pub fn dma_fence_begin_signalling() -> bool;
-    #[link_name = "rust_helper_dma_fence_end_signalling"]
-    pub fn dma_fence_end_signalling(cookie: bool);
-    #[link_name = "rust_helper_dma_fence_is_array"]
-    pub fn dma_fence_is_array(fence: *mut dma_fence) -> bool;
-    #[link_name = "rust_helper_dma_fence_is_chain"]
-    pub fn dma_fence_is_chain(fence: *mut dma_fence) -> bool;
-    #[link_name = "rust_helper_dma_fence_is_container"]
-    pub fn dma_fence_is_container(fence: *mut dma_fence) -> bool;
+macro_rules! helpers {
+    ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)?;)*) => {
+        // What each does, and needs, is said where its body is in userspace.
+        #[allow(missing_docs)]
+        unsafe extern "C" {
+            $(#[link_name = concat!("rust_helper_", stringify!($name))]
+            pub fn $name($($arg: $type),*) $(-> $ret)?;)*
+        }
+    };
+}
+
+helpers! {
+    fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence;
+    fn dma_fence_put(fence: *mut dma_fence);
+    fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence;
+    fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fence;
+    fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool;
+    fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool;
+    fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool;
+    fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool;
+    fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int;
+    fn dma_fence_set_error(fence: *mut dma_fence, error: c_int);
+    fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t;
+    fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool;
+    fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence) -> bool;
+    fn dma_fence_later(f1: *mut dma_fence, f2: *mut dma_fence) -> *mut dma_fence;
+    fn dma_fence_wait(fence: *mut dma_fence, intr: bool) -> c_long;
+    fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t;
+    fn dma_fence_lock_irqsave(fence: *mut dma_fence) -> c_ulong;
+    fn dma_fence_unlock_irqrestore(fence: *mut dma_fence, flags: c_ulong);
+    fn dma_fence_assert_held(fence: *mut dma_fence);
+    fn dma_fence_begin_signalling() -> bool;
+    fn dma_fence_end_signalling(cookie: bool);
+    fn dma_fence_is_array(fence: *mut dma_fence) -> bool;
+    fn dma_fence_is_chain(fence: *mut dma_fence) -> bool;
+    fn dma_fence_is_container(fence: *mut dma_fence) -> bool;
 }
 
 /// The number of the fence's context.
-///
-/// # Safety
-///
-/// `fence` points to an initialised fence that the caller holds a reference to.
 #[inline]
 pub unsafe fn dma_fence_context(fence: *mut dma_fence) -> u64 {
-    // SAFETY: The fence is alive by the requirement, and the field is not written after its
-    // initialisation.
+    // SAFETY: The caller has a reference, and the field is not written after its initialisation.
     unsafe { (*fence).context }
 }
 
 /// The sequence number of the fence.
-///
-/// # Safety
-///
-/// `fence` points to an initialised fence that the caller holds a reference to.
 #[inline]
 pub unsafe fn dma_fence_seqno(fence: *mut dma_fence) -> u64 {
-    // SAFETY: The fence is alive by the requirement, and the field is not written after its
-    // initialisation.
+    // SAFETY: The caller has a reference, and the field is not written after its initialisation.
     unsafe { (*fence).seqno }
 }
 
 /// The error of the fence, 0 if there is none; it counts only once the fence has signalled.
-///
-/// # Safety
-///
-/// `fence` points to an initialised fence that the caller holds a reference to.
 #[inline]
 pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
-    // SAFETY: The fence is alive by the requirement. The field is written by C while others read
+    // SAFETY: The caller has a reference. The field is written by C while others read
     // it, so it is read once, as a whole.
     unsafe { core::ptr::addr_of!((*fence).error).read_volatile() }
 }
 
 /// Sets the error and looks at nothing else, where `dma_fence_set_error()` would warn about a
 /// fence that signals at this moment.
-///
-/// # Safety
-///
-/// `fence` points to an initialised fence that the caller holds a reference to.
 #[inline]
 pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
-    // SAFETY: The fence is alive by the requirement. The field is read by C while it is written,
+    // SAFETY: The caller has a reference. The field is read by C while it is written,
     // so it is written once, as a whole.
     unsafe { core::ptr::addr_of_mut!((*fence).error).write_volatile(error) }
 }

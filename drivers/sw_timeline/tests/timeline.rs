@@ -4,8 +4,7 @@
 #![forbid(unsafe_code)]
 
 use dma_fence::{
-    bindings::__tracepoint_dma_fence_signaled, Fence, FenceCallback, FenceCallbackRegistration,
-    Ktime,
+    bindings::__tracepoint_dma_fence_signaled, testing::register, Fence, FenceCallback, Ktime,
 };
 use kernel::{
     prelude::*,
@@ -131,9 +130,7 @@ fn a_callback_may_come_back() -> Result {
     for by in [2, u32::MAX] {
         let timeline = Timeline::new(c"again")?;
         let fences = fences(&timeline, &[1, 3])?;
-        let callback = Advance(timeline.clone(), by);
-        let init = FenceCallbackRegistration::new(&fences[0], callback);
-        let registration = KBox::pin_init(init, GFP_KERNEL)?;
+        let registration = register(&fences[0], Advance(timeline.clone(), by))?;
         timeline.advance(1);
         assert_eq!(states(&fences), [OK; 2], "advanced by {by}");
         drop(registration);
