@@ -45,6 +45,7 @@ pub struct Flags(u32);
 
 impl Flags {
     /// Returns whether all of `flags` are among these.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn contains(self, flags: Flags) -> bool {
         (self & flags) == flags
     }
@@ -128,6 +129,7 @@ pub unsafe trait Allocator {
     const MIN_ALIGN: usize;
 
     /// Allocates memory; may sleep if `flags` say so. An empty layout needs none and cannot fail.
+    #[cfg_attr(feature = "debug", track_caller)]
     fn alloc(layout: Layout, flags: Flags, nid: NumaNode) -> Result<NonNull<[u8]>, AllocError> {
         // SAFETY: There is no old memory that would have to be this allocator's.
         unsafe { Self::realloc(None, layout, Layout::new::<()>(), flags, nid) }
@@ -141,6 +143,7 @@ pub unsafe trait Allocator {
     /// # Safety
     ///
     /// A `ptr` is from this allocator with the layout `old_layout`, and not used after success.
+    #[cfg_attr(feature = "debug", track_caller)]
     unsafe fn realloc(
         ptr: Option<NonNull<u8>>,
         layout: Layout,

@@ -23,12 +23,14 @@ pub trait InPlaceInit<T>: Sized {
     /// Allocates and initialises a value that is pinned.
     ///
     /// May sleep if `flags` say so. Fails as the initialiser does, or without memory.
+    #[cfg_attr(feature = "debug", track_caller)]
     fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self::PinnedSelf, E>
     where
         E: From<AllocError>;
 
     /// As [`Self::try_pin_init`], with the initialiser's error as an [`Error`].
     #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
     fn pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> error::Result<Self::PinnedSelf>
     where
         Error: From<E>,
@@ -45,12 +47,14 @@ pub trait InPlaceInit<T>: Sized {
     /// Allocates and initialises a value that may be moved.
     ///
     /// May sleep if `flags` say so. Fails as the initialiser does, or without memory.
+    #[cfg_attr(feature = "debug", track_caller)]
     fn try_init<E>(init: impl Init<T, E>, flags: Flags) -> Result<Self, E>
     where
         E: From<AllocError>;
 
     /// As [`Self::try_init`], with the initialiser's error as an [`Error`].
     #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
     fn init<E>(init: impl Init<T, E>, flags: Flags) -> error::Result<Self>
     where
         Error: From<E>,

@@ -14,6 +14,7 @@ static WATCH: debug_watch = debug_watch {
     module_gone: ops::module_gone,
     freeing: freed::freeing,
     ended: pending::ended,
+    describe: |_, _, _| (),
 };
 
 /// The time of the last look by a task that runs freely (ns).

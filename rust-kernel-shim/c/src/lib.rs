@@ -42,6 +42,7 @@ mod base {
 mod debug {
     pub(crate) mod call;
     pub mod debugobjects;
+    pub(crate) mod leaks;
     #[cfg(feature = "debug")]
     pub(crate) mod rcu_escape;
     pub mod rule;
@@ -93,7 +94,7 @@ pub use self::{
         bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*, module::*,
         printk::*, refcount::*, seq_file::*, string::*,
     },
-    debug::{call::*, debugobjects, rule},
+    debug::{call::*, debugobjects, leaks::*, rule},
     irq::{irq_work::*, irqflags::*},
     lockdep::*,
     rcu::*,

@@ -13,6 +13,7 @@ pub mod atomic;
 pub mod barrier;
 pub mod clock;
 pub mod console;
+pub mod counted;
 pub mod cpu;
 mod end;
 pub mod explore;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Places in the source, as reports name them.
 
-use core::panic::Location;
+use core::{fmt, panic::Location};
+#[cfg(feature = "debug")]
+use std::collections::BTreeMap;
 use std::{env, path::Path, sync::Mutex};
 
 /// Directories whose files belong to the kernel itself, not to its users.
@@ -77,12 +79,7 @@ pub fn entry(location: &Location<'_>) -> String {
     let mut found = None;
     backtrace::trace(|frame| {
         backtrace::resolve_frame(frame, |symbol| {
-            if let (None, Some(file), Some(line)) = (&found, symbol.filename(), symbol.lineno()) {
-                let file = format!("{}", file.display());
-                if !is_core(&file) {
-                    found = Some(shown(&file, line));
-                }
-            }
+            found = found.take().or_else(|| driver(symbol))
         });
         found.is_none()
     });
@@ -93,4 +90,77 @@ pub fn entry(location: &Location<'_>) -> String {
 #[cfg(not(feature = "debug"))]
 pub fn entry(location: &Location<'_>) -> String {
     at(location)
+}
+
+/// Frames of a stack that an [`Origin`] remembers.
+#[cfg(feature = "debug")]
+const FRAMES: usize = 24;
+
+/// Where something has begun, to be said later, as [`entry`] would have said it.
+pub struct Origin {
+    at: &'static Location<'static>,
+    /// The stack, if `at` is in the kernel.
+    #[cfg(feature = "debug")]
+    frames: Box<[*mut core::ffi::c_void]>,
+}
+
+// SAFETY: What the pointers lead to is code, of which only the names are looked up.
+#[cfg(feature = "debug")]
+unsafe impl Send for Origin {}
+
+impl Origin {
+    /// Here, where `at` was called.
+    pub fn new(at: &'static Location<'static>) -> Self {
+        Self {
+            at,
+            #[cfg(feature = "debug")]
+            frames: if is_core_location(at) {
+                stack()
+            } else {
+                Box::default()
+            },
+        }
+    }
+}
+
+/// As [`is_core`], which is slow, for what it was asked before.
+#[cfg(feature = "debug")]
+fn is_core_location(at: &'static Location<'static>) -> bool {
+    static KNOWN: Mutex<BTreeMap<usize, bool>> = Mutex::new(BTreeMap::new());
+    *crate::lock(&KNOWN)
+        .entry(core::ptr::from_ref(at).addr())
+        .or_insert_with(|| is_core(at.file()))
+}
+
+#[cfg(feature = "debug")]
+fn stack() -> Box<[*mut core::ffi::c_void]> {
+    let mut frames = Vec::with_capacity(FRAMES);
+    backtrace::trace(|frame| {
+        frames.push(frame.ip());
+        frames.len() < FRAMES
+    });
+    frames.into()
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(feature = "debug")]
+        for ip in &self.frames {
+            let mut found = None;
+            backtrace::resolve(*ip, |symbol| {
+                found = found.take().or_else(|| driver(symbol))
+            });
+            if let Some(found) = found {
+                return f.write_str(&found);
+            }
+        }
+        f.write_str(&at(self.at))
+    }
+}
+
+/// Where a frame is, unless that is in the kernel.
+#[cfg(feature = "debug")]
+fn driver(symbol: &backtrace::Symbol) -> Option<String> {
+    let file = format!("{}", symbol.filename()?.display());
+    (!is_core(&file)).then_some(shown(&file, symbol.lineno()?))
 }

@@ -34,14 +34,11 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         lock(&self.0).get_mut(&key).map(f)
     }
 
-    /// The last key that is not after `key`, and a copy of its value.
-    pub fn at_or_before(&self, key: K) -> Option<(K, V)>
-    where
-        V: Clone,
-    {
+    /// The last key that is not after `key`, and what `f` makes of it and its value.
+    pub fn at_or_before<R>(&self, key: K, f: impl FnOnce(K, &V) -> R) -> Option<(K, R)> {
         let map = lock(&self.0);
         let (key, value) = map.range(..=key).next_back()?;
-        Some((*key, value.clone()))
+        Some((*key, f(*key, value)))
     }
 
     /// Returns copies of the first `most` values of the keys `start..end`, in order.

@@ -114,11 +114,13 @@ impl<T, A: Allocator> Box<MaybeUninit<T>, A> {
 
 impl<T, A: Allocator> Box<T, A> {
     /// Allocates memory for `x` and moves it there; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn new(x: T, flags: Flags) -> Result<Self, AllocError> {
         Ok(Box::write(Self::new_uninit(flags)?, x))
     }
 
     /// Allocates memory and leaves it uninitialised; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn new_uninit(flags: Flags) -> Result<Box<MaybeUninit<T>, A>, AllocError> {
         let memory = A::alloc(Layout::new::<T>(), flags, NumaNode::NO_NODE)?;
         // INVARIANT: From the allocator, with this layout; a `MaybeUninit` may be uninitialised.
@@ -126,6 +128,7 @@ impl<T, A: Allocator> Box<T, A> {
     }
 
     /// Allocates zeroed memory; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn zeroed(flags: Flags) -> Result<Self, AllocError>
     where
         T: Zeroable,
@@ -137,6 +140,7 @@ impl<T, A: Allocator> Box<T, A> {
 
     /// As [`Self::new`], pinned.
     #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn pin(x: T, flags: Flags) -> Result<Pin<Box<T, A>>, AllocError>
     where
         A: 'static,
@@ -145,6 +149,7 @@ impl<T, A: Allocator> Box<T, A> {
     }
 
     /// Allocates a pinned slice of `len` elements in place; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn pin_slice<Func, Item, E>(
         mut init: Func,
         len: usize,

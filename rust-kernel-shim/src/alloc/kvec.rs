@@ -183,6 +183,7 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// Appends `v`, with more memory if needed; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn push(&mut self, v: T, flags: Flags) -> Result<(), AllocError> {
         self.reserve(1, flags)?;
         // SAFETY: There is room for one more.
@@ -258,6 +259,7 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// Allocates room for `capacity` elements; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn with_capacity(capacity: usize, flags: Flags) -> Result<Self, AllocError> {
         let mut vec = Vec::new();
         vec.reserve(capacity, flags)?;
@@ -265,6 +267,7 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// Allocates `n` elements of zero bytes; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn zeroed(n: usize, flags: Flags) -> Result<Self, AllocError>
     where
         T: Zeroable,
@@ -315,6 +318,7 @@ impl<T, A: Allocator> Vec<T, A> {
     /// Makes room for at least `additional` more elements.
     ///
     /// May sleep if `flags` say so, but only if there is not yet room.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn reserve(&mut self, additional: usize, flags: Flags) -> Result<(), AllocError> {
         let capacity = self.capacity();
         if capacity - self.len >= additional {
@@ -330,6 +334,7 @@ impl<T, A: Allocator> Vec<T, A> {
     }
 
     /// Moves the elements, which have a size, to memory for `capacity`, which is enough.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub(super) fn set_capacity(&mut self, capacity: usize, flags: Flags) -> Result<(), AllocError> {
         let layout = ArrayLayout::<T>::new(capacity).map_err(|_| AllocError)?;
         let (ptr, old) = (Some(self.ptr.cast()), self.layout.into());
@@ -375,6 +380,7 @@ impl<T, A: Allocator> Vec<T, A> {
 
 impl<T> Vec<T, KVmalloc> {
     /// Frees memory for more than `min_capacity` elements, if any; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn shrink_to(&mut self, min_capacity: usize, flags: Flags) -> Result<(), AllocError> {
         let capacity = self.len.max(min_capacity);
         if Self::IS_ZST || self.capacity() <= capacity {
@@ -386,6 +392,7 @@ impl<T> Vec<T, KVmalloc> {
 
 impl<T: Clone, A: Allocator> Vec<T, A> {
     /// Appends `value` `n` times; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn extend_with(&mut self, n: usize, value: T, flags: Flags) -> Result<(), AllocError> {
         let Some(clones) = n.checked_sub(1) else {
             return Ok(());
@@ -401,6 +408,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
     }
 
     /// Appends a clone of each element of `other`; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn extend_from_slice(&mut self, other: &[T], flags: Flags) -> Result<(), AllocError> {
         self.reserve(other.len(), flags)?;
         for element in other {
@@ -411,6 +419,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
     }
 
     /// Allocates `value` `n` times; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn from_elem(value: T, n: usize, flags: Flags) -> Result<Self, AllocError> {
         let mut vec = Self::with_capacity(n, flags)?;
         vec.extend_with(n, value, flags)?;
@@ -418,6 +427,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
     }
 
     /// Truncates to `new_len`, or appends `value` until it is that long; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn resize(&mut self, new_len: usize, value: T, flags: Flags) -> Result<(), AllocError> {
         match new_len.checked_sub(self.len) {
             Some(missing) => self.extend_with(missing, value, flags),

@@ -93,6 +93,7 @@ impl<T> InPlaceInit<T> for Arc<T> {
     type PinnedSelf = Self;
 
     #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
     fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self::PinnedSelf, E>
     where
         E: From<AllocError>,
@@ -101,6 +102,7 @@ impl<T> InPlaceInit<T> for Arc<T> {
     }
 
     #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
     fn try_init<E>(init: impl Init<T, E>, flags: Flags) -> Result<Self, E>
     where
         E: From<AllocError>,
@@ -114,6 +116,7 @@ impl<T> Arc<T> {
     pub const DATA_OFFSET: usize = core::mem::offset_of!(ArcInner<T>, data);
 
     /// Allocates memory for `contents`, with one owner; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn new(contents: T, flags: Flags) -> Result<Self, AllocError> {
         let inner = KBox::new(
             ArcInner {
@@ -327,6 +330,7 @@ impl<T: ?Sized> Deref for ArcBorrow<'_, T> {
 }
 
 /// Memory for an [`ArcInner`], with one owner and no value yet.
+#[cfg_attr(feature = "debug", track_caller)]
 fn new_uninit<T>(flags: Flags) -> Result<Arc<MaybeUninit<T>>, AllocError> {
     let inner = KBox::try_init::<AllocError>(
         try_init!(ArcInner {

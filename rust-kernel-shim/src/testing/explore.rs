@@ -2,7 +2,7 @@
 //! A test body under many schedules.
 
 use super::vcpu::STACK;
-use crate::bindings::Globals;
+use crate::bindings::{self, Globals};
 use ::machine::{
     explore as machine, report_log,
     vcpu::{Policy, Stuck, Vcpu},
@@ -159,7 +159,10 @@ fn one(seed: u64, points: usize, body: impl FnOnce() + Send + 'static) -> Option
         Ok(Err(Stuck::Bug(message))) => Some(Outcome::Bug(message)),
         Ok(Err(Stuck::NoThread)) => Some(Outcome::NoThread),
         Ok(Ok(((), 0))) => None,
-        Ok(Ok(((), blocks))) => Some(Outcome::Leak(blocks)),
+        Ok(Ok(((), blocks))) => {
+            bindings::debug_show_leaks(number);
+            Some(Outcome::Leak(blocks))
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Machines of one processor, in which one task runs at a time and time is virtual.
 
-use crate::bindings::Globals;
-use core::fmt;
+use crate::bindings::{self, Globals};
+use core::{fmt, mem::needs_drop};
 use machine::{
     explore::Message,
     report_log, task,
@@ -51,7 +51,9 @@ pub(super) const STACK: usize = 8 << 20;
 ///
 /// # Panics
 ///
-/// If a rule was broken; the report was printed. See [`expect_report`](super::expect_report).
+/// If a rule was broken; the report was printed. See [`expect_report`](super::expect_report). Or if
+/// memory was left behind that was allocated in the machine, unless an `R` has a destructor, since it
+/// may own some; where it was allocated was printed.
 ///
 /// # Examples
 ///
@@ -79,9 +81,19 @@ pub fn fifo_with_stack<R: Send + 'static>(
     stack: usize,
     body: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, Stuck> {
-    let (reports, end) = run(Globals::machine(), stack, body);
+    let globals = Globals::machine();
+    let number = globals.number();
+    let (reports, end) = run(globals, stack, body);
     if let Some(report) = reports.first() {
         panic!("the rule `{}` was broken, see above", report.rule);
+    }
+    // What it returns may own memory.
+    if end.is_ok() && !needs_drop::<R>() {
+        let left = bindings::debug_show_leaks(number);
+        assert!(
+            left == 0,
+            "{left} blocks of memory were left behind, see above"
+        );
     }
     end
 }

@@ -7,13 +7,14 @@
 //! stretch of memory that its owner still needs; every path that frees memory asks
 //! [`debug_check_no_obj_freed`] first, which asks the owners of the objects there.
 
-use crate::rule::checking;
+use crate::rule::{checking, this_machine};
 use core::{
     cell::Cell,
     ffi::CStr,
     panic::Location,
     sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering::Relaxed},
 };
+use machine::{location::Origin, report_log::Text};
 use spin::mutex::SpinMutex;
 
 pub use machine::side_table::{SideTable, Words};
@@ -101,15 +102,32 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
     }
 }
 
-/// The allocated blocks by where they begin: their sizes, and numbers that are never used again.
-static BLOCKS: SideTable<usize, (usize, u64)> = SideTable::new();
+/// An allocated block.
+pub(super) struct Block {
+    pub(super) size: usize,
+    /// A number that is never used again.
+    number: u64,
+    /// The machine that it was allocated in.
+    pub(super) machine: u64,
+    pub(super) allocated: Origin,
+}
+
+/// The allocated blocks by where they begin.
+pub(super) static BLOCKS: SideTable<usize, Block> = SideTable::new();
 
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
 /// A block was allocated.
+#[track_caller]
 pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
     if cfg!(feature = "debug") {
-        BLOCKS.insert(addr, (size, NEXT_BLOCK.fetch_add(1, Relaxed)));
+        let block = Block {
+            size,
+            number: NEXT_BLOCK.fetch_add(1, Relaxed),
+            machine: this_machine(),
+            allocated: Origin::new(Location::caller()),
+        };
+        BLOCKS.insert(addr, block);
     }
 }
 
@@ -117,7 +135,7 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
 #[track_caller]
 pub(crate) fn debug_block_freed(addr: usize) {
     if cfg!(feature = "debug") {
-        if let Some((size, _)) = BLOCKS.with(addr, |block| *block) {
+        if let Some(size) = BLOCKS.with(addr, |block| block.size) {
             debug_check_no_obj_freed(addr, size);
             BLOCKS.remove(addr);
         }
@@ -126,14 +144,15 @@ pub(crate) fn debug_block_freed(addr: usize) {
 
 /// The allocated block in which `addr` lies: where it begins, and its size. From any context.
 pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
-    let (start, (size, _)) = BLOCKS.at_or_before(addr)?;
+    let (start, size) = BLOCKS.at_or_before(addr, |_, block| block.size)?;
     (addr - start < size).then_some((start, size))
 }
 
 /// The number of the allocated block in which `addr` lies. From any context.
 #[cfg(feature = "debug")]
 pub(crate) fn debug_block_number(addr: usize) -> Option<u64> {
-    let (start, (size, number)) = BLOCKS.at_or_before(addr)?;
+    let known = |_, block: &Block| (block.size, block.number);
+    let (start, (size, number)) = BLOCKS.at_or_before(addr, known)?;
     (addr - start < size).then_some(number)
 }
 
@@ -148,6 +167,8 @@ pub struct debug_watch {
     pub module_gone: fn(module: &ModuleText),
     /// The machine is about to end: all its tasks have, or are blocked forever.
     pub ended: fn(),
+    /// Adds what is known of a block to what is said of it: its address and size.
+    pub describe: fn(addr: usize, size: usize, text: &mut Text),
 }
 
 /// Kinds of objects that can be watched over.
@@ -209,6 +230,13 @@ pub fn debug_module_gone(name: &'static CStr, file: &'static str, loaded: u64) {
     }
 }
 
+/// Adds what the kinds of objects know of a block.
+pub(super) fn describe(addr: usize, size: usize, text: &mut Text) {
+    for watch in watching().iter().flatten() {
+        (watch.describe)(addr, size, text);
+    }
+}
+
 /// Virtual time has advanced.
 pub(crate) fn debug_time_passed() {
     for watch in watching().iter().flatten() {
@@ -228,14 +256,14 @@ pub(crate) fn debug_machine_ended() {
 ///
 /// The block is not freed meanwhile: it is taken out of the table first, under the same lock.
 pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {
-    let (start, _) = debug_block_of(addr)?;
-    BLOCKS.with(start, |&mut (size, _)| {
+    let (start, copy) = BLOCKS.at_or_before(addr, |start, &Block { size, .. }| {
         let words = (0..size.div_ceil(size_of::<usize>()).min(most)).map(|n| {
             let at = start + n * size_of::<usize>();
             load(at, (start + size - at).min(size_of::<usize>()))
         });
-        (start, size, words.collect())
-    })
+        (addr - start < size).then(|| (size, words.collect()))
+    })?;
+    copy.map(|(size, words)| (start, size, words))
 }
 
 /// The word at `at`, or its first `bytes` bytes and zeroes.

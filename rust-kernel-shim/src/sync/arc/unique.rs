@@ -40,6 +40,7 @@ only_owner!(UniqueArc);
 
 impl<T> UniqueArc<T> {
     /// Allocates memory for `value`; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn new(value: T, flags: Flags) -> Result<Self, AllocError> {
         // INVARIANT: The reference count of a new one is 1.
         Ok(UniqueArc {
@@ -48,6 +49,7 @@ impl<T> UniqueArc<T> {
     }
 
     /// Allocates memory and leaves it uninitialised; may sleep if `flags` say so.
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn new_uninit(flags: Flags) -> Result<UniqueArc<MaybeUninit<T>>, AllocError> {
         // INVARIANT: The reference count of a new one is 1.
         Ok(UniqueArc {
