@@ -56,6 +56,7 @@ drivers! {
         freed::name_before_this_one, "name freed although the fence has not";
         whole::fence_itself, "memory of the fence freed";
         whole::data_of_three_fences, "private data";
+        whole::data_of_the_first_of_many, "although the fence has not signalled";
         whole::data_of_before_the_first_reference, "freed although the fence had not signalled";
     }
     "no-driver-data-after-signal" {
@@ -118,6 +119,7 @@ right! {
     whole::fences_of_before;
     whole::fences_that_are_freed_without_a_last_put;
     whole::memory_that_a_callback_is_linked_to;
+    whole::memory_that_was_never_written;
 }
 
 /// A fence that was not created where it is used.

@@ -84,6 +84,10 @@ pub fn slab_live() -> isize {
     LIVE.load(Relaxed)
 }
 
+/// What stands in fresh memory of a debug kernel, as `POISON_INUSE` of
+/// [`include/linux/poison.h`](srctree/include/linux/poison.h): a word of it leads nowhere.
+const POISON: u8 = 0x5a;
+
 /// Allocates `size` bytes, or makes `p` that size; null if there is no memory.
 ///
 /// May sleep if `flags` say so. `align` is a power of two.
@@ -122,10 +126,12 @@ pub unsafe fn krealloc_node_align(
         if old != 0 {
             ptr::copy_nonoverlapping(p.cast::<u8>(), new.cast::<u8>(), old);
         }
+        // The slack as well: growing the block later takes it for what was in it.
+        let fresh = new.cast::<u8>().add(old);
         if flags & __GFP_ZERO != 0 {
-            // The slack as well: growing the block later takes it for what was in it.
-            let usable = heap::usable_size(new);
-            ptr::write_bytes(new.cast::<u8>().add(old), 0, usable - old);
+            ptr::write_bytes(fresh, 0, heap::usable_size(new) - old);
+        } else if cfg!(feature = "debug") {
+            ptr::write_bytes(fresh, POISON, heap::usable_size(new) - old);
         }
     }
     debug_block_allocated(new.expose_provenance(), size);

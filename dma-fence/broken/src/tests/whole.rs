@@ -4,14 +4,16 @@
 use crate::exporter::{finish, job, job_with, notify, zeroed, Timeline, Waiter, OPS, WITH_RELEASE};
 use ::dma_fence::{
     bindings::{
-        dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_init, dma_fence_ops,
-        dma_fence_put, dma_fence_remove_callback, dma_fence_signal, spinlock_t,
+        dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_get, dma_fence_init,
+        dma_fence_ops, dma_fence_put, dma_fence_remove_callback, dma_fence_signal, spinlock_t,
     },
     testing::known_fences,
 };
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 use kernel::{
-    bindings::{kfree, synchronize_rcu},
+    bindings::{
+        kfree, krealloc_node_align, synchronize_rcu, GFP_KERNEL as MAY_SLEEP, NUMA_NO_NODE,
+    },
     error::Result,
 };
 
@@ -155,6 +157,49 @@ pub(super) fn memory_that_a_callback_is_linked_to() -> Result {
         kfree(other.cast());
         dma_fence_put(fence);
         finish(timeline, [parent]);
+    }
+    Ok(())
+}
+
+/// What was in the memory of a fence before leads nowhere.
+pub(super) fn memory_that_was_never_written() -> Result {
+    type Job = [*mut Timeline; 16];
+    let gone = Timeline::new()?;
+    // SAFETY: A fresh block.
+    let uninit = || unsafe { krealloc_node_align(null(), 128, 8, MAY_SLEEP, NUMA_NO_NODE) };
+    let before = [(); 8].map(|()| uninit().cast::<Job>());
+    // SAFETY: All of this is ours, and of that size.
+    unsafe {
+        before.iter().for_each(|block| block.write([gone; 16]));
+        before.iter().for_each(|block| kfree(block.cast()));
+        let fences = [(); 8].map(|()| uninit().cast::<dma_fence>());
+        for fence in fences {
+            dma_fence_init(fence, &OPS, null_mut(), 1, 1);
+            dma_fence_signal(fence);
+        }
+        Timeline::free(gone);
+        fences.iter().for_each(|fence| dma_fence_put(*fence));
+    }
+    Ok(())
+}
+
+/// Nothing happens any more to the first fence, only to others.
+pub(super) fn data_of_the_first_of_many(wrong: bool) -> Result {
+    let (first, others) = (Timeline::new()?, Timeline::new()?);
+    let fence = job(first, 1)?;
+    // SAFETY: The references and the timelines are ours.
+    unsafe {
+        let shared = dma_fence_get(fence);
+        let jobs = [(); 100].map(|()| job(others, 1).unwrap());
+        if !wrong {
+            dma_fence_signal(fence);
+            synchronize_rcu();
+        }
+        Timeline::free(first);
+        dma_fence_signal(fence);
+        dma_fence_put(shared);
+        dma_fence_put(fence);
+        finish(others, jobs);
     }
     Ok(())
 }
