@@ -16,7 +16,7 @@
 //! | `callback` | callback-once |
 //!
 //! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `freed`, `ops`, then
-//! `callback`, `names` and `state`, `memory`, `record`, `rules`.
+//! `callback`, `names` and `state`, `memory`, `record`, `points`, `rules`.
 
 mod call;
 mod callback;
@@ -27,6 +27,7 @@ mod memory;
 mod names;
 mod ops;
 mod pending;
+mod points;
 mod reach;
 mod record;
 pub(crate) mod rules;

@@ -52,7 +52,14 @@ events! {
     /// The fence can be found by others than its issuer.
     publish(fence: *const dma_fence) = {
         let at = Location::caller();
-        record::with(fence, |record| *record.published.get_or_insert(at))
+        let known = record::with(fence, |record| {
+            let before = record.published;
+            record.published.get_or_insert(at);
+            before
+        });
+        if known == Some(None) {
+            reach::touched(fence);
+        }
     };
 
     /// The issuer's side goes without a signal.
@@ -93,7 +100,10 @@ events! {
     /// `dma_fence_add_callback()` is about to add a callback; or, if it is not `pending`, it was too
     /// late, and it is as if it had been called.
     add_callback(fence: &dma_fence, cb: *mut dma_fence_cb, pending: bool) =
-        callback::added(fence, cb, pending);
+        {
+            callback::added(fence, cb, pending);
+            reach::touched(fence);
+        };
 
     /// The callback that was just added, if it was, is wanted by code that is there.
     add_callback_at(cb: *mut dma_fence_cb, at: &'static Location<'static>) =

@@ -3,7 +3,8 @@
 
 use super::{
     memory::{for_each_string, for_each_target, Block},
-    record::{self, Record, PENDING, RECORDS},
+    points,
+    record::{self, Record, RECORDS},
     rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
 };
 use core::{cell::Cell, ptr};
@@ -72,12 +73,11 @@ fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
 /// A block is about to be freed: it may be one to which the memory of a fence points that is
 /// pending.
 pub(super) fn freeing(freeing: &Freeing) {
-    let mut pending = PENDING.range(0, u64::MAX, usize::MAX).peekable();
+    let freed = freeing.addr..freeing.addr + freeing.size;
+    let mut pending = points::candidates(this_machine(), freed.clone()).peekable();
     if pending.peek().is_none() {
         return;
     }
-    let machine = this_machine();
-    let freed = freeing.addr..freeing.addr + freeing.size;
     let within = |word: usize| freed.contains(&word);
     let string = Block::of(freeing.addr).is_some_and(|block| block.is_string());
     // Fences of one timeline point to the same; once is enough.
@@ -87,8 +87,7 @@ pub(super) fn freeing(freeing: &Freeing) {
         debug_block_of(word).is_some_and(|(block, _)| seen.iter().all(|seen| seen.get() != block))
     };
     for (number, fence) in pending {
-        let ours = RECORDS.with(number, |record| record.machine == machine);
-        if ours != Some(true) || within(fence) {
+        if within(fence) {
             continue;
         }
         let mut found = None;

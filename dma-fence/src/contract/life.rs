@@ -3,8 +3,8 @@
 
 use super::{
     super::bindings::{dma_fence, dma_fence_ops},
-    reach,
-    record::{self, Record, PENDING, RECORDS, SETTLING},
+    points, reach,
+    record::{self, Record, RECORDS, SETTLING},
 };
 use core::panic::Location;
 use kernel::bindings::{ktime_get, rcu_order, rule::checking, spinlock_t};
@@ -45,7 +45,7 @@ pub(super) fn released(fence: *const dma_fence) {
         return;
     };
     reach::lock_not_needed(number);
-    PENDING.remove(number);
+    points::ends(number);
     let settles = RECORDS.with(number, |record| {
         record.released = true;
         record.signalled.map(|_| record.machine)

@@ -2,7 +2,7 @@
 //! The memory that the words of a fence's memory point to.
 
 use super::{super::bindings::dma_fence, record::LIVE};
-use kernel::bindings::debugobjects::{debug_block_words, Words};
+use kernel::bindings::debugobjects::{debug_block_of, debug_block_words, Words};
 
 /// Words of a block that are looked at.
 const WORDS: usize = 4096;
@@ -73,6 +73,16 @@ pub(super) fn for_each_target(
         if let Some(target) = Block::of(word).filter(|target| !target.is_neighbour(at, word)) {
             f(target, at.wrapping_sub(fence));
         }
+    }
+}
+
+/// Calls `f` with each word of the memory of the fence at `fence` that may lead to another block.
+pub(super) fn for_each_pointer(fence: usize, mut f: impl FnMut(usize)) {
+    if let Some(block) = Block::of(fence) {
+        let words = block.words().filter(|&(_, word)| !block.has(word));
+        words
+            .filter(|&(at, word)| !in_a_fence(at) && debug_block_of(word).is_some())
+            .for_each(|(_, word)| f(word));
     }
 }
 

@@ -9,8 +9,9 @@
 use super::{
     super::bindings::{dma_fence, dma_fence_ops},
     freed::{self, CONTEXT, DATA, FENCE, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
-    memory::{for_each_string, for_each_target},
-    record::{self, PENDING, RECORDS},
+    memory::{for_each_pointer, for_each_string, for_each_target, Block},
+    points,
+    record::{self, RECORDS},
     rules::EXTERN_LOCK_OUTLIVES,
 };
 use core::ptr;
@@ -18,9 +19,11 @@ use kernel::{
     bindings::{
         debugobjects::{
             debug_block_of, debug_obj, debug_obj_descr, debug_object_activate,
-            debug_object_deactivate,
+            debug_object_deactivate, Words,
         },
-        rcu_order, spinlock_t,
+        rcu_order,
+        rule::this_machine,
+        spinlock_t,
     },
     ffi::c_char,
 };
@@ -63,8 +66,30 @@ pub(super) fn begins(
     extern_lock_named(number, lock);
     reaches_block(ops.addr(), number, &OPS);
     if reaches_block(fence.addr(), number, &FENCE) {
-        PENDING.insert(number, fence.addr());
+        settle(points::begins(number, this_machine(), fence.addr()));
     }
+}
+
+/// Something happens to a fence.
+pub(super) fn touched(fence: *const dma_fence) {
+    if let Some(number) = record::number(fence) {
+        settle(points::touched(number));
+    }
+}
+
+/// Notes where a fence points to which nothing has happened for long.
+fn settle(oldest: Option<(u64, usize)>) {
+    let Some((number, fence)) = oldest else {
+        return;
+    };
+    let mut to = Words::new();
+    for_each_pointer(fence, |target| {
+        to.push(target);
+        if let Some(target) = Block::of(target) {
+            for_each_string(&target, |_| true, |string| to.push(string));
+        }
+    });
+    points::settles(number, to);
 }
 
 /// A fence names a lock that it does not have itself, if that is not null.
@@ -100,7 +125,7 @@ pub(super) fn declares(fence: *const dma_fence, context: usize, names: [usize; 2
         return;
     };
     RECORDS.with(number, |record| record.declared = true);
-    PENDING.remove(number);
+    points::ends(number);
     reaches(context, number, &CONTEXT, NO_WORD);
     reaches(data, number, &FENCE_DATA, NO_WORD);
     for name in names {
@@ -113,7 +138,7 @@ pub(super) fn scan(fence: *const dma_fence) {
     let Some(number) = record::number(fence) else {
         return;
     };
-    PENDING.remove(number);
+    points::ends(number);
     if RECORDS.with(number, |record| record.declared) != Some(false) {
         return;
     }

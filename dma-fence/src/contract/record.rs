@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The records of fences.
 
-use super::super::bindings::{dma_fence, dma_fence_ops};
+use super::{
+    super::bindings::{dma_fence, dma_fence_ops},
+    points,
+};
 use core::{
     fmt,
     panic::Location,
@@ -78,9 +81,6 @@ pub(super) struct Record {
 
 /// By numbers that are never used again.
 pub(super) static RECORDS: SideTable<u64, Record> = SideTable::new();
-
-/// The addresses of fences that have not signalled, and whose drivers have declared nothing.
-pub(super) static PENDING: SideTable<u64, usize> = SideTable::new();
 
 /// Those whose last reference is gone, and that may have signalled less than a grace period ago; by
 /// their machines and numbers.
@@ -231,7 +231,7 @@ pub(super) fn sweep() {
 
 /// Forgets a fence.
 pub(super) fn forget(number: u64) {
-    PENDING.remove(number);
+    points::ends(number);
     let Some(record) = RECORDS.remove(number) else {
         return;
     };
@@ -244,7 +244,7 @@ pub(super) fn forget(number: u64) {
 
 /// The memory of a fence is about to be freed.
 pub(super) fn memory_goes(number: u64) {
-    PENDING.remove(number);
+    points::ends(number);
     let Some((addr, machine, settles)) = RECORDS.with(number, |record| {
         record.released = true;
         (record.addr, record.machine, record.signalled.is_some())
