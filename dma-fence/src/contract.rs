@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The rules of the contract: what is tracked of each fence, and what each report says.
 //!
-//! The C mirror tells this module what happens, one function of [`events`] for each event, and
-//! each call is a statement of its own there. None of them calls into a driver or changes what the
-//! core does. What is known of a fence is kept beside it, by its address (`record`); a fence that
-//! was made while nothing was checked is unknown, and nothing is reported of it.
+//! The C mirror tells this module what happens, one function of [`events`] for each event, and each
+//! call is a statement of its own there. None of them calls into a driver or changes what the core
+//! does, but for a call with what is no fence, which does nothing. What is known of a fence is kept
+//! beside it, by its address (`record`); a fence that was made while nothing was checked is
+//! unknown, and nothing is reported of it.
 //!
 //! | file | rules |
 //! |---|---|
@@ -14,14 +15,16 @@
 //! | `state` | error-before-signal, compare-same-context, signaled-monotonic |
 //! | `pending` | signal-eventually, release-signalled |
 //! | `callback` | callback-once |
+//! | `refs` | refcount, reference-left |
 //!
-//! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `freed`, `ops`, then
-//! `callback`, `names` and `state`, `memory`, `record`, `points`, `rules`.
+//! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `refs`, `freed`,
+//! `ops`, then `callback`, `names` and `state`, `memory`, `record`, `points`, `known`, `rules`.
 
 mod call;
 mod callback;
 mod events;
 mod freed;
+mod known;
 mod life;
 mod memory;
 mod names;
@@ -30,6 +33,7 @@ mod pending;
 mod points;
 mod reach;
 mod record;
+mod refs;
 pub(crate) mod rules;
 mod state;
 mod watch;

@@ -20,4 +20,6 @@ dma_fence::examples! {
     callback_once = "callback-once";
     signaled_monotonic = "signaled-monotonic";
     compare_same_context = "compare-same-context";
+    refcount = "refcount";
+    reference_left = "reference-left";
 }

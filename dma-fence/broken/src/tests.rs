@@ -10,6 +10,7 @@ mod callbacks;
 mod freed;
 mod names;
 mod pending;
+mod refs;
 mod threads;
 mod unload;
 mod whole;
@@ -94,6 +95,16 @@ drivers! {
     "compare-same-context" {
         names::later_of_two_contexts in names::COMPARES, "of another context";
     }
+    "refcount" {
+        refs::freed in refs::CALLS, "of a fence that was freed";
+        refs::released in [true, false], "of a fence whose last reference was dropped";
+        refs::never_initialised, "dma_fence_put() of memory that is no fence";
+        refs::none, "dma_fence_is_container() without a fence";
+    }
+    "reference-left" {
+        refs::left_by_its_issuer, "1 of 1 references left at the end";
+        refs::left_in_a_loop, "1 of 2 references left at the end";
+    }
     "rcu-no-sleep" {
         names::copied_with_memory_that_sleeps, "inside an RCU read-side";
     }
@@ -113,6 +124,7 @@ right! {
     callbacks::fence_in_memory_of_another;
     callbacks::nested_deeply;
     freed::no_string_behind_private_data;
+    refs::fences_that_are_there;
     names::asked_without_checks;
     names::memory_of_a_name_that_is_another_string;
     whole::lock_that_goes_with_its_fence;

@@ -6,7 +6,7 @@
 //!
 //! There is no way to make one yet; so far only the question can be asked.
 
-use super::{dma_fence, dma_fence_ops};
+use super::{super::contract, dma_fence, dma_fence_ops};
 use core::ptr;
 use kernel::sync::atomic::Relaxed;
 
@@ -23,18 +23,21 @@ unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
 
 /// True if the fence is an array. From any context.
 pub unsafe fn dma_fence_is_array(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_is_array", false);
     // SAFETY: The caller has a reference to the fence.
     unsafe { has_ops(fence, &dma_fence_array_ops) }
 }
 
 /// True if the fence is a link of a chain. From any context.
 pub unsafe fn dma_fence_is_chain(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_is_chain", false);
     // SAFETY: The caller has a reference to the fence.
     unsafe { has_ops(fence, &dma_fence_chain_ops) }
 }
 
 /// True if the fence is made of others. From any context.
 pub unsafe fn dma_fence_is_container(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_is_container", false);
     // SAFETY: The caller has a reference to the fence.
     unsafe { dma_fence_is_array(fence) || dma_fence_is_chain(fence) }
 }

@@ -12,6 +12,7 @@ use kernel::bindings::{ktime_t, rcu_read_lock, rcu_read_unlock};
 /// any context.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
+    contract::needs_fence!(fence, "dma_fence_set_deadline");
     // SAFETY: The caller has a reference; inside the section the ops live, even if the fence is
     // signalled meanwhile.
     unsafe {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A fence in one line of text.
 
-use super::{dma_fence, dma_fence_driver_name, dma_fence_is_signaled, dma_fence_timeline_name};
+use super::{
+    super::contract, dma_fence, dma_fence_driver_name, dma_fence_is_signaled,
+    dma_fence_timeline_name,
+};
 use kernel::{
     bindings::{rcu_read_lock, rcu_read_unlock, seq_file, seq_puts, seq_vprintf},
     str::CStrExt as _,
@@ -15,6 +18,7 @@ use kernel::{
 /// `seq` is a valid file.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_describe(fence: *mut dma_fence, seq: *mut seq_file) {
+    contract::needs_fence!(fence, "dma_fence_describe");
     // SAFETY: The caller has a reference, and `seq` is valid; the names are used inside the section
     // in which they were asked for.
     unsafe {

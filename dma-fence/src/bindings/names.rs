@@ -54,6 +54,7 @@ unsafe fn name(
 /// Inside a read-side section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
+    contract::needs_fence!(fence, "dma_fence_driver_name", c"".as_char_ptr());
     // SAFETY: The caller has a reference, and is inside a read-side section.
     unsafe { name(fence, 0, |ops| ops.get_driver_name, c"detached-driver") }
 }
@@ -66,6 +67,7 @@ pub unsafe fn dma_fence_driver_name(fence: *mut dma_fence) -> *const c_char {
 /// Inside a read-side section.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
+    contract::needs_fence!(fence, "dma_fence_timeline_name", c"".as_char_ptr());
     // SAFETY: The caller has a reference, and is inside a read-side section.
     unsafe { name(fence, 1, |ops| ops.get_timeline_name, c"signaled-timeline") }
 }

@@ -24,6 +24,8 @@ pub unsafe fn __dma_fence_is_later(fence: *mut dma_fence, f1: u64, f2: u64) -> b
 /// Rule [compare-same-context](../../../book/rules/compare-same-context.html).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool {
+    contract::needs_fence!(f1, "dma_fence_is_later", false);
+    contract::needs_fence!(f2, "dma_fence_is_later", false);
     // SAFETY: The caller has references to both fences.
     unsafe {
         contract::is_later(&*f1, &*f2);
@@ -45,6 +47,8 @@ pub unsafe fn dma_fence_is_later_or_same(f1: *mut dma_fence, f2: *mut dma_fence)
 /// Polls as [`dma_fence_is_signaled`] does.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_later(f1: *mut dma_fence, f2: *mut dma_fence) -> *mut dma_fence {
+    contract::needs_fence!(f1, "dma_fence_later", null_mut());
+    contract::needs_fence!(f2, "dma_fence_later", null_mut());
     // SAFETY: The caller has references to both fences.
     unsafe {
         contract::is_later(&*f1, &*f2);

@@ -33,10 +33,11 @@ use kernel::{
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
     if !fence.is_null() {
+        contract::needs_reference!(fence, "dma_fence_get", fence);
         // SAFETY: The caller has a reference.
         unsafe {
             kref_get(dma_fence_kref(fence));
-            contract::publish(&*fence);
+            contract::get(fence);
         }
     }
     fence
@@ -50,9 +51,10 @@ pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
+    contract::needs_fence!(fence, "dma_fence_get_rcu", null_mut());
     // SAFETY: The memory is that of a fence as long as the caller's section lasts.
     if unsafe { kref_get_unless_zero(dma_fence_kref(fence)) } != 0 {
-        contract::publish(fence);
+        contract::get(fence);
         fence
     } else {
         null_mut()
@@ -78,6 +80,7 @@ pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fe
         if fence.is_null() {
             return fence;
         }
+        contract::needs_fence!(fence, "dma_fence_get_rcu_safe", null_mut());
         // SAFETY: Just found, in the caller's section.
         if unsafe { dma_fence_get_rcu(fence) }.is_null() {
             continue;
@@ -104,6 +107,7 @@ pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fe
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_put(fence: *mut dma_fence) {
     if !fence.is_null() {
+        contract::needs_reference!(fence, "dma_fence_put");
         // SAFETY: The caller owns a reference; the release frees what is no longer referenced.
         unsafe {
             contract::put(&*fence);

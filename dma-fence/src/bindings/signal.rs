@@ -68,6 +68,7 @@ pub unsafe fn dma_fence_assert_held(fence: *mut dma_fence) {
 /// The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp: ktime_t) {
+    contract::needs_fence!(fence, "dma_fence_signal_timestamp_locked");
     // SAFETY: The caller has a reference to the fence.
     let f = unsafe { &*fence };
     // SAFETY: The caller has a reference to the fence.
@@ -127,6 +128,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
     if WARN_ON!(fence.is_null()) {
         return;
     }
+    contract::needs_fence!(fence, "dma_fence_signal_timestamp");
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
@@ -138,6 +140,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
 /// Signals as of now, under the lock that the caller holds.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_locked(fence: *mut dma_fence) {
+    contract::needs_fence!(fence, "dma_fence_signal_locked");
     // SAFETY: The caller has a reference, and holds the lock.
     unsafe { dma_fence_signal_timestamp_locked(fence, ktime_get()) }
 }
@@ -152,6 +155,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
     if WARN_ON!(fence.is_null()) {
         return;
     }
+    contract::needs_fence!(fence, "dma_fence_signal");
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let cookie = dma_fence_begin_signalling();
@@ -165,6 +169,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
 /// Signals under the lock that the caller holds; true if it had signalled before.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_check_and_signal_locked", true);
     // SAFETY: The caller has a reference, and holds the lock.
     unsafe {
         let signaled = (*fence).test(SIGNALED);
@@ -176,6 +181,7 @@ pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
 /// Signals, and returns whether it had signalled before; takes the lock. From any context.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_check_and_signal", true);
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);

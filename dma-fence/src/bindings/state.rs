@@ -8,7 +8,7 @@ use super::{
     fence::{INITIALIZED, SIGNALED, TIMESTAMP},
 };
 use kernel::{
-    bindings::{cpu_relax, ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock},
+    bindings::{cpu_relax, ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock, EINVAL},
     ffi::c_int,
     WARN_ON,
 };
@@ -30,6 +30,7 @@ pub unsafe fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool {
 /// Callbacks may still be running.
 #[inline]
 pub unsafe fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_test_signaled_flag", true);
     // SAFETY: The caller has a reference to the fence.
     unsafe { &*fence }.test(SIGNALED)
 }
@@ -71,6 +72,7 @@ unsafe fn is_signaled(fence: *mut dma_fence, locked: bool) -> bool {
 /// here and now; then takes the lock. From any context.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_is_signaled", true);
     // SAFETY: The caller has a reference.
     unsafe { is_signaled(fence, false) }
 }
@@ -82,6 +84,7 @@ pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
 /// The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_is_signaled_locked", true);
     // SAFETY: The caller has a reference, and holds the lock.
     unsafe { is_signaled(fence, true) }
 }
@@ -94,6 +97,7 @@ pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
 /// The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
+    contract::needs_fence!(fence, "dma_fence_get_status_locked", -(EINVAL as c_int));
     // SAFETY: The caller has a reference, and holds the lock.
     unsafe {
         if !dma_fence_is_signaled_locked(fence) {
@@ -109,6 +113,7 @@ pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
 /// As [`dma_fence_get_status_locked`]; takes the lock. From any context.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
+    contract::needs_fence!(fence, "dma_fence_get_status", -(EINVAL as c_int));
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
@@ -124,6 +129,7 @@ pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
 /// same. Rule [error-before-signal](../../../book/rules/error-before-signal.html).
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
+    contract::needs_fence!(fence, "dma_fence_set_error");
     // SAFETY: The caller has a reference to the fence.
     let f = unsafe { &*fence };
     contract::set_error(f, error);
@@ -135,6 +141,7 @@ pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
 /// Returns the time of the signal (ns, `CLOCK_MONOTONIC`); waits the moment between the bit and the
 /// timestamp. Warns, and returns the time, if it has not signalled. From any context.
 pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
+    contract::needs_fence!(fence, "dma_fence_timestamp", 0);
     // SAFETY: The caller has a reference to the fence.
     let f = unsafe { &*fence };
     if WARN_ON!(!f.test(SIGNALED)) {

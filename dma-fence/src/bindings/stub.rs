@@ -2,6 +2,7 @@
 //! Fences that have signalled from the start.
 
 use super::{
+    super::contract,
     dma_fence, dma_fence_get, dma_fence_init, dma_fence_lock_irqsave, dma_fence_ops,
     dma_fence_signal_timestamp, dma_fence_unlock_irqrestore,
     fence::{fence_list, fence_lock, ENABLE_SIGNAL, INITIALIZED, INLINE_LOCK, SIGNALED, TIMESTAMP},
@@ -52,6 +53,7 @@ pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
         // SAFETY: The stub is initialised and never freed. A task that finds the bit clear under the
         // lock is the first, and the timestamp is not read before the bit is set.
         unsafe {
+            contract::foreign(stub);
             let flags = dma_fence_lock_irqsave(stub);
             if !dma_fence_stub.test(TIMESTAMP) {
                 (*dma_fence_stub.list.get()).timestamp = ktime_get();

@@ -2,6 +2,7 @@
 //! Waiting for the first of several fences.
 
 use super::{
+    super::contract,
     dma_fence, dma_fence_add_callback, dma_fence_is_signaled, dma_fence_remove_callback,
     fence::SIGNALED,
     wait::{default_wait_cb, dma_fence_default_wait_cb, sleeping},
@@ -44,6 +45,9 @@ pub unsafe fn dma_fence_wait_any_timeout(
     }
     // SAFETY: There are `count` of them.
     let fences = unsafe { slice::from_raw_parts(fences, count as usize) };
+    for fence in fences {
+        contract::needs_fence!(*fence, "dma_fence_wait_any_timeout", -(EINVAL as c_long));
+    }
     // SAFETY: It is null or valid for writes.
     let idx = unsafe { idx.as_mut() };
     let mut found = None;

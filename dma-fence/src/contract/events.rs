@@ -4,7 +4,7 @@
 use super::{
     super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
     call::Call,
-    callback, life, names, ops, pending, reach, record, state, watch,
+    callback, life, names, ops, pending, reach, record, refs, state, watch,
 };
 use core::panic::Location;
 use kernel::{
@@ -24,6 +24,40 @@ pub(crate) fn known() -> usize {
         0
     }
 }
+
+/// False, and reported, if there is no fence to which `call` could do something.
+#[inline]
+#[track_caller]
+pub(crate) fn exists(fence: *const dma_fence, call: &'static str) -> bool {
+    !CHECKS || refs::exists(fence, call)
+}
+
+/// As [`exists`], and also if it has no reference left.
+#[inline]
+#[track_caller]
+pub(crate) fn is_counted(fence: *mut dma_fence, call: &'static str) -> bool {
+    !CHECKS || refs::is_counted(fence, call)
+}
+
+/// Returns from a function that was called with what is no fence: a debug kernel does not touch it.
+macro_rules! needs_fence {
+    ($fence:expr, $call:literal $(, $else:expr)?) => {
+        if !$crate::contract::exists($fence, $call) {
+            return $($else)?;
+        }
+    };
+}
+
+/// As [`needs_fence`], also if the fence has no reference left.
+macro_rules! needs_reference {
+    ($fence:expr, $call:literal $(, $else:expr)?) => {
+        if !$crate::contract::is_counted($fence, $call) {
+            return $($else)?;
+        }
+    };
+}
+
+pub(crate) use {needs_fence, needs_reference};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) = $told:expr;)*) => {
@@ -82,8 +116,18 @@ events! {
     put(fence: &dma_fence) = {
         watch::look_at_the_clock();
         let at = Location::caller();
-        record::with(fence, |record| record.put = Some(at))
+        record::with(fence, |record| record.put = Some(at));
+        refs::dropped(fence);
     };
+
+    /// `dma_fence_get()` and its like have taken a reference.
+    get(fence: *const dma_fence) = {
+        publish(fence);
+        refs::taken(fence);
+    };
+
+    /// There is a fence that was not made by `dma_fence_init()`.
+    foreign(fence: *const dma_fence) = refs::begins(fence, false);
 
     /// `dma_fence_release()`: the last reference is gone, maybe while callbacks are pending.
     release(fence: &dma_fence, pending: bool) = {

@@ -5,6 +5,7 @@ use super::{
     super::bindings::{dma_fence, dma_fence_ops},
     points, reach,
     record::{self, Record, RECORDS, SETTLING},
+    refs,
 };
 use core::panic::Location;
 use kernel::bindings::{ktime_get, rcu_order, rule::checking, spinlock_t};
@@ -17,6 +18,7 @@ pub(super) fn begins(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock
         if let Some(number) = record::number(fence) {
             record::forget(number);
         }
+        refs::begins(fence, false);
         return false;
     }
     record::know_own_files();
@@ -25,6 +27,7 @@ pub(super) fn begins(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock
     let now = unsafe { ktime_get() };
     let number = Record::new(fence, ops, now, Location::caller()).add();
     reach::begins(number, fence, ops, lock);
+    refs::begins(fence, true);
     true
 }
 

@@ -104,5 +104,5 @@ pub(super) fn for_each_string(
 /// True for words that the core itself has in a fence: its lock, its list.
 fn in_a_fence(word: usize) -> bool {
     LIVE.at_or_before(word, |_, _| ())
-        .is_some_and(|(fence, _)| word - fence < size_of::<dma_fence>())
+        .is_some_and(|(fence, ())| word - fence < size_of::<dma_fence>())
 }

@@ -3,6 +3,7 @@
 
 use super::{
     super::bindings::{dma_fence, dma_fence_ops},
+    known::{Other, Refs, OTHERS, REFS},
     points,
 };
 use core::{
@@ -129,6 +130,7 @@ impl Record {
     pub(super) fn add(self) -> u64 {
         let number = NEXT.fetch_add(1, Relaxed);
         RECORDS.insert(number, self);
+        REFS.insert(number, Refs::default());
         if let Some(before) = LIVE.insert(self.addr, number) {
             // Its memory went without being freed, as that of a stack does.
             forget(before);
@@ -232,11 +234,14 @@ pub(super) fn sweep() {
 /// Forgets a fence.
 pub(super) fn forget(number: u64) {
     points::ends(number);
+    if let Some(addr) = RECORDS.with(number, |record| record.addr) {
+        leaves(addr, number);
+    }
+    REFS.remove(number);
     let Some(record) = RECORDS.remove(number) else {
         return;
     };
     SETTLING.remove((record.machine, number));
-    leaves(record.addr, number);
     for (addr, descr) in record.reached.into_iter().flatten() {
         debug_object_deactivate(addr, number, descr);
     }
@@ -258,9 +263,13 @@ pub(super) fn memory_goes(number: u64) {
     leaves(addr, number);
 }
 
-/// Forgets that this fence is at this address.
-fn leaves(addr: usize, number: u64) {
+/// The fence at this address has no record any more that is found by it.
+pub(super) fn leaves(addr: usize, number: u64) {
     if LIVE.with(addr, |live| *live == number) == Some(true) {
+        let was = RECORDS.with(number, |record| (record.subject(), record.created));
+        let refs = REFS.with(number, |refs| *refs).unwrap_or_default();
+        let freed = None;
+        OTHERS.insert(addr, Other { was, refs, freed });
         LIVE.remove(addr);
     }
 }

@@ -101,6 +101,9 @@ rules! {
     #[by_type]
     NO_OPS_IDENTITY = "no-ops-identity":
         "Fences are not told apart by their ops once they are published.";
+    REFCOUNT = "refcount":
+        "Nothing is done to a fence that was freed or never initialised, and no reference is taken or dropped that there is not.";
+    REFERENCE_LEFT = "reference-left": "No reference to a fence is left at the end.";
     #[kernel]
     RCU_NO_SLEEP = "rcu-no-sleep": "No task sleeps inside an RCU read-side section.";
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What happens to a machine, its memory and its modules, as the shim tells it to the checks.
 
-use super::{freed, ops, pending};
+use super::{freed, ops, pending, refs};
 use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use kernel::bindings::{
     debugobjects::{debug_watch, debug_watch_register},
@@ -14,7 +14,8 @@ static WATCH: debug_watch = debug_watch {
     module_gone: ops::module_gone,
     freeing: freed::freeing,
     ended: pending::ended,
-    describe: |_, _, _| (),
+    left: refs::left,
+    describe: refs::describe,
 };
 
 /// The time of the last look by a task that runs freely (ns).

@@ -2,7 +2,7 @@
 //! C's global variables: one set for all threads that run freely, and one for each virtual CPU.
 
 use super::{
-    debugobjects::{debug_machine_ended, debug_time_passed},
+    debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
     rcu::Callbacks,
     time::queue::Timers,
     workqueue::Pools,
@@ -88,6 +88,10 @@ impl vcpu::Hooks for Globals {
 
     fn time_passed(&self) {
         debug_time_passed();
+    }
+
+    fn left(&self) {
+        debug_machine_left();
     }
 
     fn ended(&self) {

@@ -269,6 +269,7 @@ mod tests {
 
         fn time_passed(&self) {}
 
+        fn left(&self) {}
         fn ended(&self) {}
 
         fn held_reports(&self) -> Option<u64> {

@@ -123,9 +123,10 @@ impl Origin {
     }
 }
 
-/// As [`is_core`], which is slow, for what it was asked before.
+/// True for places in the kernel, the compiler's crates and libraries.
 #[cfg(feature = "debug")]
-fn is_core_location(at: &'static Location<'static>) -> bool {
+pub fn is_core_location(at: &'static Location<'static>) -> bool {
+    // Looking at the path is slow.
     static KNOWN: Mutex<BTreeMap<usize, bool>> = Mutex::new(BTreeMap::new());
     *crate::lock(&KNOWN)
         .entry(core::ptr::from_ref(at).addr())

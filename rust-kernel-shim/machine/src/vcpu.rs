@@ -36,6 +36,10 @@ pub trait Hooks: Any + Send + Sync {
     /// Called with the run token, after virtual time has advanced.
     fn time_passed(&self);
 
+    /// Called with the run token, when all tasks have ended and nothing is to be done any more; and
+    /// if what the first task returns owns nothing.
+    fn left(&self);
+
     /// Called with the run token, when all tasks have ended or are blocked forever.
     fn ended(&self);
 

@@ -25,7 +25,7 @@ pub struct debug_obj_descr {
     /// The name of such an object, for reports.
     pub name: &'static str,
     /// Memory in which such an object begins is about to be freed; the object is forgotten after
-    /// this. Called in any context, without locks.
+    /// this. Called in any context, without locks, also where no rule is checked.
     pub freed: fn(obj: &debug_obj, freeing: &Freeing),
 }
 
@@ -96,7 +96,7 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
     }
     for (key, obj) in OBJECTS.range((addr, 0, 0), (addr.saturating_add(size), 0, 0), usize::MAX) {
         // Another thread may have forgotten it meanwhile.
-        if OBJECTS.remove(key).is_some() && checking() {
+        if OBJECTS.remove(key).is_some() {
             (obj.descr.freed)(&obj, &freeing);
         }
     }
@@ -106,6 +106,7 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
 pub(super) struct Block {
     pub(super) size: usize,
     /// A number that is never used again.
+    #[cfg_attr(not(feature = "debug"), allow(dead_code))]
     number: u64,
     /// The machine that it was allocated in.
     pub(super) machine: u64,
@@ -167,6 +168,8 @@ pub struct debug_watch {
     pub module_gone: fn(module: &ModuleText),
     /// The machine is about to end: all its tasks have, or are blocked forever.
     pub ended: fn(),
+    /// All tasks of the machine have ended, and all callbacks of RCU were called. Called in it.
+    pub left: fn(),
     /// Adds what is known of a block to what is said of it: its address and size.
     pub describe: fn(addr: usize, size: usize, text: &mut Text),
 }
@@ -241,6 +244,13 @@ pub(super) fn describe(addr: usize, size: usize, text: &mut Text) {
 pub(crate) fn debug_time_passed() {
     for watch in watching().iter().flatten() {
         (watch.time_passed)();
+    }
+}
+
+/// All tasks of the machine have ended.
+pub(crate) fn debug_machine_left() {
+    for watch in watching().iter().flatten() {
+        (watch.left)();
     }
 }
 

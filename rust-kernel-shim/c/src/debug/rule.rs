@@ -13,6 +13,7 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
+pub use machine::report_log::Text;
 use machine::{
     cpu::{self, Count},
     location, report_log, task,
@@ -46,6 +47,9 @@ pub enum Place {
     /// It is not known.
     Unknown,
 }
+
+/// Steps of a report beside the first.
+pub const STEPS: usize = 8;
 
 /// A step of what led to a report: what happened, and where.
 pub type Evidence<'a> = (&'a str, Place);
@@ -115,7 +119,7 @@ impl Rule {
     }
 
     /// As [`report`](Self::report): `what`, on the object that its context and number name, which
-    /// was created there, and up to four steps that led to it.
+    /// was created there, and up to [`STEPS`] steps that led to it.
     #[cold]
     pub fn report_on<'a>(
         &self,
@@ -127,7 +131,7 @@ impl Rule {
         let (subsystem, object, step) = self.words.map_or(("", "", ""), |words| {
             (words.subsystem, words.object, words.created)
         });
-        let mut steps = [(step, created); 5];
+        let mut steps = [(step, created); 1 + STEPS];
         let mut count = 1;
         for (slot, step) in steps[1..].iter_mut().zip(evidence) {
             *slot = step;
@@ -227,4 +231,12 @@ pub fn without_checks<R>(body: impl FnOnce() -> R) -> R {
 /// no report says that something has happened there if it knows better.
 pub fn core_files(file: &'static str, end: &str) {
     location::add_core(location::own_directory(file, end));
+}
+
+/// True for a place that is not in a driver. A production kernel does not look.
+pub fn is_core(at: &'static Location<'static>) -> bool {
+    #[cfg(feature = "debug")]
+    return location::is_core_location(at);
+    #[cfg(not(feature = "debug"))]
+    return at.line() == 0;
 }

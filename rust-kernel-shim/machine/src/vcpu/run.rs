@@ -8,7 +8,10 @@ use super::{
     },
     Hooks, Inner, Policy, Stuck, TaskPtr, Vcpu,
 };
-use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
+use core::{
+    mem::needs_drop,
+    sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed},
+};
 use std::{
     collections::{BTreeMap, VecDeque},
     panic::{self, AssertUnwindSafe},
@@ -110,6 +113,9 @@ impl Vcpu {
                 if endless {
                     self.give_up(init, Stuck::Endless);
                 }
+            }
+            if !needs_drop::<R>() {
+                self.call_hooks(|hooks| hooks.left());
             }
             self.call_hooks(|hooks| hooks.ended());
             result

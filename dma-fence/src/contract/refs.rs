@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! References: none is taken of a fence that has none, nor dropped, nor left behind; and nothing is
+//! done to memory that is no fence.
+
+use super::{
+    super::bindings::{dma_fence, dma_fence_kref},
+    known::{self, Other, Refs, Sites, OTHERS, REFS},
+    record::{self, Record, LIVE, RECORDS},
+    rules::{REFCOUNT, REFERENCE_LEFT},
+};
+use core::{fmt::Write as _, panic::Location};
+use kernel::bindings::{
+    debugobjects::{
+        debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, Words,
+    },
+    kref_read, rcu_callback_request,
+    rule::{checking, is_core, this_machine, Evidence, Place, Text, STEPS},
+};
+
+static MEMORY: debug_obj_descr = debug_obj_descr {
+    name: "fence",
+    freed,
+};
+
+/// There is a fence from now on, `tracked` by a record or not.
+pub(super) fn begins(fence: *const dma_fence, tracked: bool) {
+    let addr = fence.addr();
+    if tracked {
+        OTHERS.remove(addr);
+    } else {
+        OTHERS.insert(addr, Other::default());
+    }
+    if debug_block_of(addr).is_some() {
+        debug_object_activate(debug_obj {
+            addr,
+            descr: &MEMORY,
+            owner: 0,
+            note: 0,
+        });
+    }
+}
+
+/// The memory of a fence is about to be freed.
+fn freed(obj: &debug_obj, freeing: &Freeing) {
+    if let Some(number) = LIVE.with(obj.addr, |number| *number) {
+        record::leaves(obj.addr, number);
+    }
+    // What RCU frees was given to it somewhere.
+    let at = rcu_callback_request().map_or(freeing.at, |request| request.at);
+    known::freed(obj.addr, (!is_core(at)).then_some(at));
+}
+
+/// A reference is dropped.
+#[track_caller]
+pub(super) fn dropped(fence: *const dma_fence) {
+    let at = Location::caller();
+    record::number(fence).map(|number| REFS.with(number, |refs| refs.dropped.add(at)));
+}
+
+/// A reference was taken.
+#[track_caller]
+pub(super) fn taken(fence: *const dma_fence) {
+    let at = Location::caller();
+    record::number(fence).map(|number| REFS.with(number, |refs| refs.taken.add(at)));
+}
+
+/// Something is about to be done to a fence; false if there is none.
+#[inline]
+#[track_caller]
+pub(super) fn exists(fence: *const dma_fence, call: &str) -> bool {
+    let checking = REFCOUNT.look();
+    LIVE.with(fence.addr(), |_| ()).is_some() || !checking || !is_gone(fence, call)
+}
+
+/// True, and reported, if there is no fence.
+#[cold]
+#[track_caller]
+fn is_gone(fence: *const dma_fence, call: &str) -> bool {
+    let here = ("called", Place::Here(Location::caller()));
+    let Some(other) = OTHERS.with(fence.addr(), |other| *other) else {
+        let what = match fence.is_null() {
+            true => "without a fence",
+            false => "of memory that is no fence",
+        };
+        REFCOUNT.report(format_args!("dma-fence: {call}() {what}"), &[here]);
+        return true;
+    };
+    let Some((at, _)) = other.freed else {
+        return false;
+    };
+    let reported = OTHERS.with(fence.addr(), |other| was_reported(&mut other.refs, call));
+    if reported == Some(false) {
+        let what = format_args!("{call}() of a fence that was freed");
+        let [taken, dropped] = last(&other.refs);
+        let freed = ("freed", at.map_or(Place::Unknown, Place::At));
+        let steps = [taken, dropped, freed, here];
+        match other.was {
+            Some((subject, created)) => {
+                REFCOUNT.report_on(subject, Place::At(created), what, steps);
+            }
+            None => REFCOUNT.report(format_args!("dma-fence: {what}"), &steps[2..]),
+        }
+    }
+    true
+}
+
+/// A reference to a fence is about to be taken or dropped; false if it has none.
+#[track_caller]
+pub(super) fn is_counted(fence: *mut dma_fence, call: &str) -> bool {
+    if !exists(fence, call) {
+        return false;
+    }
+    // SAFETY: The fence exists, says the caller; or at least it was not freed.
+    if unsafe { kref_read(dma_fence_kref(fence)) } != 0 || !checking() {
+        return true;
+    }
+    let Some((number, record)) = record::number(fence).zip(record::of(fence)) else {
+        return true;
+    };
+    let refs = REFS.with(number, |refs| (*refs, was_reported(refs, call)));
+    if let Some((refs, false)) = refs {
+        let [taken, dropped] = last(&refs);
+        let here = ("called", Place::Here(Location::caller()));
+        let what = format_args!("{call}() of a fence whose last reference was dropped");
+        record.report(&REFCOUNT, what, [taken, dropped, here]);
+    }
+    false
+}
+
+/// True if a reference is dropped that was refused: that was reported.
+fn was_reported(refs: &mut Refs, call: &str) -> bool {
+    match call {
+        "dma_fence_get" => refs.refused += 1,
+        "dma_fence_put" if refs.refused != 0 => {
+            refs.refused -= 1;
+            return true;
+        }
+        _ => {}
+    }
+    false
+}
+
+/// Where a reference was taken and dropped last.
+fn last(refs: &Refs) -> [Evidence<'static>; 2] {
+    [
+        match refs.taken.last {
+            Some(at) => ("reference taken last", Place::At(at)),
+            None => ("no reference was taken but the first", Place::Unknown),
+        },
+        match refs.dropped.last {
+            Some(at) => ("reference dropped last", Place::Here(at)),
+            None => ("no reference was dropped", Place::Unknown),
+        },
+    ]
+}
+
+/// All tasks of the machine have ended, and all callbacks of RCU were called.
+pub(super) fn left() {
+    let checking = REFERENCE_LEFT.look();
+    let machine = this_machine();
+    // One report for all fences that were created at one place.
+    let mut places = Words::new();
+    let left = RECORDS.filter_map(|number, record| {
+        let own = record.machine == machine && !record.released && !record.is_pending();
+        own.then_some((number, *record))
+    });
+    for (number, record) in left {
+        let place = core::ptr::from_ref(record.created).addr();
+        let there = debug_block_of(record.addr).is_some();
+        if checking && there && !places.contains(&place) {
+            places.push(place);
+            let refs = REFS.with(number, |refs| *refs).unwrap_or_default();
+            say_left(&record, &refs);
+        }
+    }
+}
+
+fn say_left(record: &Record, refs: &Refs) {
+    let mut texts = [const { Text::new() }; STEPS];
+    let sites = |sites: &Sites| sites.by_place.into_iter().flatten();
+    let taken = sites(&refs.taken).map(|site| ("taken", site));
+    let dropped = sites(&refs.dropped).map(|site| ("dropped", site));
+    let steps = taken.chain(dropped);
+    for (text, (what, (_, count))) in texts.iter_mut().zip(steps.clone()) {
+        // Writing to a string does not fail.
+        let _ = match count {
+            1 => write!(text, "reference {what}"),
+            _ => write!(text, "{count} references {what}"),
+        };
+    }
+    let count = (1 + refs.taken.all).saturating_sub(refs.dropped.all);
+    let steps = texts.iter().zip(steps);
+    record.report(
+        &REFERENCE_LEFT,
+        format_args!(
+            "{count} of {} references left at the end",
+            1 + refs.taken.all
+        ),
+        steps.map(|(text, (_, (at, _)))| (text.as_str(), Place::Here(at))),
+    );
+}
+
+/// Adds the fences in a block to what is said of it.
+pub(super) fn describe(addr: usize, size: usize, text: &mut Text) {
+    for (_, other) in OTHERS.range(addr, addr + size, usize::MAX) {
+        if let Some((context, seqno)) = other.was.map(|(subject, _)| subject) {
+            // Writing to a string does not fail.
+            let _ = write!(text, ", with fence {context}:{seqno}");
+        }
+    }
+}
