@@ -134,7 +134,9 @@ mod tests {
         assert!(candidates(MACHINE, 0..1).any(|(number, _)| number == MINE.start));
         // What it points to now is known when it settles.
         MINE.skip(1).for_each(|number| {
-            touched(number).map_or((), |(oldest, _)| settles(oldest, Words::new()));
+            if let Some((oldest, _)) = touched(number) {
+                settles(oldest, Words::new());
+            }
         });
         assert_eq!(looked_at(there.clone()), LATEST);
         MINE.for_each(ends);
