@@ -10,6 +10,7 @@ use super::{
 };
 use core::{fmt::Write as _, panic::Location};
 use kernel::bindings::{
+    debug_note_call,
     debugobjects::{
         debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, Words,
     },
@@ -67,9 +68,16 @@ pub(super) fn taken(fence: *const dma_fence) {
 /// Something is about to be done to a fence; false if there is none.
 #[inline]
 #[track_caller]
-pub(super) fn exists(fence: *const dma_fence, call: &str) -> bool {
+pub(super) fn exists(fence: *const dma_fence, call: &'static str) -> bool {
     let checking = REFCOUNT.look();
-    LIVE.with(fence.addr(), |_| ()).is_some() || !checking || !is_gone(fence, call)
+    let live = LIVE.with(fence.addr(), |_| ()).is_some();
+    let about = live.then(|| {
+        // SAFETY: It was initialised, and not freed.
+        let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
+        ("fence", context, seqno)
+    });
+    debug_note_call(call, Location::caller(), about);
+    live || !checking || !is_gone(fence, call)
 }
 
 /// True, and reported, if there is no fence.
@@ -90,7 +98,11 @@ fn is_gone(fence: *const dma_fence, call: &str) -> bool {
     };
     let reported = OTHERS.with(fence.addr(), |other| was_reported(&mut other.refs, call));
     if reported == Some(false) {
-        let what = format_args!("{call}() of a fence that was freed");
+        let recycled = match debug_block_of(fence.addr()) {
+            Some(_) => ", whose memory has another owner",
+            None => "",
+        };
+        let what = format_args!("{call}() of a fence that was freed{recycled}");
         let [taken, dropped] = last(&other.refs);
         let freed = ("freed", at.map_or(Place::Unknown, Place::At));
         let steps = [taken, dropped, freed, here];
@@ -106,7 +118,7 @@ fn is_gone(fence: *const dma_fence, call: &str) -> bool {
 
 /// A reference to a fence is about to be taken or dropped; false if it has none.
 #[track_caller]
-pub(super) fn is_counted(fence: *mut dma_fence, call: &str) -> bool {
+pub(super) fn is_counted(fence: *mut dma_fence, call: &'static str) -> bool {
     if !exists(fence, call) {
         return false;
     }

@@ -106,4 +106,4 @@ pub use self::{
 };
 
 #[doc(hidden)]
-pub use machine::global;
+pub use machine::{global, oops::note as debug_note_call};

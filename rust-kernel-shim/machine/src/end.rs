@@ -30,7 +30,8 @@ pub fn end(message: fmt::Arguments<'_>) -> ! {
     console::record(&said);
     let task = task::current();
     // Neither is what libtest captures, and it is written before `abort` loses what is not.
-    console::write_line(format_args!("{said}\n  task {}/{}", task.comm(), task.pid));
+    console::write_line(format_args!("{said}"));
+    super::oops::say();
     match vcpu::current() {
         // After fork() the thread that waits for it is in another process.
         Some(vcpu) if !fork::forked() => vcpu.give_up(task, Stuck::Bug(said)),

@@ -21,6 +21,7 @@ mod fork;
 mod global;
 pub mod heap;
 pub mod location;
+pub mod oops;
 mod per_thread;
 mod process;
 pub mod report_log;

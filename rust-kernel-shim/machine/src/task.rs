@@ -337,6 +337,12 @@ impl task_struct {
     }
 }
 
+/// The task of this thread, if it is one yet. From a handler of the host's signals, too.
+pub(super) fn known(cpu: &cpu::Cpu) -> Option<&'static task_struct> {
+    // SAFETY: Null, or the task of this thread, which lives as long as that; nothing here keeps it.
+    unsafe { cpu.task.get().as_ref() }
+}
+
 /// The task that this thread is.
 pub fn current() -> &'static task_struct {
     let task = cpu::with(|cpu| {

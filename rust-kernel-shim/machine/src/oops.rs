@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The last words of a process that dies: the task, its context, and the calls that it made last.
+//!
+//! A driver's stale pointer ends the process, as it would a kernel. The handler of the signal runs
+//! on the thread's other stack, if it has one, uses no memory but its own, no lock, and nothing of
+//! the host but write(2). After that the signal does what it would have done.
+
+use super::{
+    cpu::{self, Count},
+    task,
+};
+use core::{
+    cell::Cell,
+    ffi::c_int,
+    fmt::{self, Write as _},
+    mem::MaybeUninit,
+    panic::Location,
+    ptr::null_mut,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+use std::sync::Once;
+
+/// Calls that a thread remembers.
+const CALLS: usize = 4;
+
+/// A call of a function of the kernel.
+#[derive(Clone, Copy)]
+struct Call {
+    function: &'static str,
+    at: &'static Location<'static>,
+    /// What it was about: the kind of object, its context and its number.
+    about: Option<(&'static str, u64, u64)>,
+}
+
+super::per_thread! {
+    /// The last calls of this thread; that number `NEXT` is the oldest.
+    static LAST: [Cell<Option<Call>>; CALLS] = [const { Cell::new(None) }; CALLS];
+    static NEXT: Cell<usize> = Cell::new(0);
+    /// This thread has had its last words.
+    static SAID: Cell<bool> = Cell::new(false);
+}
+
+/// Notes that a function of the kernel is called, for the last words. From any context.
+#[inline]
+pub fn note(
+    function: &'static str,
+    at: &'static Location<'static>,
+    about: Option<(&'static str, u64, u64)>,
+) {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.load(Relaxed) {
+        watch();
+        WATCHED.store(true, Relaxed);
+    }
+    let next = NEXT.get();
+    LAST.with(|last| {
+        let newest = last[(next + CALLS - 1) % CALLS].get();
+        // What a call does by others is the outer one.
+        if newest.is_some_and(|newest| core::ptr::eq(newest.at, at) && newest.about == about) {
+            return;
+        }
+        last[next].set(Some(Call {
+            function,
+            at,
+            about,
+        }));
+        NEXT.set((next + 1) % CALLS);
+    });
+}
+
+/// The signals that end a process which has gone wrong.
+const SIGNALS: [(c_int, &str); 5] = [
+    (
+        libc::SIGSEGV,
+        "BUG: unable to handle page fault for address",
+    ),
+    (libc::SIGBUS, "BUG: bus error at address"),
+    (libc::SIGILL, "Oops: invalid opcode at address"),
+    (libc::SIGFPE, "Oops: divide error at address"),
+    (libc::SIGABRT, "Oops: aborted"),
+];
+
+/// What is done about a signal without this.
+struct Before([Cell<MaybeUninit<libc::sigaction>>; SIGNALS.len()]);
+
+// SAFETY: It is written once, before the handler is there that reads it.
+unsafe impl Sync for Before {}
+
+static BEFORE: Before = Before([const { Cell::new(MaybeUninit::uninit()) }; SIGNALS.len()]);
+
+#[cold]
+fn watch() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for ((signal, _), before) in SIGNALS.iter().zip(&BEFORE.0) {
+            let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) = last_words;
+            // SAFETY: Zeroes are valid for all fields: no flags, no signals that are masked.
+            let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+            action.sa_sigaction = handler as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            // SAFETY: Both are valid, and the handler may run at any point of any thread.
+            unsafe {
+                libc::sigaction(*signal, null_mut(), before.as_ptr().cast());
+                libc::sigaction(*signal, &action, null_mut());
+            }
+        }
+    });
+}
+
+extern "C" fn last_words(signal: c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    let mut known = SIGNALS.iter().zip(&BEFORE.0);
+    if let Some(((_, what), before)) = known.find(|((number, _), _)| *number == signal) {
+        // SAFETY: The host passes a valid one; of an abort the address is not used.
+        let addr = unsafe { (*info).si_addr() }.addr();
+        if !SAID.replace(true) {
+            // Nothing is done about a console without a reader.
+            let _ = match signal {
+                libc::SIGABRT => writeln!(Stderr, "{what}"),
+                _ => writeln!(Stderr, "{what}: {addr:#018x}"),
+            };
+            show();
+        }
+        // SAFETY: It was written before this handler was there. What has raised the signal does so
+        // again.
+        unsafe { libc::sigaction(signal, before.as_ptr().cast(), null_mut()) };
+    }
+}
+
+/// Writes what this thread is doing to standard error, once.
+pub(super) fn say() {
+    if !SAID.replace(true) {
+        show();
+    }
+}
+
+fn show() {
+    // Nothing is done about a console without a reader.
+    let _ = write(&mut Stderr);
+}
+
+fn write(out: &mut Stderr) -> fmt::Result {
+    let (depths, task) = cpu::with(|cpu| {
+        use Count::{Hardirq, IrqsOff, Preempt, Rcu, Softirq};
+        let depths = [Hardirq, Softirq, IrqsOff, Rcu, Preempt].map(|count| cpu.open(count));
+        (depths, task::known(cpu))
+    });
+    let [hardirq, softirq, irqs_off, rcu, preempt] = depths;
+    let context = match (hardirq, softirq) {
+        (0, 0) => "process",
+        (0, _) => "soft interrupt",
+        _ => "hard interrupt",
+    };
+    let irqs = if irqs_off == 0 { "on" } else { "off" };
+    let (comm, pid) = task.map_or(("?", 0), |task| (task.comm(), task.pid));
+    write!(
+        out,
+        "  task {comm}/{pid}, {context} context, interrupts {irqs}, "
+    )?;
+    writeln!(out, "{rcu} read-side sections, preempt count {preempt}")?;
+    let mut step = "last call";
+    let next = NEXT.get();
+    for n in 0..CALLS {
+        let Some(call) = LAST.with(|last| last[(next + CALLS - 1 - n) % CALLS].get()) else {
+            break;
+        };
+        let (file, line) = (call.at.file(), call.at.line());
+        write!(out, "  {step} {}() at {file}:{line}", call.function)?;
+        if let Some((kind, context, number)) = call.about {
+            write!(out, ", {kind} {context}:{number}")?;
+        }
+        out.write_str("\n")?;
+        step = "before it";
+    }
+    Ok(())
+}
+
+/// Standard error, without a lock.
+struct Stderr;
+
+impl fmt::Write for Stderr {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // SAFETY: The bytes are valid.
+        let written = unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
+        // Of a short write the rest is lost.
+        (written >= 0).then_some(()).ok_or(fmt::Error)
+    }
+}
