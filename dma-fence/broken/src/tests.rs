@@ -123,11 +123,14 @@ macro_rules! right {
 right! {
     callbacks::fence_in_memory_of_another;
     callbacks::nested_deeply;
+    callbacks::set_deadline_that_takes_the_lock;
+    callbacks::signaled_that_drops_a_reference;
     freed::no_string_behind_private_data;
     refs::fences_that_are_there;
     names::asked_without_checks;
     names::memory_of_a_name_that_is_another_string;
     whole::lock_that_goes_with_its_fence;
+    whole::lock_that_goes_after_the_last_reference;
     whole::fences_of_before;
     whole::fences_that_are_freed_without_a_last_put;
     whole::memory_that_a_callback_is_linked_to;

@@ -42,12 +42,11 @@ pub(super) fn signalled(fence: *const dma_fence) {
     }
 }
 
-/// The last reference is gone, and the lock will not be taken any more.
+/// The last reference is gone.
 pub(super) fn released(fence: *const dma_fence) {
     let Some(number) = record::number(fence) else {
         return;
     };
-    reach::lock_not_needed(number);
     points::ends(number);
     let settles = RECORDS.with(number, |record| {
         record.released = true;

@@ -17,10 +17,7 @@ use super::{
 use core::ptr;
 use kernel::{
     bindings::{
-        debugobjects::{
-            debug_block_of, debug_obj, debug_obj_descr, debug_object_activate,
-            debug_object_deactivate, Words,
-        },
+        debugobjects::{debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Words},
         rcu_order,
         rule::this_machine,
         spinlock_t,
@@ -96,13 +93,6 @@ fn settle(oldest: Option<(u64, usize)>) {
 fn extern_lock_named(number: u64, lock: *mut spinlock_t) {
     if !lock.is_null() && EXTERN_LOCK_OUTLIVES.look() {
         reaches(lock.addr(), number, &LOCK, NO_WORD);
-    }
-}
-
-/// The lock of this fence will not be taken any more.
-pub(super) fn lock_not_needed(number: u64) {
-    if let Some(lock) = RECORDS.with(number, |record| record.lock) {
-        debug_object_deactivate(lock, number, &LOCK);
     }
 }
 

@@ -5,17 +5,20 @@ use crate::{raw, Counted, Counting};
 use dma_fence::{
     bindings,
     testing::{context, expect_no_report, issue, issue_arc, Plain},
-    ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext,
+    ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext, FenceContextOps,
 };
 use kernel::{
     prelude::*,
     str::CString,
-    sync::{aref::ARef, rcu},
+    sync::{aref::ARef, rcu, Arc},
     testing::{console::said, expect_report},
     types::ForeignOwnable,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{
+    atomic::{AtomicUsize, Ordering::SeqCst},
+    Mutex,
+};
 
 assert_impl_all!(Fence: Send, Sync);
 assert_impl_all!(FenceContext<Plain>: Send, Sync);
@@ -67,6 +70,28 @@ fn the_width_of_numbers_is_the_drivers_choice() -> Result {
     wide.signal(Ok(()));
     narrow.signal(Ok(()));
     Ok(())
+}
+
+/// The ops reach what the driver has declared, and not what a word of the fence points to.
+#[test]
+fn data_may_let_go_of_what_no_op_uses() {
+    type Label = Mutex<Option<KBox<[u8; 8]>>>;
+    struct Labelled;
+    impl FenceContextOps for Labelled {
+        type FenceDataType = Arc<Label>;
+        const SEQNO64: bool = false;
+    }
+    expect_no_report(|| {
+        let context = context(Labelled)?;
+        let label = KBox::new(*b"label\0\0\0", GFP_KERNEL)?;
+        let data = Arc::new(Mutex::new(Some(label)), GFP_KERNEL)?;
+        let issued = context.new_fence_allocation(data.clone())?.new_fence();
+        let fence: ARef<Fence> = issued.as_fence().into();
+        issued.signal(Ok(()));
+        drop(data.lock().unwrap().take());
+        drop(fence);
+        Ok(())
+    });
 }
 
 #[test]

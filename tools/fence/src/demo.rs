@@ -202,3 +202,18 @@ impl<F: Fn()> Drop for Finish<F> {
         (self.0)();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::leftovers;
+    use kernel::testing::insmod;
+    use sw_timeline::SwTimeline;
+
+    #[test]
+    fn a_module_is_left() {
+        let _module = insmod::<SwTimeline>().unwrap();
+        let mut findings = Vec::new();
+        leftovers(&mut findings);
+        assert!(findings.contains(&"1 modules are still loaded".into()));
+    }
+}

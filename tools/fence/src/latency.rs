@@ -45,3 +45,14 @@ pub(crate) fn human(ns: u64) -> String {
         _ => format!("{} s", ns / 1_000_000_000),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn times_are_whole_numbers() {
+        let times = [999, 1_000, 2_500_000, 3_000_000_000].map(human);
+        assert_eq!(times, ["999 ns", "1 us", "2 ms", "3 s"]);
+    }
+}

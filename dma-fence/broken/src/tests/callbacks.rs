@@ -6,8 +6,9 @@ use crate::exporter::{
 };
 use ::dma_fence::bindings::{
     dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_enable_signaling, dma_fence_func_t,
-    dma_fence_get, dma_fence_get_status, dma_fence_init, dma_fence_ops, dma_fence_put,
-    dma_fence_remove_callback, dma_fence_seqno, dma_fence_set_deadline, dma_fence_signal,
+    dma_fence_get, dma_fence_get_status, dma_fence_init, dma_fence_is_signaled, dma_fence_ops,
+    dma_fence_put, dma_fence_remove_callback, dma_fence_seqno, dma_fence_set_deadline,
+    dma_fence_signal,
 };
 use core::{
     ptr::null_mut,
@@ -117,6 +118,61 @@ pub(super) fn enable_signaling_that_sleeps(wrong: bool) -> Result {
 pub(super) fn set_deadline_that_sleeps(wrong: bool) -> Result {
     // SAFETY: The reference is the caller's.
     op_called(wrong, |fence| unsafe { dma_fence_set_deadline(fence, 7) })
+}
+
+/// The lock is not held when this op is called.
+pub(super) fn set_deadline_that_takes_the_lock() -> Result {
+    /// # Safety
+    ///
+    /// The fence is valid.
+    unsafe extern "C" fn takes_the_lock(fence: *mut dma_fence, _deadline: i64) {
+        // SAFETY: The fence is valid: the caller's guarantee.
+        unsafe { dma_fence_get_status(fence) };
+    }
+    const TAKES: dma_fence_ops = dma_fence_ops {
+        set_deadline: Some(takes_the_lock),
+        ..OPS
+    };
+    let timeline = Timeline::new()?;
+    let fence = job_with(timeline, 1, &TAKES, null_mut())?;
+    // SAFETY: The reference and the timeline are ours.
+    unsafe {
+        dma_fence_set_deadline(fence, 7);
+        finish(timeline, [fence]);
+    }
+    Ok(())
+}
+
+/// Nor is it when this one is called, if a task polls; the other fence has the same lock.
+pub(super) fn signaled_that_drops_a_reference() -> Result {
+    static DROPPED: AtomicPtr<dma_fence> = AtomicPtr::new(null_mut());
+
+    /// # Safety
+    ///
+    /// The reference to the other fence is the op's.
+    unsafe extern "C" fn drops(_fence: *mut dma_fence) -> bool {
+        // SAFETY: The reference is the op's, which drops it once.
+        unsafe { dma_fence_put(DROPPED.swap(null_mut(), Relaxed)) };
+        true
+    }
+    const DROPS: dma_fence_ops = dma_fence_ops {
+        signaled: Some(drops),
+        ..OPS
+    };
+    let timeline = Timeline::new()?;
+    // SAFETY: All of this is ours until the fences are gone.
+    unsafe {
+        let lock = &raw mut (*timeline).lock;
+        let (fence, other) = (
+            job_with(timeline, 1, &DROPS, lock)?,
+            job_with(timeline, 2, &OPS, lock)?,
+        );
+        dma_fence_signal(other);
+        DROPPED.store(other, Relaxed);
+        assert!(dma_fence_is_signaled(fence));
+        finish(timeline, [fence]);
+    }
+    Ok(())
 }
 
 /// Removed although it was never added, or was added too late.

@@ -99,6 +99,22 @@ pub(super) fn lock_that_goes_with_its_fence() -> Result {
     Ok(())
 }
 
+/// No grace period is needed: readers do not take the lock.
+pub(super) fn lock_that_goes_after_the_last_reference() -> Result {
+    let timeline = Timeline::new()?;
+    let lock = zeroed::<spinlock_t>()?;
+    let fence = job_with(timeline, 1, &OPS, lock)?;
+    // SAFETY: All of this is ours, and a lock that is all zeroes is open.
+    unsafe {
+        dma_fence_signal(fence);
+        dma_fence_put(fence);
+        kfree(lock.cast());
+        synchronize_rcu();
+        Timeline::free(timeline);
+    }
+    Ok(())
+}
+
 pub(super) fn fences_of_before() -> Result {
     for _ in 0..1000 {
         let timeline = Timeline::new()?;
