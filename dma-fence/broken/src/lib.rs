@@ -22,4 +22,5 @@ dma_fence::examples! {
     compare_same_context = "compare-same-context";
     refcount = "refcount";
     reference_left = "reference-left";
+    active_object_freed = "active-object-freed";
 }

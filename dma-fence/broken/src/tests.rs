@@ -6,6 +6,7 @@
 
 extern crate std;
 
+mod active;
 mod callbacks;
 mod freed;
 mod names;
@@ -105,6 +106,10 @@ drivers! {
         refs::left_by_its_issuer, "1 of 1 references left at the end";
         refs::left_in_a_loop, "1 of 2 references left at the end";
     }
+    "active-object-freed" {
+        active::queued_work, "work item freed while it is queued";
+        active::delayed, "timer freed while it is armed";
+    }
     "rcu-no-sleep" {
         names::copied_with_memory_that_sleeps, "inside an RCU read-side";
     }
@@ -121,6 +126,7 @@ macro_rules! right {
 }
 
 right! {
+    active::work_that_was_run;
     callbacks::fence_in_memory_of_another;
     callbacks::nested_deeply;
     callbacks::set_deadline_that_takes_the_lock;

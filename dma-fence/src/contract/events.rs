@@ -8,7 +8,7 @@ use super::{
 };
 use core::panic::Location;
 use kernel::{
-    bindings::{debugobjects::debug_check_no_obj_freed, rcu_order, spinlock_t},
+    bindings::{debugobjects::debug_check_no_obj_dropped, rcu_order, spinlock_t},
     ffi::{c_char, c_int},
 };
 
@@ -186,5 +186,5 @@ events! {
     ops_ptr(fence: &dma_fence) = ops::table_used(fence);
 
     /// The contents of this memory are about to be dropped, without the memory being freed.
-    drop_in_place(addr: usize, size: usize) = debug_check_no_obj_freed(addr, size);
+    drop_in_place(addr: usize, size: usize) = debug_check_no_obj_dropped(addr, size);
 }

@@ -105,5 +105,8 @@ rules! {
         "Nothing is done to a fence that was freed or never initialised, and no reference is taken or dropped that there is not.";
     REFERENCE_LEFT = "reference-left": "No reference to a fence is left at the end.";
     #[kernel]
+    ACTIVE_OBJECT_FREED = "active-object-freed":
+        "Memory that has a timer or a work item which is still to come is not freed.";
+    #[kernel]
     RCU_NO_SLEEP = "rcu-no-sleep": "No task sleeps inside an RCU read-side section.";
 }

@@ -40,6 +40,7 @@ mod base {
 
 /// A debug kernel's objects and rules, without any subsystem's words.
 mod debug {
+    pub(crate) mod active;
     pub(crate) mod call;
     pub mod debugobjects;
     pub(crate) mod leaks;
@@ -94,7 +95,7 @@ pub use self::{
         bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*, module::*,
         printk::*, refcount::*, seq_file::*, string::*,
     },
-    debug::{call::*, debugobjects, leaks::*, rule},
+    debug::{active::ACTIVE_OBJECT_FREED, call::*, debugobjects, leaks::*, rule},
     irq::{irq_work::*, irqflags::*},
     lockdep::*,
     rcu::*,

@@ -27,7 +27,7 @@ pub(super) use self::{
     worker::{wq_worker_running, wq_worker_sleeping},
 };
 
-use super::{globals, list_head, lock_class_key, INIT_LIST_HEAD};
+use super::{debug::active, globals, list_head, lock_class_key, INIT_LIST_HEAD};
 use crate::ffi::{c_char, c_int, c_uint};
 use core::{
     ptr::{addr_of_mut, null_mut},
@@ -118,11 +118,13 @@ pub unsafe fn work_pending(work: *const work_struct) -> bool {
 ///
 /// Both are initialised. `func` may be called with `work` by another thread of the machine, and
 /// `work` stays valid until then if it was queued.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn queue_work_on(
     _cpu: c_int,
     wq: *mut workqueue_struct,
     work: *mut work_struct,
 ) -> bool {
+    active::activated(work.expose_provenance(), &active::WORK);
     globals::with(|globals| {
         let mut inner = globals.pools.lock();
         // SAFETY: `work` is initialised: the caller's guarantee.
@@ -142,7 +144,17 @@ pub unsafe fn queue_work_on(
 /// # Safety
 ///
 /// As [`queue_work_on`].
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn queue_work(wq: *mut workqueue_struct, work: *mut work_struct) -> bool {
     // SAFETY: The caller's guarantees are the same.
     unsafe { queue_work_on(wq_misc_consts_WORK_CPU_UNBOUND.cast_signed(), wq, work) }
+}
+
+/// Takes work back whose memory is about to be freed; false if it is not on a list of this machine.
+pub(super) fn work_freed(work: *mut work_struct) -> bool {
+    globals::with(|globals| {
+        let mut inner = globals.pools.lock();
+        // SAFETY: On a list, so it is valid.
+        inner.has(work) && unsafe { inner.remove(work) }
+    })
 }

@@ -20,7 +20,7 @@ fn page(name: &str) -> &'static str {
         "unload-after-detach" "extern-lock-outlives" "signal-once" "signal-eventually"
         "error-before-signal" "release-signalled" "callback-atomic" "callback-once"
         "signaled-monotonic" "compare-same-context" "no-alloc-at-submit" "no-ops-identity"
-        "refcount" "reference-left" "rcu-no-sleep"
+        "refcount" "reference-left" "active-object-freed" "rcu-no-sleep"
     }
 }
 

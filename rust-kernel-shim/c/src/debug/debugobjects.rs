@@ -7,6 +7,7 @@
 //! stretch of memory that its owner still needs; every path that frees memory asks
 //! [`debug_check_no_obj_freed`] first, which asks the owners of the objects there.
 
+use super::active;
 use crate::rule::{checking, this_machine};
 use core::{
     cell::Cell,
@@ -77,9 +78,21 @@ pub fn debug_object_deactivate(addr: usize, owner: u64, descr: &'static debug_ob
     OBJECTS.remove(key(addr, owner, descr));
 }
 
-/// Calls the kind of each object in memory that is about to be freed or dropped. From any context.
+/// Calls the kind of each object in memory that is about to be freed. From any context.
 #[track_caller]
 pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
+    check(addr, size, |_| true);
+}
+
+/// As [`debug_check_no_obj_freed`] for memory in which something is about to be dropped: but for
+/// what may be taken back by that.
+#[track_caller]
+pub fn debug_check_no_obj_dropped(addr: usize, size: usize) {
+    check(addr, size, |descr| !active::ends_itself(descr));
+}
+
+#[track_caller]
+fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> bool) {
     if !USED.load(Relaxed) {
         return;
     }
@@ -96,7 +109,7 @@ pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
     }
     for (key, obj) in OBJECTS.range((addr, 0, 0), (addr.saturating_add(size), 0, 0), usize::MAX) {
         // Another thread may have forgotten it meanwhile.
-        if OBJECTS.remove(key).is_some() {
+        if asked(obj.descr) && OBJECTS.remove(key).is_some() {
             (obj.descr.freed)(&obj, &freeing);
         }
     }

@@ -7,6 +7,7 @@
 
 use super::queue::{self, Timers};
 use crate::{
+    debug::active,
     ffi::{c_int, c_uint},
     globals, ktime_t, list_head, CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_TAI,
     INIT_LIST_HEAD, WARN_ON,
@@ -136,6 +137,7 @@ pub unsafe fn hrtimer_setup(
 ///
 /// `timer` is initialised, and stays valid until its function has been called for the last time
 /// or it is cancelled; the function may be called by another thread.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn hrtimer_start_range_ns(
     timer: *mut hrtimer,
     tim: ktime_t,
@@ -151,7 +153,9 @@ pub unsafe fn hrtimer_start_range_ns(
 /// # Safety
 ///
 /// As [`hrtimer_start_range_ns`].
+#[cfg_attr(feature = "debug", track_caller)]
 pub(super) unsafe fn start(timer: *mut hrtimer, tim: ktime_t, mode: hrtimer_mode) -> bool {
+    active::activated(timer.expose_provenance(), &active::TIMER);
     task::point();
     let queued = globals::with(|globals| {
         let mut lock = queue::lock();

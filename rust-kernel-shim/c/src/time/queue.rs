@@ -260,3 +260,22 @@ extern "C" fn timer_thread(_data: *mut c_void) -> c_int {
     globals::with(|globals| globals.timers.serve());
     0
 }
+
+/// Takes a timer back whose memory is about to be freed; false if it is not on the list of this
+/// machine.
+pub(crate) fn timer_freed(timer: *mut hrtimer) -> bool {
+    globals::with(|globals| {
+        let mut lock = lock();
+        let queue = globals.timers.queue(&mut lock);
+        let (head, mut link) = (&raw mut queue.list, queue.list.next);
+        while link != head {
+            if link == timer.cast() {
+                // SAFETY: On the list, so it is valid.
+                return unsafe { remove(&mut lock, timer) };
+            }
+            // SAFETY: On the list.
+            link = unsafe { (*link).next };
+        }
+        false
+    })
+}

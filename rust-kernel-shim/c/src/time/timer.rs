@@ -65,6 +65,7 @@ pub unsafe fn timer_init_key(
 ///
 /// `timer` is initialised, and stays valid until its function is called or it is deleted; the
 /// function may be called by another thread.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn mod_timer(timer: *mut timer_list, expires: c_ulong) -> c_int {
     // SAFETY: `jiffies()` has no preconditions.
     let now = unsafe { jiffies() };

@@ -49,6 +49,7 @@ pub unsafe extern "C" fn delayed_work_timer_fn(t: *mut timer_list) {
 /// # Safety
 ///
 /// As [`queue_work_on`]; the timer is initialised too.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn queue_delayed_work_on(
     cpu: c_int,
     wq: *mut workqueue_struct,

@@ -199,6 +199,16 @@ impl Inner {
         self.seq += 1;
     }
 
+    /// True if work is on a worklist. What `work` leads to is not looked at.
+    pub(super) fn has(&mut self, work: *const work_struct) -> bool {
+        self.pools.iter_mut().any(|pool| {
+            // SAFETY: On a worklist.
+            let is = |link| core::ptr::eq(unsafe { work_of(link) }, work);
+            // SAFETY: The lists are ours.
+            unsafe { find(addr_of_mut!(pool.worklist), is) }.is_some()
+        })
+    }
+
     /// Takes work off its worklist, if it is on one; it is no longer pending then.
     pub(super) unsafe fn remove(&mut self, work: *mut work_struct) -> bool {
         // SAFETY: `work` is initialised: the caller's guarantee. The lists are ours.
