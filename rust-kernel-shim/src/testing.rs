@@ -25,4 +25,4 @@ pub use explore::{explore, Explorer, Failure, Message, Outcome};
 pub use machine::test_alone;
 pub use module::{insmod, loaded_modules, Loaded};
 pub use report::{expect_report, without_checks};
-pub use task::{everywhere, spawn};
+pub use task::{everywhere, set_hung_task_timeout, spawn};

@@ -45,7 +45,9 @@ fn errors_say_what_is_wrong() {
         "index out of bounds"
     );
     assert_eq!(format!("{RemoveError:?}"), "index out of bounds");
-    assert!(Stuck::Deadlock.to_string().starts_with("deadlock"));
+    assert!(Stuck::Deadlock("".into())
+        .to_string()
+        .starts_with("deadlock"));
 }
 
 #[test]

@@ -75,7 +75,7 @@ drivers! {
         pending::at_a_timeout, "pending for";
         pending::dropped_by_all, "released without a signal";
         pending::at_the_end, "no task is left";
-        pending::for_a_waiter, "no task is left";
+        pending::for_a_waiter, "the tasks that are left are blocked";
     }
     "error-before-signal" {
         names::number_that_is_no_error in names::ERRORS, "expected one of -4095..-1";

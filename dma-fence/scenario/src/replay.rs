@@ -76,7 +76,7 @@ pub fn replay(source: &[u8]) -> Replay {
     let mut transcript = world.recorder.take();
     if let Err(stuck) = finished {
         let message = match &stuck {
-            Stuck::Deadlock => {
+            Stuck::Deadlock(_) | Stuck::Endless(_) => {
                 "the scenario got stuck: expected a thread of it that can run, or a timer"
             }
             Stuck::Bug(said) => said,

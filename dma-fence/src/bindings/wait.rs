@@ -127,10 +127,12 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
         let wait = (*fence).ops().and_then(|ops| ops.as_ref().wait);
         trace_dma_fence_wait_start(fence);
         rcu_read_unlock();
+        contract::wait_begin(fence);
         let ret = match wait {
             Some(wait) => wait(fence, intr, timeout),
             None => dma_fence_default_wait(fence, intr, timeout),
         };
+        contract::wait_end(fence);
         if trace_dma_fence_wait_end_enabled() {
             rcu_read_lock();
             trace_dma_fence_wait_end(fence);

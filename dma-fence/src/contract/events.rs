@@ -102,6 +102,12 @@ events! {
     /// `dma_fence_set_error()` is about to set an error.
     set_error(fence: &dma_fence, error: c_int) = state::error_before_signal(fence, error);
 
+    /// The task is about to wait for the fence, if that has not signalled.
+    wait_begin(fence: *const dma_fence) = pending::wait_begins(fence);
+
+    /// It does not wait for it any more.
+    wait_end(fence: *const dma_fence) = pending::wait_ends(fence);
+
     /// `dma_fence_signal_timestamp_locked()` is about to set the bit, unless it is set. A grace
     /// period counts from here on: a task that sees the bit may ask for one at once.
     signal(fence: &dma_fence) = {

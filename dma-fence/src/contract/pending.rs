@@ -9,8 +9,11 @@ use super::{
 };
 use core::{fmt, panic::Location};
 use kernel::bindings::{
+    debug_wait_begins, debug_wait_ends,
+    debugobjects::SideTable,
     ktime_get,
     rule::{checking, this_machine, Evidence, Place},
+    Thing,
 };
 
 /// The longest time that a fence may be pending (ns): Linux's default limit for hung tasks.
@@ -36,21 +39,50 @@ pub(super) fn time_passed() {
     }
 }
 
-/// The machine is about to end: what has not signalled never will.
-pub(super) fn ended() {
+/// The machine is about to end, but for `blocked` tasks, for which a deadlock was reported: what has
+/// not signalled never will. One report for each context.
+pub(super) fn ended(blocked: usize) {
     let machine = this_machine();
-    let own = RECORDS
-        .filter_map(|number, record| (record.machine == machine).then_some((number, *record)));
-    for (number, record) in own {
-        if record.is_pending() && !record.overdue {
-            never(
+    let own = || {
+        RECORDS
+            .filter_map(|number, record| (record.machine == machine).then_some((number, *record)))
+    };
+    // How many of each context.
+    let left: SideTable<u64, usize> = SideTable::new();
+    for (_, record) in own().filter(|(_, record)| is_left(record)) {
+        if left.with(record.context, |count| *count += 1).is_none() {
+            left.insert(record.context, 1);
+        }
+    }
+    let tasks = match blocked {
+        0 => "no task is left",
+        _ => "the tasks that are left are blocked, see the deadlock above",
+    };
+    for (number, record) in own() {
+        let count = if is_left(&record) {
+            left.remove(record.context)
+        } else {
+            None
+        };
+        match count {
+            None => {}
+            Some(1) => never(&record, format_args!("never signalled, and {tasks}"), None),
+            Some(count) => never(
                 &record,
-                format_args!("never signalled, and no task is left"),
+                format_args!(
+                    "never signalled, and {} more of its context, and {tasks}",
+                    count - 1
+                ),
                 None,
-            );
+            ),
         }
         record::forget(number);
     }
+}
+
+/// It is pending at the end, which was not reported yet.
+fn is_left(record: &Record) -> bool {
+    record.is_pending() && !record.overdue
 }
 
 fn never(record: &Record, what: fmt::Arguments<'_>, at: Option<Evidence<'_>>) {
@@ -59,6 +91,27 @@ fn never(record: &Record, what: fmt::Arguments<'_>, at: Option<Evidence<'_>>) {
         let evidence = [published, at].into_iter().flatten();
         record.report(&SIGNAL_EVENTUALLY, what, evidence);
     }
+}
+
+/// A fence, for the report of a deadlock.
+fn thing(fence: *const dma_fence) -> Thing {
+    // SAFETY: The event is one of a fence to which the caller has a reference.
+    let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
+    Thing {
+        say: |(context, seqno), out| write!(out, " {context}:{seqno}"),
+        ..Thing::new("fence", (context, seqno))
+    }
+}
+
+/// The task is about to wait for a fence.
+#[track_caller]
+pub(super) fn wait_begins(fence: *const dma_fence) {
+    debug_wait_begins(thing(fence));
+}
+
+/// It has waited.
+pub(super) fn wait_ends(fence: *const dma_fence) {
+    debug_wait_ends(thing(fence).id);
 }
 
 /// The issuer's side of a fence goes without a signal.

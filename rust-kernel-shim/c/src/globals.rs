@@ -94,9 +94,9 @@ impl vcpu::Hooks for Globals {
         debug_machine_left();
     }
 
-    fn ended(&self) {
+    fn ended(&self, blocked: usize) {
         self.ending.store(true, Relaxed);
-        debug_machine_ended();
+        debug_machine_ended(blocked);
     }
 
     fn held_reports(&self) -> Option<u64> {

@@ -106,5 +106,6 @@ pub use self::{
     workqueue::*,
 };
 
+pub use machine::blocked::{begin_wait as debug_wait_begins, end_wait as debug_wait_ends, Thing};
 #[doc(hidden)]
 pub use machine::{global, oops::note as debug_note_call};

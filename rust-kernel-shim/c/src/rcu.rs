@@ -12,13 +12,14 @@ mod gp;
 mod request;
 mod section;
 
-use super::{complete, completion, init_completion, may_sleep, wait_for_completion};
+use super::{complete, completion, init_completion, may_sleep, wait_for, MAX_SCHEDULE_TIMEOUT};
 use crate::{
     ffi::{c_int, c_void},
     globals, Globals, WARN,
 };
 use core::{mem::MaybeUninit, ptr::addr_of_mut};
 use machine::{
+    blocked::{Thing, KINDS},
     cpu::{self, Count},
     task,
 };
@@ -100,7 +101,7 @@ pub unsafe fn synchronize_rcu() {
     may_sleep();
     let stamp = request::rcu_order();
     if globals::with(Globals::has_vcpu) {
-        wait_for_callback()
+        wait_for_callback(Thing::GRACE_PERIOD)
     } else {
         gp::wait()
     }
@@ -155,7 +156,7 @@ pub unsafe fn rcu_barrier() {
     may_sleep();
     if rcu_callbacks_pending() {
         // Callbacks are called in the order in which they were queued.
-        wait_for_callback();
+        wait_for_callback(Thing::new("RCU callbacks", (KINDS + 6, 0)));
     }
 }
 
@@ -175,14 +176,19 @@ unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
 }
 
 /// Waits for a callback of its own, which is no request for a grace period.
-fn wait_for_callback() {
+#[track_caller]
+fn wait_for_callback(thing: Thing) {
     let mut waiter = MaybeUninit::<Waiter>::uninit();
     let waiter = waiter.as_mut_ptr();
     // SAFETY: `waiter` lives until the callback completes it, which is its last access.
     unsafe {
         init_completion(addr_of_mut!((*waiter).completion));
         queue(addr_of_mut!((*waiter).head), Some(wake_waiter));
-        wait_for_completion(addr_of_mut!((*waiter).completion));
+        wait_for(
+            addr_of_mut!((*waiter).completion),
+            MAX_SCHEDULE_TIMEOUT,
+            thing,
+        );
     }
 }
 

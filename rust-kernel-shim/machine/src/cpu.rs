@@ -270,7 +270,7 @@ mod tests {
         fn time_passed(&self) {}
 
         fn left(&self) {}
-        fn ended(&self) {}
+        fn ended(&self, _: usize) {}
 
         fn held_reports(&self) -> Option<u64> {
             None

@@ -11,6 +11,7 @@
 
 pub mod atomic;
 pub mod barrier;
+pub mod blocked;
 pub mod clock;
 pub mod console;
 pub mod counted;

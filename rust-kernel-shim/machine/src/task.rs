@@ -2,6 +2,7 @@
 //! Tasks: threads of the host that can block, be woken, and be sent signals.
 
 use super::{
+    blocked::{self, Patience, Question, Thing},
     clock, cpu, fork, heap, lock,
     vcpu::{self, Vcpu},
 };
@@ -26,6 +27,8 @@ pub const TASK_RUNNING: c_uint = 0;
 pub const TASK_INTERRUPTIBLE: c_uint = 1;
 /// C: `TASK_UNINTERRUPTIBLE`.
 pub const TASK_UNINTERRUPTIBLE: c_uint = 2;
+/// Not woken by signals, and nobody minds how long it sleeps: it has nothing to do.
+pub const TASK_IDLE: c_uint = TASK_UNINTERRUPTIBLE | 0x400;
 /// Added to another state: the task may be frozen while it sleeps; here no task ever is.
 pub const TASK_FREEZABLE: c_uint = 0x2000;
 /// The states from which `wake_up_process()` wakes.
@@ -46,7 +49,7 @@ pub type ThreadFn = unsafe extern "C" fn(data: *mut c_void) -> c_int;
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct task_struct {
-    /// Number of the task.
+    /// Number of the task in its machine.
     pub pid: c_int,
     /// Number of the process: there is but one.
     pub tgid: c_int,
@@ -64,6 +67,7 @@ pub struct task_struct {
     vcpu: Option<Arc<Vcpu>>,
     /// The reader word of the thread, for a virtual CPU that checks for quiescent states.
     reader: AtomicPtr<cpu::Reader>,
+    question: Question,
 }
 
 /// The stage in a kernel thread's life.
@@ -91,7 +95,10 @@ impl task_struct {
         let len = name.len().min(TASK_COMM_LEN - 1);
         comm[..len].copy_from_slice(&name[..len]);
         Box::into_raw(Box::new(Self {
-            pid: NEXT_PID.fetch_add(1, Relaxed),
+            pid: vcpu
+                .as_ref()
+                .map_or(&NEXT_PID, |vcpu| &vcpu.next_pid)
+                .fetch_add(1, Relaxed),
             tgid: 1,
             comm,
             usage: AtomicU32::new(usage),
@@ -106,6 +113,7 @@ impl task_struct {
             woken: Condvar::new(),
             vcpu,
             reader: AtomicPtr::new(ptr::null_mut()),
+            question: Question::default(),
         }))
     }
 
@@ -247,12 +255,42 @@ impl task_struct {
     /// Blocks the host's thread until it is given the run token; for a virtual CPU.
     pub(super) fn wait_token(&self) {
         fork::about_to_wait("a task");
-        let token = lock(&self.token);
-        let mut token = self
-            .woken
-            .wait_while(token, |token| !*token)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut token = lock(&self.token);
+        loop {
+            token = self
+                .woken
+                .wait_while(token, |token| !*token && !self.question.is_asked())
+                .unwrap_or_else(PoisonError::into_inner);
+            if !self.question.is_asked() {
+                break;
+            }
+            drop(token);
+            self.question.answer(self);
+            token = lock(&self.token);
+        }
         *token = false;
+    }
+
+    /// What the task says of itself, which waits for the run token; for a virtual CPU.
+    pub(super) fn ask(&self) -> Option<blocked::Description> {
+        self.question.ask(|asked| {
+            let _token = lock(&self.token);
+            asked.store(true, Relaxed);
+            self.woken.notify_one();
+        })
+    }
+
+    /// The state, as Linux shows it: and N if the task was never woken.
+    pub(super) fn state_letter(&self) -> char {
+        if *lock(&self.lifecycle) == Lifecycle::New {
+            return 'N';
+        }
+        match self.state.load(Relaxed) {
+            TASK_RUNNING => 'R',
+            TASK_IDLE => 'I',
+            state if state & TASK_INTERRUPTIBLE != 0 => 'S',
+            _ => 'D',
+        }
     }
 
     /// True if the task waits for a wake-up.
@@ -268,39 +306,39 @@ impl task_struct {
 
     /// Sleeps until woken, interrupted, or `ns` nanoseconds have passed; returns at once if the
     /// state is [`TASK_RUNNING`], in which it is left in any case.
+    #[inline]
     pub fn schedule(&self, ns: Option<u128>) {
-        if let Some(vcpu) = &self.vcpu {
-            vcpu.block(self, ns);
-            return;
-        }
+        blocked::timed(ns.is_some(), || match &self.vcpu {
+            Some(vcpu) => vcpu.block(self, ns),
+            None => self.sleep(ns),
+        });
+    }
+
+    fn sleep(&self, ns: Option<u128>) {
         if self.is_blocked() {
             fork::about_to_wait("a task");
         }
         let start = clock::monotonic();
         let mut token = lock(&self.token);
+        let mut patience = Patience::new();
         while self.is_blocked() {
-            match ns {
-                None => {
-                    token = self
-                        .woken
-                        .wait(token)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
-                Some(ns) => {
-                    let slept = u128::from(clock::monotonic().abs_diff(start));
-                    if slept >= ns {
-                        break;
-                    }
-                    let rest = u64::try_from(ns - slept).unwrap_or(u64::MAX);
-                    // A host may not like waits of centuries; the loop makes up for it.
-                    let rest = Duration::from_nanos(rest).min(Duration::from_secs(3600));
-                    token = self
-                        .woken
-                        .wait_timeout(token, rest)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0;
-                }
+            let slept = clock::monotonic().abs_diff(start);
+            if self.state_letter() == 'D' && patience.is_over(slept) {
+                drop(token);
+                patience.name_task();
+                token = lock(&self.token);
+                continue;
             }
+            let rest = match ns {
+                None => u64::MAX,
+                Some(ns) if u128::from(slept) >= ns => break,
+                Some(ns) => u64::try_from(ns - u128::from(slept)).unwrap_or(u64::MAX),
+            };
+            token = self
+                .woken
+                .wait_timeout(token, patience.at_most(Duration::from_nanos(rest), slept))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         *token = false;
         self.set_running();
@@ -314,22 +352,37 @@ impl task_struct {
     /// Asks a kernel thread to end and waits until it has: `kthread_stop()`.
     ///
     /// A thread that was never woken does not run its function; it ends with -EINTR.
+    #[track_caller]
     pub fn stop(&self) -> c_int {
         fork::about_to_wait("a task");
         self.should_stop.store(true, Release);
         self.wake(TASK_NORMAL);
+        let _waits = blocked::waiting(Thing::end_of(self));
         match &self.vcpu {
             Some(vcpu) => vcpu.join(self),
-            None => {
-                let life = lock(&self.lifecycle);
-                drop(
-                    self.ended
-                        .wait_while(life, |life| *life != Lifecycle::Ended)
-                        .unwrap_or_else(PoisonError::into_inner),
-                );
-            }
+            None => self.wait_for_end(),
         }
         self.exit_code.load(Relaxed)
+    }
+
+    fn wait_for_end(&self) {
+        let start = clock::monotonic();
+        let mut patience = Patience::new();
+        let mut life = lock(&self.lifecycle);
+        while *life != Lifecycle::Ended {
+            let waited = clock::monotonic().abs_diff(start);
+            if patience.is_over(waited) {
+                drop(life);
+                patience.name_task();
+                life = lock(&self.lifecycle);
+                continue;
+            }
+            life = self
+                .ended
+                .wait_timeout(life, patience.at_most(Duration::MAX, waited))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -497,6 +550,7 @@ pub fn relax() {
         #[cfg(not(loom))]
         None => {
             fork::about_to_wait("a task");
+            blocked::spins();
             core::hint::spin_loop();
             thread::yield_now();
         }

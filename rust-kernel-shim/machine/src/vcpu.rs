@@ -17,10 +17,14 @@ mod run;
 
 pub use policy::Policy;
 
-use super::task::{self, task_struct};
+use super::{
+    blocked,
+    task::{self, task_struct},
+};
 use core::{
     any::Any,
-    sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed},
+    fmt,
+    sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, AtomicUsize, Ordering::Relaxed},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -40,8 +44,8 @@ pub trait Hooks: Any + Send + Sync {
     /// if what the first task returns owns nothing.
     fn left(&self);
 
-    /// Called with the run token, when all tasks have ended or are blocked forever.
-    fn ended(&self);
+    /// Called with the run token, when all tasks have ended but so many, which are blocked forever.
+    fn ended(&self, blocked: usize);
 
     /// The number under which its reports are held back, if they are.
     fn held_reports(&self) -> Option<u64>;
@@ -53,14 +57,36 @@ pub trait Hooks: Any + Send + Sync {
 /// The reason why a machine is stuck.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuck {
-    /// Every task waits for another, and no timer is pending.
-    Deadlock,
-    /// The budget of points is used up: a task loops without end.
-    Endless,
+    /// Every task waits for another, and no timer is pending; who for whom, if that is known.
+    Deadlock(String),
+    /// The budget of points is used up, or of time: a task loops without end; who is where.
+    Endless(String),
     /// The machine found a bug, see [`end`](super::end()); what it said.
     Bug(String),
     /// The host has no thread for it.
     NoThread,
+}
+
+impl Stuck {
+    /// Writes that of a [`Deadlock`](Self::Deadlock).
+    pub fn write_deadlock(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("deadlock: ")?;
+        f.write_str(if text.is_empty() {
+            "every task is blocked, and no timer is pending"
+        } else {
+            text
+        })
+    }
+
+    /// Writes that of an [`Endless`](Self::Endless) run.
+    pub fn write_endless(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no end: ")?;
+        f.write_str(if text.is_empty() {
+            "a task loops without end"
+        } else {
+            text
+        })
+    }
 }
 
 /// A pointer to a task of the virtual CPU.
@@ -97,7 +123,15 @@ struct Inner {
     /// Set forever once no task can go on.
     stuck: bool,
     policy: Policy,
+    /// Times that time has gone on to the next timer.
+    jumps: usize,
 }
+
+/// Times that time may go on to the next timer, where no schedule says how long it is.
+const JUMPS: usize = 1_000_000;
+
+/// Points that a task may pass before it hands on the run token, if it need not.
+const STEPS: usize = 30_000_000;
 
 /// Steps after which tasks that do nothing but spin are held to be stuck.
 const SPIN_LIMIT: u32 = 100_000;
@@ -114,7 +148,7 @@ impl Inner {
     /// Counts a point, or any step that can be repeated forever; true if there were too many.
     fn over_budget(&mut self) -> bool {
         self.points = self.points.saturating_add(1);
-        self.points > self.policy.points()
+        self.points > self.policy.points() || self.jumps > JUMPS
     }
 
     /// Takes the next task to run out of the queue; the one that waits for all others last.
@@ -138,6 +172,10 @@ pub struct Vcpu {
     seed: Option<u64>,
     /// True if a task may lose the run token at a point.
     preempts: bool,
+    /// The number of the next task, so that a machine which is run again says the same.
+    pub(super) next_pid: AtomicI32,
+    /// Points that were passed since the run token was handed on, where it is kept.
+    steps: AtomicUsize,
     /// True while what belongs to no task runs, on the thread of one that waits or has ended.
     idling: AtomicBool,
     /// Blocks of memory that tasks of this machine have allocated and not freed.
@@ -214,7 +252,7 @@ impl Vcpu {
                 drop(inner);
                 task.set_running();
                 if endless {
-                    self.give_up(task, Stuck::Endless);
+                    self.no_end(task);
                 }
                 return;
             }
@@ -252,7 +290,8 @@ impl Vcpu {
         inner.queue(me);
         drop(inner);
         if endless {
-            self.give_up(task, Stuck::Deadlock);
+            let text = self.explain(task, "deadlock");
+            self.give_up(task, Stuck::Deadlock(text));
         }
         self.pass_on(me, true);
     }
@@ -262,7 +301,13 @@ impl Vcpu {
     pub(super) fn point(&self, task: &task_struct) {
         // What runs while the machine idles could not be told from its thread's task, which
         // may have ended: it would be switched to as if that were runnable.
-        if self.preempts && !self.idling.load(Relaxed) {
+        if !self.preempts {
+            let steps = self.steps.load(Relaxed) + 1;
+            self.steps.store(steps, Relaxed);
+            if steps > STEPS {
+                self.no_end(task);
+            }
+        } else if !self.idling.load(Relaxed) {
             self.maybe_preempt(task);
         }
     }
@@ -278,7 +323,7 @@ impl Vcpu {
             let endless = inner.over_budget();
             drop(inner);
             if endless {
-                self.give_up(task, Stuck::Endless);
+                self.no_end(task);
             }
             return;
         }
@@ -321,6 +366,7 @@ impl Vcpu {
             return false;
         };
         inner.now = inner.now.max(when);
+        inner.jumps += 1;
         inner.queue(task);
         drop(inner);
         // Where a task that is only slow is overtaken by time, time says nothing about it.
@@ -376,12 +422,14 @@ impl Vcpu {
             // A task that does nothing but sleep passes no point, nor does time that jumps.
             if inner.over_budget() {
                 drop(inner);
-                self.declare(Stuck::Endless);
+                let text = self.explain(me.get(), "no end");
+                self.declare(Stuck::Endless(text));
                 continue;
             }
             let next = inner.next();
             if let Some(next) = next {
                 drop(inner);
+                self.steps.store(0, Relaxed);
                 if next == me && wait {
                     return;
                 }
@@ -396,10 +444,35 @@ impl Vcpu {
             }
             drop(inner);
             if !self.progress(true) && self.lock().runnable.is_empty() {
-                self.call_hooks(|hooks| hooks.ended());
-                self.declare(Stuck::Deadlock);
+                let text = self.explain(me.get(), "deadlock");
+                let blocked = self.lock().tasks.len();
+                self.call_hooks(|hooks| hooks.ended(blocked));
+                self.declare(Stuck::Deadlock(text));
             }
         }
+    }
+
+    /// Prints what each task waits for, and returns who waits for whom. The caller runs on the thread
+    /// of `here` and has the run token, so all others wait for it.
+    #[cold]
+    fn explain(&self, here: &task_struct, why: &str) -> String {
+        let tasks = self.lock().tasks.clone();
+        let (asked, more) = tasks.split_at(tasks.len().min(blocked::MOST));
+        let described: Vec<_> = asked
+            .iter()
+            .filter_map(|task| match core::ptr::eq(task.0, here) {
+                true => Some(blocked::describe(here)),
+                false => task.get().ask(),
+            })
+            .collect();
+        blocked::report(why, &described, more.len())
+    }
+
+    /// Declares that the task, which has the run token, comes to no end.
+    #[cold]
+    pub(super) fn no_end(&self, task: &task_struct) -> ! {
+        let text = self.explain(task, "no end");
+        self.give_up(task, Stuck::Endless(text))
     }
 
     /// Declares the machine stuck: none of its tasks runs again.

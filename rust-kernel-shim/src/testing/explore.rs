@@ -154,8 +154,8 @@ fn one(seed: u64, points: usize, body: impl FnOnce() + Send + 'static) -> Option
     }
     match run {
         Err(message) => Some(Outcome::Panic(message)),
-        Ok(Err(Stuck::Deadlock)) => Some(Outcome::Deadlock),
-        Ok(Err(Stuck::Endless)) => Some(Outcome::Endless),
+        Ok(Err(Stuck::Deadlock(text))) => Some(Outcome::Deadlock(text)),
+        Ok(Err(Stuck::Endless(text))) => Some(Outcome::Endless(text)),
         Ok(Err(Stuck::Bug(message))) => Some(Outcome::Bug(message)),
         Ok(Err(Stuck::NoThread)) => Some(Outcome::NoThread),
         Ok(Ok(((), 0))) => None,
@@ -169,10 +169,10 @@ fn one(seed: u64, points: usize, body: impl FnOnce() + Send + 'static) -> Option
 /// The failure of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Every task waited for another.
-    Deadlock,
-    /// The machine exceeded its budget of points.
-    Endless,
+    /// Every task waited for another: who for whom, in one sentence, if this is a debug kernel.
+    Deadlock(Message),
+    /// The machine exceeded its budget of points: who, and where, as for a deadlock.
+    Endless(Message),
     /// The machine ended at a bug, with this message.
     Bug(Message),
     /// The host had no thread for the machine.
@@ -200,8 +200,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "schedule {} (seed {}): ", self.schedule, self.seed)?;
         match &self.outcome {
-            Outcome::Deadlock => f.write_str("deadlock: every task waits for another")?,
-            Outcome::Endless => f.write_str("no end: a task loops without end")?,
+            Outcome::Deadlock(text) => Stuck::write_deadlock(text, f)?,
+            Outcome::Endless(text) => Stuck::write_endless(text, f)?,
             Outcome::Bug(message) => f.write_str(message)?,
             Outcome::NoThread => f.write_str("the host has no thread for the machine")?,
             Outcome::Panic(message) => write!(f, "panic: {message}")?,

@@ -13,6 +13,13 @@ use crate::{
 };
 use machine::explore::shared;
 
+/// Sets how long a task that runs freely may be blocked, uninterruptibly or at a spinlock, before the
+/// log of a debug kernel names it (ns); 120 seconds at first, 0 for never. Returns what it was.
+#[doc(alias = "hung_task_timeout_secs")]
+pub fn set_hung_task_timeout(ns: u64) -> u64 {
+    machine::blocked::set_hung_task_timeout(ns)
+}
+
 /// Starts a task that runs `body`. May sleep.
 ///
 /// A panic in `body` cannot unwind into C: it ends the process.

@@ -12,8 +12,13 @@ use machine::{
 /// The reason why a machine is stuck, or did not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuck {
-    /// Every task waits for another, and no timer is pending.
-    Deadlock,
+    /// Every task waits for another, and no timer is pending: who for whom, in one sentence, if this
+    /// is a debug kernel. It has printed a line for each task.
+    Deadlock(Message),
+    /// A task loops without end: who does, and where. It has passed 30 million points without
+    /// handing on the processor, or that was handed on 5 million times, or time went on a million
+    /// times.
+    Endless(Message),
     /// The machine ended at a bug, with this message.
     Bug(Message),
     /// The host has no thread for the first task.
@@ -22,11 +27,12 @@ pub enum Stuck {
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stuck::Deadlock => "deadlock: every task is blocked, and no timer is pending",
-            Stuck::Bug(message) => message,
-            Stuck::NoThread => "the host has no thread for the machine",
-        })
+        match self {
+            Stuck::Deadlock(text) => vcpu::Stuck::write_deadlock(text, f),
+            Stuck::Endless(text) => vcpu::Stuck::write_endless(text, f),
+            Stuck::Bug(message) => f.write_str(message),
+            Stuck::NoThread => f.write_str("the host has no thread for the machine"),
+        }
     }
 }
 
@@ -45,7 +51,7 @@ pub(super) const STACK: usize = 8 << 20;
 ///
 /// # Errors
 ///
-/// [`Stuck::Deadlock`] if all are blocked forever. Their threads, and what they hold, are lost
+/// [`Stuck::Deadlock`] if all are blocked forever, [`Stuck::Endless`] if there is no end. Their threads, and what they hold, are lost
 /// then; so `body` may not borrow from the caller. [`Stuck::Bug`] if the machine ended at one.
 /// [`Stuck::NoThread`] if the machine could not begin.
 ///
@@ -85,7 +91,12 @@ pub fn fifo_with_stack<R: Send + 'static>(
     let number = globals.number();
     let (reports, end) = run(globals, stack, body);
     if let Some(report) = reports.first() {
-        panic!("the rule `{}` was broken, see above", report.rule);
+        let rule = report.rule;
+        match &end {
+            // What is still pending then is so because of that.
+            Err(stuck) if report.late => panic!("{stuck}; the rule `{rule}` was broken, see above"),
+            _ => panic!("the rule `{rule}` was broken, see above"),
+        }
     }
     // What it returns may own memory.
     if end.is_ok() && !needs_drop::<R>() {
@@ -132,7 +143,8 @@ pub(super) fn run<R: Send + 'static>(
         .map_err(|stuck| match stuck {
             vcpu::Stuck::NoThread => Stuck::NoThread,
             vcpu::Stuck::Bug(message) => Stuck::Bug(message),
-            vcpu::Stuck::Deadlock | vcpu::Stuck::Endless => Stuck::Deadlock,
+            vcpu::Stuck::Deadlock(text) => Stuck::Deadlock(text),
+            vcpu::Stuck::Endless(text) => Stuck::Endless(text),
         });
     (report_log::take(number), end)
 }

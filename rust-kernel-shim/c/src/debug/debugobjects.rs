@@ -180,7 +180,7 @@ pub struct debug_watch {
     /// The text of a module is about to go. Called in process context, after a grace period.
     pub module_gone: fn(module: &ModuleText),
     /// The machine is about to end: all its tasks have, or are blocked forever.
-    pub ended: fn(),
+    pub ended: fn(blocked: usize),
     /// All tasks of the machine have ended, and all callbacks of RCU were called. Called in it.
     pub left: fn(),
     /// Adds what is known of a block to what is said of it: its address and size.
@@ -268,9 +268,9 @@ pub(crate) fn debug_machine_left() {
 }
 
 /// The machine is about to end.
-pub(crate) fn debug_machine_ended() {
+pub(crate) fn debug_machine_ended(blocked: usize) {
     for watch in watching().iter().flatten() {
-        (watch.ended)();
+        (watch.ended)(blocked);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     wait_queue_head, wake_locked, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, WQ_FLAG_EXCLUSIVE,
 };
 use core::ptr::addr_of_mut;
+use machine::blocked::{self, Thing, KINDS};
 
 /// Something to wait for.
 ///
@@ -86,7 +87,21 @@ unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint
 
 #[track_caller]
 unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
+    // SAFETY: `x` is initialised: the caller's guarantee.
+    unsafe {
+        wait_for(
+            x,
+            timeout,
+            Thing::new("a completion", (KINDS + 8, x.addr() as u64)),
+        )
+    }
+}
+
+/// As [`wait_for_completion_timeout`], by which the task waits for `thing`.
+#[track_caller]
+pub(crate) unsafe fn wait_for(x: *mut completion, timeout: c_long, thing: Thing) -> c_long {
     may_sleep();
+    let _waits = blocked::waiting(thing);
     // SAFETY: `x` is initialised: the caller's guarantee.
     unsafe {
         wait_event(addr_of_mut!((*x).wait), WQ_FLAG_EXCLUSIVE, timeout, || {

@@ -13,8 +13,8 @@ use crate::{
 use machine::{cpu, task};
 
 pub use machine::task::{
-    task_struct, TASK_COMM_LEN, TASK_FREEZABLE, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_RUNNING,
-    TASK_UNINTERRUPTIBLE,
+    task_struct, TASK_COMM_LEN, TASK_FREEZABLE, TASK_IDLE, TASK_INTERRUPTIBLE, TASK_NORMAL,
+    TASK_RUNNING, TASK_UNINTERRUPTIBLE,
 };
 
 /// Number of a task.

@@ -9,10 +9,14 @@ use crate::{
     MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, WQ_FLAG_EXCLUSIVE,
 };
 use core::{
+    panic::Location,
     ptr::{addr_of_mut, null_mut},
     sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
-use machine::atomic::AtomicBool;
+use machine::{
+    atomic::AtomicBool,
+    blocked::{self, Thing},
+};
 
 /// A lock that sleeps while it waits.
 #[repr(C)]
@@ -22,19 +26,36 @@ pub struct mutex {
 }
 
 /// Makes `lock` an unlocked lock.
-pub unsafe fn __mutex_init(lock: *mut mutex, _name: *const c_char, _key: *mut lock_class_key) {
-    // SAFETY: `lock` is valid for writes: the caller's guarantee.
+pub unsafe fn __mutex_init(lock: *mut mutex, name: *const c_char, _key: *mut lock_class_key) {
+    // SAFETY: `lock` is valid for writes, and the name lives forever: the caller's guarantees.
     unsafe {
+        blocked::name_lock(lock.addr(), name.cast());
         addr_of_mut!((*lock).locked).write(AtomicBool::new(false));
         init_waitqueue_head(addr_of_mut!((*lock).wait));
     }
 }
 
+/// The lock, for what a debug kernel knows of tasks.
+fn known(lock: *mut mutex) -> Thing {
+    Thing::lock("mutex", lock.addr())
+}
+
 /// Takes the lock if it is free: 1 if it was. Not from interrupt context.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn mutex_trylock(lock: *mut mutex) -> c_int {
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe { acquire(lock, Location::caller()) }.into()
+}
+
+/// As [`mutex_trylock`], called from there.
+unsafe fn acquire(lock: *mut mutex, at: &'static Location<'static>) -> bool {
     // `Acquire`: pairs with the `Release` in `mutex_unlock`.
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    (!unsafe { &(*lock).locked }.swap(true, Acquire)).into()
+    let acquired = !unsafe { &(*lock).locked }.swap(true, Acquire);
+    if acquired {
+        blocked::acquired(known(lock), at);
+    }
+    acquired
 }
 
 /// Takes the lock. May sleep.
@@ -45,13 +66,15 @@ pub unsafe fn mutex_trylock(lock: *mut mutex) -> c_int {
 #[track_caller]
 pub unsafe fn mutex_lock(lock: *mut mutex) {
     may_sleep();
+    let at = Location::caller();
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    if unsafe { mutex_trylock(lock) } != 0 {
+    if unsafe { acquire(lock, at) } {
         return;
     }
+    let _waits = blocked::waiting(known(lock));
     // SAFETY: `lock` is initialised: the caller's guarantee.
     unsafe {
-        let (wait, taken) = (addr_of_mut!((*lock).wait), || mutex_trylock(lock) != 0);
+        let (wait, taken) = (addr_of_mut!((*lock).wait), || acquire(lock, at));
         wait_event(wait, WQ_FLAG_EXCLUSIVE, MAX_SCHEDULE_TIMEOUT, taken);
     }
 }
@@ -64,6 +87,7 @@ pub unsafe fn mutex_lock(lock: *mut mutex) {
 pub unsafe fn mutex_unlock(lock: *mut mutex) {
     // SAFETY: `lock` is initialised, and the task holds it: the caller's guarantee.
     unsafe {
+        blocked::released(known(lock).id);
         // Pairs with the `Acquire` in `mutex_trylock`.
         (*lock).locked.store(false, Release);
         __wake_up(addr_of_mut!((*lock).wait), TASK_NORMAL, 1, null_mut());

@@ -10,7 +10,11 @@
 use super::model_lock::ModelLock as SpinMutex;
 use crate::ffi::{c_char, c_int, c_ulong};
 use crate::{local_irq_restore, local_irq_save, lock_class_key, preempt_disable, preempt_enable};
-use machine::task;
+use core::panic::Location;
+use machine::{
+    blocked::{self, Thing},
+    task,
+};
 #[cfg(not(loom))]
 use spin::mutex::SpinMutex;
 use spin::RelaxStrategy;
@@ -59,11 +63,14 @@ impl Default for spinlock {
 /// Makes `lock` an unlocked lock.
 pub unsafe fn __spin_lock_init(
     lock: *mut spinlock_t,
-    _name: *const c_char,
+    name: *const c_char,
     _key: *mut lock_class_key,
 ) {
-    // SAFETY: `lock` is valid for writes: the caller's guarantee.
-    unsafe { lock.write(spinlock::new()) };
+    // SAFETY: `lock` is valid for writes, and the name lives forever: the caller's guarantees.
+    unsafe {
+        lock.write(spinlock::new());
+        blocked::name_lock(lock.addr(), name.cast());
+    }
 }
 
 #[inline]
@@ -74,16 +81,26 @@ unsafe fn raw<'a>(lock: *mut spinlock_t) -> &'a SpinMutex<(), Relax> {
 
 /// Takes the lock; no preemption until [`spin_unlock`].
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_lock(lock: *mut spinlock_t) {
     task::point();
     // SAFETY: `preempt_disable()` has no preconditions.
     unsafe { preempt_disable() };
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    core::mem::forget(unsafe { raw(lock) }.lock());
+    let raw = unsafe { raw(lock) };
+    let _waits = (blocked::ON && raw.is_locked()).then(|| blocked::waiting(known(lock)));
+    core::mem::forget(raw.lock());
+    blocked::acquired(known(lock), Location::caller());
+}
+
+/// The lock, for what a debug kernel knows of tasks.
+fn known(lock: *mut spinlock_t) -> Thing {
+    Thing::lock("spinlock", lock.addr())
 }
 
 /// Takes the lock if it is free: 1 if it was.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
     // SAFETY: `preempt_disable()` has no preconditions.
     unsafe { preempt_disable() };
@@ -91,6 +108,7 @@ pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
     match unsafe { raw(lock) }.try_lock() {
         Some(guard) => {
             core::mem::forget(guard);
+            blocked::acquired(known(lock), Location::caller());
             1
         }
         None => {
@@ -110,6 +128,7 @@ pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
 pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
     // SAFETY: The thread holds the lock: the caller's guarantee.
     unsafe { raw(lock).force_unlock() };
+    blocked::released(known(lock).id);
     // SAFETY: Disabled when the lock was taken.
     unsafe { preempt_enable() };
     task::point();
@@ -117,6 +136,7 @@ pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
 
 /// Takes the lock with interrupts disabled; returns what [`spin_unlock_irqrestore`] needs.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
     // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };
@@ -140,6 +160,7 @@ pub unsafe fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong) {
 
 /// As [`spin_lock_irqsave`], with a count of the processor's in place of the flags.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_lock_irq_disable(lock: *mut spinlock_t) {
     // SAFETY: `lock` is initialised: the caller's guarantee.
     let _ = unsafe { spin_lock_irqsave(lock) };
@@ -147,6 +168,7 @@ pub unsafe fn spin_lock_irq_disable(lock: *mut spinlock_t) {
 
 /// As [`spin_trylock`], with interrupts disabled if it succeeds.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
     // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };

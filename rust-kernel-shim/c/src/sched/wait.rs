@@ -13,7 +13,10 @@ use core::{
     mem::MaybeUninit,
     ptr::{addr_of_mut, null, null_mut},
 };
-use machine::task;
+use machine::{
+    blocked::{self, Thing},
+    task,
+};
 
 /// Tasks that wait for something.
 #[repr(C)]
@@ -69,11 +72,13 @@ pub unsafe fn init_wait(entry: *mut wait_queue_entry) {
 /// # Safety
 ///
 /// Both are initialised; `entry` is the caller's own.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn prepare_to_wait(
     wq: *mut wait_queue_head,
     entry: *mut wait_queue_entry,
     state: c_uint,
 ) {
+    blocked::begin_wait(known(wq));
     // SAFETY: The caller's guarantees are the same.
     unsafe { prepare(wq, entry, state, 0) };
 }
@@ -84,13 +89,20 @@ pub unsafe fn prepare_to_wait(
 /// # Safety
 ///
 /// As [`prepare_to_wait`].
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn prepare_to_wait_exclusive(
     wq: *mut wait_queue_head,
     entry: *mut wait_queue_entry,
     state: c_uint,
 ) -> bool {
+    blocked::begin_wait(known(wq));
     // SAFETY: The caller's guarantees are the same.
     unsafe { prepare(wq, entry, state, WQ_FLAG_EXCLUSIVE) }
+}
+
+/// The queue, for what a debug kernel knows of tasks.
+fn known(wq: *mut wait_queue_head) -> Thing {
+    Thing::queue("a wake-up of wait queue", wq.addr())
 }
 
 /// # Safety
@@ -158,6 +170,7 @@ pub(crate) unsafe fn wait_event(
 ///
 /// As [`prepare_to_wait`].
 pub unsafe fn finish_wait(wq: *mut wait_queue_head, entry: *mut wait_queue_entry) {
+    blocked::end_wait(known(wq).id);
     task::current().set_state(TASK_RUNNING);
     // SAFETY: The caller says that both are initialised, and `entry` its own. The lock is held.
     unsafe {

@@ -12,7 +12,7 @@ use super::hrtimer::{hrtimer, hrtimer_restart_HRTIMER_RESTART};
 use crate::{
     ffi::{c_int, c_void},
     globals, ktime_t, list_add_tail, list_del_init, list_empty, list_head, serve_hardirq,
-    serve_softirq, task_struct, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING, TASK_UNINTERRUPTIBLE,
+    serve_softirq, task_struct, INIT_LIST_HEAD, TASK_IDLE, TASK_NORMAL, TASK_RUNNING,
 };
 use core::{
     cell::UnsafeCell,
@@ -146,7 +146,7 @@ impl Timers {
         let me = task::current();
         loop {
             // Before the list is read, so that no wake-up is lost.
-            me.set_state(TASK_UNINTERRUPTIBLE);
+            me.set_state(TASK_IDLE);
             let mut lock = lock();
             let queue = self.queue(&mut lock);
             match queue.next() {

@@ -12,9 +12,15 @@ use super::{
     work_struct, workqueue_struct, DISABLED,
 };
 use core::{ptr, sync::atomic::Ordering::Relaxed};
+use machine::blocked::{self, Thing, KINDS};
 
-/// Waits until there is no item for whose queue and number `f` holds.
-fn wait_until_none(pools: &Pools, f: impl Fn(*const workqueue_struct, u64) -> bool) {
+/// All work of a queue, for what a debug kernel knows of tasks.
+const QUEUE: Thing = Thing::new("the work of a queue", (KINDS + 7, 0));
+
+/// Waits for `thing`: until there is no item for whose queue and number `f` holds.
+#[track_caller]
+fn wait_until_none(pools: &Pools, thing: Thing, f: impl Fn(*const workqueue_struct, u64) -> bool) {
+    let _waits = blocked::waiting(thing);
     let none = || !pools.lock().any(&f);
     // The first lock initialises the queue that is waited on.
     if !none() {
@@ -47,7 +53,7 @@ pub unsafe fn flush_work(work: *mut work_struct) -> bool {
         // SAFETY: `work` is initialised: the caller's guarantee.
         let item = unsafe { last_item(&mut globals.pools.lock(), work) };
         let Some(item) = item else { return false };
-        wait_until_none(&globals.pools, |_, seq| seq == item);
+        wait_until_none(&globals.pools, Thing::work_item(item), |_, seq| seq == item);
         true
     })
 }
@@ -62,7 +68,9 @@ pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
     may_sleep();
     globals::with(|globals| {
         let next = globals.pools.lock().seq;
-        wait_until_none(&globals.pools, |own, seq| ptr::eq(own, wq) && seq < next);
+        wait_until_none(&globals.pools, QUEUE, |own, seq| {
+            ptr::eq(own, wq) && seq < next
+        });
     });
 }
 
@@ -76,7 +84,7 @@ pub use __flush_workqueue as flush_workqueue;
 #[track_caller]
 pub unsafe fn drain_workqueue(wq: *mut workqueue_struct) {
     may_sleep();
-    globals::with(|globals| wait_until_none(&globals.pools, |own, _| ptr::eq(own, wq)));
+    globals::with(|globals| wait_until_none(&globals.pools, QUEUE, |own, _| ptr::eq(own, wq)));
 }
 
 /// Takes the work off its queue: true if it was there. It may still be running. From any context.
@@ -149,12 +157,13 @@ pub(super) unsafe fn disable(work: *mut work_struct) {
 /// # Safety
 ///
 /// As [`flush_work`].
+#[track_caller]
 pub(super) unsafe fn wait_until_not_running(work: *mut work_struct) {
     globals::with(|globals| {
         // SAFETY: `work` is initialised: the caller's guarantee.
         let item = globals.pools.lock().running(unsafe { &*work });
         if let Some(item) = item {
-            wait_until_none(&globals.pools, |_, seq| seq == item);
+            wait_until_none(&globals.pools, Thing::work_item(item), |_, seq| seq == item);
         }
     });
 }

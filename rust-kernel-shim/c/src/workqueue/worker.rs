@@ -6,7 +6,7 @@
 use super::{
     super::{
         globals, list_add, list_add_tail, list_del_init, list_empty, list_head, serve_softirq,
-        task_struct, INIT_LIST_HEAD, TASK_UNINTERRUPTIBLE,
+        task_struct, INIT_LIST_HEAD, TASK_IDLE,
     },
     pool::{Inner, Pools, BH},
     work_func_t, work_struct, workqueue_struct,
@@ -17,9 +17,13 @@ use crate::{
 };
 use core::{
     cell::Cell,
+    panic::Location,
     ptr::{addr_of, addr_of_mut},
 };
-use machine::{cpu, task};
+use machine::{
+    blocked::{self, Thing},
+    cpu, task,
+};
 
 /// The state of a worker, on its own stack.
 #[repr(C)]
@@ -51,18 +55,20 @@ impl Worker {
     unsafe fn run(this: *mut Self, pools: &Pools, mut inner: Guard<'_>, work: *mut work_struct) {
         // SAFETY: The caller says that the worker is its own and the work just taken. The lock is
         // held.
-        let func = unsafe {
+        let (func, seq) = unsafe {
             (*this).work = work;
             (*this).func = (*work).func;
             (*this).wq = (*work).wq;
             (*this).seq = (*work).seq;
             list_add_tail(addr_of_mut!((*this).link), addr_of_mut!(inner.busy));
             // From here on it may be queued again, by itself too.
+            let known = ((*work).func, (*work).seq);
             (*work).release();
-            (*work).func
+            known
         };
         pools.kick(&mut inner);
         drop(inner);
+        blocked::acquired(Thing::work_item(seq), Location::caller());
         if let Some(func) = func {
             // SAFETY: The worker is this thread's: the caller's guarantee.
             let softirq = unsafe { (*this).pool } == BH;
@@ -75,6 +81,7 @@ impl Worker {
                 run();
             }
         }
+        blocked::released(Thing::work_item(seq).id);
         check_context();
         let mut inner = pools.lock();
         // SAFETY: The worker is on the list of the busy ones, which the lock makes ours.
@@ -97,7 +104,7 @@ impl Worker {
         }
         // SAFETY: The worker is this thread's, and its link changes under the lock.
         while !unsafe { list_empty(addr_of!((*this).link)) } {
-            task.set_state(TASK_UNINTERRUPTIBLE);
+            task.set_state(TASK_IDLE);
             drop(inner);
             task.schedule(None);
             inner = pools.lock();

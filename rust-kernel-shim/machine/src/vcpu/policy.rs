@@ -42,6 +42,9 @@ pub(super) enum Choice {
     PassTime,
 }
 
+/// Times that the run token may be handed on without a schedule that says how often.
+const FIFO_POINTS: usize = 5_000_000;
+
 /// Change points of a PCT schedule, at most.
 const CHANGES: usize = 3;
 
@@ -77,7 +80,7 @@ impl Policy {
 
     pub(super) fn points(&self) -> usize {
         match self {
-            Self::Fifo => usize::MAX,
+            Self::Fifo => FIFO_POINTS,
             Self::Random { points, .. } | Self::Pct { points, .. } => *points,
         }
     }

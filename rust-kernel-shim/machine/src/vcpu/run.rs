@@ -3,6 +3,7 @@
 
 use super::{
     super::{
+        blocked::{self, Thing},
         cpu,
         task::{self, task_struct},
     },
@@ -10,7 +11,7 @@ use super::{
 };
 use core::{
     mem::needs_drop,
-    sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicIsize, AtomicUsize, Ordering::Relaxed},
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -54,6 +55,8 @@ impl Vcpu {
             preempts: policy.preempts(),
             seed,
             idling: AtomicBool::new(false),
+            next_pid: AtomicI32::new(1),
+            steps: AtomicUsize::new(0),
             live: AtomicIsize::new(0),
             inner: Mutex::new(Inner {
                 now: START,
@@ -65,6 +68,7 @@ impl Vcpu {
                 joining: Vec::new(),
                 spins: 0,
                 points: 0,
+                jumps: 0,
                 done,
                 stuck: false,
                 policy,
@@ -105,19 +109,21 @@ impl Vcpu {
             let result = body();
             // What happens at the end of a grace period may start tasks again.
             loop {
+                let waits = blocked::waiting(Thing::ALL_ENDS);
                 self.wait_for_ends(init, || self.alone(TaskPtr(init)));
+                drop(waits);
                 if !self.idle() {
                     break;
                 }
                 let endless = self.lock().over_budget();
                 if endless {
-                    self.give_up(init, Stuck::Endless);
+                    self.no_end(init);
                 }
             }
             if !needs_drop::<R>() {
                 self.call_hooks(|hooks| hooks.left());
             }
-            self.call_hooks(|hooks| hooks.ended());
+            self.call_hooks(|hooks| hooks.ended(0));
             result
         })
     }

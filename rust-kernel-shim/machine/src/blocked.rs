@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What tasks wait for and hold, for the report of a deadlock or a hang.
+//!
+//! A thread keeps it for itself, in arrays of its own, and no other reads it: a blocked thread that
+//! is asked wakes up and describes itself, its stack included. So what is not reported costs a few
+//! stores.
+
+mod names;
+mod report;
+
+use super::{
+    console,
+    cpu::{self, Count},
+    location,
+    task::{self, task_struct},
+};
+use core::{
+    cell::Cell,
+    fmt,
+    panic::Location,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+};
+use std::{
+    sync::{mpsc, Mutex, PoisonError},
+    time::Duration,
+};
+
+pub use names::name_lock;
+pub(super) use report::{report, Description, MOST};
+
+type At = &'static Location<'static>;
+
+/// A production kernel knows nothing of all this.
+pub const ON: bool = cfg!(all(feature = "debug", not(loom)));
+
+/// Where the numbers of the kinds of things begin that this crate knows, or C does; those before are
+/// for things that have two numbers.
+pub const KINDS: u64 = u64::MAX - 15;
+
+/// What a task waits for, or holds while others wait for it.
+#[derive(Clone, Copy)]
+#[allow(missing_debug_implementations)]
+pub struct Thing {
+    /// What it is.
+    pub what: &'static str,
+    /// Which of its kind it is.
+    pub id: (u64, u64),
+    /// Writes what there is to say of it beside that, after a space.
+    pub say: fn(id: (u64, u64), out: &mut dyn fmt::Write) -> fmt::Result,
+    /// How it is with a task that others wait for because of it: `held`, for example.
+    pub how: &'static str,
+}
+
+impl Thing {
+    /// A thing of which nothing else is to be said, and which no task holds.
+    pub const fn new(what: &'static str, id: (u64, u64)) -> Self {
+        Self {
+            what,
+            id,
+            say: |_, _| Ok(()),
+            how: "held",
+        }
+    }
+
+    /// A lock at this address.
+    pub fn lock(what: &'static str, addr: usize) -> Self {
+        let say = |(_, addr), out: &mut dyn fmt::Write| names::write_name(addr, out);
+        Self {
+            say,
+            ..Self::new(what, (KINDS, addr as u64))
+        }
+    }
+
+    /// A queue of waiting tasks, whose lock at this address has its name.
+    pub fn queue(what: &'static str, addr: usize) -> Self {
+        Self {
+            id: (KINDS + 5, addr as u64),
+            ..Self::lock(what, addr)
+        }
+    }
+
+    /// What no task inside a section lets happen.
+    pub const GRACE_PERIOD: Self = Self {
+        how: "held up",
+        ..Self::new("a grace period", (KINDS + 1, 0))
+    };
+
+    /// The item of work of that number.
+    pub const fn work_item(number: u64) -> Self {
+        Self {
+            how: "run",
+            ..Self::new("a work item", (KINDS + 2, number))
+        }
+    }
+
+    /// The end of a task to which the caller has a reference as long as it waits.
+    pub(super) fn end_of(task: &task_struct) -> Self {
+        Self {
+            // SAFETY: The task waits, so it has its reference.
+            say: |(_, addr), out| unsafe {
+                let task: *const task_struct = core::ptr::with_exposed_provenance(addr as usize);
+                write!(out, " {}", shown(&*task))
+            },
+            how: "",
+            ..Self::new("the end of", end_id(task))
+        }
+    }
+
+    /// The end of all tasks but the one that waits.
+    pub(super) const ALL_ENDS: Self = Self::new("the end of all other tasks", (KINDS + 4, 0));
+}
+
+fn end_id(task: &task_struct) -> (u64, u64) {
+    (
+        KINDS + 3,
+        core::ptr::from_ref(task).expose_provenance() as u64,
+    )
+}
+
+fn shown(task: &task_struct) -> String {
+    format!("{}/{}", task.comm(), task.pid)
+}
+
+/// A thing, and where the task has begun to wait for it, or has got it.
+#[derive(Clone, Copy)]
+struct Entry {
+    thing: Thing,
+    at: At,
+    /// When that was (ns), if it is a wait.
+    since: u64,
+}
+
+/// The things of one thread, the youngest last; those for which there is no place are not known.
+struct Stack<const N: usize> {
+    entries: [Cell<Option<Entry>>; N],
+    len: Cell<usize>,
+}
+
+impl<const N: usize> Stack<N> {
+    const fn new() -> Self {
+        Self {
+            entries: [const { Cell::new(None) }; N],
+            len: Cell::new(0),
+        }
+    }
+
+    #[inline]
+    fn push(&self, entry: Entry) {
+        let len = self.len.get();
+        if let Some(slot) = self.entries.get(len) {
+            slot.set(Some(entry));
+            self.len.set(len + 1);
+        }
+    }
+
+    /// Takes out the youngest of that id.
+    #[inline]
+    fn remove(&self, id: (u64, u64)) {
+        let len = self.len.get();
+        let found = self.iter().position(|entry| entry.thing.id == id);
+        if let Some(back) = found {
+            for slot in len - back..len {
+                self.entries[slot - 1].set(self.entries[slot].get());
+            }
+            self.len.set(len - 1);
+        }
+    }
+
+    /// The youngest first.
+    fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+        let known = &self.entries[..self.len.get()];
+        known.iter().rev().filter_map(Cell::get)
+    }
+}
+
+crate::per_thread! {
+    static WAITS: Stack<8> = Stack::new();
+    static HELD: Stack<32> = Stack::new();
+    /// True while the thread sleeps for a time that ends by itself.
+    static TIMED: Cell<bool> = Cell::new(false);
+    /// Steps of a loop that waits without sleeping.
+    static SPINS: Cell<u32> = Cell::new(0);
+}
+
+/// The task is about to wait for a thing. From any context.
+#[inline]
+#[track_caller]
+pub fn begin_wait(thing: Thing) {
+    if !ON {
+        return;
+    }
+    let at = Location::caller();
+    SPINS.set(0);
+    let since = 0;
+    WAITS.with(|waits| {
+        if waits.iter().all(|entry| entry.thing.id != thing.id) {
+            waits.push(Entry { thing, at, since });
+        }
+    });
+}
+
+/// The task does not wait for the thing any more. From any context.
+#[inline]
+pub fn end_wait(id: (u64, u64)) {
+    if ON {
+        WAITS.with(|waits| waits.remove(id));
+    }
+}
+
+/// A wait that ends when this is dropped.
+#[derive(Debug)]
+pub struct Waiting((u64, u64));
+
+/// The task waits for a thing, until the result is dropped. From any context.
+#[inline]
+#[track_caller]
+pub fn waiting(thing: Thing) -> Waiting {
+    begin_wait(thing);
+    Waiting(thing.id)
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        end_wait(self.0);
+    }
+}
+
+/// The task has got a thing for which others wait now. From any context.
+#[inline]
+pub fn acquired(thing: Thing, at: At) {
+    if ON {
+        let since = 0;
+        HELD.with(|held| held.push(Entry { thing, at, since }));
+    }
+}
+
+/// The task has it no longer. From any context.
+#[inline]
+pub fn released(id: (u64, u64)) {
+    if ON {
+        HELD.with(|held| held.remove(id));
+    }
+}
+
+/// Describes the task that runs on this thread, and is about to block or does.
+#[track_caller]
+pub(super) fn describe(task: &task_struct) -> Description {
+    let mut waits = None;
+    let mut at = None;
+    if let Some(entry) = WAITS.with(|waits| waits.iter().next()) {
+        let mut text = String::from(entry.thing.what);
+        // Writing to a string does not fail.
+        let _ = (entry.thing.say)(entry.thing.id, &mut text);
+        waits = Some((entry.thing, text));
+        at = Some(entry.at);
+    }
+    let mut holds: Vec<(Thing, String)> = Vec::new();
+    let held: Vec<Entry> = HELD.with(|held| held.iter().collect());
+    for entry in held.into_iter().rev() {
+        let mut text = format!("holds {}", entry.thing.what);
+        if entry.thing.how == "run" {
+            text = format!("runs {}", entry.thing.what);
+        }
+        let _ = (entry.thing.say)(entry.thing.id, &mut text);
+        if entry.thing.how == "held" {
+            text += &format!(", taken at {}", location::at(entry.at));
+        }
+        holds.push((entry.thing, text));
+    }
+    if let Some(text) = section(task) {
+        holds.push((Thing::GRACE_PERIOD, text));
+    }
+    Description {
+        task: shown(task),
+        comm: task.comm().into(),
+        pid: task.pid,
+        end: end_id(task),
+        state: task.state_letter(),
+        waits,
+        timed: TIMED.get(),
+        at: location::entry(at.unwrap_or(Location::caller())),
+        holds,
+    }
+}
+
+/// The section in which the task is, if that holds up grace periods.
+fn section(task: &task_struct) -> Option<String> {
+    task.in_section().then(|| {
+        let (read, reader) = cpu::with(|cpu| (cpu.open(Count::Rcu) != 0, cpu.reader()));
+        match reader.at().filter(|_| read) {
+            Some(at) => format!("is in a read-side section, entered at {}", location::at(at)),
+            // A spinlock is one, and was named.
+            None => String::new(),
+        }
+    })
+}
+
+/// A question to the thread of a blocked task.
+#[derive(Default)]
+pub(super) struct Question {
+    asked: AtomicBool,
+    answer: Mutex<Option<mpsc::Sender<Description>>>,
+}
+
+impl Question {
+    /// True if the thread that waits for its run token is to answer first.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Relaxed)
+    }
+
+    /// Asks; `wake` wakes the thread.
+    pub(super) fn ask(&self, wake: impl FnOnce(&AtomicBool)) -> Option<Description> {
+        let (answer, answered) = mpsc::channel();
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        wake(&self.asked);
+        // One that does not wait for its token is on the host's side of things, and cannot answer.
+        answered.recv_timeout(Duration::from_secs(10)).ok()
+    }
+
+    /// Answers, on the thread that was asked.
+    pub(super) fn answer(&self, task: &task_struct) {
+        self.asked.store(false, Relaxed);
+        let answer = self
+            .answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(answer) = answer {
+            let _ = answer.send(describe(task));
+        }
+    }
+}
+
+/// How long a task that runs freely may be blocked before it is named (ns); 0 is forever. As in
+/// Linux by default.
+static HUNG: AtomicU64 = AtomicU64::new(120 * 1_000_000_000);
+
+/// Sets how long a task that runs freely may be blocked before it is named (ns), 0 being forever;
+/// returns what it was.
+pub fn set_hung_task_timeout(ns: u64) -> u64 {
+    HUNG.swap(ns, Relaxed)
+}
+
+/// What is left of the patience with a blocked task that runs freely.
+pub(super) struct Patience {
+    limit: u64,
+    named: bool,
+}
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Self {
+            limit: HUNG.load(Relaxed),
+            named: false,
+        }
+    }
+
+    /// True if it has come to its end, for a task that has been blocked so long (ns).
+    pub(super) fn is_over(&self, blocked: u64) -> bool {
+        ON && self.limit != 0 && !self.named && blocked >= self.limit
+    }
+
+    /// `sleep`, or less if the patience ends before, or a host may not like waits of centuries.
+    pub(super) fn at_most(&self, sleep: Duration, blocked: u64) -> Duration {
+        let left = match self.limit.saturating_sub(blocked) {
+            left @ 1.. if ON => Duration::from_nanos(left),
+            _ => Duration::MAX,
+        };
+        sleep.min(left).min(Duration::from_secs(3600))
+    }
+
+    /// Names the task of this thread, without locks.
+    pub(super) fn name_task(&mut self) {
+        self.named = true;
+        report::hung(describe(task::current()), self.limit / 1_000_000_000);
+    }
+}
+
+/// Calls `sleep`, which ends by itself some time if it is `timed`.
+pub(super) fn timed<R>(timed: bool, sleep: impl FnOnce() -> R) -> R {
+    let before = TIMED.replace(timed);
+    let result = sleep();
+    TIMED.set(before);
+    result
+}
+
+/// A step of a loop in which a task that runs freely waits without sleeping.
+pub(super) fn spins() {
+    let spins = SPINS.get().wrapping_add(1);
+    SPINS.set(spins);
+    if ON && spins.is_multiple_of(1024) {
+        WAITS.with(|waits| {
+            let Some(entry) = waits.iter().next() else {
+                return;
+            };
+            let now = super::clock::host_monotonic().unsigned_abs();
+            let slot = &waits.entries[waits.len.get() - 1];
+            // 0 before the first look, and the greatest number once it was named.
+            let since = match entry.since {
+                0 => now,
+                since => since,
+            };
+            let mut patience = Patience::new();
+            if patience.is_over(now.saturating_sub(since)) {
+                patience.name_task();
+            }
+            let since = if patience.named { u64::MAX } else { since };
+            slot.set(Some(Entry { since, ..entry }));
+        });
+    }
+}
+
+/// Writes lines to the log and the console.
+fn say(level: u8, lines: &str) {
+    console::emit(level, format_args!("{lines}"), |_| {});
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The report of a deadlock, an endless run, or a hang.
+
+use super::{say, Thing};
+use core::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+/// Tasks that are described in one report.
+pub(crate) const MOST: usize = 32;
+
+/// A task that waits, and what it holds.
+#[derive(Clone)]
+pub(crate) struct Description {
+    /// Its name and number.
+    pub(super) task: String,
+    pub(super) comm: String,
+    pub(super) pid: i32,
+    /// The id of its end, for which others wait.
+    pub(super) end: (u64, u64),
+    pub(super) state: char,
+    /// What it waits for, if that is known.
+    pub(super) waits: Option<(Thing, String)>,
+    /// The wait ends by itself.
+    pub(super) timed: bool,
+    /// Where it waits.
+    pub(super) at: String,
+    /// What it holds.
+    pub(super) holds: Vec<(Thing, String)>,
+}
+
+impl Description {
+    /// What it does, in a few words.
+    fn does(&self) -> String {
+        let timed = if self.timed { " with a timeout" } else { "" };
+        let at = &self.at;
+        match &self.waits {
+            Some((_, text)) => format!("waits{timed} for {text} at {at}"),
+            None if self.state == 'R' => format!("runs at {at}"),
+            None if self.state == 'N' => "was never woken".into(),
+            None => format!("sleeps{timed} at {at}"),
+        }
+    }
+
+    /// Its line, and one for each thing that it holds, as sysrq-w shows a task.
+    fn lines(&self) -> String {
+        let (comm, state, pid, does) = (&self.comm, self.state, self.pid, self.does());
+        let mut lines = format!("task:{comm:<15.15} state:{state} pid:{pid:<5} {does}\n");
+        for (_, held) in self.holds.iter().filter(|(_, held)| !held.is_empty()) {
+            let _ = writeln!(lines, "  {held}");
+        }
+        lines
+    }
+
+    /// Why another that waits for `thing` waits for this one, if it does.
+    fn has(&self, thing: &Thing) -> Option<&(Thing, String)> {
+        self.holds.iter().find(|(held, _)| held.id == thing.id)
+    }
+
+    /// True if it only waits for the others.
+    fn only_waits_for_all(&self) -> bool {
+        let all = Thing::ALL_ENDS.id;
+        self.waits
+            .as_ref()
+            .is_some_and(|(thing, _)| thing.id == all)
+    }
+}
+
+/// The task that has what this one waits for.
+fn holder(tasks: &[Description], waiter: usize) -> Option<usize> {
+    let (thing, _) = tasks[waiter].waits.as_ref()?;
+    tasks
+        .iter()
+        .position(|task| task.end == thing.id || task.has(thing).is_some())
+}
+
+/// From `first` on, each task and then the one that it waits for, until one comes again or none is
+/// known; and at which place of these the cycle begins, if there is one.
+fn chain(tasks: &[Description], first: usize) -> (Vec<usize>, Option<usize>) {
+    let mut chain = vec![first];
+    while let Some(next) = holder(tasks, chain[chain.len() - 1]) {
+        if let Some(again) = chain.iter().position(|&task| task == next) {
+            return (chain, Some(again));
+        }
+        chain.push(next);
+    }
+    (chain, None)
+}
+
+/// Who waits for whom, in one sentence: the first cycle, or else the longest chain.
+fn sentence(tasks: &[Description]) -> Option<String> {
+    let chains = || (0..tasks.len()).map(|first| chain(tasks, first));
+    let of_interest = |(chain, _): &(Vec<usize>, _)| !tasks[chain[0]].only_waits_for_all();
+    let (mut links, cycle) = chains()
+        .find(|(_, cycle)| cycle.is_some())
+        .or_else(|| {
+            // The first of the longest.
+            let found: Vec<_> = chains().filter(of_interest).collect();
+            found.into_iter().rev().max_by_key(|(chain, _)| chain.len())
+        })
+        .or_else(|| chains().next())?;
+    links.drain(..cycle.unwrap_or(0));
+    let mut text = String::new();
+    for (n, &link) in links.iter().enumerate() {
+        let task = &tasks[link];
+        if n == 0 {
+            text += &task.task;
+        }
+        let _ = write!(text, " {}", task.does());
+        let next = match (links.get(n + 1), cycle) {
+            (Some(&next), _) => next,
+            (None, Some(_)) => links[0],
+            (None, None) => break,
+        };
+        let Some((thing, _)) = &task.waits else { break };
+        if next == link {
+            text += ", though it has that itself";
+            if let Some((_, held)) = task.has(thing) {
+                let _ = write!(text, ": it {held}");
+            }
+            break;
+        }
+        if !thing.how.is_empty() {
+            let _ = write!(text, ", {} by {}", thing.how, tasks[next].task);
+        }
+        if n + 1 < links.len() {
+            text += ", which";
+        }
+    }
+    match tasks.len() - links.len() {
+        0 => {}
+        1 => text += "; one other task waits",
+        more => {
+            let _ = write!(text, "; {more} other tasks wait");
+        }
+    }
+    Some(text)
+}
+
+/// Prints why a machine came to no end, and returns it in one sentence; `more` tasks are not among
+/// those described.
+pub(crate) fn report(why: &str, tasks: &[Description], more: usize) -> String {
+    let text = sentence(tasks).unwrap_or_default();
+    let mut lines = format!("BUG: {why}: {text}\n");
+    for task in tasks {
+        lines += &task.lines();
+    }
+    if more != 0 {
+        let _ = writeln!(lines, "and {more} more");
+    }
+    say(3, &lines);
+    text
+}
+
+/// Tasks that run freely and were found blocked for too long; the youngest last.
+static HUNG: Mutex<Vec<Description>> = Mutex::new(Vec::new());
+
+/// Names a task that runs freely and has been blocked for so many seconds; and the cycle, if it is
+/// the last of one.
+pub(super) fn hung(task: Description, seconds: u64) {
+    let (comm, pid) = (&task.comm, task.pid);
+    say(
+        3,
+        &format!(
+            "INFO: task {comm}:{pid} blocked for more than {seconds} seconds.\n{}",
+            task.lines()
+        ),
+    );
+    let mut hung = HUNG.lock().unwrap_or_else(PoisonError::into_inner);
+    hung.retain(|other| other.pid != task.pid);
+    if hung.len() == MOST {
+        hung.remove(0);
+    }
+    hung.push(task);
+    let (links, cycle) = chain(&hung, hung.len() - 1);
+    if cycle == Some(0) {
+        let cycle: Vec<Description> = links.iter().map(|&link| hung[link].clone()).collect();
+        if let Some(text) = sentence(&cycle) {
+            say(3, &format!("BUG: deadlock: {text}\n"));
+        }
+    }
+}
