@@ -98,7 +98,7 @@ drivers! {
     }
     "refcount" {
         refs::freed in refs::CALLS, "of a fence that was freed";
-        refs::released in [true, false], "of a fence whose last reference was dropped";
+        refs::released in refs::OF_RELEASED, "of a fence whose last reference was dropped";
         refs::never_initialised, "dma_fence_put() of ";
         refs::none, "dma_fence_is_container() without a fence";
     }

@@ -61,7 +61,7 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
 #[doc(alias = "dma_fence_enable_sw_signaling")]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
-    contract::needs_fence!(fence, "dma_fence_enable_signaling");
+    contract::needs_reference!(fence, "dma_fence_enable_signaling");
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
@@ -91,7 +91,7 @@ pub unsafe fn dma_fence_add_callback(
     if WARN_ON!(fence.is_null() || func.is_none()) {
         return -(EINVAL as c_int);
     }
-    contract::needs_fence!(fence, "dma_fence_add_callback", -(EINVAL as c_int));
+    contract::needs_reference!(fence, "dma_fence_add_callback", -(EINVAL as c_int));
     // SAFETY: The caller has a reference, and the callback is not in use; the list is changed under
     // the lock.
     unsafe {

@@ -4,8 +4,9 @@
 use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_driver_name, dma_fence_kref, dma_fence_lock_irqsave,
-    dma_fence_signal_locked, dma_fence_timeline_name, dma_fence_unlock_irqrestore,
+    dma_fence_timeline_name, dma_fence_unlock_irqrestore,
     fence::{cb_list, SIGNALED},
+    signal::signal_locked,
     trace_dma_fence_destroy,
 };
 use core::{
@@ -16,7 +17,7 @@ use core::{
 use kernel::{
     bindings::{
         call_rcu, callback_head, kfree_rcu_cb, kref, kref_get, kref_get_unless_zero, kref_put,
-        list_empty, rcu_read_lock, rcu_read_unlock, EDEADLK,
+        ktime_get, list_empty, rcu_read_lock, rcu_read_unlock, EDEADLK,
     },
     ffi::c_char,
     str::CStrExt as _,
@@ -172,7 +173,7 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
         );
         let flags = dma_fence_lock_irqsave(fence);
         (*fence).set_error(-(EDEADLK as i32));
-        dma_fence_signal_locked(fence);
+        signal_locked(fence, ktime_get());
         dma_fence_unlock_irqrestore(fence, flags);
     }
 }

@@ -68,8 +68,19 @@ pub unsafe fn dma_fence_assert_held(fence: *mut dma_fence) {
 /// The caller holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp: ktime_t) {
-    contract::needs_fence!(fence, "dma_fence_signal_timestamp_locked");
-    // SAFETY: The caller has a reference to the fence.
+    contract::needs_reference!(fence, "dma_fence_signal_timestamp_locked");
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { signal_locked(fence, timestamp) };
+}
+
+/// As [`dma_fence_signal_timestamp_locked`], also for a fence that is being released.
+///
+/// # Safety
+///
+/// The caller holds the lock.
+#[cfg_attr(feature = "debug", track_caller)]
+pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
+    // SAFETY: The caller has a reference to the fence, or has dropped the last.
     let f = unsafe { &*fence };
     // SAFETY: The caller has a reference to the fence.
     unsafe { dma_fence_assert_held(fence) };
@@ -128,7 +139,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
     if WARN_ON!(fence.is_null()) {
         return;
     }
-    contract::needs_fence!(fence, "dma_fence_signal_timestamp");
+    contract::needs_reference!(fence, "dma_fence_signal_timestamp");
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
@@ -140,7 +151,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
 /// Signals as of now, under the lock that the caller holds.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_signal_locked(fence: *mut dma_fence) {
-    contract::needs_fence!(fence, "dma_fence_signal_locked");
+    contract::needs_reference!(fence, "dma_fence_signal_locked");
     // SAFETY: The caller has a reference, and holds the lock.
     unsafe { dma_fence_signal_timestamp_locked(fence, ktime_get()) }
 }
@@ -155,7 +166,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
     if WARN_ON!(fence.is_null()) {
         return;
     }
-    contract::needs_fence!(fence, "dma_fence_signal");
+    contract::needs_reference!(fence, "dma_fence_signal");
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let cookie = dma_fence_begin_signalling();
@@ -169,7 +180,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
 /// Signals under the lock that the caller holds; true if it had signalled before.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
-    contract::needs_fence!(fence, "dma_fence_check_and_signal_locked", true);
+    contract::needs_reference!(fence, "dma_fence_check_and_signal_locked", true);
     // SAFETY: The caller has a reference, and holds the lock.
     unsafe {
         let signaled = (*fence).test(SIGNALED);
@@ -181,7 +192,7 @@ pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
 /// Signals, and returns whether it had signalled before; takes the lock. From any context.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_check_and_signal(fence: *mut dma_fence) -> bool {
-    contract::needs_fence!(fence, "dma_fence_check_and_signal", true);
+    contract::needs_reference!(fence, "dma_fence_check_and_signal", true);
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);

@@ -53,7 +53,7 @@ pub(super) fn sleeping(intr: bool) -> u32 {
 /// Returns the jiffies that are left, at least 1, if it has signalled; 0 if it has not; and
 /// -ERESTARTSYS if `intr` and a signal came. A timeout of 0 looks once.
 pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
-    contract::needs_fence!(fence, "dma_fence_default_wait", -(EINVAL as c_long));
+    contract::needs_reference!(fence, "dma_fence_default_wait", -(EINVAL as c_long));
     // SAFETY: The caller has a reference and does not hold the lock. The callback is off the list,
     // which is changed under the lock, before this frame goes.
     unsafe {
@@ -111,7 +111,7 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
 /// for a negative timeout. Emits `dma_fence_wait_start` and `dma_fence_wait_end`.
 #[track_caller]
 pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
-    contract::needs_fence!(fence, "dma_fence_wait_timeout", -(EINVAL as c_long));
+    contract::needs_reference!(fence, "dma_fence_wait_timeout", -(EINVAL as c_long));
     if WARN_ON!(timeout < 0) {
         return -(EINVAL as c_long);
     }

@@ -3,15 +3,16 @@
 
 use super::{
     super::bindings::{dma_fence, dma_fence_cb},
-    record::{self, At, Subject},
+    record::{self, At, Record, Subject},
     rules::CALLBACK_ONCE,
 };
-use core::panic::Location;
+use core::{panic::Location, ptr};
 use kernel::{
     bindings::{
         debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, SideTable},
-        rcu_order,
+        list_del_init, local_irq_restore, local_irq_save, rcu_order,
         rule::{checking, this_machine, Place},
+        spin_trylock, spin_unlock,
     },
     ffi::c_int,
 };
@@ -53,7 +54,7 @@ pub(super) fn added(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: boo
     let checking = CALLBACK_ONCE.look();
     let added = Location::caller();
     let callback = Callback {
-        fence: fence.addr(),
+        fence: fence.expose_provenance(),
         subject: record.subject(),
         created: record.created,
         machine: this_machine(),
@@ -62,7 +63,7 @@ pub(super) fn added(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: boo
         added,
         pending,
     };
-    let before = CALLBACKS.insert(cb.addr(), callback);
+    let before = CALLBACKS.insert(cb.expose_provenance(), callback);
     debug_object_activate(debug_obj {
         addr: cb.addr(),
         descr: &CALLBACK,
@@ -122,6 +123,9 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
     let Some(callback) = CALLBACKS.remove(obj.addr) else {
         return;
     };
+    if callback.pending {
+        unlink(&callback, obj.addr);
+    }
     if callback.pending && checking() && !freeing.said.replace(true) {
         CALLBACK_ONCE.report_on(
             callback.subject,
@@ -132,5 +136,28 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
                 ("freed", Place::Here(freeing.at)),
             ],
         );
+    }
+}
+
+/// Takes a callback that goes off the list of its fence, where it would be found when that signals;
+/// as debugobjects do in Linux with what they find. Not if the lock is held.
+fn unlink(callback: &Callback, cb: usize) {
+    let fence: *const dma_fence = ptr::with_exposed_provenance(callback.fence);
+    let listed = |record: &Record| {
+        record.subject() == callback.subject && record.signalled.is_none() && !record.released
+    };
+    if !record::of(fence).is_some_and(|record| listed(&record)) {
+        return;
+    }
+    // SAFETY: The fence was not freed, and has a list since it has not signalled. The callback, whose
+    // first member is its link, is on that while it is pending, which changes under the lock.
+    unsafe {
+        let lock = (*fence).spinlock();
+        let irqs = local_irq_save();
+        if spin_trylock(lock) != 0 {
+            list_del_init(ptr::with_exposed_provenance_mut(cb));
+            spin_unlock(lock);
+        }
+        local_irq_restore(irqs);
     }
 }

@@ -69,19 +69,19 @@ pub(super) fn freed(call: Call, wrong: bool) -> Result {
     Ok(())
 }
 
+/// What is done to a fence that has no reference and was not signalled either.
+pub(super) const OF_RELEASED: [Call; 3] = [get_and_put, dma_fence_put, dma_fence_signal];
+
 /// The last reference was dropped, and the memory is still there.
-pub(super) fn released(take: bool, wrong: bool) -> Result {
+pub(super) fn released(call: Call, wrong: bool) -> Result {
     let (timeline, fence) = pending_job()?;
     // SAFETY: The reference and the timeline are ours; the section keeps the memory.
     unsafe {
         rcu_read_lock();
-        dma_fence_signal(fence);
         dma_fence_put(fence);
         assert!(dma_fence_get_rcu(fence).is_null());
-        match (wrong, take) {
-            (true, true) => get_and_put(fence),
-            (true, false) => dma_fence_put(fence),
-            _ => {}
+        if wrong {
+            call(fence);
         }
         rcu_read_unlock();
         synchronize_rcu();
