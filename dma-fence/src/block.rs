@@ -168,7 +168,7 @@ impl<T: FenceContextOps> Block<T> {
         unsafe {
             let head = head.cast::<Opaque<bindings::callback_head>>();
             let block = container_of!(head, Self, rcu);
-            Self::drop_data(block);
+            bindings::__dma_fence_driver("an RCU callback", || Self::drop_data(block));
             bindings::dma_fence_put(block.cast());
         }
     }

@@ -168,7 +168,8 @@ impl<T: FenceCallback> FenceCallbackRegistration<T> {
         unsafe {
             let cb = cb.cast::<Opaque<bindings::dma_fence_cb>>();
             let this = container_of!(cb, Self, cb);
-            (*UnsafeCell::raw_get(addr_of!((*this).callback))).on_signal();
+            let callback = &mut *UnsafeCell::raw_get(addr_of!((*this).callback));
+            bindings::__dma_fence_driver("a callback", || callback.on_signal());
         }
     }
 }

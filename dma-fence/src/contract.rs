@@ -18,7 +18,8 @@
 //! | `refs` | refcount, reference-left |
 //!
 //! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `refs`, `freed`,
-//! `ops`, then `callback`, `names` and `state`, `memory`, `record`, `points`, `known`, `rules`.
+//! `ops`, then `callback`, `names` and `state`, `memory`, `record`, `points`, `known`, `rules`,
+//! `named`.
 
 mod call;
 mod callback;
@@ -27,6 +28,7 @@ mod freed;
 mod known;
 mod life;
 mod memory;
+mod named;
 mod names;
 mod ops;
 mod pending;

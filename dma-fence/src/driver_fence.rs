@@ -178,6 +178,8 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     #[track_caller]
     pub fn signal(self, result: Result) {
         self.finish(result);
+        drop(self);
+        bindings::__dma_fence_debug_point();
     }
 
     #[track_caller]

@@ -246,7 +246,9 @@ impl Fence {
     #[track_caller]
     fn wait_raw(&self, intr: bool, timeout: c_long) -> Result<Option<Jiffies>> {
         // SAFETY: By the type invariant.
-        match unsafe { bindings::dma_fence_wait_timeout(self.as_raw(), intr, timeout) } {
+        let left = unsafe { bindings::dma_fence_wait_timeout(self.as_raw(), intr, timeout) };
+        bindings::__dma_fence_debug_point();
+        match left {
             0 => Ok(None),
             left if left > 0 => Ok(Some(left as Jiffies)),
             error => Err(Error::from_errno(error as c_int)),

@@ -34,6 +34,12 @@ pub fn __dma_fence_bug(message: core::fmt::Arguments<'_>) -> ! {
     panic!("{}", message)
 }
 
+/// Calls a driver's code: Linux makes a BUG of any panic, so that there is none to be caught.
+#[inline(always)]
+pub fn __dma_fence_driver<R>(_what: &str, f: impl FnOnce() -> R) -> Option<R> {
+    Some(f())
+}
+
 macro_rules! annotations {
     ($($name:ident($($type:ty),*);)*) => {
         $(/// For the checks of the contract, which Linux does not have.
@@ -43,11 +49,12 @@ macro_rules! annotations {
 }
 
 annotations! {
-    __dma_fence_debug_declare(*mut dma_fence, usize, [usize; 2], usize);
+    __dma_fence_debug_declare(*mut dma_fence, usize, [&core::ffi::CStr; 2], usize);
     __dma_fence_debug_drop(usize, usize);
     __dma_fence_debug_publish(*mut dma_fence);
     __dma_fence_debug_added_at(*mut dma_fence_cb, &'static core::panic::Location<'static>);
     __dma_fence_debug_forget(*mut dma_fence);
+    __dma_fence_debug_point();
 }
 
 macro_rules! helpers {

@@ -54,7 +54,7 @@ impl<T: FenceContextOps> Block<T> {
             } else {
                 bindings::dma_fence_init(fence, ops, null_mut(), number, seqno);
             }
-            let names = (*context).names().map(|name| name.as_char_ptr().addr());
+            let names = (*context).names();
             let data = from_ref(block.as_ref().data()).addr();
             bindings::__dma_fence_debug_declare(fence, context.addr(), names, data);
         }
@@ -82,7 +82,8 @@ impl<T: FenceContextOps> Block<T> {
     unsafe fn poll(fence: *mut bindings::dma_fence, op: Option<PollOp<T>>) -> bool {
         // SAFETY: `fence` is that of a `Block<T>`, and lives as long as `of()` needs it.
         let (block, view) = unsafe { Self::view(fence) };
-        let Some(result) = op.and_then(|op| op(&view)) else {
+        let ask = || op.and_then(|op| op(&view));
+        let Some(result) = bindings::__dma_fence_driver("an op", ask).flatten() else {
             return false;
         };
         // SAFETY: The fence is live during the caller's section.
@@ -150,7 +151,8 @@ impl<T: FenceContextOps> Block<T> {
         // SAFETY: The C side calls ops inside a read-side section.
         let (_, view) = unsafe { Self::view(fence) };
         if let Some(op) = T::SET_DEADLINE {
-            op(&view, Ktime::from_nanos(deadline));
+            let deadline = Ktime::from_nanos(deadline);
+            bindings::__dma_fence_driver("the op set_deadline", || op(&view, deadline));
         }
     }
 }

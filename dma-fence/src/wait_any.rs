@@ -74,6 +74,7 @@ fn wait_any_raw(
             &mut idx,
         )
     };
+    bindings::__dma_fence_debug_point();
     match left {
         0 => Ok(None),
         left if left > 0 => Ok(Some((idx as usize, left as Jiffies))),

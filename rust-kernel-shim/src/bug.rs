@@ -8,20 +8,16 @@
 #[doc(alias = "WARN_ON")]
 #[macro_export]
 macro_rules! warn_on {
-    ($cond:expr) => {{
-        let cond = $cond;
-        if cond {
-            $crate::WARN_ON!(true);
-        }
-        cond
-    }};
+    ($cond:expr) => {
+        $crate::WARN_ON!($cond)
+    };
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn is_the_condition() {
-        assert!(crate::warn_on!(1 > 0));
+        crate::testing::expect_bug("[1 > 0]", || assert!(crate::warn_on!(1 > 0)));
         assert!(!crate::warn_on!(1 < 0));
     }
 }

@@ -67,7 +67,8 @@ mod tests {
         let module = kernel::module::this_module::<LocalModule>();
         let driver: Arc<Driver> =
             Arc::pin_init(<Driver as kernel::InPlaceModule>::init(module), GFP_KERNEL)?;
-        let sum = *driver.spin.lock() + *driver.irq.lock() + *driver.mutex.lock();
+        let mut sum = *driver.mutex.lock();
+        sum += *driver.spin.lock() + *driver.irq.lock();
         assert_eq!(sum, 6);
         kernel::pr_warn_once!("{sum}\n");
         kernel::warn_on!(sum != 6);

@@ -4,7 +4,7 @@
 //! From any context. A fence is known by its address alone, so these have no preconditions.
 
 use super::{super::contract, dma_fence, dma_fence_cb};
-use core::{fmt, panic::Location};
+use core::{ffi::CStr, fmt, panic::Location};
 
 /// Ends the machine, with a message; nothing unwinds, since that would free what readers reach.
 #[cold]
@@ -12,6 +12,10 @@ use core::{fmt, panic::Location};
 pub fn __dma_fence_bug(message: fmt::Arguments<'_>) -> ! {
     kernel::bindings::BUG!("{message}")
 }
+
+pub use kernel::bindings::{
+    debug_fail_point as __dma_fence_debug_point, driver_code as __dma_fence_driver,
+};
 
 macro_rules! annotations {
     ($($(#[$doc:meta])* $name:ident = $event:ident($($arg:ident: $type:ty),*);)*) => {
@@ -25,10 +29,10 @@ macro_rules! annotations {
 }
 
 annotations! {
-    /// The ops of this fence, which was just initialised, reach a context, two names, and data in
-    /// the fence, which are at these addresses.
+    /// The ops of this fence, which was just initialised, reach a context and data in the fence,
+    /// which are at these addresses, and two names.
     __dma_fence_debug_declare =
-        declare(fence: *mut dma_fence, context: usize, names: [usize; 2], data: usize);
+        declare(fence: *mut dma_fence, context: usize, names: [&CStr; 2], data: usize);
     /// The contents of this memory are about to be dropped, without the memory being freed.
     __dma_fence_debug_drop = drop_in_place(addr: usize, size: usize);
     /// The fence can be found by others than its issuer from now on.

@@ -41,6 +41,10 @@ unsafe fn name(
     let name = unsafe { op(fence) };
     contract::call_end();
     contract::name_returned(f, which, name);
+    if !name.is_null() {
+        // SAFETY: What an op returns is a string, which lives as long as the caller's section.
+        contract::name_is(f, which, || unsafe { CStr::from_char_ptr(name) });
+    }
     name
 }
 

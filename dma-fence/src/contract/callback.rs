@@ -3,6 +3,7 @@
 
 use super::{
     super::bindings::{dma_fence, dma_fence_cb},
+    named::Fence,
     record::{self, At, Record, Subject},
     rules::CALLBACK_ONCE,
 };
@@ -71,10 +72,12 @@ pub(super) fn added(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: boo
         note: 0,
     });
     if let Some(before) = before.filter(|before| before.pending && checking) {
-        let (context, seqno) = before.subject;
         record.report(
             &CALLBACK_ONCE,
-            format_args!("callback added that is pending on fence {context}:{seqno}"),
+            format_args!(
+                "callback added that is pending on {}",
+                Fence(before.subject)
+            ),
             [
                 ("callback added", Place::At(before.added)),
                 ("callback added again", Place::Here(added)),
@@ -103,10 +106,12 @@ pub(super) fn removed(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: b
                 [here],
             ),
             Some(callback) if callback.pending && callback.fence != fence.addr() => {
-                let (context, seqno) = callback.subject;
                 record.report(
                     &CALLBACK_ONCE,
-                    format_args!("callback removed here, but pending on fence {context}:{seqno}"),
+                    format_args!(
+                        "callback removed here, but pending on {}",
+                        Fence(callback.subject)
+                    ),
                     [("callback added", Place::At(callback.added)), here],
                 );
             }

@@ -4,12 +4,13 @@
 use super::{
     super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
     call::Call,
-    callback, life, names, ops, pending, reach, record, refs, state, watch,
+    callback, life, named, names, ops, pending, reach, record, refs, state, watch,
 };
-use core::panic::Location;
+use core::{ffi::CStr, panic::Location};
 use kernel::{
     bindings::{debugobjects::debug_check_no_obj_dropped, rcu_order, spinlock_t},
     ffi::{c_char, c_int},
+    str::CStrExt as _,
 };
 
 /// True if this kernel checks the rules. A production kernel does not; nor do builds that look for
@@ -79,9 +80,14 @@ events! {
             watch::begins();
         };
 
-    /// The ops of the fence reach a context, two names, and data, which are at these addresses.
-    declare(fence: *const dma_fence, context: usize, names: [usize; 2], data: usize) =
-        reach::declares(fence, context, names, data);
+    /// The ops of the fence reach a context and data, which are at these addresses, and two names.
+    declare(fence: *const dma_fence, context: usize, names: [&CStr; 2], data: usize) = {
+        reach::declares(fence, context, names.map(|name| name.as_char_ptr().addr()), data);
+        if let Some(record) = record::of(fence) {
+            named::learns(record.context, 0, names[0]);
+            named::learns(record.context, 1, names[1]);
+        }
+    };
 
     /// The fence can be found by others than its issuer.
     publish(fence: *const dma_fence) = {
@@ -187,6 +193,10 @@ events! {
         reach::name_returned(fence, which, name);
         names::escapes(fence, name);
     };
+
+    /// The name is this string.
+    name_is(fence: &dma_fence, which: usize, name: impl Fn() -> &'static CStr) =
+        named::learns(fence.context, which, name());
 
     /// The table of ops is used itself, where the core would have looked at the bit.
     ops_ptr(fence: &dma_fence) = ops::table_used(fence);

@@ -5,6 +5,7 @@ use super::{
     super::bindings::{dma_fence, dma_fence_cb, TIMESTAMP},
     call::Call,
     callback::CALLBACKS,
+    named::Fence,
     record::{self, At, Record, RECORDS},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
 };
@@ -116,12 +117,10 @@ pub(super) fn last_put(fence: *const dma_fence) {
     };
     let same = |call: &DriverCall| call.surely_locked && call.lock == record.lock && !call.reported;
     if let (Some(call), true) = (debug_call(same), checking()) {
-        let (what, (context, seqno)) = (call.what, call.subject);
+        let (what, its) = (call.what, Fence(call.subject));
         record.report(
             &CALLBACK_ATOMIC,
-            format_args!(
-                "{what} of fence {context}:{seqno} drops the last reference to one of its lock"
-            ),
+            format_args!("{what} of {its} drops the last reference to one of its lock"),
             [record.put("reference dropped")],
         );
     }

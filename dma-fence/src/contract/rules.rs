@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The rules, by their names.
 
+use super::named;
 use kernel::bindings::rule::{Rule, Words};
 
 /// The subject of the rules.
@@ -8,6 +9,7 @@ static FENCE: Words = Words {
     subsystem: "dma-fence",
     object: "fence",
     created: "fence created",
+    names: named::write,
 };
 
 /// The way in which a rule is kept.

@@ -3,6 +3,7 @@
 
 use super::{
     super::bindings::{dma_fence, SIGNALED},
+    named::Fence,
     record::{self, report_on},
     rules::{COMPARE_SAME_CONTEXT, ERROR_BEFORE_SIGNAL, SIGNALED_MONOTONIC},
 };
@@ -46,11 +47,11 @@ pub(super) fn compare_same_context(f1: &dma_fence, f2: &dma_fence) {
     if !COMPARE_SAME_CONTEXT.look() || f1.context == f2.context {
         return;
     }
-    let (context, seqno) = (f2.context, f2.seqno);
+    let other = Fence((f2.context, f2.seqno));
     report_on(
         f1,
         &COMPARE_SAME_CONTEXT,
-        format_args!("compared with fence {context}:{seqno} of another context"),
+        format_args!("compared with {other} of another context"),
         [
             ("the other one created", record::created(f2)),
             ("compared", Place::Here(Location::caller())),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What happens to a machine, its memory and its modules, as the shim tells it to the checks.
 
-use super::{freed, ops, pending, refs};
+use super::{freed, named, ops, pending, refs};
 use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use kernel::bindings::{
     debugobjects::{debug_watch, debug_watch_register},
@@ -13,10 +13,16 @@ static WATCH: debug_watch = debug_watch {
     time_passed: pending::time_passed,
     module_gone: ops::module_gone,
     freeing: freed::freeing,
-    ended: pending::ended,
+    ended,
     left: refs::left,
     describe: refs::describe,
 };
+
+/// The machine ends.
+fn ended(blocked: usize) {
+    pending::ended(blocked);
+    named::ended();
+}
 
 /// The time of the last look by a task that runs freely (ns).
 static LOOKED: AtomicI64 = AtomicI64::new(0);

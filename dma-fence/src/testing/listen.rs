@@ -126,14 +126,16 @@ impl<L: Listener> Listening<L> {
             };
             let [driver, timeline] = names.map(|name| CStr::from_char_ptr(name));
             let error = dma_fence_error(fence);
-            (*listener.cast::<L>()).event(&Event {
+            let event = Event {
                 kind,
                 driver,
                 timeline,
                 context: (*fence).context,
                 seqno: (*fence).seqno,
                 error: (error != 0).then(|| Error::from_errno(error)),
-            });
+            };
+            let listener = &*listener.cast::<L>();
+            kernel::bindings::driver_code("a listener", || listener.event(&event));
         }
     }
 }

@@ -153,7 +153,7 @@ fn a_report_names_the_line_that_sleeps() {
             let _guard = rcu::read_lock();
             sleep(&Fence::stub());
         });
-        let at = format!("invalid context at {}:{line}", file!());
+        let at = format!("it sleeps at {}:{line}", file!());
         assert_ne!(said(&at), 0, "{at}");
     }
 }

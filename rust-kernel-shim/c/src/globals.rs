@@ -11,7 +11,7 @@ use core::{
     any::Any,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
-use machine::vcpu;
+use machine::{expected, vcpu};
 
 /// The processors that threads which run freely are taken to have.
 const FREE_PROCESSORS: usize = 4;
@@ -55,13 +55,19 @@ impl Globals {
     /// A fresh set for a virtual CPU: for one processor, and with workers that end when they have
     /// nothing to do, since a machine ends with its last task.
     pub fn machine() -> Self {
-        Self::new(NEXT.fetch_add(1, Relaxed), 1, false)
+        Self::next(1)
     }
 
     /// As [`machine`](Self::machine), where the task with the run token stands for the other
     /// processors: items of work are run beside each other.
     pub fn explored() -> Self {
-        Self::new(NEXT.fetch_add(1, Relaxed), FREE_PROCESSORS, false)
+        Self::next(FREE_PROCESSORS)
+    }
+
+    fn next(processors: usize) -> Self {
+        let number = NEXT.fetch_add(1, Relaxed);
+        expected::starts(number);
+        Self::new(number, processors, false)
     }
 
     /// The number of the machine.
@@ -97,6 +103,10 @@ impl vcpu::Hooks for Globals {
     fn ended(&self, blocked: usize) {
         self.ending.store(true, Relaxed);
         debug_machine_ended(blocked);
+    }
+
+    fn number(&self) -> u64 {
+        self.number
     }
 
     fn held_reports(&self) -> Option<u64> {

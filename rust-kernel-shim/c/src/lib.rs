@@ -47,6 +47,7 @@ mod debug {
     #[cfg(feature = "debug")]
     pub(crate) mod rcu_escape;
     pub mod rule;
+    pub(crate) mod splat;
 }
 
 /// Interrupts.
@@ -95,7 +96,9 @@ pub use self::{
         bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*, module::*,
         printk::*, refcount::*, seq_file::*, string::*,
     },
-    debug::{active::ACTIVE_OBJECT_FREED, call::*, debugobjects, leaks::*, rule},
+    debug::{
+        active::ACTIVE_OBJECT_FREED, call::*, debugobjects, leaks::*, rule, splat::debug_fail_point,
+    },
     irq::{irq_work::*, irqflags::*},
     lockdep::*,
     rcu::*,

@@ -21,7 +21,7 @@ mod pool;
 mod queue;
 mod worker;
 
-pub use self::{delayed::*, flush::*, queue::*};
+pub use self::{delayed::*, flush::*, queue::*, worker::debug_work_is};
 pub(super) use self::{
     pool::Pools,
     worker::{wq_worker_running, wq_worker_sleeping},
@@ -63,6 +63,8 @@ pub struct work_struct {
     // These are where a debug kernel has its lockdep map.
     wq: *mut workqueue_struct,
     seq: u64,
+    /// The test that has queued it.
+    test: u64,
 }
 
 impl work_struct {
@@ -99,6 +101,7 @@ pub unsafe fn init_work_with_key(
             func,
             wq: null_mut(),
             seq: 0,
+            test: 0,
         });
         INIT_LIST_HEAD(addr_of_mut!((*work).entry));
     }

@@ -272,6 +272,10 @@ mod tests {
         fn left(&self) {}
         fn ended(&self, _: usize) {}
 
+        fn number(&self) -> u64 {
+            0
+        }
+
         fn held_reports(&self) -> Option<u64> {
             None
         }

@@ -11,7 +11,7 @@
 //! made; and what the environment says wrong to exploring, before there is a machine.
 
 use super::{
-    console, fork, location, task,
+    console, expected, fork, location, task,
     vcpu::{self, Stuck},
 };
 use core::{fmt, panic::Location};
@@ -25,9 +25,10 @@ use std::{process, thread};
 #[cold]
 #[track_caller]
 pub fn end(message: fmt::Arguments<'_>) -> ! {
-    let at = location::at(Location::caller());
+    let at = location::culprit(Location::caller());
     let said = format!("kernel BUG at {at}: {message}");
     console::record(&said);
+    vcpu::with(|vcpu| expected::is_expected(vcpu.number(), &said));
     let task = task::current();
     // Neither is what libtest captures, and it is written before `abort` loses what is not.
     console::write_line(format_args!("{said}"));

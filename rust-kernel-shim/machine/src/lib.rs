@@ -12,12 +12,15 @@
 pub mod atomic;
 pub mod barrier;
 pub mod blocked;
+pub mod border;
 pub mod clock;
 pub mod console;
 pub mod counted;
 pub mod cpu;
 mod end;
+pub mod expected;
 pub mod explore;
+pub mod failed;
 mod fork;
 mod global;
 pub mod heap;

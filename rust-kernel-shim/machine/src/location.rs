@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Places in the source, as reports name them.
 
-use core::{fmt, panic::Location};
+#[cfg(feature = "debug")]
+mod symbol;
+
+#[cfg(feature = "debug")]
+pub use symbol::function;
+
+use core::{cell::RefCell, fmt, panic::Location};
 #[cfg(feature = "debug")]
 use std::collections::BTreeMap;
 use std::{env, path::Path, sync::Mutex};
@@ -53,10 +59,15 @@ fn is_core(file: &str) -> bool {
     let below = |directory: &str| {
         relative(file).starts_with(directory) || file.contains(&format!("/{directory}"))
     };
-    own.map(relative).any(below)
-        || ["/rustc/", "/lib/rustlib/src/", "/registry/src/"]
-            .iter()
-            .any(|library| file.contains(library))
+    own.map(relative).any(below) || is_foreign(file)
+}
+
+/// True for files that belong to the compiler, or to a library.
+#[cfg(feature = "debug")]
+fn is_foreign(file: &str) -> bool {
+    ["/rustc/", "/lib/rustlib/src/", "/registry/src/"]
+        .iter()
+        .any(|library| file.contains(library))
         // The host's C libraries.
         || !file.ends_with(".rs")
 }
@@ -71,25 +82,73 @@ pub fn at(location: &Location<'_>) -> String {
 }
 
 /// Returns the call into the kernel: `location`, or the innermost frame outside of the kernel.
-#[cfg(feature = "debug")]
 pub fn entry(location: &Location<'_>) -> String {
-    if !is_core(location.file()) {
-        return at(location);
+    enter(location).0
+}
+
+/// As [`entry`], and what of the kernel was called there.
+pub fn called(location: &Location<'_>) -> String {
+    match enter(location) {
+        (at, Some(function)) => format!("{at}, in {function}()"),
+        (at, None) => at,
     }
+}
+
+/// As [`called`], and where `location` is, if that is in the kernel.
+pub fn culprit(location: &Location<'_>) -> String {
+    let (own, called) = (at(location), called(location));
+    if called.starts_with(&own) {
+        called
+    } else {
+        format!("{called} ({own})")
+    }
+}
+
+/// Where the kernel was called from, and which function of it, if that can be told.
+#[cfg(feature = "debug")]
+fn enter(location: &Location<'_>) -> (String, Option<String>) {
+    let mut function = None;
     let mut found = None;
     backtrace::trace(|frame| {
         backtrace::resolve_frame(frame, |symbol| {
-            found = found.take().or_else(|| driver(symbol))
+            found = found.take().or_else(|| driver(symbol));
+            if found.is_none() {
+                function = own_function(symbol).or(function.take());
+            }
         });
         found.is_none()
     });
-    found.unwrap_or_else(|| at(location))
+    let own = at(location);
+    let in_core = is_core(location.file());
+    match found {
+        Some(found) if in_core || found == own => (found, function),
+        _ => (own, None),
+    }
 }
 
 /// A production kernel does not look on the stack.
 #[cfg(not(feature = "debug"))]
-pub fn entry(location: &Location<'_>) -> String {
-    at(location)
+fn enter(location: &Location<'_>) -> (String, Option<String>) {
+    (at(location), None)
+}
+
+std::thread_local! {
+    /// Where this thread has panicked last.
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// The thread panics at `location`; called where its stack is still as it was.
+pub(super) fn panics(location: &Location<'_>) {
+    let at = entry(location);
+    // Where a thread ends there is no place to remember it, and what ends is asked for none.
+    let _ = PANIC.try_with(|panic| panic.replace(at));
+}
+
+/// Where this thread has panicked last.
+pub(super) fn last_panic() -> String {
+    PANIC
+        .try_with(|panic| panic.borrow().clone())
+        .unwrap_or_default()
 }
 
 /// Frames of a stack that an [`Origin`] remembers.
@@ -164,4 +223,12 @@ impl fmt::Display for Origin {
 fn driver(symbol: &backtrace::Symbol) -> Option<String> {
     let file = format!("{}", symbol.filename()?.display());
     (!is_core(&file)).then_some(shown(&file, symbol.lineno()?))
+}
+
+/// The name of a function of the kernel's own.
+#[cfg(feature = "debug")]
+fn own_function(symbol: &backtrace::Symbol) -> Option<String> {
+    let file = format!("{}", symbol.filename()?.display());
+    let name = format!("{:#}", symbol.name()?);
+    (!is_foreign(&file)).then(|| symbol::short(&name))
 }

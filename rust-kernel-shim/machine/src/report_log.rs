@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports of broken rules, until a test takes them.
+//! Reports of broken rules, BUGs and WARNINGs, until a test takes them.
 
-use super::console;
+use super::{console, failed};
 use std::{
     sync::{Mutex, Once},
     thread,
@@ -10,17 +10,27 @@ use std::{
 /// The text of a report.
 pub type Text = String;
 
-/// A report of a broken rule.
+/// A report of a broken rule, or of what Linux itself says: a BUG or a WARNING.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The machine in which it was broken.
+    /// The machine in which that was.
     pub machine: u64,
-    /// The name of the rule.
+    /// The name of the rule; empty for what Linux itself says.
     pub rule: &'static str,
     /// The text, in several lines.
     pub text: String,
     /// No task was left that could do better: the thread panics, or the machine ends.
     pub late: bool,
+}
+
+impl Report {
+    /// What it says, in one line.
+    pub fn said(&self) -> String {
+        match self.rule {
+            "" => self.text.lines().next().unwrap_or("").into(),
+            rule => format!("the rule `{rule}` was broken"),
+        }
+    }
 }
 
 /// Reports, the oldest first.
@@ -36,10 +46,16 @@ pub fn add(report: Report, expected: bool) {
             console::write_line(format_args!("{line}"));
         }
     }
+    keep(report, expected);
+}
+
+/// As [`add`], for one that was printed.
+pub fn keep(report: Report, expected: bool) {
     if !expected {
         let thread = thread::current();
         let name = thread.name().unwrap_or("without a name");
         console::write_line(format_args!("  thread {name}\n"));
+        failed::fail(&report.said());
     }
     crate::lock(&REPORTS).push(report);
     static AT_EXIT: Once = Once::new();
@@ -76,9 +92,9 @@ extern "C" fn at_exit() {
     let reports = crate::lock(&REPORTS);
     if let Some(report) = reports.first() {
         console::write_line(format_args!(
-            "{} broken rules were reported above and not expected, `{}` first",
+            "{} reports above were not expected, the first: {}",
             reports.len(),
-            report.rule
+            report.said()
         ));
         // SAFETY: All that is to be written has been.
         unsafe { libc::_exit(1) };

@@ -3,7 +3,7 @@
 
 use super::{
     blocked::{self, Patience, Question, Thing},
-    clock, cpu, fork, heap, lock,
+    clock, cpu, failed, fork, heap, lock,
     vcpu::{self, Vcpu},
 };
 use core::ffi::{c_int, c_uint, c_void};
@@ -453,6 +453,8 @@ struct Start {
     task: *mut task_struct,
     function: ThreadFn,
     data: *mut c_void,
+    /// The test that has started it.
+    test: u64,
 }
 
 // SAFETY: The function may be called with the data on another thread: `spawn` was told so.
@@ -468,7 +470,7 @@ impl Start {
             -4 // -EINTR: stopped before it ran.
         } else {
             // SAFETY: The function may be called with the data: the promise of `spawn`'s caller.
-            unsafe { (self.function)(self.data) }
+            failed::work_for(self.test, || unsafe { (self.function)(self.data) })
         };
         task.exit_code.store(code, Relaxed);
         *lock(&task.lifecycle) = Lifecycle::Ended;
@@ -499,6 +501,7 @@ pub unsafe fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut 
         task,
         function,
         data,
+        test: failed::this_test(),
     };
     // The first reference is the thread's, given back when it ends; the second is the creator's
     // hold until the thread ends, so that a pointer to a thread that runs is never stale.
@@ -508,7 +511,8 @@ pub unsafe fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut 
         // SAFETY: The second reference.
         unsafe { task_struct::put(task) };
     };
-    match (!REFUSED.get()).then(|| thread::Builder::new().spawn(run)) {
+    let builder = thread::Builder::new().name(String::from_utf8_lossy(name).into_owned());
+    match (!REFUSED.get()).then(|| builder.spawn(run)) {
         Some(Ok(_)) => task,
         Some(Err(_)) | None => {
             // SAFETY: The task is live, and the thread that was to own these does not exist.

@@ -47,6 +47,9 @@ pub trait Hooks: Any + Send + Sync {
     /// Called with the run token, when all tasks have ended but so many, which are blocked forever.
     fn ended(&self, blocked: usize);
 
+    /// The number of the machine, under which it reports.
+    fn number(&self) -> u64;
+
     /// The number under which its reports are held back, if they are.
     fn held_reports(&self) -> Option<u64>;
 
@@ -164,6 +167,9 @@ impl Inner {
     }
 }
 
+/// What a panic has carried.
+type Payload = Box<dyn Any + Send>;
+
 /// One virtual processor and its clock.
 pub struct Vcpu {
     inner: Mutex<Inner>,
@@ -178,6 +184,8 @@ pub struct Vcpu {
     steps: AtomicUsize,
     /// True while what belongs to no task runs, on the thread of one that waits or has ended.
     idling: AtomicBool,
+    /// What a driver's code has panicked with, if that has ended the machine.
+    panic: Mutex<Option<Payload>>,
     /// Blocks of memory that tasks of this machine have allocated and not freed.
     pub live: AtomicIsize,
 }
@@ -204,6 +212,11 @@ impl Vcpu {
     /// The seed of the schedule, if it is a random one.
     pub fn seed(&self) -> Option<u64> {
         self.seed
+    }
+
+    /// The number of the machine, under which it reports.
+    pub fn number(&self) -> u64 {
+        self.hooks.number()
     }
 
     /// The number under which reports are held back, if they are.
@@ -503,5 +516,12 @@ impl Vcpu {
         loop {
             task.wait_token();
         }
+    }
+
+    /// As [`give_up`](Self::give_up), for a panic that goes no further.
+    pub(super) fn give_up_panicking(&self, task: &task_struct, payload: Payload) -> ! {
+        let message = super::explore::message(&*payload);
+        *super::lock(&self.panic) = Some(payload);
+        self.give_up(task, Stuck::Bug(message))
     }
 }

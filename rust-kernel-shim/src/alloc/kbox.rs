@@ -12,6 +12,7 @@ use super::{
     AllocError, Allocator, Flags, Memory, NumaNode,
 };
 use crate::{
+    bindings,
     prelude::{InPlaceInit, InPlaceWrite, Init, PinInit, Zeroable, __GFP_ZERO},
     types::{only_owner, ForeignOwnable},
 };
@@ -123,6 +124,7 @@ impl<T, A: Allocator> Box<T, A> {
     #[cfg_attr(feature = "debug", track_caller)]
     pub fn new_uninit(flags: Flags) -> Result<Box<MaybeUninit<T>, A>, AllocError> {
         let memory = A::alloc(Layout::new::<T>(), flags, NumaNode::NO_NODE)?;
+        bindings::debug_fail_point();
         // INVARIANT: From the allocator, with this layout; a `MaybeUninit` may be uninitialised.
         Ok(Box(memory.cast(), PhantomData))
     }

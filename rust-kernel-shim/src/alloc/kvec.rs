@@ -330,7 +330,9 @@ impl<T, A: Allocator> Vec<T, A> {
         let needed = self.len.checked_add(additional).ok_or(AllocError)?;
         // Doubling makes the cost of a push constant on average. The capacity
         // is at most `isize::MAX`, so that this does not overflow.
-        self.set_capacity(needed.max(capacity * 2), flags)
+        self.set_capacity(needed.max(capacity * 2), flags)?;
+        bindings::debug_fail_point();
+        Ok(())
     }
 
     /// Moves the elements, which have a size, to memory for `capacity`, which is enough.

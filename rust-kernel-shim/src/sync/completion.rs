@@ -59,5 +59,6 @@ impl Completion {
     pub fn wait_for_completion(&self) {
         // SAFETY: The completion is initialised.
         unsafe { bindings::wait_for_completion(self.as_raw()) };
+        bindings::debug_fail_point();
     }
 }

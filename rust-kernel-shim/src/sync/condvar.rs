@@ -121,6 +121,7 @@ impl CondVar {
         let left = guard.do_unlocked(|| unsafe { bindings::schedule_timeout(timeout) });
         // SAFETY: The entry was prepared above, and lives until this has taken it off the queue.
         unsafe { bindings::finish_wait(queue, wait.get()) };
+        bindings::debug_fail_point();
         left
     }
 

@@ -198,7 +198,9 @@ impl<T: ?Sized, B: Backend> Lock<T, B> {
         // SAFETY: The lock was initialised when it was created.
         let state = unsafe { B::lock(self.state.get()) };
         // SAFETY: Locked just now.
-        unsafe { Guard::new(self, state) }
+        let guard = unsafe { Guard::new(self, state) };
+        bindings::debug_fail_point();
+        guard
     }
 
     /// Takes the lock if it is free.

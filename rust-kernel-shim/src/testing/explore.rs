@@ -28,13 +28,14 @@ const POINTS: usize = 2_000_000;
 /// All schedules share what `body` captures, which those that are stuck use forever: so it may not
 /// borrow from the caller.
 ///
-/// A deadlock, a schedule without end, a bug that ends the machine, a panic (a failed assertion,
-/// say), memory that `body` leaves behind, or the report of a broken rule is a failure. The
-/// environment has the last word: `FENCE_SCHEDULES` is how many schedules are tried, and
-/// `FENCE_SEED` is the seed of the only one.
+/// A deadlock, a schedule without end, a BUG or a WARNING, a panic (a failed assertion, say), memory
+/// that `body` leaves behind, or the report of a broken rule is a failure. The environment has the
+/// last word: `FENCE_SCHEDULES` is how many schedules are tried, and `FENCE_SEED` is the seed of the
+/// only one.
 ///
-/// A panic in a task that `body` starts, or in a callback that C would call, cannot unwind: it ends
-/// the process, after the seed was printed.
+/// A panic in what `body` sets off is one of the schedule: in a task, a callback, an op, a timer, an
+/// item of work. What cannot be caught ends the process, after the seed was printed: a panic in an
+/// `extern "C"` function of the driver's own, or one of a destructor during another.
 ///
 /// # Panics
 ///
@@ -150,7 +151,10 @@ fn one(seed: u64, points: usize, body: impl FnOnce() + Send + 'static) -> Option
     // What is reported during a panic, or while no task goes on, comes of that.
     let well = matches!(run, Ok(Ok(_)));
     if let Some(report) = reports.iter().find(|report| well || !report.late) {
-        return Some(Outcome::Broken(report.rule));
+        return Some(match report.rule {
+            "" => Outcome::Bug(report.said()),
+            rule => Outcome::Broken(rule),
+        });
     }
     match run {
         Err(message) => Some(Outcome::Panic(message)),
@@ -173,7 +177,7 @@ pub enum Outcome {
     Deadlock(Message),
     /// The machine exceeded its budget of points: who, and where, as for a deadlock.
     Endless(Message),
-    /// The machine ended at a bug, with this message.
+    /// A BUG or a WARNING; what was said.
     Bug(Message),
     /// The host had no thread for the machine.
     NoThread,

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Reports of broken rules, for tests to expect.
+//! Reports of broken rules, BUGs and WARNINGs, for tests to expect.
 //!
 //! A report that no test expects makes the test in which it appears fail. If that ran under
-//! [`explore`](super::explore()) or [`fifo`](super::vcpu::fifo), it panics at its end; a report
-//! from threads that run freely is printed, and makes the whole process end with status 1.
+//! [`explore`](super::explore()) or [`fifo`](super::vcpu::fifo), it panics at its end. Where threads
+//! run freely, the report is printed, and the test to which they belong panics at its next call
+//! that takes a lock, allocates, sleeps or waits: not at once, since what was found wrong is not
+//! ready to unwind. If there is no such call any more, the test passes as far as its harness knows;
+//! the whole process ends with status 1 in any case.
 
 use super::vcpu::{self, Stuck, STACK};
 use crate::bindings::{self, rule::this_machine, Globals};
-use machine::{explore, report_log};
+use machine::{expected, explore, report_log};
 
 pub use crate::bindings::rule::Rule;
 pub use machine::report_log::{Report, Reports};
@@ -42,8 +45,8 @@ pub fn expect_report(rule: &str, body: impl FnOnce() + Send + 'static) {
         return;
     }
     for report in reports.iter() {
-        assert_eq!(
-            report.rule, rule,
+        assert!(
+            report.rule == rule,
             "expected `{rule}` to be broken, and no other rule, but there is this:\n{}",
             report.text
         );
@@ -52,6 +55,40 @@ pub fn expect_report(rule: &str, body: impl FnOnce() + Send + 'static) {
         !reports.is_empty(),
         "expected `{rule}` to be broken, but nothing was reported ({end:?})"
     );
+}
+
+/// Runs `body` as it is, and expects Linux itself to say something of a bug meanwhile in which there
+/// is `part`: a BUG, a WARNING, a stall of RCU. As often as it likes; and what else is said counts as
+/// ever. A production kernel, which does not look for most of them, runs `body` and no more.
+///
+/// That goes for the tasks of the caller's machine, and of machines that it starts: all threads that
+/// run freely are in one.
+///
+/// # Panics
+///
+/// If nothing of that kind was said.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{new_spinlock, prelude::*, testing::expect_bug};
+///
+/// let lock = KBox::pin_init(new_spinlock!(()), GFP_KERNEL)?;
+/// expect_bug("sleeping function called from invalid context", || {
+///     let _guard = lock.lock();
+///     KBox::new(1, GFP_KERNEL)
+/// })?;
+/// # Ok::<(), Error>(())
+/// ```
+#[track_caller]
+pub fn expect_bug<R>(part: &str, body: impl FnOnce() -> R) -> R {
+    let expected = expected::expect(this_machine(), part);
+    let result = body();
+    assert!(
+        cfg!(not(feature = "debug")) || expected.seen() != 0,
+        "expected a bug that says `{part}`, but none did"
+    );
+    result
 }
 
 /// Runs `body` in a machine of its own, as [`fifo`](super::vcpu::fifo) does; returns what

@@ -22,7 +22,8 @@ pub fn set_hung_task_timeout(ns: u64) -> u64 {
 
 /// Starts a task that runs `body`. May sleep.
 ///
-/// A panic in `body` cannot unwind into C: it ends the process.
+/// If `body` panics, the machine ends, and [`fifo`](vcpu::fifo()) or [`explore()`] panics in its
+/// place; where threads run freely, the caller panics at its next call of the kernel that may.
 ///
 /// # Panics
 ///
@@ -34,7 +35,8 @@ pub fn spawn<F: FnOnce() + Send + 'static>(body: F) -> ARef<Task> {
     /// `body` is a [`KBox`] of an `F`, which this function owns.
     unsafe extern "C" fn run<F: FnOnce()>(body: *mut c_void) -> c_int {
         // SAFETY: The box is this function's: the caller's guarantee.
-        KBox::into_inner(unsafe { KBox::<F>::from_raw(body.cast()) })();
+        let body = KBox::into_inner(unsafe { KBox::<F>::from_raw(body.cast()) });
+        bindings::driver_code("a task", body);
         0
     }
     let body = KBox::new(body, GFP_KERNEL).expect("there is memory");

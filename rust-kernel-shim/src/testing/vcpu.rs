@@ -57,7 +57,9 @@ pub(super) const STACK: usize = 8 << 20;
 ///
 /// # Panics
 ///
-/// If a rule was broken; the report was printed. See [`expect_report`](super::expect_report). Or if
+/// If a rule was broken, or Linux itself would have said so of a bug (a BUG, a WARNING); the report
+/// was printed. See [`expect_report`](super::expect_report) and [`expect_bug`](super::expect_bug).
+/// If `body` panics, or what it has set off: another task, a callback, a timer, an item of work. Or if
 /// memory was left behind that was allocated in the machine, unless an `R` has a destructor, since it
 /// may own some; where it was allocated was printed.
 ///
@@ -91,11 +93,11 @@ pub fn fifo_with_stack<R: Send + 'static>(
     let number = globals.number();
     let (reports, end) = run(globals, stack, body);
     if let Some(report) = reports.first() {
-        let rule = report.rule;
+        let said = report.said();
         match &end {
             // What is still pending then is so because of that.
-            Err(stuck) if report.late => panic!("{stuck}; the rule `{rule}` was broken, see above"),
-            _ => panic!("the rule `{rule}` was broken, see above"),
+            Err(stuck) if report.late => panic!("{stuck}; {said}, see above"),
+            _ => panic!("{said}, see above"),
         }
     }
     // What it returns may own memory.

@@ -24,4 +24,5 @@ pub fn fsleep(delta: Delta) {
     // SAFETY: `fsleep()` has no preconditions; C checks the context.
     // CAST: In range by the above.
     unsafe { bindings::fsleep(delta.as_micros_ceil() as c_ulong) };
+    bindings::debug_fail_point();
 }

@@ -62,7 +62,9 @@ macro_rules! owner {
                 let $object = unsafe { object_of::<T, ID>(ptr) };
                 // SAFETY: `into_raw()` returned the object in `__enqueue()`; it is taken back once,
                 // here.
-                T::run(unsafe { $from })
+                let object = unsafe { $from };
+                bindings::debug_work_is(core::any::type_name::<T>());
+                bindings::driver_code("an item of work", || T::run(object));
             }
         }
 

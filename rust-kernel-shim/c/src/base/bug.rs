@@ -3,25 +3,21 @@
 //!
 //! C header: [`include/asm-generic/bug.h`](srctree/include/asm-generic/bug.h)
 
-use crate::{log, KERN_WARNING};
-use core::fmt;
-use machine::task;
+use crate::{debug::splat::splat, KERN_WARNING};
+use core::{fmt, panic::Location};
+use machine::location;
 
 #[doc(hidden)]
 pub use machine::end as __bug;
 
-/// Writes a warning with the place that it comes from; for [`WARN!`](crate::WARN).
+/// Warns of what holds and should not; for [`WARN!`](crate::WARN).
 #[doc(hidden)]
 #[cold]
-pub fn __warn(file: &str, line: u32, message: Option<fmt::Arguments<'_>>) {
-    let t = task::current();
-    let (comm, pid) = (t.comm(), t.pid);
-    log!(KERN_WARNING, "------------[ cut here ]------------\n");
-    if let Some(message) = message {
-        log!(KERN_WARNING, "{message}\n");
-    }
-    log!(KERN_WARNING, "WARNING: {file}:{line}, task {comm}/{pid}\n");
-    log!(KERN_WARNING, "---[ end trace ]---\n");
+#[track_caller]
+pub fn __warn(message: fmt::Arguments<'_>) {
+    let at = Location::caller();
+    let what = format_args!("WARNING: {}: {message}", location::culprit(at));
+    splat(KERN_WARNING, &location::entry(at), what, format_args!(""));
 }
 
 /// Warns in the kernel log if `$cond` holds, and says whether it does.
@@ -33,17 +29,13 @@ macro_rules! WARN {
     ($cond:expr, $($message:tt)+) => {{
         let cond: bool = $cond;
         if cond {
-            $crate::__warn(
-                ::core::file!(),
-                ::core::line!(),
-                Some(::core::format_args!($($message)+)),
-            );
+            $crate::__warn(::core::format_args!($($message)+));
         }
         cond
     }};
 }
 
-/// Warns in the kernel log, with the place alone, if `$cond` holds; says whether it does.
+/// Warns in the kernel log, with the condition, if `$cond` holds; says whether it does.
 ///
 /// C: `WARN_ON()`.
 #[doc(hidden)]
@@ -52,7 +44,7 @@ macro_rules! WARN_ON {
     ($cond:expr) => {{
         let cond: bool = $cond;
         if cond {
-            $crate::__warn(::core::file!(), ::core::line!(), None);
+            $crate::__warn(::core::format_args!("[{}]", ::core::stringify!($cond)));
         }
         cond
     }};

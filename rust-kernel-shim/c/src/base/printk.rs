@@ -61,11 +61,3 @@ pub fn printk(level: u8, prefix: &[u8], args: fmt::Arguments<'_>) {
 pub fn printk_cont(args: fmt::Arguments<'_>) {
     printk(KERN_INFO, b"\0", args)
 }
-
-/// Writes a message of no module to the log.
-macro_rules! log {
-    ($level:expr, $($message:tt)+) => {
-        $crate::printk($level, b"\0", ::core::format_args!($($message)+))
-    };
-}
-pub(crate) use log;

@@ -5,6 +5,8 @@
 use crate::rule::{Place, Rule};
 use core::{cell::Cell, panic::Location};
 
+pub use machine::border::call as driver_code;
+
 /// A callback that runs on this thread.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
@@ -53,6 +55,11 @@ machine::per_thread! {
 #[cfg(feature = "debug")]
 pub(crate) fn in_call() -> bool {
     OPEN.get() != 0
+}
+
+/// True while no callback runs here.
+pub(super) fn outside() -> bool {
+    OPEN.get() == 0
 }
 
 /// Sets what runs at a depth; what is deeper than `CALLS` is only counted.

@@ -2,10 +2,10 @@
 //! Reports of rules that were broken.
 //!
 //! What C itself would say (`WARN_ON()`, "BUG: sleeping function ...") it says here too, by
-//! [`printk`](crate::printk). A report is something else: a debug kernel's own word, that Linux
-//! would not say, on a channel of its own. It names the rule and its page, and where what led to it
-//! has happened.
+//! `splat()`. A report is something else: a debug kernel's own word, that Linux would not say. It
+//! names the rule and its page, and where what led to it has happened.
 
+use super::splat;
 use crate::globals;
 use core::{
     cell::Cell,
@@ -27,6 +27,8 @@ pub struct Words {
     pub object: &'static str,
     /// The step in which such an object is created.
     pub created: &'static str,
+    /// Writes whose the objects of a context are, in brackets after a space, if that is known.
+    pub names: fn(context: u64, out: &mut dyn fmt::Write) -> fmt::Result,
 }
 
 /// A rule that is checked at run time.
@@ -137,8 +139,12 @@ impl Rule {
             *slot = step;
             count += 1;
         }
+        let names = fmt::from_fn(|f| match self.words {
+            Some(words) => (words.names)(context, f),
+            None => Ok(()),
+        });
         self.report(
-            format_args!("{subsystem}: {what}, {object} {context}:{number}"),
+            format_args!("{subsystem}: {what}, {object} {context}:{number}{names}"),
             &steps[..count],
         );
     }
@@ -155,7 +161,10 @@ impl Rule {
         for (step, place) in evidence {
             match place {
                 Place::At(at) => writeln!(out, "  {step} at {}", location::at(at))?,
-                Place::Here(at) => writeln!(out, "  {step} at {}", location::entry(at))?,
+                Place::Here(at) => {
+                    writeln!(out, "  {step} at {}", location::called(at))?;
+                    splat::accuse(&location::entry(at));
+                }
                 Place::Unknown => writeln!(out, "  {step}")?,
             }
         }
@@ -166,7 +175,7 @@ impl Rule {
 }
 
 /// The context that the caller runs in.
-fn write_context(out: &mut report_log::Text) -> fmt::Result {
+pub(super) fn write_context(out: &mut report_log::Text) -> fmt::Result {
     cpu::with(|cpu| {
         let context = if cpu.open(Count::Hardirq) != 0 {
             "hard interrupt"
@@ -193,9 +202,12 @@ pub fn this_machine() -> u64 {
 
 /// False where rules are broken on purpose.
 pub fn checking() -> bool {
-    cfg!(feature = "debug")
-        && UNCHECKED.get() == 0
-        && globals::with(|globals| !globals.unchecked.load(Relaxed))
+    cfg!(feature = "debug") && counts()
+}
+
+/// False where what Linux says of a bug is no more than a line in its log.
+pub(super) fn counts() -> bool {
+    UNCHECKED.get() == 0 && globals::with(|globals| !globals.unchecked.load(Relaxed))
 }
 
 machine::per_thread! {

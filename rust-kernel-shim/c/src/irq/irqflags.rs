@@ -9,15 +9,17 @@
 //! in Linux since 5.0.
 
 use crate::ffi::{c_char, c_int, c_ulong};
+#[cfg(feature = "debug")]
+use crate::{debug::splat::splat, KERN_ERR};
 use crate::{
     irq::irq_work::{irq_work_waits, run_irq_work},
     rcu::current_grace_period,
 };
 #[cfg(feature = "debug")]
-use crate::{log, KERN_ERR};
-#[cfg(feature = "debug")]
 use core::panic::Location;
 use machine::cpu::{self, Count};
+#[cfg(feature = "debug")]
+use machine::location;
 
 /// Forbids preemption, until [`preempt_enable`].
 #[inline]
@@ -120,44 +122,31 @@ pub unsafe fn might_sleep() {
 #[track_caller]
 pub(crate) fn may_sleep() {
     #[cfg(feature = "debug")]
-    {
-        let at = Location::caller();
-        check_sleep(at, at.file(), at.line());
-    }
+    check_sleep(Location::caller());
 }
 
-/// As [`might_sleep`], for callers that bring their own place in the source.
+/// As [`might_sleep`]. What it names as its place is not looked at: the caller is known.
 #[track_caller]
 pub unsafe fn __might_sleep(_file: *const c_char, _line: c_int) {
-    #[cfg(feature = "debug")]
-    {
-        // SAFETY: A string, which ends with a NUL: the caller's guarantee.
-        let file = unsafe { crate::from_char_ptr(_file) };
-        let file = file.to_str().unwrap_or("?");
-        check_sleep(Location::caller(), file, _line.unsigned_abs());
-    }
+    may_sleep();
 }
 
-/// Reports a sleep at `at`, for which the log names `file` and `line`, where there should be none.
+/// Reports a sleep at `at`, where there should be none.
 #[cfg(feature = "debug")]
-fn check_sleep(at: &'static Location<'static>, file: &str, line: u32) {
-    crate::rcu_no_sleep(at);
-    let (atomic, rcu, irqs_off) = cpu::with(|cpu| {
-        (
-            cpu.in_atomic(),
-            cpu.open(Count::Rcu) != 0,
-            cpu.open(Count::IrqsOff) != 0,
-        )
-    });
-    if atomic || rcu || irqs_off {
-        log!(
+fn check_sleep(at: &'static Location<'static>) {
+    // What a rule speaks of is not said again.
+    if crate::rcu_no_sleep(at) {
+        return;
+    }
+    let (atomic, irqs_off) = cpu::with(|cpu| (cpu.in_atomic(), cpu.open(Count::IrqsOff) != 0));
+    if atomic || irqs_off {
+        let [atomic, irqs_off] = [atomic, irqs_off].map(u8::from);
+        let culprit = location::culprit(at);
+        splat(
             KERN_ERR,
-            "BUG: sleeping function called from invalid context at {file}:{line}\n"
-        );
-        let [atomic, rcu, irqs_off] = [atomic, rcu, irqs_off].map(u8::from);
-        log!(
-            KERN_ERR,
-            "in_atomic(): {atomic}, irqs_disabled(): {irqs_off}, rcu_read_lock_held(): {rcu}\n"
+            &location::entry(at),
+            format_args!("BUG: sleeping function called from invalid context at {culprit}"),
+            format_args!("  in_atomic(): {atomic}, irqs_disabled(): {irqs_off}\n"),
         );
     }
 }

@@ -16,9 +16,9 @@
 //! Since numbers have 64 bits and are never used again, one pass is enough; no second phase has
 //! to tell a reader of this grace period from one of the next but one.
 
-use crate::{log, KERN_ERR};
+use crate::{debug::splat::splat, KERN_ERR};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use machine::{barrier, clock, cpu};
+use machine::{barrier, clock, cpu, location};
 
 /// The current grace period; 0 would mean "quiescent" in a reader's word.
 static CURRENT: AtomicU64 = AtomicU64::new(1);
@@ -41,14 +41,20 @@ pub fn set_stall_timeout(ns: u64) -> u64 {
 #[cold]
 fn stalled(reader: &cpu::Reader, waited: u64) {
     let seconds = waited / 1_000_000_000;
-    match reader.at() {
-        Some(at) => log!(
+    let held = format_args!("holds up a grace period for {seconds} s");
+    // Those of one section are one.
+    match reader.at().map(location::at) {
+        Some(at) => splat(
             KERN_ERR,
-            "rcu: INFO: stall: a read-side section entered at {at} holds up a grace period for {seconds} s\n"
+            &at,
+            format_args!("rcu: INFO: stall: a read-side section entered at {at} {held}"),
+            format_args!(""),
         ),
-        None => log!(
+        None => splat(
             KERN_ERR,
-            "rcu: INFO: stall: a section holds up a grace period for {seconds} s\n"
+            "",
+            format_args!("rcu: INFO: stall: a section {held}"),
+            format_args!(""),
         ),
     }
 }

@@ -13,6 +13,7 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
+use machine::failed;
 
 /// A request for a grace period.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub struct Request {
     stamp: u64,
     /// The location of the request.
     pub at: &'static Location<'static>,
+    /// The test that has made it.
+    test: u64,
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -59,7 +62,8 @@ pub fn rcu_callback_request() -> Option<Request> {
 pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>) {
     if cfg!(feature = "debug") {
         let stamp = rcu_order();
-        QUEUED.insert(head.addr(), Request { stamp, at });
+        let test = failed::this_test();
+        QUEUED.insert(head.addr(), Request { stamp, at, test });
     }
 }
 
@@ -79,6 +83,9 @@ pub(super) fn with_request(head: *mut callback_head, call: impl FnOnce()) {
     if let Some(request) = request {
         over(request.stamp);
     }
-    call();
+    match request {
+        Some(request) => failed::work_for(request.test, call),
+        None => call(),
+    }
     REQUEST.set(None);
 }

@@ -51,9 +51,10 @@ pub(super) fn begins(at: &'static Location<'static>) {
     });
 }
 
-/// The task is about to sleep.
+/// The task is about to sleep; true if there is a rule about that, which was reported at the first
+/// time.
 #[cfg(feature = "debug")]
-pub(crate) fn no_sleep(at: &'static Location<'static>) {
+pub(crate) fn no_sleep(at: &'static Location<'static>) -> bool {
     use crate::{debug::call, rule::Place};
 
     machine::per_thread! {
@@ -62,11 +63,11 @@ pub(crate) fn no_sleep(at: &'static Location<'static>) {
     }
 
     if call::sleeps(at) {
-        return;
+        return true;
     }
     let checking = RCU_NO_SLEEP.look();
     let Some(section) = rcu_section() else {
-        return;
+        return false;
     };
     if checking && REPORTED.replace(section.number) != section.number {
         RCU_NO_SLEEP.report(
@@ -80,4 +81,5 @@ pub(crate) fn no_sleep(at: &'static Location<'static>) {
             ],
         );
     }
+    true
 }

@@ -6,11 +6,11 @@
 
 use crate::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use crate::{
-    jiffies, log, may_sleep,
+    jiffies, may_sleep,
     workqueue::{wq_worker_running, wq_worker_sleeping},
-    KERN_ERR, TICK_NSEC,
+    TICK_NSEC,
 };
-use machine::{cpu, task};
+use machine::task;
 
 pub use machine::task::{
     task_struct, TASK_COMM_LEN, TASK_FREEZABLE, TASK_IDLE, TASK_INTERRUPTIBLE, TASK_NORMAL,
@@ -101,14 +101,26 @@ pub unsafe fn send_sig(_sig: c_int, t: *mut task_struct, _priv: c_int) -> c_int 
 #[track_caller]
 fn schedule_debug() {
     #[cfg(feature = "debug")]
-    crate::rcu_no_sleep(core::panic::Location::caller());
-    if cfg!(feature = "debug") && cpu::with(cpu::Cpu::cannot_sleep) {
-        let t = task::current();
-        let (comm, pid, count) = (t.comm(), t.pid, cpu::with(cpu::Cpu::preempt_count));
-        log!(
-            KERN_ERR,
-            "BUG: scheduling while atomic: {comm}/{pid}/0x{count:08x}\n"
-        );
+    {
+        use crate::{debug::splat::splat, KERN_ERR};
+        use machine::{cpu, location};
+
+        let at = core::panic::Location::caller();
+        // What a rule speaks of is not said again.
+        if !crate::rcu_no_sleep(at) && cpu::with(cpu::Cpu::cannot_sleep) {
+            let t = task::current();
+            let comm = t.comm();
+            let (pid, count) = (t.pid, cpu::with(cpu::Cpu::preempt_count));
+            let culprit = location::culprit(at);
+            splat(
+                KERN_ERR,
+                &location::entry(at),
+                format_args!(
+                    "BUG: scheduling while atomic: {comm}/{pid}/0x{count:08x} at {culprit}"
+                ),
+                format_args!(""),
+            );
+        }
     }
 }
 

@@ -84,6 +84,8 @@ pub struct hrtimer {
     clock: c_uint,
     pub(super) soft: bool,
     pub(super) function: Function,
+    /// The test that has started it; changes as `timers` does.
+    pub(super) test: u64,
 }
 
 impl hrtimer {
@@ -123,6 +125,7 @@ pub unsafe fn hrtimer_setup(
             clock,
             soft: mode & SOFT != 0,
             function,
+            test: 0,
         });
         INIT_LIST_HEAD(addr_of_mut!((*timer).link));
     }

@@ -18,7 +18,7 @@ use core::{
     cell::UnsafeCell,
     ptr::{self, addr_of_mut, null_mut},
 };
-use machine::{clock, task};
+use machine::{clock, failed, task};
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// The timers of one machine.
@@ -137,6 +137,7 @@ impl Timers {
         unsafe {
             list_add_tail(addr_of_mut!((*timer).link), &mut queue.list);
             (*timer).timers = timers;
+            (*timer).test = failed::this_test();
         }
         queue.kick();
     }
@@ -179,14 +180,15 @@ impl Timers {
         let this = addr_of_mut!(call);
         lock.0 = this;
         // SAFETY: On the list, so it is valid.
-        let (soft, function) = unsafe {
+        let (soft, function, test) = unsafe {
             list_del_init(addr_of_mut!((*timer).link));
-            ((*timer).soft, (*timer).function)
+            ((*timer).soft, (*timer).function, (*timer).test)
         };
         drop(lock);
         task::current().set_state(TASK_RUNNING);
         // SAFETY: The caller that started the timer vouches for the function.
-        let run = || function.map(|function| unsafe { function(timer) });
+        let function = || function.map(|function| unsafe { function(timer) });
+        let run = || failed::work_for(test, function);
         let restart = match soft {
             true => serve_softirq(run),
             false => serve_hardirq(run),
@@ -198,7 +200,7 @@ impl Timers {
         // meanwhile, for another time perhaps.
         unsafe {
             if restart == Some(hrtimer_restart_HRTIMER_RESTART) && !queued(timer) {
-                self.insert(lock, timer);
+                failed::work_for(test, || self.insert(lock, timer));
             }
         }
     }

@@ -18,7 +18,7 @@ use core::{
     mem::MaybeUninit,
     ptr::{addr_of, addr_of_mut},
 };
-use machine::task;
+use machine::{failed, task};
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// The pools by number; the names are those of their workers.
@@ -193,6 +193,7 @@ impl Inner {
         unsafe {
             (*work).wq = wq;
             (*work).seq = self.seq;
+            (*work).test = failed::this_test();
             let pool = &mut self.pools[pool_of((*wq).flags)];
             list_add_tail(addr_of_mut!((*work).entry), addr_of_mut!(pool.worklist));
         }

@@ -11,18 +11,19 @@ use super::{
     pool::{Inner, Pools, BH},
     work_func_t, work_struct, workqueue_struct,
 };
-use crate::{
-    ffi::{c_int, c_void},
-    log, KERN_ERR,
-};
+#[cfg(feature = "debug")]
+use crate::debug::splat::splat;
+use crate::ffi::{c_int, c_void};
 use core::{
     cell::Cell,
     panic::Location,
     ptr::{addr_of, addr_of_mut},
 };
+#[cfg(feature = "debug")]
+use machine::cpu;
 use machine::{
     blocked::{self, Thing},
-    cpu, task,
+    failed, task,
 };
 
 /// The state of a worker, on its own stack.
@@ -55,26 +56,27 @@ impl Worker {
     unsafe fn run(this: *mut Self, pools: &Pools, mut inner: Guard<'_>, work: *mut work_struct) {
         // SAFETY: The caller says that the worker is its own and the work just taken. The lock is
         // held.
-        let (func, seq) = unsafe {
+        let (func, seq, test) = unsafe {
             (*this).work = work;
             (*this).func = (*work).func;
             (*this).wq = (*work).wq;
             (*this).seq = (*work).seq;
             list_add_tail(addr_of_mut!((*this).link), addr_of_mut!(inner.busy));
             // From here on it may be queued again, by itself too.
-            let known = ((*work).func, (*work).seq);
+            let known = ((*work).func, (*work).seq, (*work).test);
             (*work).release();
             known
         };
         pools.kick(&mut inner);
         drop(inner);
         blocked::acquired(Thing::work_item(seq), Location::caller());
+        LAST.set(None);
         if let Some(func) = func {
             // SAFETY: The worker is this thread's: the caller's guarantee.
             let softirq = unsafe { (*this).pool } == BH;
             // SAFETY: The caller of `queue_work()` vouches for the function, which may free the
             // work.
-            let run = || unsafe { func(work) };
+            let run = || failed::work_for(test, || unsafe { func(work) });
             if softirq {
                 serve_softirq(run);
             } else {
@@ -82,7 +84,8 @@ impl Worker {
             }
         }
         blocked::released(Thing::work_item(seq).id);
-        check_context();
+        #[cfg(feature = "debug")]
+        check_context(func);
         let mut inner = pools.lock();
         // SAFETY: The worker is on the list of the busy ones, which the lock makes ours.
         unsafe { list_del_init(addr_of_mut!((*this).link)) };
@@ -115,13 +118,18 @@ impl Worker {
 type Guard<'a> = spin::mutex::SpinMutexGuard<'a, Inner>;
 
 /// A debug kernel says so if a work function forgot to release something.
-fn check_context() {
-    if cfg!(feature = "debug") && cpu::with(cpu::Cpu::in_section) {
+#[cfg(feature = "debug")]
+fn check_context(func: work_func_t) {
+    if cpu::with(cpu::Cpu::in_section) {
         let t = task::current();
         let (comm, pid) = (t.comm(), t.pid);
-        log!(
-            KERN_ERR,
-            "BUG: workqueue leaked atomic, lock or RCU: {comm}[{pid}]\n"
+        let last = func.map_or(core::ptr::null(), |func| func as *const c_void);
+        let last = machine::location::function(last, LAST.take());
+        splat(
+            crate::KERN_ERR,
+            &last,
+            format_args!("BUG: workqueue leaked atomic, lock or RCU: {comm}[{pid}]"),
+            format_args!("  last function: {last}\n"),
         );
     }
 }
@@ -169,7 +177,14 @@ pub(super) unsafe extern "C" fn worker_thread(pool: *mut c_void) -> c_int {
     0
 }
 
+/// What the work that runs is really about, where one function serves many.
+pub fn debug_work_is(name: &'static str) {
+    LAST.set(Some(name));
+}
+
 machine::per_thread! {
+    /// See [`debug_work_is`].
+    static LAST: Cell<Option<&'static str>> = Cell::new(None);
     /// The number of the pool whose worker this thread is.
     static POOL: Cell<Option<usize>> = Cell::new(None);
 }

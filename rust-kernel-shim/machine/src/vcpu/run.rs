@@ -57,6 +57,7 @@ impl Vcpu {
             idling: AtomicBool::new(false),
             next_pid: AtomicI32::new(1),
             steps: AtomicUsize::new(0),
+            panic: Mutex::new(None),
             live: AtomicIsize::new(0),
             inner: Mutex::new(Inner {
                 now: START,
@@ -91,7 +92,11 @@ impl Vcpu {
             return Err(Stuck::NoThread);
         };
         if let Ok(Some(stuck)) = end.recv() {
-            return Err(stuck);
+            let panicked = crate::lock(&vcpu.panic).take();
+            return match panicked {
+                Some(payload) => panic::resume_unwind(payload),
+                None => Err(stuck),
+            };
         }
         // It has sent, so it has nothing left to do but to end.
         match thread.join().and_then(|result| result) {

@@ -5,12 +5,12 @@
 //! C header: none.
 
 use super::{
-    pointer, ExpiresOf, HasHrTimer, HrTimerCallback, HrTimerHandle, HrTimerPointer,
+    pointer, ExpiresOf, HasHrTimer, HrTimerCallback, HrTimerHandle, HrTimerPointer, HrTimerRestart,
     RawHrTimerCallback, UnsafeHrTimerPointer,
 };
 use crate::{
     alloc::Allocator,
-    bindings::{hrtimer, hrtimer_cancel, hrtimer_restart},
+    bindings::{driver_code, hrtimer, hrtimer_cancel, hrtimer_restart},
     prelude::*,
     sync::{Arc, ArcBorrow},
 };
@@ -140,7 +140,10 @@ macro_rules! keeps {
                 // SAFETY: C calls this with the timer of a `T`.
                 let ($object, context) = unsafe { pointer::in_callback::<T>(timer) };
                 // SAFETY: The handle holds the object, pinned, and waits for this function.
-                T::run(unsafe { $make }, context).into_c()
+                let target = unsafe { $make };
+                driver_code("a timer", || T::run(target, context))
+                    .unwrap_or(HrTimerRestart::NoRestart)
+                    .into_c()
             }
         }
     };
