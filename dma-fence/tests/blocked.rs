@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is said of tasks that wait for a fence forever, and of the fences that are left then.
+#![cfg(all(feature = "debug", not(any(loom, tsan))))]
 #![forbid(unsafe_code)]
 
 use dma_fence::{testing::Plain, Fence, FenceContext};
@@ -58,7 +59,7 @@ fn a_deadlock_is_the_cause_and_a_pending_fence_the_consequence() {
     );
     assert!(said.starts_with(&waits), "{said}");
     let fence = format!(
-        " at {}; the rule `signal-eventually` was broken, see above",
+        " (driver:cause) at {}; the rule `signal-eventually` was broken, see above",
         above!(14)
     );
     assert!(said.ends_with(&fence), "{said}");
@@ -79,7 +80,7 @@ fn one_report_for_each_context() {
         }
         all[3].1.wait();
     });
-    let waits = format!(":4 at {}; the rule", above!(2));
+    let waits = format!(":4 (driver:consequences) at {}; the rule", above!(2));
     assert!(
         said.starts_with("deadlock: init/1 waits for fence "),
         "{said}"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is said of tasks that are stuck: who waits for what, where, and who has it.
+#![cfg(feature = "debug")]
 
 use kernel::{
     bindings::{

@@ -4,6 +4,7 @@
 use super::{
     super::bindings::dma_fence,
     callback::CALLBACKS,
+    named,
     record::{self, Record, RECORDS},
     rules::{RELEASE_SIGNALLED, SIGNAL_EVENTUALLY},
 };
@@ -98,7 +99,10 @@ fn thing(fence: *const dma_fence) -> Thing {
     // SAFETY: The event is one of a fence to which the caller has a reference.
     let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
     Thing {
-        say: |(context, seqno), out| write!(out, " {context}:{seqno}"),
+        say: |(context, seqno), out| {
+            write!(out, " {context}:{seqno}")?;
+            named::write(context, out)
+        },
         ..Thing::new("fence", (context, seqno))
     }
 }

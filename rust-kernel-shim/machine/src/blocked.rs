@@ -37,6 +37,9 @@ pub const ON: bool = cfg!(all(feature = "debug", not(loom)));
 /// for things that have two numbers.
 pub const KINDS: u64 = u64::MAX - 15;
 
+/// The kind of wait queues.
+const QUEUES: u64 = KINDS + 5;
+
 /// What a task waits for, or holds while others wait for it.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
@@ -74,7 +77,7 @@ impl Thing {
     /// A queue of waiting tasks, whose lock at this address has its name.
     pub fn queue(what: &'static str, addr: usize) -> Self {
         Self {
-            id: (KINDS + 5, addr as u64),
+            id: (QUEUES, addr as u64),
             ..Self::lock(what, addr)
         }
     }
@@ -339,6 +342,13 @@ static HUNG: AtomicU64 = AtomicU64::new(120 * 1_000_000_000);
 /// returns what it was.
 pub fn set_hung_task_timeout(ns: u64) -> u64 {
     HUNG.swap(ns, Relaxed)
+}
+
+/// True if a task that has been in a state for so long hangs, rather than having nothing to do: as in
+/// Linux if nothing interrupts it, and if it waits for something that should happen.
+pub(super) fn hangs(state: char) -> bool {
+    let waits = || WAITS.with(|waits| waits.iter().next().map(|entry| entry.thing.id.0));
+    state == 'D' || state == 'S' && waits().is_some_and(|kind| kind != QUEUES)
 }
 
 /// What is left of the patience with a blocked task that runs freely.

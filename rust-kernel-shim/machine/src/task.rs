@@ -323,7 +323,7 @@ impl task_struct {
         let mut patience = Patience::new();
         while self.is_blocked() {
             let slept = clock::monotonic().abs_diff(start);
-            if self.state_letter() == 'D' && patience.is_over(slept) {
+            if patience.is_over(slept) && blocked::hangs(self.state_letter()) {
                 drop(token);
                 patience.name_task();
                 token = lock(&self.token);

@@ -469,6 +469,9 @@ impl Vcpu {
     /// of `here` and has the run token, so all others wait for it.
     #[cold]
     fn explain(&self, here: &task_struct, why: &str) -> String {
+        if !blocked::ON {
+            return String::new();
+        }
         let tasks = self.lock().tasks.clone();
         let (asked, more) = tasks.split_at(tasks.len().min(blocked::MOST));
         let described: Vec<_> = asked

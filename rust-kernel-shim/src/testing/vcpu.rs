@@ -17,7 +17,7 @@ pub enum Stuck {
     Deadlock(Message),
     /// A task loops without end: who does, and where. It has passed 30 million points without
     /// handing on the processor, or that was handed on 5 million times, or time went on a million
-    /// times.
+    /// times. A loop that passes no point (a lock, an atomic, a read-side section) hangs.
     Endless(Message),
     /// The machine ended at a bug, with this message.
     Bug(Message),
