@@ -6,7 +6,7 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use kernel::bindings::debugobjects::SideTable;
+use kernel::bindings::{debugobjects::SideTable, rule::Site};
 
 type At = &'static Location<'static>;
 
@@ -19,14 +19,14 @@ const FREED: usize = 4096;
 /// Where something was done, and how often.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sites {
-    pub(super) by_place: [Option<(At, u32)>; SITES],
+    pub(super) by_place: [Option<(Site, u32)>; SITES],
     pub(super) all: u32,
-    pub(super) last: Option<At>,
+    pub(super) last: Option<Site>,
 }
 
 impl Sites {
-    pub(super) fn add(&mut self, at: At) {
-        let own = |slot: &&mut Option<(At, u32)>| slot.is_none_or(|(known, _)| known == at);
+    pub(super) fn add(&mut self, at: Site) {
+        let own = |slot: &&mut Option<(Site, u32)>| slot.is_none_or(|(known, _)| known == at);
         if let Some(slot) = self.by_place.iter_mut().find(own) {
             slot.get_or_insert((at, 0)).1 += 1;
         }

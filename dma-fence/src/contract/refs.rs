@@ -15,7 +15,7 @@ use kernel::bindings::{
         debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, Words,
     },
     kref_read, rcu_callback_request,
-    rule::{checking, is_core, this_machine, Evidence, Place, Text, STEPS},
+    rule::{checking, is_core, site, this_machine, Evidence, Place, Text, STEPS},
 };
 
 static MEMORY: debug_obj_descr = debug_obj_descr {
@@ -54,14 +54,14 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
 /// A reference is dropped.
 #[track_caller]
 pub(super) fn dropped(fence: *const dma_fence) {
-    let at = Location::caller();
+    let at = site(Location::caller());
     record::number(fence).map(|number| REFS.with(number, |refs| refs.dropped.add(at)));
 }
 
 /// A reference was taken.
 #[track_caller]
 pub(super) fn taken(fence: *const dma_fence) {
-    let at = Location::caller();
+    let at = site(Location::caller());
     record::number(fence).map(|number| REFS.with(number, |refs| refs.taken.add(at)));
 }
 
@@ -156,11 +156,11 @@ fn was_reported(refs: &mut Refs, call: &str) -> bool {
 fn last(refs: &Refs) -> [Evidence<'static>; 2] {
     [
         match refs.taken.last {
-            Some(at) => ("reference taken last", Place::At(at)),
+            Some(at) => ("reference taken last", Place::Site(at)),
             None => ("no reference was taken but the first", Place::Unknown),
         },
         match refs.dropped.last {
-            Some(at) => ("reference dropped last", Place::Here(at)),
+            Some(at) => ("reference dropped last", Place::Site(at)),
             None => ("no reference was dropped", Place::Unknown),
         },
     ]
@@ -208,7 +208,7 @@ fn say_left(record: &Record, refs: &Refs) {
             "{count} of {} references left at the end",
             1 + refs.taken.all
         ),
-        steps.map(|(text, (_, (at, _)))| (text.as_str(), Place::Here(at))),
+        steps.map(|(text, (_, (at, _)))| (text.as_str(), Place::Site(at))),
     );
 }
 

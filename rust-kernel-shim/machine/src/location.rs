@@ -232,3 +232,56 @@ fn own_function(symbol: &backtrace::Symbol) -> Option<String> {
     let name = format!("{:#}", symbol.name()?);
     (!is_foreign(&file)).then(|| symbol::short(&name))
 }
+
+/// A place in the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    file: &'static str,
+    line: u32,
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(self.file, self.line))
+    }
+}
+
+/// What [`entry`] would say now, for later. What is on the stack is looked up once.
+pub fn site(at: &'static Location<'static>) -> Site {
+    #[cfg(feature = "debug")]
+    if is_core_location(at) {
+        if let Some(site) = driver_site() {
+            return site;
+        }
+    }
+    let (file, line) = (at.file(), at.line());
+    Site { file, line }
+}
+
+/// The innermost frame of the stack that is not in the kernel.
+#[cfg(feature = "debug")]
+fn driver_site() -> Option<Site> {
+    static KNOWN: Mutex<BTreeMap<usize, Option<Site>>> = Mutex::new(BTreeMap::new());
+    let mut site = None;
+    backtrace::trace(|frame| {
+        let look_up = || {
+            let mut found = None;
+            backtrace::resolve_frame(frame, |symbol| {
+                let file = symbol.filename().map(|file| format!("{}", file.display()));
+                if let (None, Some(file), Some(line)) = (found, file, symbol.lineno()) {
+                    // As many as there are places in the program.
+                    let leak = || Site {
+                        file: file.clone().leak(),
+                        line,
+                    };
+                    found = (!is_core(&file)).then(leak);
+                }
+            });
+            found
+        };
+        let mut known = crate::lock(&KNOWN);
+        site = *known.entry(frame.ip().addr()).or_insert_with(look_up);
+        site.is_none()
+    });
+    site
+}

@@ -64,6 +64,7 @@ impl<T: AlwaysRefCounted> ARef<T> {
 }
 
 impl<T: AlwaysRefCounted> Clone for ARef<T> {
+    #[cfg_attr(feature = "debug", track_caller)]
     fn clone(&self) -> Self {
         ARef::from(&**self)
     }

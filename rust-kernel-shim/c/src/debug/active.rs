@@ -58,15 +58,15 @@ pub(super) fn ends_itself(descr: &'static debug_obj_descr) -> bool {
 
 fn timer_freed(obj: &debug_obj, freeing: &Freeing) {
     let armed = queue::timer_freed(ptr::with_exposed_provenance_mut(obj.addr));
-    report(obj, freeing, armed, "started", "armed");
+    active_object_freed(obj, freeing, armed, "started", "armed");
 }
 
 fn work_freed(obj: &debug_obj, freeing: &Freeing) {
     let queued = crate::workqueue::work_freed(ptr::with_exposed_provenance_mut(obj.addr));
-    report(obj, freeing, queued, "queued", "queued");
+    active_object_freed(obj, freeing, queued, "queued", "queued");
 }
 
-fn report(obj: &debug_obj, freeing: &Freeing, active: bool, how: &str, state: &str) {
+fn active_object_freed(obj: &debug_obj, freeing: &Freeing, active: bool, how: &str, state: &str) {
     let checking = ACTIVE_OBJECT_FREED.look();
     let since = SINCE.remove(obj.addr);
     let (Some(since), true) = (since, active && checking) else {

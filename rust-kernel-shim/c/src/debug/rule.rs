@@ -13,10 +13,13 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
-pub use machine::report_log::Text;
 use machine::{
     cpu::{self, Count},
     location, report_log, task,
+};
+pub use machine::{
+    location::{site, Site},
+    report_log::Text,
 };
 
 /// The words of a rule's subsystem.
@@ -46,6 +49,8 @@ pub enum Place {
     At(&'static Location<'static>),
     /// At what happens now: there, or if that is in the kernel itself, where it was entered.
     Here(&'static Location<'static>),
+    /// There, as [`site`] has found it.
+    Site(Site),
     /// It is not known.
     Unknown,
 }
@@ -165,6 +170,7 @@ impl Rule {
                     writeln!(out, "  {step} at {}", location::called(at))?;
                     splat::accuse(&location::entry(at));
                 }
+                Place::Site(at) => writeln!(out, "  {step} at {at}")?,
                 Place::Unknown => writeln!(out, "  {step}")?,
             }
         }
