@@ -165,3 +165,11 @@ fn another_mistake_is_judged() {
         callbacks::never_added,
     );
 }
+
+#[test]
+#[cfg(feature = "debug")]
+fn a_name_that_was_asked_for_is_shown() {
+    let wrong = || names::used_after_its_section(true).unwrap();
+    let (reports, _) = kernel::testing::report::reports_of(wrong);
+    assert!(reports[0].text.contains(":1 (?:ring0)\n"), "{reports:?}");
+}

@@ -30,7 +30,7 @@ pub(super) use gp::current as current_grace_period;
 pub use gp::set_stall_timeout as rcu_set_stall_timeout;
 pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
 #[cfg(feature = "debug")]
-pub(super) use section::no_sleep as rcu_no_sleep;
+pub(super) use section::{no_sleep as rcu_no_sleep, sleep_breaks_a_rule};
 pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};
 
 /// The argument of [`call_rcu`], inside the object that is to be freed.

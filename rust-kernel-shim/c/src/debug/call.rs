@@ -52,14 +52,8 @@ machine::per_thread! {
 }
 
 /// True while a callback runs here.
-#[cfg(feature = "debug")]
 pub(crate) fn in_call() -> bool {
     OPEN.get() != 0
-}
-
-/// True while no callback runs here.
-pub(super) fn outside() -> bool {
-    OPEN.get() == 0
 }
 
 /// Sets what runs at a depth; what is deeper than `CALLS` is only counted.

@@ -71,7 +71,7 @@ pub(crate) fn splat(level: u8, at: &str, what: fmt::Arguments<'_>, more: fmt::Ar
 #[inline]
 #[track_caller]
 pub fn debug_fail_point() {
-    if super::call::outside() {
+    if !super::call::in_call() {
         machine::failed::point();
     }
 }

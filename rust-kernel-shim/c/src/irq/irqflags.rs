@@ -134,12 +134,9 @@ pub unsafe fn __might_sleep(_file: *const c_char, _line: c_int) {
 /// Reports a sleep at `at`, where there should be none.
 #[cfg(feature = "debug")]
 fn check_sleep(at: &'static Location<'static>) {
-    // What a rule speaks of is not said again.
-    if crate::rcu_no_sleep(at) {
-        return;
-    }
+    crate::rcu_no_sleep(at);
     let (atomic, irqs_off) = cpu::with(|cpu| (cpu.in_atomic(), cpu.open(Count::IrqsOff) != 0));
-    if atomic || irqs_off {
+    if (atomic || irqs_off) && !crate::sleep_breaks_a_rule() {
         let [atomic, irqs_off] = [atomic, irqs_off].map(u8::from);
         let culprit = location::culprit(at);
         splat(

@@ -51,10 +51,15 @@ pub(super) fn begins(at: &'static Location<'static>) {
     });
 }
 
-/// The task is about to sleep; true if there is a rule about that, which was reported at the first
-/// time.
+/// True where a sleep breaks a rule: Linux has nothing to add.
 #[cfg(feature = "debug")]
-pub(crate) fn no_sleep(at: &'static Location<'static>) -> bool {
+pub(crate) fn sleep_breaks_a_rule() -> bool {
+    crate::debug::call::in_call() || rcu_section().is_some()
+}
+
+/// The task is about to sleep.
+#[cfg(feature = "debug")]
+pub(crate) fn no_sleep(at: &'static Location<'static>) {
     use crate::{debug::call, rule::Place};
 
     machine::per_thread! {
@@ -63,11 +68,11 @@ pub(crate) fn no_sleep(at: &'static Location<'static>) -> bool {
     }
 
     if call::sleeps(at) {
-        return true;
+        return;
     }
     let checking = RCU_NO_SLEEP.look();
     let Some(section) = rcu_section() else {
-        return false;
+        return;
     };
     if checking && REPORTED.replace(section.number) != section.number {
         RCU_NO_SLEEP.report(
@@ -81,5 +86,4 @@ pub(crate) fn no_sleep(at: &'static Location<'static>) -> bool {
             ],
         );
     }
-    true
 }

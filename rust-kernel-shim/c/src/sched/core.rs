@@ -106,8 +106,8 @@ fn schedule_debug() {
         use machine::{cpu, location};
 
         let at = core::panic::Location::caller();
-        // What a rule speaks of is not said again.
-        if !crate::rcu_no_sleep(at) && cpu::with(cpu::Cpu::cannot_sleep) {
+        crate::rcu_no_sleep(at);
+        if cpu::with(cpu::Cpu::cannot_sleep) && !crate::sleep_breaks_a_rule() {
             let t = task::current();
             let comm = t.comm();
             let (pid, count) = (t.pid, cpu::with(cpu::Cpu::preempt_count));
