@@ -4,7 +4,9 @@
 use crate::{raw, Counted, Counting};
 use dma_fence::{
     bindings,
-    testing::{context, expect_no_report, issue, issue_arc, Plain},
+    testing::{
+        context, expect_no_report, issue, issue_arc, listen, Event, Listener, Listening, Plain,
+    },
     ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext, FenceContextOps,
 };
 use kernel::{
@@ -16,7 +18,7 @@ use kernel::{
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::sync::{
-    atomic::{AtomicUsize, Ordering::SeqCst},
+    atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
     Mutex,
 };
 
@@ -198,5 +200,36 @@ fn c_code_can_own_the_issuers_side() -> Result {
     // which it refers to, lives to the end of the test.
     unsafe { Foreign::from_foreign(ptr) }.signal(Ok(()));
     assert_eq!(fence.status(), Some(Ok(())));
+    Ok(())
+}
+
+/// Listens to the fences of one context, and counts their events.
+struct Events(AtomicU64, AtomicUsize);
+
+impl Listener for Events {
+    fn event(&self, event: &Event<'_>) {
+        if event.context == self.0.load(SeqCst) {
+            self.1.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+#[test]
+fn listening_ends() -> Result {
+    static EVENTS: Events = Events(AtomicU64::new(0), AtomicUsize::new(0));
+    let context = context(Plain)?;
+    EVENTS.0.store(context.number(), SeqCst);
+    let events = |listening: Option<Listening<_>>| -> Result<usize> {
+        let before = EVENTS.1.load(SeqCst);
+        context.new_fence_allocation(())?.new_fence().signal(Ok(()));
+        rcu::rcu_barrier();
+        drop(listening);
+        Ok(EVENTS.1.load(SeqCst) - before)
+    };
+    for _ in 0..2 {
+        // Created, signalled, destroyed.
+        assert_eq!(events(Some(listen(&EVENTS)?)), Ok(3));
+        assert_eq!(events(None), Ok(0));
+    }
     Ok(())
 }
