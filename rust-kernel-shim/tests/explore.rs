@@ -7,7 +7,7 @@ use kernel::{
     prelude::*,
     sync::{
         atomic::{Acquire, Atomic, Relaxed, Release},
-        Arc, Completion, SpinLock,
+        rcu, Arc, Completion, SpinLock,
     },
     testing::{explore, spawn, test_alone, Explorer, Failure, Outcome},
     time::{delay::fsleep, Delta},
@@ -126,6 +126,18 @@ fn a_wait_without_an_end_is_found() {
         }
     });
     assert!(matches!(failure.outcome, Outcome::Deadlock(_)), "{failure}");
+}
+
+/// What is reported before no task goes on is why, and is named first.
+#[test]
+fn a_report_before_a_wait_without_an_end_is_found() {
+    let failure = found(|| {
+        let guard = rcu::read_lock();
+        fsleep(Delta::from_micros(1));
+        drop(guard);
+        shared().done.wait_for_completion();
+    });
+    assert_eq!(failure.outcome, Outcome::Broken("rcu-no-sleep"));
 }
 
 #[test]

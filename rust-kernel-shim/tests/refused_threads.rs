@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use kernel::{
+    error::code::EAGAIN,
     impl_has_hr_timer,
     prelude::*,
     sync::{
@@ -13,7 +14,7 @@ use kernel::{
         Arc, ArcBorrow,
     },
     testing::{
-        refuse_threads, test_alone,
+        boot, refuse_threads, test_alone,
         vcpu::{self, Stuck},
     },
     time::{hrtimer::*, Delta, Monotonic},
@@ -109,6 +110,12 @@ fn work_now_and_later() {
     ends(|| assert!(workqueue::system().enqueue(job()).is_ok()));
     ends(|| assert!(workqueue::system().enqueue_delayed(job(), 1).is_ok()));
     ends(|| workqueue::system_bh().try_spawn(GFP_KERNEL, || ()).unwrap());
+}
+
+#[test]
+fn a_kernel_without_a_thread_does_not_boot() {
+    assert_eq!(refuse_threads(boot), Err(EAGAIN));
+    assert_eq!(boot(), Ok(()));
 }
 
 /// Run by the next test, in a process of its own.

@@ -68,3 +68,15 @@ pub fn back_off(tries: &mut u32) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn tries_are_counted() {
+        let mut tries = 0;
+        for _ in 0..102 {
+            super::back_off(&mut tries);
+        }
+        assert_eq!(tries, 102);
+    }
+}

@@ -512,7 +512,7 @@ pub unsafe fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut 
         unsafe { task_struct::put(task) };
     };
     let builder = thread::Builder::new().name(String::from_utf8_lossy(name).into_owned());
-    match (!REFUSED.get()).then(|| builder.spawn(run)) {
+    match (!threads_are_refused()).then(|| builder.spawn(run)) {
         Some(Ok(_)) => task,
         Some(Err(_)) | None => {
             // SAFETY: The task is live, and the thread that was to own these does not exist.
@@ -536,6 +536,10 @@ crate::per_thread! {
 /// Fails all further creations of tasks by this thread, or not any more; returns the old setting.
 pub fn refuse_threads(refuse: bool) -> bool {
     REFUSED.replace(refuse)
+}
+
+pub(super) fn threads_are_refused() -> bool {
+    REFUSED.get()
 }
 
 /// Comes to a point at which another processor could interfere.

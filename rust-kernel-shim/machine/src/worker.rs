@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A thread that serves a queue, started when it is first needed.
 
-use super::{fork, lock};
+use super::{fork, lock, task};
 use std::{
     sync::{Condvar, Mutex, PoisonError},
     thread,
@@ -44,7 +44,7 @@ impl Worker {
         if !state.started {
             fork::watch();
             let thread = thread::Builder::new().name(self.name.into());
-            state.started = thread.spawn(|| self.run()).is_ok();
+            state.started = !task::threads_are_refused() && thread.spawn(|| self.run()).is_ok();
         }
         state.started
     }

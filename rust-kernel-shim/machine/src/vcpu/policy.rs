@@ -157,12 +157,12 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
-    use super::{address, Policy, Rng};
+    use super::{Policy, Rng};
 
     #[test]
     fn priorities_are_lowered_and_forgotten() {
         let me = crate::task::current();
-        let this = address(me);
+        let this = core::ptr::from_ref(me).addr();
         let mut policy = Policy::Pct {
             rng: Rng::with_seed(1),
             points: 1,
