@@ -132,6 +132,9 @@ fn what_was_released_is_not_held() {
         format!("deadlock: init/1 waits for a completion at {at}")
     );
     assert_eq!(console::said(&format!("waits for a completion at {at}")), 2);
+    for taken in [above!(13), above!(10), above!(9)] {
+        assert_eq!(console::said(&format!("taken at {taken}")), 0, "{taken}");
+    }
 }
 
 #[test]
