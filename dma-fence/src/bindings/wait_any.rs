@@ -110,7 +110,7 @@ unsafe fn wait_any(
             }
         }
         if found.is_none() {
-            contract::wait_begin(fences[0]);
+            contract::wait_any_begin(fences);
             while ret > 0 {
                 set_current_state(sleeping(intr));
                 *found = fences.iter().position(|fence| (**fence).test(SIGNALED));
@@ -122,7 +122,7 @@ unsafe fn wait_any(
                     ret = -(ERESTARTSYS as c_long);
                 }
             }
-            contract::wait_end(fences[0]);
+            contract::wait_any_end(fences);
             set_current_state(TASK_RUNNING);
         }
         for (n, fence) in fences[..added].iter().enumerate().rev() {

@@ -111,6 +111,12 @@ events! {
     /// The task is about to wait for the fence, if that has not signalled.
     wait_begin(fence: *const dma_fence) = pending::wait_begins(fence);
 
+    /// The task is about to wait for one of several fences.
+    wait_any_begin(fences: &[*mut dma_fence]) = pending::wait_begins(fences[0]);
+
+    /// It does not wait for them any more.
+    wait_any_end(fences: &[*mut dma_fence]) = pending::wait_ends(fences[0]);
+
     /// It does not wait for it any more.
     wait_end(fence: *const dma_fence) = pending::wait_ends(fence);
 
