@@ -20,7 +20,11 @@ use kernel::{
     },
     types::Opaque,
 };
-use std::{ptr, sync::Mutex};
+use std::{
+    cell::RefCell,
+    ptr,
+    sync::{mpsc, Mutex},
+};
 
 /// Stops a task, of which the caller has a reference; returns the result of its function.
 fn stop(task: &Task) -> i32 {
@@ -118,6 +122,30 @@ fn a_machine_in_which_no_task_can_run_is_stuck() {
         never.wait_for_completion();
     });
     assert!(matches!(done, Err(Stuck::Deadlock(_))), "{done:?}");
+}
+
+/// Sends the name of the task that its thread is when it ends.
+struct AtExit(mpsc::Sender<std::string::String>);
+
+impl Drop for AtExit {
+    fn drop(&mut self) {
+        // SAFETY: The task is this one.
+        let name = unsafe { &*get_current() }.comm();
+        self.0.send(name.into()).unwrap();
+    }
+}
+
+std::thread_local! {
+    static AT_EXIT: RefCell<Option<AtExit>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn the_first_thread_outlives_its_task() {
+    let (sender, tasks) = mpsc::channel();
+    let end = vcpu::fifo(move || AT_EXIT.set(Some(AtExit(sender))));
+    assert_eq!(end, Ok(()));
+    // That of the machine's first task is `init`.
+    assert_ne!(tasks.recv().unwrap(), "init");
 }
 
 #[test]
