@@ -124,7 +124,7 @@ fn check_context(func: work_func_t) {
         let t = task::current();
         let (comm, pid) = (t.comm(), t.pid);
         let last = func.map_or(core::ptr::null(), |func| func as *const c_void);
-        let last = machine::location::function(last, LAST.take());
+        let last = machine::location::function(last, LAST.replace(None));
         splat(
             crate::KERN_ERR,
             &last,
