@@ -13,13 +13,14 @@
 //! | `reach`, `freed` | grace-period-before-free, extern-lock-outlives |
 //! | `ops` | no-driver-data-after-signal, unload-after-detach, callback-atomic |
 //! | `state` | error-before-signal, compare-same-context, signaled-monotonic |
+//! | `progress` | not-before-done, context-order |
 //! | `pending` | signal-eventually, release-signalled |
 //! | `callback` | callback-once |
 //! | `refs` | refcount, reference-left |
 //!
 //! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `refs`, `freed`,
-//! `ops`, then `callback`, `names` and `state`, `memory`, `record`, `points`, `known`, `rules`,
-//! `named`.
+//! `ops`, then `callback`, `progress`, `names` and `state`, `memory`, `record`, `points`, `known`,
+//! `rules`, `named`.
 
 mod call;
 mod callback;
@@ -33,6 +34,7 @@ mod names;
 mod ops;
 mod pending;
 mod points;
+mod progress;
 mod reach;
 mod record;
 mod refs;

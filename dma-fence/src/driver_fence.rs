@@ -193,6 +193,8 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
                 let error = self.block.as_ref().decide(result);
                 if error != 0 {
                     bindings::dma_fence_set_error(fence, error);
+                } else {
+                    Block::<T>::progress(fence);
                 }
                 bindings::dma_fence_signal_locked(fence);
             }

@@ -105,7 +105,9 @@ pub use self::{
         FenceContextOps,
         OpsContext,
         OpsFence,
-        PollOp, //
+        PollOp,
+        Progress,
+        ProgressOp, //
     },
     private::{
         PrivateArcDriverFence,

@@ -51,11 +51,16 @@ macro_rules! annotations {
 annotations! {
     __dma_fence_debug_declare(*mut dma_fence, usize, [&core::ffi::CStr; 2], usize);
     __dma_fence_debug_drop(usize, usize);
+    __dma_fence_debug_in_order(*mut dma_fence);
     __dma_fence_debug_publish(*mut dma_fence);
     __dma_fence_debug_added_at(*mut dma_fence_cb, &'static core::panic::Location<'static>);
     __dma_fence_debug_forget(*mut dma_fence);
     __dma_fence_debug_point();
 }
+
+/// For the checks of the contract, which Linux does not have.
+#[inline(always)]
+pub fn __dma_fence_debug_done<T>(_: *mut dma_fence, _: impl FnOnce() -> T) {}
 
 macro_rules! helpers {
     ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)?;)*) => {

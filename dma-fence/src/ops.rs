@@ -14,6 +14,54 @@ pub type PollOp<T> = fn(fence: &OpsFence<'_, T>) -> Option<Result>;
 /// An op that is told by when a waiter hopes for a fence.
 pub type DeadlineOp<T> = fn(fence: &OpsFence<'_, T>, deadline: Ktime);
 
+/// An op that returns how far the hardware is that a fence waits for; `None` if the hardware has
+/// no number for it.
+pub type ProgressOp<T> = fn(fence: &OpsFence<'_, T>) -> Option<Progress>;
+
+/// How far hardware is that counts what it has completed, beside the number it counts up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    completed: u64,
+    number: u64,
+    bits: u32,
+}
+
+impl Progress {
+    /// The counter has 32 bits and wraps around; the fence has signalled once it is at `number`.
+    pub const fn of_32_bits(completed: u32, number: u32) -> Self {
+        Self {
+            completed: completed as u64,
+            number: number as u64,
+            bits: 32,
+        }
+    }
+
+    /// The counter has 64 bits.
+    pub const fn of_64_bits(completed: u64, number: u64) -> Self {
+        Self {
+            completed,
+            number,
+            bits: 64,
+        }
+    }
+
+    /// By how much the hardware is further than needed; negative while it is not there yet.
+    pub const fn ahead(self) -> i64 {
+        distance(self.completed, self.number, self.bits)
+    }
+
+    /// By how much the counter has gone on since `earlier`; negative if it has gone back.
+    pub const fn since(self, earlier: Self) -> i64 {
+        distance(self.completed, earlier.completed, self.bits)
+    }
+}
+
+/// From `from` to `to`, for numbers of so many bits that wrap around.
+const fn distance(to: u64, from: u64, bits: u32) -> i64 {
+    let unused = u64::BITS - bits;
+    (to.wrapping_sub(from) << unused) as i64 >> unused
+}
+
 /// A driver's description of the fences of a timeline.
 ///
 /// The names belong to the [`FenceContext`](super::FenceContext); everything here but the data's
@@ -60,6 +108,14 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
     /// whatever is said later. Rule [signaled-monotonic](../../book/rules/signaled-monotonic.html).
     #[doc(alias = "signaled")]
     const SIGNALED: Option<PollOp<Self>> = None;
+
+    /// How far is the hardware? For a debug kernel, which asks whenever the driver signals one of
+    /// these fences without an error: the hardware must have got there, never go back, and the
+    /// fences of the timeline signal in order. Called from any context, maybe with the lock held.
+    ///
+    /// Rules [not-before-done](../../book/rules/not-before-done.html) and
+    /// [context-order](../../book/rules/context-order.html).
+    const PROGRESS: Option<ProgressOp<Self>> = None;
 
     /// A waiter hopes that the fence signals by then. Called from any context, without the lock,
     /// any number of times: the soonest counts.

@@ -32,6 +32,7 @@ pub struct Signalling {
 
 impl Signalling {
     /// Begins a section. From any context.
+    #[track_caller]
     pub fn begin() -> Self {
         Self {
             // SAFETY: It has no preconditions; the section ends when this is dropped, on the same

@@ -57,6 +57,9 @@ impl<T: FenceContextOps> Block<T> {
             let names = (*context).names();
             let data = from_ref(block.as_ref().data()).addr();
             bindings::__dma_fence_debug_declare(fence, context.addr(), names, data);
+            if T::PROGRESS.is_some() {
+                bindings::__dma_fence_debug_in_order(fence);
+            }
         }
         block
     }
@@ -89,6 +92,23 @@ impl<T: FenceContextOps> Block<T> {
         // SAFETY: The fence is live during the caller's section.
         unsafe { Self::set_error(fence, block.decide(result)) };
         true
+    }
+
+    /// The driver signals the fence, which is about to be without an error: a debug kernel looks
+    /// how far the hardware is.
+    ///
+    /// # Safety
+    ///
+    /// As [`of`](Self::of).
+    #[cfg_attr(feature = "debug", track_caller)]
+    pub(super) unsafe fn progress(fence: *mut bindings::dma_fence) {
+        if let Some(op) = T::PROGRESS {
+            bindings::__dma_fence_debug_done(fence, || {
+                // SAFETY: The caller's guarantees are the same.
+                let (_, view) = unsafe { Self::view(fence) };
+                op(&view)
+            });
+        }
     }
 
     /// Sets the error that was decided on, if it is one, unless the fence has signalled.

@@ -3,7 +3,10 @@
 //!
 //! From any context. A fence is known by its address alone, so these have no preconditions.
 
-use super::{super::contract, dma_fence, dma_fence_cb};
+use super::{
+    super::{contract, ops::Progress},
+    dma_fence, dma_fence_cb,
+};
 use core::{ffi::CStr, fmt, panic::Location};
 
 /// Ends the machine, with a message; nothing unwinds, since that would free what readers reach.
@@ -35,10 +38,20 @@ annotations! {
         declare(fence: *mut dma_fence, context: usize, names: [&CStr; 2], data: usize);
     /// The contents of this memory are about to be dropped, without the memory being freed.
     __dma_fence_debug_drop = drop_in_place(addr: usize, size: usize);
+    /// The fences of this one's context signal in order.
+    __dma_fence_debug_in_order = in_order(fence: *mut dma_fence);
     /// The fence can be found by others than its issuer from now on.
     __dma_fence_debug_publish = publish(fence: *mut dma_fence);
     /// The callback that was just added is wanted by code that is there.
     __dma_fence_debug_added_at = add_callback_at(cb: *mut dma_fence_cb, at: &'static Location<'static>);
     /// The issuer's side of the fence is dropped without having signalled it.
     __dma_fence_debug_forget = forget(fence: *mut dma_fence);
+}
+
+/// The fence is about to be signalled by its driver, without an error; `progress` returns how far
+/// its hardware is.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub fn __dma_fence_debug_done(fence: *mut dma_fence, progress: impl FnOnce() -> Option<Progress>) {
+    contract::done(fence, progress);
 }

@@ -129,7 +129,7 @@ pub const dma_fence_flag_bits_DMA_FENCE_FLAG_USER_BITS: dma_fence_flag_bits = 6;
 
 pub(super) const INITIALIZED: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_INITIALIZED_BIT;
 pub(super) const INLINE_LOCK: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_INLINE_LOCK_BIT;
-pub(super) const SEQNO64: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SEQNO64_BIT;
+pub(crate) const SEQNO64: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SEQNO64_BIT;
 pub(crate) const SIGNALED: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SIGNALED_BIT;
 pub(crate) const TIMESTAMP: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT;
 pub(super) const ENABLE_SIGNAL: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT;

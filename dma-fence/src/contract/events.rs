@@ -2,13 +2,21 @@
 //! The events of fences: one function for each, which the C mirror calls.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
+    super::{
+        bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
+        ops::Progress,
+    },
     call::Call,
-    callback, life, named, names, ops, pending, reach, record, refs, state, watch,
+    callback, life, named, names, ops, pending, progress, reach, record, refs,
+    rules::SIGNALLING_SECTION,
+    state, watch,
 };
 use core::{ffi::CStr, panic::Location};
 use kernel::{
-    bindings::{debugobjects::debug_check_no_obj_dropped, rcu_order, spinlock_t},
+    bindings::{
+        debug_section_begins, debug_section_ends, debug_section_waits,
+        debugobjects::debug_check_no_obj_dropped, rcu_order, spinlock_t,
+    },
     ffi::{c_char, c_int},
     str::CStrExt as _,
 };
@@ -60,6 +68,16 @@ macro_rules! needs_reference {
 
 pub(crate) use {needs_fence, needs_reference};
 
+/// The driver is about to signal the fence, without an error; `f` returns how far its
+/// hardware is.
+#[inline]
+#[track_caller]
+pub(crate) fn done(fence: *const dma_fence, f: impl FnOnce() -> Option<Progress>) {
+    if CHECKS {
+        progress::signals(fence, f());
+    }
+}
+
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) = $told:expr;)*) => {
         $($(#[$doc])*
@@ -89,6 +107,9 @@ events! {
         }
     };
 
+    /// The fences of this one's context signal in order.
+    in_order(fence: *const dma_fence) = progress::in_order(fence);
+
     /// The fence can be found by others than its issuer.
     publish(fence: *const dma_fence) = {
         let at = Location::caller();
@@ -104,6 +125,15 @@ events! {
 
     /// The issuer's side goes without a signal.
     forget(fence: *const dma_fence) = pending::forgotten(fence);
+
+    /// `dma_fence_begin_signalling()`.
+    begin_signalling() = debug_section_begins(&SIGNALLING_SECTION, "a signalling section");
+
+    /// `dma_fence_end_signalling()`.
+    end_signalling() = debug_section_ends();
+
+    /// `__dma_fence_might_wait()`.
+    might_wait() = debug_section_waits("fence waited for");
 
     /// `dma_fence_set_error()` is about to set an error.
     set_error(fence: &dma_fence, error: c_int) = state::error_before_signal(fence, error);

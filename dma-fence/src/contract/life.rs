@@ -3,7 +3,7 @@
 
 use super::{
     super::bindings::{dma_fence, dma_fence_ops},
-    points, reach,
+    points, progress, reach,
     record::{self, Record, RECORDS, SETTLING},
     refs,
 };
@@ -36,8 +36,10 @@ pub(super) fn signalled(fence: *const dma_fence) {
     let known = record::with(fence, |record| {
         record.signalled = record.signals;
         record.bit_set = rcu_order();
+        record.subject()
     });
-    if known.is_some() {
+    if let Some(subject) = known {
+        progress::ends(subject);
         reach::scan(fence);
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use core::panic::Location;
 use kernel::bindings::{
-    debug_call, debug_call_begins, debug_call_ends,
+    debug_call, debug_call_begins, debug_call_ends, debug_report_once,
     debugobjects::ModuleText,
     rcu_section,
     rule::{checking, this_machine, Place},
@@ -95,7 +95,7 @@ pub(super) fn lock_taken(fence: *const dma_fence) {
         return;
     };
     let Some(call) = debug_call(|call| call.lock == record.lock) else {
-        return;
+        return nested(&record);
     };
     if checking() && !call.reported {
         call.report(
@@ -107,6 +107,22 @@ pub(super) fn lock_taken(fence: *const dma_fence) {
     // and unwinds nothing: what the caller was about to take off a list would stay there.
     if call.surely_locked && this_machine() == 0 {
         BUG!("{} waits for a lock that it is called under", call.what);
+    }
+}
+
+/// The lock of a fence is about to be taken under that of another: two of one class, which may be
+/// nested the other way round elsewhere.
+#[track_caller]
+fn nested(record: &Record) {
+    let Some(call) = debug_call(|call| call.surely_locked && !call.reported) else {
+        return;
+    };
+    if checking() && debug_report_once() {
+        let (context, seqno) = record.subject();
+        call.report(
+            format_args!("{} takes the lock of fence {context}:{seqno}", call.what),
+            ("lock taken", Place::Here(Location::caller())),
+        );
     }
 }
 

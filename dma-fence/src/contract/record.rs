@@ -2,7 +2,7 @@
 //! The records of fences.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_ops},
+    super::bindings::{dma_fence, dma_fence_ops, SEQNO64},
     known::{Other, Refs, OTHERS, REFS},
     points,
 };
@@ -47,6 +47,8 @@ pub(super) struct Record {
     pub(super) created_ns: i64,
     /// Its ops have `wait` or `release`, so they stay attached.
     pub(super) keeps_ops: bool,
+    /// Its number has 32 bits, and wraps around.
+    pub(super) wraps: bool,
     /// Its driver has declared what its ops reach.
     pub(super) declared: bool,
     /// The addresses that they reach, and the kind of each.
@@ -108,6 +110,7 @@ impl Record {
             created,
             created_ns,
             keeps_ops: ops.wait.is_some() || ops.release.is_some(),
+            wraps: !fence.test(SEQNO64),
             declared: false,
             reached: [None; REACHED],
             lock: fence.spinlock().addr(),

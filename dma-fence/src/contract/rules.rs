@@ -95,6 +95,12 @@ rules! {
         "A callback is on one fence at a time, and only what was added is removed.";
     SIGNALED_MONOTONIC = "signaled-monotonic":
         "Once the signaled op has said yes, it says yes whenever it is asked.";
+    NOT_BEFORE_DONE = "not-before-done":
+        "A fence signals without an error only once its hardware has got there.";
+    CONTEXT_ORDER = "context-order":
+        "The fences of a context signal in the order of their numbers.";
+    SIGNALLING_SECTION = "signalling-section":
+        "What it takes to signal a fence waits for nothing that may wait for a fence.";
     COMPARE_SAME_CONTEXT = "compare-same-context":
         "Fences are compared only with fences of their own context.";
     #[by_type]

@@ -12,6 +12,9 @@ dma_fence::examples! {
     unload_after_detach = "unload-after-detach";
     signal_eventually = "signal-eventually";
     callback_atomic = "callback-atomic";
+    signalling_section = "signalling-section";
+    not_before_done = "not-before-done";
+    context_order = "context-order";
     rcu_no_sleep = "rcu-no-sleep";
 }
 

@@ -13,7 +13,8 @@ use dma_fence::{
     Fence,
     FenceContext,
     FenceContextOps,
-    Ktime, //
+    Ktime,
+    ProgressOp, //
 };
 use kernel::{
     prelude::*,
@@ -33,6 +34,8 @@ struct Ops;
 impl FenceContextOps for Ops {
     type FenceDataType = Deadline;
     const SEQNO64: bool = false;
+    // There is no hardware behind the counter; but the fences signal in order.
+    const PROGRESS: Option<ProgressOp<Self>> = Some(|_fence| None);
     const SET_DEADLINE: Option<DeadlineOp<Self>> = Some(|fence, deadline| fence.note(deadline));
 }
 

@@ -47,6 +47,7 @@ mod debug {
     #[cfg(feature = "debug")]
     pub(crate) mod rcu_escape;
     pub mod rule;
+    pub(crate) mod section;
     pub(crate) mod splat;
 }
 
@@ -97,7 +98,8 @@ pub use self::{
         printk::*, refcount::*, seq_file::*, string::*,
     },
     debug::{
-        active::ACTIVE_OBJECT_FREED, call::*, debugobjects, leaks::*, rule, splat::debug_fail_point,
+        active::ACTIVE_OBJECT_FREED, call::*, debugobjects, leaks::*, rule, section::*,
+        splat::debug_fail_point,
     },
     irq::{irq_work::*, irqflags::*},
     lockdep::*,

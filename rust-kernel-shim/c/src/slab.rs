@@ -3,6 +3,8 @@
 //!
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h)
 
+#[cfg(feature = "debug")]
+use super::debug_section_waits;
 use super::{
     debugobjects::{debug_block_allocated, debug_block_freed},
     may_sleep,
@@ -105,6 +107,8 @@ pub unsafe fn krealloc_node_align(
 ) -> *mut c_void {
     if flags & __GFP_DIRECT_RECLAIM != 0 {
         may_sleep();
+        #[cfg(feature = "debug")]
+        debug_section_waits("memory that may have to be reclaimed allocated");
     }
     if fails() {
         return ptr::null_mut();

@@ -19,8 +19,9 @@ fn page(name: &str) -> &'static str {
         "names-in-one-rcu-section" "grace-period-before-free" "no-driver-data-after-signal"
         "unload-after-detach" "extern-lock-outlives" "signal-once" "signal-eventually"
         "error-before-signal" "release-signalled" "callback-atomic" "callback-once"
-        "signaled-monotonic" "compare-same-context" "no-alloc-at-submit" "no-ops-identity"
-        "refcount" "reference-left" "active-object-freed" "rcu-no-sleep"
+        "signaled-monotonic" "not-before-done" "context-order" "signalling-section"
+        "compare-same-context" "no-alloc-at-submit" "no-ops-identity" "refcount" "reference-left"
+        "active-object-freed" "rcu-no-sleep"
     }
 }
 

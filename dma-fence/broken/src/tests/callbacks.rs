@@ -54,6 +54,25 @@ pub(super) fn that_takes_the_lock(wrong: bool) -> Result {
     called(wrong, Some(takes_the_lock))
 }
 
+/// A callback signals a fence of another ring: under the lock of its own.
+pub(super) fn that_signals_another(wrong: bool) -> Result {
+    static NEXT: AtomicPtr<dma_fence> = AtomicPtr::new(null_mut());
+
+    /// # Safety
+    ///
+    /// `NEXT` is a fence.
+    unsafe extern "C" fn signals_the_next(_fence: *mut dma_fence, _cb: *mut dma_fence_cb) {
+        // SAFETY: `NEXT` is a fence: the caller says so.
+        unsafe { dma_fence_signal(NEXT.load(Relaxed)) };
+    }
+    let (timeline, next) = pending_job()?;
+    NEXT.store(next, Relaxed);
+    called(wrong, Some(signals_the_next))?;
+    // SAFETY: The reference and the timeline are ours.
+    unsafe { finish(timeline, [next]) };
+    Ok(())
+}
+
 /// The last reference to a fence with the lock of the one that signals, or with its own.
 pub(super) fn that_drops_the_last_reference(wrong: bool) -> Result {
     static DROPPED: AtomicPtr<dma_fence> = AtomicPtr::new(null_mut());

@@ -7,7 +7,9 @@ use dma_fence::{
     DeadlineOp,
     FenceContextOps,
     OpsFence,
-    PollOp, //
+    PollOp,
+    Progress,
+    ProgressOp, //
 };
 use kernel::sync::{
     atomic::{
@@ -102,6 +104,13 @@ impl FenceContextOps for Ops {
         fence
             .is_done(&fence.context().data().ring)
             .then_some(Ok(()))
+    });
+
+    const PROGRESS: Option<ProgressOp<Self>> = Some(|fence: &OpsFence<'_, Self>| {
+        let ring = &fence.context().data().ring;
+        let number = fence.number.load(Acquire);
+        let done = ring.registers.memory().seqno()?;
+        (number != 0).then(|| Progress::of_32_bits(done, number))
     });
 
     const SET_DEADLINE: Option<DeadlineOp<Self>> =

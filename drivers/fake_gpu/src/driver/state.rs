@@ -81,7 +81,9 @@ impl State {
         let job = &mut self.jobs[at];
         job.phase = Phase::Over(result);
         if let Some(fence) = &job.fence {
-            fence.set_number(0);
+            if result.is_err() {
+                fence.set_number(0);
+            }
             self.wanted -= u32::from(fence.end());
         }
         match result {

@@ -97,8 +97,7 @@ pub fn debug_innermost_call() -> Option<DriverCall> {
 }
 
 /// Marks the innermost callback as reported; false if it was, or if there is none.
-#[cfg(feature = "debug")]
-fn report_once() -> bool {
+pub fn debug_report_once() -> bool {
     let Some(call) = debug_innermost_call() else {
         return false;
     };
@@ -113,7 +112,7 @@ pub(crate) fn sleeps(at: &'static Location<'static>) -> bool {
     let Some(call) = debug_innermost_call() else {
         return false;
     };
-    if call.rule.look() && report_once() {
+    if call.rule.look() && debug_report_once() {
         call.report(
             format_args!("{} sleeps", call.what),
             ("it sleeps", Place::Here(at)),

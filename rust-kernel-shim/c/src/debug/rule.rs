@@ -154,6 +154,25 @@ impl Rule {
         );
     }
 
+    /// Reports that the rule is broken by `what`, at `now`, in the section `name` that it is about.
+    #[cold]
+    pub(crate) fn report_in(
+        &self,
+        name: &str,
+        what: &str,
+        began: &'static Location<'static>,
+        now: &'static Location<'static>,
+    ) {
+        let subsystem = self.words.map_or("", |words| words.subsystem);
+        self.report(
+            format_args!("{subsystem}: {what} in {name}"),
+            &[
+                ("section begun", Place::Here(began)),
+                (what, Place::Here(now)),
+            ],
+        );
+    }
+
     fn write(
         &self,
         out: &mut report_log::Text,
