@@ -211,3 +211,23 @@ fn a_panic_says_under_which_schedule_it_came() {
     let said = "under a schedule that FENCE_SEED=1 replays:";
     assert!(!passed && printed.contains(said), "{printed}");
 }
+
+/// A job that is done while a watchdog sleeps, which must not find it pending.
+fn done_in_time() {
+    let shared = shared();
+    let job = shared.clone();
+    spawn(move || {
+        for _ in 0..20 {
+            job.count.add(1, Relaxed);
+        }
+    });
+    fsleep(Delta::from_millis(1));
+    assert_eq!(shared.count.load(Relaxed), 20);
+}
+
+#[test]
+fn timers_wait_for_tasks_if_they_are_told_to() {
+    let patient = Explorer::new().schedules(200).timers_wait();
+    assert_eq!(patient.run(done_in_time), Ok(()));
+    found(done_in_time);
+}

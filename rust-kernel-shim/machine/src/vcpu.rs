@@ -342,9 +342,12 @@ impl Vcpu {
         }
         inner.queue(me);
         drop(inner);
-        if let policy::Choice::PassTime = choice {
-            // Callbacks take locks, which this thread must not hold below them.
-            self.progress(!super::cpu::with(super::cpu::Cpu::in_section));
+        // Callbacks take locks, which this thread must not hold below them.
+        let quiet = !super::cpu::with(super::cpu::Cpu::in_section);
+        match choice {
+            policy::Choice::PassTime => _ = self.progress(quiet),
+            policy::Choice::EndGracePeriod => _ = quiet && self.end_grace_period(),
+            policy::Choice::Preempt | policy::Choice::GoOn => {}
         }
         self.pass_on(me, true);
     }
@@ -367,11 +370,16 @@ impl Vcpu {
         done
     }
 
+    /// Ends a grace period, if one is waited for and no section holds it up.
+    fn end_grace_period(&self) -> bool {
+        let quiescent = !self.lock().tasks.iter().any(|t| t.get().in_section());
+        quiescent && self.idle()
+    }
+
     /// Ends a grace period if callbacks may run here, or else lets time pass; false if neither
     /// helps.
     fn progress(&self, callbacks: bool) -> bool {
-        let quiescent = !self.lock().tasks.iter().any(|t| t.get().in_section());
-        if callbacks && quiescent && self.idle() {
+        if callbacks && self.end_grace_period() {
             return true;
         }
         let mut inner = self.lock();

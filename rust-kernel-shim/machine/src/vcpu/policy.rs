@@ -15,6 +15,8 @@ pub enum Policy {
         rng: Rng,
         /// Points after which the machine counts as going round in circles.
         points: usize,
+        /// Timers become due only when no task is runnable.
+        timers_wait: bool,
     },
     /// Probabilistic concurrency testing: a task keeps the run token until it blocks, but for a few
     /// change points that are drawn beforehand; the task that comes to one gets the lowest
@@ -40,6 +42,8 @@ pub(super) enum Choice {
     Preempt,
     /// A grace period ends, or a timer becomes due, before a task is drawn.
     PassTime,
+    /// A grace period ends before a task is drawn.
+    EndGracePeriod,
 }
 
 /// Times that the run token may be handed on without a schedule that says how often.
@@ -53,11 +57,16 @@ fn address(task: &task_struct) -> usize {
 }
 
 impl Policy {
-    /// A schedule that `seed` decides; every other one is PCT.
-    pub fn explore(seed: u64, points: usize) -> Self {
+    /// A schedule that `seed` decides; every other one is PCT. If `timers_wait`, a timer becomes due
+    /// only when no task is runnable.
+    pub fn explore(seed: u64, points: usize, timers_wait: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         if seed % 2 == 1 {
-            return Self::Random { rng, points };
+            return Self::Random {
+                rng,
+                points,
+                timers_wait,
+            };
         }
         // How long a schedule is is not known: short ones are as likely as long ones.
         let changes = (0..=rng.usize(..CHANGES)).map(|_| {
@@ -120,7 +129,10 @@ impl Policy {
             Self::Fifo => Choice::GoOn,
             // Most switches change nothing; a bug needs a few at the right points, so they are
             // frequent. That time passes while a task could run is rare on real machines, too.
-            Self::Random { rng, .. } => match rng.u8(..64) {
+            Self::Random {
+                rng, timers_wait, ..
+            } => match rng.u8(..64) {
+                0 if *timers_wait => Choice::EndGracePeriod,
                 0 => Choice::PassTime,
                 1..=16 => Choice::Preempt,
                 _ => Choice::GoOn,
