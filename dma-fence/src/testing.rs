@@ -6,6 +6,7 @@
 
 mod example;
 mod listen;
+mod mistake;
 mod plain;
 
 pub use super::contract::rules::{Check, ContractRule, Kept, RULES};
@@ -19,5 +20,6 @@ pub fn known_fences() -> usize {
 pub use self::{
     example::{expect_no_report, judge, Example},
     listen::{listen, Event, Kind, Listener, Listening, EVENTS},
+    mistake::Mistake,
     plain::{context, issue, issue_arc, register, Plain, Registered},
 };

@@ -9,6 +9,7 @@ extern crate std;
 mod active;
 mod callbacks;
 mod freed;
+mod happened;
 mod names;
 mod pending;
 mod refs;

@@ -7,6 +7,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod tests;
+
 dma_fence::examples! {
     "drivers/broken/src":
     unload_after_detach = "unload-after-detach";

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Mistakes that drivers have made and mended in public, each reduced to one function of safe code.
+//!
+//! A line that is to be named by what tells of the mistake ends with the word BUG.
+
+mod happened {
+    pub(super) mod context;
+    pub(super) mod early;
+    pub(super) mod lost;
+}
+
+use dma_fence::testing::{expect_no_report, Mistake};
+
+/// A test of each function: what tells of its mistake.
+macro_rules! mistakes {
+    ($($file:ident::$name:ident, $says:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            Mistake {
+                file: concat!("tests/happened/", stringify!($file), ".rs"),
+                source: include_str!(concat!("tests/happened/", stringify!($file), ".rs")),
+                driver: happened::$file::$name,
+            }
+            .judge($says);
+        })*
+    };
+}
+
+mistakes! {
+    context::allocation_in_the_signalling_section, "signalling-section";
+    context::timeline_dropped_in_a_callback, "synchronize_rcu";
+    lost::armed_job_in_a_cycle, "signal-eventually";
+    lost::failure_after_the_point_of_no_return, "signal-eventually";
+    lost::frame_that_never_comes, "signal-eventually";
+    lost::register_put_back_at_resume, "signal-eventually";
+    lost::reset_that_drops_the_guilty, "signal-eventually";
+    lost::rollover_never_reached, "signal-eventually";
+    lost::watchdog_that_loses_the_job, "signal-eventually";
+}
+
+/// Mistakes that no check sees: in what a driver's own lists, numbers and results mean; and in the
+/// order of locks, until lockdep does.
+macro_rules! silent {
+    ($($file:ident::$name:ident;)*) => {
+        $(#[test]
+        fn $name() {
+            expect_no_report(|| happened::$file::$name(false));
+            expect_no_report(|| happened::$file::$name(true));
+        })*
+    };
+}
+
+silent! {
+    context::lock_of_callbacks_with_interrupts_on;
+    early::earlier_fence_that_replaces_a_later;
+    early::kill_that_forgets_a_dependency;
+    early::merge_that_counts_too_few;
+    early::reset_that_completes_what_was_submitted;
+    early::signalled_in_the_last_jiffy;
+}
