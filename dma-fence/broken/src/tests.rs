@@ -157,6 +157,17 @@ fn nested_deeply() {
     }
 }
 
+#[test]
+#[cfg(feature = "debug")]
+fn what_frees_a_fence_is_named() {
+    let (reports, _) = kernel::testing::report::reports_of(refs::freed_by_its_driver);
+    let freed = |text: &str| text.contains("\n  freed at dma-fence/broken/src/exporter.rs:");
+    assert!(
+        reports.iter().any(|report| freed(&report.text)),
+        "{reports:#?}"
+    );
+}
+
 /// A fence that was not created where it is used.
 fn elsewhere(timeline: *mut Timeline) -> Result<*mut dma_fence> {
     job(timeline, 1)

@@ -2,6 +2,8 @@
 //! References too many and too few, and calls with what is no fence.
 
 use crate::exporter::{finish, job, notify, pending_job, zeroed, Timeline, Waiter, OPS};
+#[cfg(feature = "debug")]
+use crate::exporter::{job_with, WITH_RELEASE};
 use ::dma_fence::bindings::{
     dma_fence, dma_fence_add_callback, dma_fence_get, dma_fence_get_rcu, dma_fence_get_status,
     dma_fence_get_stub, dma_fence_init, dma_fence_is_container, dma_fence_is_signaled,
@@ -64,6 +66,22 @@ pub(super) fn freed(call: Call, wrong: bool) -> Result {
         if wrong {
             call(fence);
         }
+        Timeline::free(timeline);
+    }
+    Ok(())
+}
+
+/// The op `release` frees the fence, which is dropped once more.
+#[cfg(feature = "debug")]
+pub(super) fn freed_by_its_driver() -> Result {
+    let timeline = Timeline::new()?;
+    let fence = job_with(timeline, 1, &WITH_RELEASE, null_mut())?;
+    // SAFETY: The reference and the timeline are ours; the second put does nothing.
+    unsafe {
+        dma_fence_signal(fence);
+        dma_fence_put(fence);
+        synchronize_rcu();
+        dma_fence_put(fence);
         Timeline::free(timeline);
     }
     Ok(())
