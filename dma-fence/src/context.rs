@@ -109,7 +109,7 @@ impl<T: FenceContextOps> FenceContext<T> {
         self.unsignalled.add(1i64, Relaxed);
     }
 
-    /// An issuer's side is gone, its fence has signalled.
+    /// An issuer's side is gone: its fence has signalled, or was discarded unpublished.
     pub(super) fn finished(&self) {
         self.unsignalled.add(-1i64, Relaxed);
     }

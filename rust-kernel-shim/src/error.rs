@@ -18,7 +18,7 @@ use core::{
 
 pub mod code;
 
-/// The largest error number; above `-MAX_ERRNO as usize` no pointer is valid.
+/// The largest error number; from `-MAX_ERRNO as usize` up no pointer is valid.
 const MAX_ERRNO: c_int = 4095;
 
 /// An error number of the kernel.

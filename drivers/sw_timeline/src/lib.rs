@@ -2,8 +2,8 @@
 //! A software timeline: a counter, and fences that wait for its values.
 //!
 //! It does what the kernel's `drivers/dma-buf/sw_sync.c` does, without the file descriptors: a way
-//! for tests to make fences that userspace signals. It is also the smallest driver
-//! that keeps the exporter's contract, and meant to be copied.
+//! for tests to make fences that userspace signals. It is a small complete driver, meant to be
+//! copied; a smaller one is what `scripts/new-driver` writes.
 
 #![cfg_attr(not(CONFIG_RUST), no_std)]
 #![cfg_attr(not(CONFIG_RUST), forbid(unsafe_code))]

@@ -9,8 +9,8 @@
 //!
 //! Unless a function says otherwise, what a pointer that is passed in leads to is valid during the
 //! call and was initialised by its `..._init()`, which in turn needs memory that is valid for
-//! writes; strings end with a NUL. A name that an `..._init()` takes lives as long as what it
-//! initialises, and the key of a lock class is valid or null. That is all: a function of C that is
+//! writes; strings end with a NUL. A name that an `..._init()` takes is a literal or lives forever,
+//! since a debug kernel keeps it; the key of a lock class is valid or null. That is all: a function of C that is
 //! passed no pointer is unsafe as bindgen has it, and has no preconditions. What C does not have is
 //! safe then.
 

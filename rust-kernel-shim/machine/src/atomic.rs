@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The atomics of the userspace kernel: the one place that knows preemption points.
+//! The atomics of the userspace kernel, with a preemption point before each access.
 //!
 //! Every access is a point at which a virtual processor may go on with another task. Under
 //! `--cfg loom` the accesses are those of the model checker, which explores their orders itself.
@@ -14,7 +14,7 @@ use loom::sync::atomic as native;
 
 pub use native::fence;
 
-/// Keeps the compiler from moving accesses; a full fence where a model stands for the processor.
+/// Keeps the compiler from moving accesses; a fence of that order under loom.
 #[inline(always)]
 pub fn compiler_fence(order: Ordering) {
     #[cfg(not(loom))]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The part of the workload that runs on the fake GPU, in rounds.
 //!
-//! The jobs of a round wait for a value of a timeline and for jobs of other rings in the round
-//! before; the timeline gets to that value when a job of the round before is done. So dependencies
+//! The jobs of a round wait for a value of a timeline and for jobs of any ring in the round before;
+//! the timeline gets to that value when the jobs of the round before are done. So dependencies
 //! go both ways between the drivers, and never in a circle.
 
 use crate::{consumers::Consumers, failure::Failure};

@@ -24,7 +24,7 @@ impl Latencies {
         }
     }
 
-    /// Upper bounds in nanoseconds and how many waiters were awake by then, in powers of ten.
+    /// How many waiters took longer than the bound before and at most this one (ns), in powers of ten.
     pub(crate) fn bars(&self) -> Vec<(u64, u64)> {
         lock(&self.0)
             .iter_log(1_000, 10.0)

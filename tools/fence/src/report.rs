@@ -32,7 +32,7 @@ pub(crate) struct Report {
     pub(crate) names_after: usize,
     pub(crate) names_across: usize,
     pub(crate) names_wrong: usize,
-    /// Upper bounds in nanoseconds, and how many waiters were awake by then.
+    /// Bounds in nanoseconds, and how many waiters took at most that and more than the one before.
     pub(crate) latency: Vec<(u64, u64)>,
     /// By the names of the rules.
     pub(crate) contract: BTreeMap<&'static str, Checked>,

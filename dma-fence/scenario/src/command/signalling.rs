@@ -126,7 +126,7 @@ fn add_callback(call: &Call<'_>) -> Outcome {
                 callback.name
             );
         }
-        // Before the call, which itself may run the callback.
+        // Before the call: once it is queued, another thread may signal.
         callback.target = fence.map(|fence| fence.place);
         callback.pending = true;
         callback.node.as_ptr()

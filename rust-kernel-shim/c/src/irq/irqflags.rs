@@ -47,7 +47,8 @@ pub unsafe fn local_irq_save() -> c_ulong {
 }
 
 /// Goes back to the state before [`local_irq_save`]. If that enables interrupts, those that came
-/// meanwhile are taken before this returns.
+/// meanwhile are taken before this returns. It nests by count, and does not look at the flags: a
+/// restore out of order is not what C makes of it.
 ///
 /// # Safety
 ///
@@ -110,7 +111,8 @@ pub unsafe fn in_atomic() -> bool {
     cpu::with(cpu::Cpu::in_atomic)
 }
 
-/// Marks a function that may sleep; reports a call in atomic context or an RCU read-side section.
+/// Marks a function that may sleep; reports a call in atomic context, with interrupts disabled, or
+/// in an RCU read-side section.
 #[inline]
 #[track_caller]
 pub unsafe fn might_sleep() {

@@ -35,10 +35,10 @@ pub unsafe fn name_lock(addr: usize, name: *const c_char) {
     }
     let (lock, slot) = place(addr);
     if !name.is_null() || lock.load(Relaxed) == addr {
-        // Pairs with the `Acquire` in `write_name()`, which must find the string written. Where two
+        slot.store(name.cast_mut(), Relaxed);
+        // Pairs with the `Acquire` in `write_name()`: who sees the address sees the name. Where two
         // locks are named at the same time, one may get the other's name.
-        slot.store(name.cast_mut(), Release);
-        lock.store(addr, Relaxed);
+        lock.store(addr, Release);
     }
 }
 
@@ -47,8 +47,11 @@ pub unsafe fn name_lock(addr: usize, name: *const c_char) {
 pub(super) fn write_name(addr: u64, out: &mut dyn fmt::Write) -> fmt::Result {
     let (lock, name) = place(addr as usize);
     // Pairs with the `Release` in `name_lock()`.
-    let name = name.load(Acquire);
-    if lock.load(Relaxed) as u64 != addr || name.is_null() {
+    if lock.load(Acquire) as u64 != addr {
+        return Ok(());
+    }
+    let name = name.load(Relaxed);
+    if name.is_null() {
         return Ok(());
     }
     // SAFETY: A name that `name_lock()` was given lives forever.
