@@ -238,7 +238,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> Drop for IssuedFence<T, C> {
         if !unsafe { bindings::dma_fence_test_signaled_flag(Block::fence(self.block)) } {
             let seqno = self.as_fence().seqno();
             pr_err!("fence {} was dropped unsignalled: canceled\n", seqno);
-            bindings::__dma_fence_debug_forget(Block::fence(self.block));
+            bindings::__dma_fence_debug_cancel(Block::fence(self.block));
             self.finish(Err(ECANCELED));
         }
         self.context.finished();

@@ -54,7 +54,7 @@ annotations! {
     __dma_fence_debug_in_order(*mut dma_fence);
     __dma_fence_debug_publish(*mut dma_fence);
     __dma_fence_debug_added_at(*mut dma_fence_cb, &'static core::panic::Location<'static>);
-    __dma_fence_debug_forget(*mut dma_fence);
+    __dma_fence_debug_cancel(*mut dma_fence);
     __dma_fence_debug_point();
 }
 

@@ -45,7 +45,7 @@ annotations! {
     /// The callback that was just added is wanted by code that is there.
     __dma_fence_debug_added_at = add_callback_at(cb: *mut dma_fence_cb, at: &'static Location<'static>);
     /// The issuer's side of the fence is dropped without having signalled it.
-    __dma_fence_debug_forget = forget(fence: *mut dma_fence);
+    __dma_fence_debug_cancel = forget(fence: *mut dma_fence);
 }
 
 /// The fence is about to be signalled by its driver, without an error; `progress` returns how far

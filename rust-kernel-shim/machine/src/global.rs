@@ -27,7 +27,10 @@ macro_rules! global {
 #[macro_export]
 macro_rules! global {
     ($(#[$attr:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;) => {
-        $(#[$attr])* $vis static $name: $crate::Global<$type> = $crate::Global::new(|| $init);
+        $(#[$attr])* $vis static $name: $crate::Global<$type> = {
+            // SAFETY: It is a static.
+            unsafe { $crate::Global::new(|| $init) }
+        };
     };
 }
 
@@ -37,8 +40,11 @@ pub struct Global<T>(loom::lazy_static::Lazy<T>);
 
 #[cfg(loom)]
 impl<T> Global<T> {
+    /// # Safety
+    ///
+    /// It becomes a static.
     #[doc(hidden)]
-    pub const fn new(init: fn() -> T) -> Self {
+    pub const unsafe fn new(init: fn() -> T) -> Self {
         Self(loom::lazy_static::Lazy {
             init,
             _p: core::marker::PhantomData,
@@ -51,7 +57,7 @@ impl<T: 'static> core::ops::Deref for Global<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: Only `global!` makes one, which is a static.
+        // SAFETY: It is a static, says who made it.
         let global: &'static Self = unsafe { &*core::ptr::from_ref(self) };
         global.0.get()
     }

@@ -35,9 +35,10 @@ pub unsafe fn name_lock(addr: usize, name: *const c_char) {
     }
     let (lock, slot) = place(addr);
     if !name.is_null() || lock.load(Relaxed) == addr {
-        slot.store(name.cast_mut(), Relaxed);
-        // Pairs with the `Acquire` in `write_name()`: who sees the address sees the name. Where two
-        // locks are named at the same time, one may get the other's name.
+        // Who reads the new name finds the old address gone. These pair with the `Acquire`s in
+        // `write_name()`. Where two locks are named at the same time, one may get the other's name.
+        lock.store(0, Relaxed);
+        slot.store(name.cast_mut(), Release);
         lock.store(addr, Release);
     }
 }
@@ -46,12 +47,11 @@ pub unsafe fn name_lock(addr: usize, name: *const c_char) {
 #[allow(clippy::disallowed_methods, reason = "these are the host's characters")]
 pub(super) fn write_name(addr: u64, out: &mut dyn fmt::Write) -> fmt::Result {
     let (lock, name) = place(addr as usize);
-    // Pairs with the `Release` in `name_lock()`.
-    if lock.load(Acquire) as u64 != addr {
-        return Ok(());
-    }
-    let name = name.load(Relaxed);
-    if name.is_null() {
+    // These pair with the `Release`s in `name_lock()`: the name is that of the address, if it is
+    // the same before and after.
+    let before = lock.load(Acquire);
+    let name = name.load(Acquire);
+    if [before, lock.load(Relaxed)] != [addr as usize; 2] || name.is_null() {
         return Ok(());
     }
     // SAFETY: A name that `name_lock()` was given lives forever.
