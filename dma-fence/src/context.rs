@@ -123,6 +123,8 @@ impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
         rcu::synchronize_rcu();
         let addr = core::ptr::from_ref(&*self).addr();
         bindings::__dma_fence_debug_drop(addr, size_of::<Self>());
+        // Relaxed, as all counting is: the drop of the last reference has acquired what the others
+        // did before theirs, `finished()` among it.
         let unsignalled = self.unsignalled.load(Relaxed);
         if unsignalled != 0 {
             bindings::__dma_fence_bug(format_args!(

@@ -5,7 +5,7 @@ use super::ktime::Ktime;
 use core::ops::Deref;
 use kernel::prelude::*;
 
-/// An op that returns with what a fence is over, `None` while it is not.
+/// An op that returns the result of a fence, `None` while that is pending.
 ///
 /// Rule [signaled-monotonic](../../book/rules/signaled-monotonic.html): once
 /// [`SIGNALED`](FenceContextOps::SIGNALED) has returned a result, it returns one whenever called.
@@ -101,8 +101,8 @@ pub trait FenceContextOps: Send + Sync + Sized + 'static {
     #[doc(alias = "enable_signaling")]
     const ENABLE_SIGNALING: Option<PollOp<Self>> = None;
 
-    /// Has it happened? Called from any context, at any time before the fence has signalled,
-    /// maybe with its lock held.
+    /// Has it happened? Called from any context, maybe with its lock held; also while the
+    /// fence signals, and until a grace period has passed after that.
     ///
     /// `None` says not yet. A result says that it has, and the fence signals with the first,
     /// whatever is said later. Rule [signaled-monotonic](../../book/rules/signaled-monotonic.html).

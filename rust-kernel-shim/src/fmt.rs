@@ -108,8 +108,9 @@ impl<T: Pointer> core::fmt::Pointer for Adapter<&T> {
     }
 }
 
-/// A pointer that prints as a hash of its address, without revealing that.
+/// A pointer that prints as a hash of its address.
 ///
+/// Linux hashes with a secret key; here the hash does not hide the address from who wants it.
 /// As in the kernel, null and error pointers print as they are.
 pub struct HashedPtr<T: ?Sized>(pub *const T);
 

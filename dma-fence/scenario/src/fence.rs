@@ -9,7 +9,7 @@ use ::dma_fence::bindings::{self as c, dma_fence};
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::bindings::{kref_read, spin_is_locked};
 
-/// The flags in the order of their bits, which is that of a list as well.
+/// The flags in the order of their bits, in which a transcript lists them.
 pub(crate) const FLAG_NAMES: [&str; 6] = [
     "initialized",
     "inline_lock",
@@ -20,7 +20,7 @@ pub(crate) const FLAG_NAMES: [&str; 6] = [
 ];
 
 /// The bit of the flag that signalling was enabled.
-const ENABLE_SIGNAL_BIT: usize = 5;
+const ENABLE_SIGNAL_BIT: usize = c::dma_fence_flag_bits_DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT as usize;
 
 /// A fence that is not destroyed while this value lives.
 ///

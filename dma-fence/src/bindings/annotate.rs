@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Calls by which the safe half informs the checks, which Linux has not, and ends the machine.
+//! Hooks by which the safe API reports to the checks, which Linux does not have, and `BUG()`.
 //!
 //! From any context. A fence is known by its address alone, so these have no preconditions.
 
@@ -42,7 +42,7 @@ annotations! {
     __dma_fence_debug_in_order = in_order(fence: *mut dma_fence);
     /// The fence can be found by others than its issuer from now on.
     __dma_fence_debug_publish = publish(fence: *mut dma_fence);
-    /// The callback that was just added is wanted by code that is there.
+    /// Reports name `at` as the place where the callback was added.
     __dma_fence_debug_added_at = add_callback_at(cb: *mut dma_fence_cb, at: &'static Location<'static>);
     /// The issuer's side of the fence is dropped without having signalled it.
     __dma_fence_debug_cancel = forget(fence: *mut dma_fence);

@@ -17,6 +17,7 @@ pub static dma_fence_array_ops: dma_fence_ops = pin_init::zeroed();
 pub static dma_fence_chain_ops: dma_fence_ops = pin_init::zeroed();
 
 unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
+    // Relaxed: it is only compared.
     // SAFETY: The caller has a reference to the fence.
     ptr::eq(unsafe { &*fence }.ops.load(Relaxed), ops)
 }

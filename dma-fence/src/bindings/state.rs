@@ -68,8 +68,8 @@ unsafe fn is_signaled(fence: *mut dma_fence, locked: bool) -> bool {
     }
 }
 
-/// True if the fence has signalled, or its `signaled` op says so, in which case it is signalled
-/// here and now; then takes the lock. From any context.
+/// True if the fence has signalled, or its `signaled` op says so, in which case this signals
+/// it, under the lock. From any context.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
     contract::needs_fence!(fence, "dma_fence_is_signaled", true);

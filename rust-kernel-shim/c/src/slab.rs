@@ -92,11 +92,11 @@ const POISON: u8 = 0x5a;
 
 /// Allocates `size` bytes, or makes `p` that size; null if there is no memory.
 ///
-/// May sleep if `flags` say so. `align` is a power of two.
+/// May sleep if `flags` say so. If another block is returned, `p` is no longer valid.
 ///
 /// # Safety
 ///
-/// `p` is null or comes from this function; it is no longer valid if another block is returned.
+/// `p` is null or a live block of this function's; `align` is a power of two.
 #[track_caller]
 pub unsafe fn krealloc_node_align(
     p: *const c_void,

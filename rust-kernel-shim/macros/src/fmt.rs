@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 /// The identifiers a format string captures from its surroundings.
 ///
-/// `text` is the literal as written, without its quotes; escapes do not matter,
-/// for no escape yields a brace in an ordinary literal.
+/// `text` is the literal as written, without its quotes. Escapes are not decoded: a braced escape
+/// such as `\u{e9}` is taken for a placeholder.
 pub(crate) fn captured(text: &str) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     let mut rest = text;
@@ -54,7 +54,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         _ => None,
     };
     let Some(text) = text else {
-        // Not an ordinary string literal: the compiler reports what is wrong with it.
+        // Raw strings and macros are passed on unchanged.
         let rest: TokenStream = input.collect();
         return quote_spanned!(span => #format #rest);
     };

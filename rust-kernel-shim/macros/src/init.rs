@@ -30,7 +30,7 @@ pub(crate) struct Initializer {
 
 /// One field and what it is initialised with.
 pub(crate) struct Field {
-    /// The field's name, which from here on names the field in Linux 7.3.
+    /// The field's name. In Linux 7.3 later initialisers see the field as a variable of it.
     pub(crate) name: Ident,
     /// `:` or `<-`, if there is a value.
     sign: TokenStream,
@@ -95,7 +95,7 @@ fn default_error(attrs: Vec<Attribute>) -> Result<Option<Type>> {
     Ok(found)
 }
 
-/// A name, with types as arguments after a turbofish: what both worlds take.
+/// A name, with types as arguments after a turbofish: what 7.3 and pinned-init both accept.
 fn check_path(path: &Path) -> Result<()> {
     if path.leading_colon.is_some() || path.segments.len() != 1 {
         return refuse(
@@ -182,7 +182,7 @@ pub(crate) fn expand(initializer: Initializer, target: &TokenStream) -> Result<T
 
     let names: Vec<_> = fields.iter().map(|field| &field.name).collect();
     // As in Linux 7.3, which refers to what is initialised: a field of a packed structure, which
-    // need not be aligned, is refused. It would be written, pinned and dropped where it is.
+    // need not be aligned, is refused. It would be written unaligned.
     let aligned = quote!(|slot| {
         let _ = (#(&slot.#names,)*);
     });

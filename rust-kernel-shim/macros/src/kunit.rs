@@ -21,6 +21,7 @@ fn assertions() -> [Item; 2] {
                 };
             }
         },
+        // As in the kernel, whose comparison asks for no `Debug`.
         parse_quote! {
             #[allow(unused)]
             macro_rules! assert_eq {

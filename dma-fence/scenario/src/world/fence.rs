@@ -63,7 +63,7 @@ unsafe impl Send for FencePtr {}
 pub(crate) struct Fences(Vec<FenceObject>);
 
 impl Fences {
-    /// Adds a fence, with the scenario's reference to it; returns its place.
+    /// Adds a fence, with the scenario's reference to it; returns its index.
     pub(crate) fn add(&mut self, name: &str, ptr: FencePtr, kind: FenceKind) -> usize {
         self.0.push(FenceObject {
             ptr,

@@ -142,7 +142,7 @@ impl<H: Interrupt> Engine<H> {
 
     pub(super) fn write(this: &Arc<Self>, register: u32, value: u32) {
         match register {
-            // Pairs with the Acquire of `fetch`: the commands before it can be read.
+            // Pairs with the Acquire in `execute`: the commands before it can be read.
             reg::TAIL => this.tail.store(value, Release),
             reg::DOORBELL => Self::doorbell(this),
             reg::IRQ_ENABLE => {

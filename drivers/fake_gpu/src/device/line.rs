@@ -20,7 +20,7 @@ use kernel::{
 /// The interrupt handler of a driver.
 pub trait Interrupt: Send + Sync + 'static {
     /// Something has happened, or not. Called in hardirq context, maybe on several processors at
-    /// once.
+    /// once: in Linux the handler of one line is not entered again while it runs.
     fn handle(&self);
 }
 
@@ -98,6 +98,8 @@ impl<H: Interrupt> Line<H> {
 
     fn change(&self, new: impl Fn(u32) -> u32) {
         let mut status = self.status.load(Relaxed);
+        // Full: what is raised comes before an acknowledgement that clears it, and what that one
+        // looks at next comes after.
         while let Err(other) = self.status.cmpxchg(status, new(status), Full) {
             status = other;
         }

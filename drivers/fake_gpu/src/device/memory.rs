@@ -18,7 +18,7 @@ pub const DWORDS: u32 = 128;
 
 /// The commands of a ring, and how far its engine has got.
 ///
-/// What is written back is the number and, in a second dword, its complement: only if these fit
+/// What is written back is the number and, in a second dword, its complement: only if these match
 /// has all of it arrived.
 pub struct RingMemory {
     commands: KVec<Atomic<u32>>,
@@ -39,10 +39,11 @@ impl RingMemory {
         })
     }
 
-    /// Writes a command at `at`, counted in dwords since ever.
+    /// Writes a command at `at`, an index that runs freely, in dwords.
     pub fn put(&self, at: u32, command: Command) {
         for (n, dword) in (0..).zip(command.encode()) {
-            // The engine reads it after it has read TAIL, which is written with Release.
+            // The engine reads it after it has read TAIL, written with Release: it
+            // pairs with the Acquire of `tail` in engine.rs.
             self.dword(at, n).store(dword, Relaxed);
         }
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Timers and work items that are still to come when their memory is freed.
+//! Timers and work items that are active, armed or queued, when their memory is freed.
 //!
 //! C file mirrored: [`lib/debugobjects.c`](srctree/lib/debugobjects.c)
 //!
 //! Only those in memory of the kernel's allocators are known, since only that is seen to go. As in
-//! Linux what was found is taken back, so that the machine can go on.
+//! Linux what was found is fixed up: the timer is cancelled, the work taken off its queue.
 
 use super::debugobjects::{
     debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, SideTable,
@@ -16,7 +16,7 @@ use crate::{
 use core::{fmt::Write as _, panic::Location, ptr};
 use machine::{location::Origin, report_log::Text};
 
-/// Memory that has a timer or a work item which is still to come is not freed.
+/// Memory that has an armed timer or a queued work item is not freed.
 ///
 /// Rule [active-object-freed](../../book/rules/active-object-freed.html).
 pub static ACTIVE_OBJECT_FREED: Rule = Rule::new("active-object-freed");
@@ -51,7 +51,7 @@ pub(crate) fn activated(addr: usize, descr: &'static debug_obj_descr) {
     });
 }
 
-/// True for what may take itself back while what it is in is dropped.
+/// True for objects that the drop of what they are in may still cancel.
 pub(super) fn ends_itself(descr: &'static debug_obj_descr) -> bool {
     ptr::eq(descr, &TIMER) || ptr::eq(descr, &WORK)
 }

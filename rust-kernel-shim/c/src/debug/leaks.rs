@@ -12,7 +12,7 @@ const PLACES: usize = 10;
 /// are. From any context.
 pub fn debug_show_leaks(machine: u64) -> usize {
     let mut left = Counted::default();
-    // Described later: that may look for other blocks.
+    // Described later: `describe()` may take the lock of BLOCKS, which is held here.
     let blocks = BLOCKS.filter_map(|addr, block| {
         if block.machine != machine {
             return None;

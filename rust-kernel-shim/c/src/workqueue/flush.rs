@@ -14,7 +14,7 @@ use super::{
 use core::{ptr, sync::atomic::Ordering::Relaxed};
 use machine::blocked::{self, Thing, KINDS};
 
-/// All work of a queue, for what a debug kernel knows of tasks.
+/// What a task that flushes is said to wait for.
 const QUEUE: Thing = Thing::new("the work of a queue", (KINDS + 7, 0));
 
 /// Waits for `thing`: until there is no item for whose queue and number `f` holds.
@@ -22,7 +22,7 @@ const QUEUE: Thing = Thing::new("the work of a queue", (KINDS + 7, 0));
 fn wait_until_none(pools: &Pools, thing: Thing, f: impl Fn(*const workqueue_struct, u64) -> bool) {
     let _waits = blocked::waiting(thing);
     let none = || !pools.lock().any(&f);
-    // The first lock initialises the queue that is waited on.
+    // The first lock initialises the wait queue `done()`.
     if !none() {
         // SAFETY: The queue is initialised.
         unsafe { wait_event(pools.done(), 0, MAX_SCHEDULE_TIMEOUT, none) };
@@ -76,7 +76,8 @@ pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
 
 pub use __flush_workqueue as flush_workqueue;
 
-/// Waits until the queue is empty, whatever is queued meanwhile. May sleep.
+/// Waits until the queue is empty, whatever is queued meanwhile: Linux allows only the work of the
+/// queue itself to queue more, and warns of others. May sleep.
 ///
 /// # Safety
 ///

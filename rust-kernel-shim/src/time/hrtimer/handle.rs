@@ -139,7 +139,9 @@ macro_rules! keeps {
             unsafe extern "C" fn run(timer: *mut hrtimer) -> hrtimer_restart {
                 // SAFETY: C calls this with the timer of a `T`.
                 let ($object, context) = unsafe { pointer::in_callback::<T>(timer) };
-                // SAFETY: The handle holds the object, pinned, and waits for this function.
+                // SAFETY: The handle holds the object, pinned, and waits for this function. It uses
+                // only raw pointers itself, and was given the owner or the `&mut`: if this is a
+                // mutable reference, there is no other.
                 let target = unsafe { $make };
                 driver_code("a timer", || T::run(target, context))
                     .unwrap_or(HrTimerRestart::NoRestart)
