@@ -240,3 +240,18 @@ fn what_is_expected_has_to_come() {
 fn what_is_not_checked_is_only_logged() {
     kernel::testing::without_checks(allocates_under_a_spinlock);
 }
+
+#[test]
+fn a_mutex_that_is_not_held_is_warned_of() {
+    let mut mutex = core::mem::MaybeUninit::<bindings::mutex>::uninit();
+    let mutex = mutex.as_mut_ptr();
+    // SAFETY: The mutex is initialised first, and lives until the end; its name is a literal.
+    unsafe {
+        let name = kernel::str::CStrExt::as_char_ptr(c"mutex");
+        bindings::__mutex_init(mutex, name, core::ptr::null_mut());
+        expect_bug("WARNING", || bindings::mutex_assert_is_held(mutex));
+        bindings::mutex_lock(mutex);
+        bindings::mutex_assert_is_held(mutex);
+        bindings::mutex_unlock(mutex);
+    }
+}
