@@ -45,21 +45,10 @@ impl Progress {
         }
     }
 
-    /// By how much the hardware is further than needed; negative while it is not there yet.
-    pub const fn ahead(self) -> i64 {
-        distance(self.completed, self.number, self.bits)
+    /// The counter, the number, and how many bits they have.
+    pub(super) fn parts(self) -> (u64, u64, u32) {
+        (self.completed, self.number, self.bits)
     }
-
-    /// By how much the counter has gone on since `earlier`; negative if it has gone back.
-    pub const fn since(self, earlier: Self) -> i64 {
-        distance(self.completed, earlier.completed, self.bits)
-    }
-}
-
-/// From `from` to `to`, for numbers of so many bits that wrap around.
-const fn distance(to: u64, from: u64, bits: u32) -> i64 {
-    let unused = u64::BITS - bits;
-    (to.wrapping_sub(from) << unused) as i64 >> unused
 }
 
 /// A driver's description of the fences of a timeline.

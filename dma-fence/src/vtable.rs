@@ -8,7 +8,8 @@ use super::{
     ops::{
         FenceContextOps,
         OpsFence,
-        PollOp, //
+        PollOp,
+        Progress, //
     },
 };
 use core::ptr::{
@@ -106,7 +107,7 @@ impl<T: FenceContextOps> Block<T> {
             bindings::__dma_fence_debug_done(fence, || {
                 // SAFETY: The caller's guarantees are the same.
                 let (_, view) = unsafe { Self::view(fence) };
-                op(&view)
+                op(&view).map(Progress::parts)
             });
         }
     }

@@ -3,10 +3,7 @@
 //!
 //! From any context. A fence is known by its address alone, so these have no preconditions.
 
-use super::{
-    super::{contract, ops::Progress},
-    dma_fence, dma_fence_cb,
-};
+use super::{super::contract, dma_fence, dma_fence_cb};
 use core::{ffi::CStr, fmt, panic::Location};
 
 /// Ends the machine, with a message; nothing unwinds, since that would free what readers reach.
@@ -48,10 +45,13 @@ annotations! {
     __dma_fence_debug_cancel = forget(fence: *mut dma_fence);
 }
 
-/// The fence is about to be signalled by its driver, without an error; `progress` returns how far
-/// its hardware is.
+/// The fence is about to be signalled by its driver, without an error. `progress` returns how far
+/// its hardware is, the number that this has to get to, and how many bits both have.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
-pub fn __dma_fence_debug_done(fence: *mut dma_fence, progress: impl FnOnce() -> Option<Progress>) {
+pub fn __dma_fence_debug_done(
+    fence: *mut dma_fence,
+    progress: impl FnOnce() -> Option<(u64, u64, u32)>,
+) {
     contract::done(fence, progress);
 }

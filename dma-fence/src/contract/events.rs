@@ -2,10 +2,7 @@
 //! The events of fences: one function for each, which the C mirror calls.
 
 use super::{
-    super::{
-        bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
-        ops::Progress,
-    },
+    super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
     call::Call,
     callback, life, named, names, ops, pending, progress, reach, record, refs,
     rules::SIGNALLING_SECTION,
@@ -68,11 +65,11 @@ macro_rules! needs_reference {
 
 pub(crate) use {needs_fence, needs_reference};
 
-/// The driver is about to signal the fence, without an error; `f` returns how far its
-/// hardware is.
+/// The driver is about to signal the fence, without an error; `f` returns how far its hardware is,
+/// the number that this has to get to, and how many bits both have.
 #[inline]
 #[track_caller]
-pub(crate) fn done(fence: *const dma_fence, f: impl FnOnce() -> Option<Progress>) {
+pub(crate) fn done(fence: *const dma_fence, f: impl FnOnce() -> Option<(u64, u64, u32)>) {
     if CHECKS {
         progress::signals(fence, f());
     }

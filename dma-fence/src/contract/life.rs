@@ -36,10 +36,10 @@ pub(super) fn signalled(fence: *const dma_fence) {
     let known = record::with(fence, |record| {
         record.signalled = record.signals;
         record.bit_set = rcu_order();
-        record.subject()
+        *record
     });
-    if let Some(subject) = known {
-        progress::ends(subject);
+    if let Some(record) = known {
+        progress::ends(&record);
         reach::scan(fence);
     }
 }

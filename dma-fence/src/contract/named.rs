@@ -37,16 +37,8 @@ pub(super) fn learns(context: u64, which: usize, name: &CStr) {
 
 /// The machine ends.
 pub(super) fn ended() {
-    const SOME: usize = 64;
     let machine = this_machine();
-    let mut removed = SOME;
-    while removed == SOME {
-        removed = 0;
-        for (key, _) in NAMES.range((machine, 0), (machine + 1, 0), SOME) {
-            NAMES.remove(key);
-            removed += 1;
-        }
-    }
+    NAMES.remove_range((machine, 0), (machine + 1, 0));
 }
 
 /// Writes the names of a context behind its numbers, as far as they are known.

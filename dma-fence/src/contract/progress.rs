@@ -2,79 +2,90 @@
 //! Fences signal no sooner than their hardware is done, and in order.
 
 use super::{
-    super::{bindings::dma_fence, ops::Progress},
-    record::{self, At, Subject, RECORDS},
+    super::bindings::dma_fence,
+    record::{self, At, Record, RECORDS},
     rules::{CONTEXT_ORDER, NOT_BEFORE_DONE},
 };
 use core::panic::Location;
-use kernel::bindings::{debugobjects::SideTable, rule::Place};
+use kernel::bindings::{
+    debugobjects::SideTable,
+    rule::{this_machine, Evidence, Place},
+};
 
-/// How far the hardware of a context was last, and where that was asked for.
-static PROGRESS: SideTable<u64, (Progress, At)> = SideTable::new();
+/// How far the hardware of a context was last, and where that was asked for; by machine and context.
+static PROGRESS: SideTable<(u64, u64), (u64, At)> = SideTable::new();
 
 /// The records of fences that have not signalled, of contexts whose fences signal in order; by
-/// context and number.
-static ORDERED: SideTable<(u64, u64), u64> = SideTable::new();
+/// machine, context and number.
+static ORDERED: SideTable<(u64, u64, u64), u64> = SideTable::new();
+
+fn key(record: &Record) -> (u64, u64, u64) {
+    (record.machine, record.context, record.seqno)
+}
 
 /// The fences of this one's context signal in order.
 pub(super) fn in_order(fence: *const dma_fence) {
     if let (Some(number), Some(record)) = (record::number(fence), record::of(fence)) {
-        ORDERED.insert(record.subject(), number);
+        ORDERED.insert(key(&record), number);
     }
 }
 
-/// The driver is about to signal the fence without an error, with its hardware so far.
+/// From `from` to `to`, for numbers of so many bits that wrap around.
+const fn distance(to: u64, from: u64, bits: u32) -> i64 {
+    let unused = u64::BITS - bits;
+    (to.wrapping_sub(from) << unused) as i64 >> unused
+}
+
+/// The driver is about to signal the fence without an error. Its hardware is at the first number of
+/// `progress`, and has to get to the second; both have so many bits.
 #[track_caller]
-pub(super) fn signals(fence: *const dma_fence, progress: Option<Progress>) {
+pub(super) fn signals(fence: *const dma_fence, progress: Option<(u64, u64, u32)>) {
     let here = Location::caller();
+    let signalled = ("fence signalled", Place::Here(here));
     let (Some(number), Some(record)) = (record::number(fence), record::of(fence)) else {
         return;
     };
-    let signalled = ("fence signalled", Place::Here(here));
-    if let Some(progress) = progress {
-        let before = PROGRESS.insert(record.context, (progress, here));
-        let checking = NOT_BEFORE_DONE.look();
-        if checking && progress.ahead() < 0 {
-            record.report(
+    if let Some((completed, wanted, bits)) = progress {
+        let before = PROGRESS.insert((record.machine, record.context), (completed, here));
+        let missing = distance(wanted, completed, bits);
+        let back = before.filter(|(before, _)| distance(completed, *before, bits) < 0);
+        match back {
+            _ if !NOT_BEFORE_DONE.look() => {}
+            _ if missing > 0 => record.report(
                 &NOT_BEFORE_DONE,
-                format_args!(
-                    "signalled {} before its hardware is done",
-                    -progress.ahead()
-                ),
+                format_args!("signalled {missing} before its hardware is done"),
                 [signalled],
-            );
-        } else if let Some((before, at)) = before.filter(|_| checking) {
-            if progress.since(before) < 0 {
-                record.report(
-                    &NOT_BEFORE_DONE,
-                    format_args!("signalled by hardware that went back"),
-                    [("hardware was further", Place::Here(at)), signalled],
-                );
-            }
+            ),
+            Some((_, at)) => record.report(
+                &NOT_BEFORE_DONE,
+                format_args!("signalled by hardware that went back"),
+                [("hardware was further", Place::Here(at)), signalled],
+            ),
+            None => {}
         }
     }
-    let (context, seqno) = record.subject();
-    let checking = CONTEXT_ORDER.look();
-    let before = |subject: Subject, other: u64| {
-        let Some(other) = RECORDS.with(other, |record| *record) else {
-            ORDERED.remove(subject);
-            return None;
-        };
-        let ahead = Progress::of_32_bits(seqno as u32, other.seqno as u32).ahead();
-        let lower = if record.wraps {
-            ahead > 0
-        } else {
-            other.seqno < seqno
-        };
-        // Another task may be about to signal it, and have set the bit.
-        let pending = other.is_pending() && other.signals.is_none();
-        (lower && pending).then_some(other)
+    if CONTEXT_ORDER.look() {
+        in_turn(number, &record, signalled);
+    }
+}
+
+/// No fence that was created before this one, of its context and of a lower number, is pending.
+fn in_turn(number: u64, record: &Record, signalled: Evidence<'_>) {
+    let (machine, context, seqno) = key(record);
+    // Those that come before it; of numbers that wrap around any may.
+    let end = match record.wraps {
+        true => (machine, context + 1, 0),
+        false => (machine, context, seqno),
     };
-    let all = ORDERED.range((context, 0), (context + 1, 0), usize::MAX);
-    // Numbers of records go up: what was created later is not earlier, whatever its own number.
-    let mut all = all.filter(|&(_, other)| other < number);
-    let earlier = all.find_map(|(subject, other)| before(subject, other));
-    if let Some(earlier) = earlier.filter(|_| checking) {
+    let earlier = ORDERED
+        .range((machine, context, 0), end, usize::MAX)
+        // Numbers of records go up: what was created later is not earlier, whatever its own.
+        .filter(|&(_, other)| other < number)
+        .filter_map(|(_, other)| RECORDS.with(other, |other| *other))
+        // Another task may be about to signal it, and have set the bit.
+        .filter(|other| other.is_pending() && other.signals.is_none())
+        .find(|other| !record.wraps || distance(seqno, other.seqno, 32) > 0);
+    if let Some(earlier) = earlier {
         let seqno = earlier.seqno;
         record.report(
             &CONTEXT_ORDER,
@@ -85,6 +96,13 @@ pub(super) fn signals(fence: *const dma_fence, progress: Option<Progress>) {
 }
 
 /// The fence has signalled.
-pub(super) fn ends(subject: Subject) {
-    ORDERED.remove(subject);
+pub(super) fn ends(record: &Record) {
+    ORDERED.remove(key(record));
+}
+
+/// The machine ends.
+pub(super) fn ended() {
+    let machine = this_machine();
+    PROGRESS.remove_range((machine, 0), (machine + 1, 0));
+    ORDERED.remove_range((machine, 0, 0), (machine + 1, 0, 0));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What happens to a machine, its memory and its modules, as the shim tells it to the checks.
 
-use super::{freed, named, ops, pending, refs};
+use super::{freed, named, ops, pending, progress, refs};
 use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use kernel::bindings::{
     debugobjects::{debug_watch, debug_watch_register},
@@ -22,6 +22,7 @@ static WATCH: debug_watch = debug_watch {
 fn ended(blocked: usize) {
     pending::ended(blocked);
     named::ended();
+    progress::ended();
 }
 
 /// The time of the last look by a task that runs freely (ns).

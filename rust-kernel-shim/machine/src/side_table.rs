@@ -58,6 +58,13 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         found.into_iter()
     }
 
+    /// Removes those from the key `start` up to, but not including, the key `end`.
+    pub fn remove_range(&self, start: K, end: K) {
+        crate::lock(&self.0)
+            .extract_if(start..end, |_, _| true)
+            .for_each(drop);
+    }
+
     /// Copies of all, in order, for which `f` returns something: of what it returns.
     pub fn filter_map<R>(
         &self,
