@@ -21,8 +21,14 @@ dma_fence::examples! {
     rcu_no_sleep = "rcu-no-sleep";
 }
 
-use ::dma_fence::{FenceContext, FenceContextOps};
-use kernel::{prelude::*, sync::Arc};
+use ::dma_fence::{FenceContext, FenceContextOps, Progress, ProgressOp};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{Acquire, Atomic},
+        Arc,
+    },
+};
 
 /// Fences without data and ops.
 struct Ops;
@@ -35,4 +41,23 @@ impl FenceContextOps for Ops {
 fn timeline() -> Result<Arc<FenceContext<Ops>>> {
     let timeline = FenceContext::new(1, c"broken", c"ring0", Ops);
     Arc::pin_init(timeline, GFP_KERNEL)
+}
+
+/// The register in which a ring counts the jobs that it has done.
+struct Register(Atomic<u32>);
+
+impl FenceContextOps for Register {
+    type FenceDataType = ();
+    const SEQNO64: bool = false;
+    const PROGRESS: Option<ProgressOp<Self>> = Some(|fence| {
+        let completed = fence.context().data().0.load(Acquire);
+        Some(Progress::of_32_bits(completed, fence.seqno() as u32))
+    });
+}
+
+/// The timeline of a ring with such a register, which is about to wrap around.
+fn ring() -> Result<Arc<FenceContext<Register>>> {
+    let register = Register(Atomic::new(u32::MAX - 1));
+    let ring = FenceContext::new(u64::from(u32::MAX), c"broken", c"ring0", register);
+    Arc::pin_init(ring, GFP_KERNEL)
 }

@@ -9,7 +9,12 @@ mod happened {
     pub(super) mod lost;
 }
 
-use dma_fence::testing::{expect_no_report, Mistake};
+use crate::ring;
+use dma_fence::{
+    testing::{expect_no_report, judge, Mistake},
+    FenceContext,
+};
+use kernel::{error::Result, sync::atomic::Release};
 
 /// A test of each function: what tells of its mistake.
 macro_rules! mistakes {
@@ -57,4 +62,24 @@ silent! {
     early::merge_that_counts_too_few;
     early::reset_that_completes_what_was_submitted;
     early::signalled_in_the_last_jiffy;
+}
+
+/// A resume puts a number into the register that it was beyond.
+fn register_that_goes_back(wrong: bool) -> Result {
+    let ring = ring()?;
+    for completed in [3, if wrong { 2 } else { 3 }] {
+        let job = FenceContext::new_arc_fence_allocation(&ring, ())?.new_fence();
+        ring.data().0.store(completed, Release);
+        job.signal(Ok(()));
+    }
+    Ok(())
+}
+
+#[test]
+fn hardware_does_not_go_back() {
+    judge(
+        "not-before-done",
+        &["hardware that went back"],
+        register_that_goes_back,
+    );
 }
