@@ -82,8 +82,7 @@ fn in_turn(number: u64, record: &Record, signalled: Evidence<'_>) {
         // Numbers of records go up: what was created later is not earlier, whatever its own.
         .filter(|&(_, other)| other < number)
         .filter_map(|(_, other)| RECORDS.with(other, |other| *other))
-        // Another task may be about to signal it, and have set the bit.
-        .filter(|other| other.is_pending() && other.signals.is_none())
+        .filter(Record::is_pending)
         .find(|other| !record.wraps || distance(seqno, other.seqno, 32) > 0);
     if let Some(earlier) = earlier {
         let seqno = earlier.seqno;
