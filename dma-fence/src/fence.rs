@@ -249,7 +249,8 @@ impl Fence {
         let left = unsafe { bindings::dma_fence_wait_timeout(self.as_raw(), intr, timeout) };
         bindings::__dma_fence_debug_point();
         match left {
-            0 => Ok(None),
+            // C says so of a signal in the last jiffy as well.
+            0 => Ok(self.test_signaled_flag().then_some(1)),
             left if left > 0 => Ok(Some(left as Jiffies)),
             error => Err(Error::from_errno(error as c_int)),
         }

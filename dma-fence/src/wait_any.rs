@@ -76,7 +76,11 @@ fn wait_any_raw(
     };
     bindings::__dma_fence_debug_point();
     match left {
-        0 => Ok(None),
+        0 => {
+            // C says so of a signal in the last jiffy as well.
+            let signalled = fences.iter().position(|fence| fence.test_signaled_flag());
+            Ok(signalled.map(|index| (index, 1)))
+        }
         left if left > 0 => Ok(Some((idx as usize, left as Jiffies))),
         error => Err(Error::from_errno(error as c_int)),
     }

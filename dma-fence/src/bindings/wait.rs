@@ -50,8 +50,9 @@ pub(super) fn sleeping(intr: bool) -> u32 {
 /// Waits, in the way that fences have without a `wait` op, until the fence has signalled or
 /// `timeout` jiffies have passed. May sleep; takes the lock. Enables nothing.
 ///
-/// Returns the jiffies that are left, at least 1, if it has signalled; 0 if it has not; and
-/// -ERESTARTSYS if `intr` and a signal came. A timeout of 0 looks once.
+/// Returns the jiffies that are left when it signals; 0 if none are, even if it has signalled in
+/// the last one; and -ERESTARTSYS if `intr` and a signal came. A timeout of 0 looks once, and
+/// returns 1 if it has signalled.
 pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
     contract::needs_reference!(fence, "dma_fence_default_wait", -(EINVAL as c_long));
     // SAFETY: The caller has a reference and does not hold the lock. The callback is off the list,

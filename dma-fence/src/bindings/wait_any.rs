@@ -25,9 +25,9 @@ use kernel::{
 /// signalling. May sleep.
 ///
 /// Returns the jiffies that are left, and in `idx`, if that is not null, the lowest index of one
-/// that has signalled; 0 if none has; -ERESTARTSYS if `intr` and a signal came; -ENOMEM; and
-/// -EINVAL, with a warning, without fences or for a negative timeout. A timeout of 0 polls each,
-/// and enables nothing.
+/// that has signalled; 0 if none are left, even if one has signalled in the last; -ERESTARTSYS if
+/// `intr` and a signal came; -ENOMEM; and -EINVAL, with a warning, without fences or for a negative
+/// timeout. A timeout of 0 polls each, and enables nothing.
 ///
 /// # Safety
 ///

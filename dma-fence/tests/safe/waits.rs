@@ -2,7 +2,7 @@
 //! Waiting, and what waits for readers.
 
 use dma_fence::{
-    testing::{context, expect_no_report, issue, Plain},
+    testing::{context, expect_no_report, issue, issue_arc, Plain},
     wait_any, wait_any_interruptible, Fence,
 };
 use kernel::{
@@ -87,6 +87,31 @@ fn waits_end_with_the_signal_a_timeout_or_an_interrupt() {
         assert_eq!(fence.wait_interruptible(), Ok(()));
         Ok(())
     });
+}
+
+fn in_the_last_jiffy(wait: fn(&Fence) -> Option<usize>) {
+    expect_no_report(move || {
+        let context = context(Plain)?;
+        let (issued, fence) = issue_arc(&context)?;
+        // A jiffy is 4 ms. The wait begins in the middle of one, and the signal comes 3 ms later.
+        fsleep(Delta::from_millis(2));
+        spawn(move || {
+            fsleep(Delta::from_millis(3));
+            issued.signal(Ok(()));
+        });
+        vcpu::settle();
+        let left = wait(&fence);
+        assert!(fence.is_signaled());
+        assert_eq!(left, Some(1));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_signal_in_the_last_jiffy_is_seen() {
+    in_the_last_jiffy(|fence| fence.wait_timeout(1));
+    in_the_last_jiffy(|fence| fence.wait_interruptible_timeout(1).unwrap());
+    in_the_last_jiffy(|fence| wait_any(&[fence], 1).unwrap().map(|(_, left)| left));
 }
 
 /// The order of events in the test below.
