@@ -24,7 +24,8 @@ impl Mistake {
     /// Runs the driver without its mistake, in order, under several schedules and on threads that
     /// run freely, where nothing may be reported. Then with it, in order: a report must have `says`
     /// in it, and name a line of the file that ends with the word BUG; or the machine ends at a bug
-    /// with `says` in its message, where it cannot go on.
+    /// with `says` in its message, where it cannot go on. If that is `None`, nothing may be
+    /// reported: the mistake is one that no check can see.
     ///
     /// A production kernel, which checks nothing, runs it without its mistake only.
     ///
@@ -32,7 +33,7 @@ impl Mistake {
     ///
     /// If that is not so.
     #[track_caller]
-    pub fn judge(self, says: &str) {
+    pub fn judge(self, says: Option<&str>) {
         super::expect_no_report(move || (self.driver)(false));
         let explorer = Explorer::new().schedules(SCHEDULES);
         let explored = explorer.run(move || (self.driver)(false).unwrap());
@@ -41,6 +42,9 @@ impl Mistake {
         if cfg!(not(feature = "debug")) {
             return;
         }
+        let Some(says) = says else {
+            return super::expect_no_report(move || (self.driver)(true));
+        };
         console::set_loglevel(0);
         let (reports, end) = reports_of(move || (self.driver)(true).unwrap());
         let told = |text: &str| text.contains(says) && self.lines().any(|line| self.at(text, line));
@@ -70,4 +74,22 @@ impl Mistake {
             number[..end].parse() == Ok(line)
         })
     }
+}
+
+/// Declares a test of each of these functions in files of a directory, with what tells of its
+/// mistake; without that if nothing does.
+#[macro_export]
+macro_rules! mistakes {
+    ($directory:literal: $($file:ident::$name:ident $(, $says:literal)?;)*) => {
+        $(#[test]
+        fn $name() {
+            let says: &[&str] = &[$($says)?];
+            $crate::testing::Mistake {
+                file: concat!($directory, "/", stringify!($file), ".rs"),
+                source: include_str!(concat!($directory, "/", stringify!($file), ".rs")),
+                driver: $file::$name,
+            }
+            .judge(says.first().copied());
+        })*
+    };
 }

@@ -10,28 +10,12 @@ mod happened {
 }
 
 use crate::ring;
-use dma_fence::{
-    testing::{expect_no_report, judge, Mistake},
-    FenceContext,
-};
+use dma_fence::{testing::judge, FenceContext};
+use happened::{context, early, lost};
 use kernel::{error::Result, sync::atomic::Release};
 
-/// A test of each function: what tells of its mistake.
-macro_rules! mistakes {
-    ($($file:ident::$name:ident, $says:literal;)*) => {
-        $(#[test]
-        fn $name() {
-            Mistake {
-                file: concat!("tests/happened/", stringify!($file), ".rs"),
-                source: include_str!(concat!("tests/happened/", stringify!($file), ".rs")),
-                driver: happened::$file::$name,
-            }
-            .judge($says);
-        })*
-    };
-}
-
-mistakes! {
+dma_fence::mistakes! {
+    "tests/happened":
     context::allocation_in_the_signalling_section, "signalling-section";
     context::timeline_dropped_in_a_callback, "synchronize_rcu";
     lost::armed_job_in_a_cycle, "signal-eventually";
@@ -41,27 +25,13 @@ mistakes! {
     lost::reset_that_drops_the_guilty, "signal-eventually";
     lost::rollover_never_reached, "signal-eventually";
     lost::watchdog_that_loses_the_job, "signal-eventually";
-}
-
-/// Mistakes that no check sees: in what a driver's own lists, numbers and results mean; and in the
-/// order of locks, until lockdep does.
-macro_rules! silent {
-    ($($file:ident::$name:ident;)*) => {
-        $(#[test]
-        fn $name() {
-            expect_no_report(|| happened::$file::$name(false));
-            expect_no_report(|| happened::$file::$name(true));
-        })*
-    };
-}
-
-silent! {
+    // The order of locks, until lockdep sees it.
     context::lock_of_callbacks_with_interrupts_on;
+    // What a driver's own lists, numbers and results mean.
     early::earlier_fence_that_replaces_a_later;
     early::kill_that_forgets_a_dependency;
     early::merge_that_counts_too_few;
     early::reset_that_completes_what_was_submitted;
-    early::signalled_in_the_last_jiffy;
 }
 
 /// A resume puts a number into the register that it was beyond.

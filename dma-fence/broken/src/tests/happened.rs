@@ -7,24 +7,11 @@ mod memory;
 mod order;
 mod references;
 
+#[cfg(feature = "debug")]
 use dma_fence::testing::Mistake;
 
-/// A test of each function: what tells of its mistake.
-macro_rules! mistakes {
-    ($($file:ident::$name:ident, $says:literal;)*) => {
-        $(#[test]
-        fn $name() {
-            Mistake {
-                file: concat!("tests/happened/", stringify!($file), ".rs"),
-                source: include_str!(concat!("happened/", stringify!($file), ".rs")),
-                driver: $file::$name,
-            }
-            .judge($says);
-        })*
-    };
-}
-
-mistakes! {
+dma_fence::mistakes! {
+    "happened":
     memory::callback_that_frees_itself, "a callback sleeps";
     memory::freed_with_its_watchdog_armed, "active-object-freed";
     order::error_for_what_a_poll_has_signalled, "error-before-signal";
@@ -42,20 +29,45 @@ mistakes! {
     references::put_before_the_hardware_is_done, "signal-eventually";
     references::put_of_what_was_never_a_fence, "refcount";
     references::put_twice_by_a_poll, "refcount";
+    // A second signal has no effect, and C allows it.
+    order::recovered_after_it_was_retired;
+    // What a result means to the caller of a driver's function is the driver's.
+    order::time_left_for_an_error;
 }
 
-/// Mistakes that are none to a kernel: `what` says what no check can know.
-macro_rules! silent {
-    ($($what:literal: $file:ident::$name:ident;)*) => {
-        $(#[test]
-        fn $name() {
-            dma_fence::testing::expect_no_report(|| $file::$name(true));
-            dma_fence::testing::expect_no_report(|| $file::$name(false));
-        })*
+/// What judges is judged.
+#[cfg(feature = "debug")]
+mod judge {
+    use super::{order, Mistake};
+
+    const CORRECT: Mistake = Mistake {
+        file: "happened/order.rs",
+        source: include_str!("happened/order.rs"),
+        driver: |_| order::null_for_an_error(false),
     };
-}
 
-silent! {
-    "a second signal has no effect, and C allows it": order::recovered_after_it_was_retired;
-    "what a result means to the caller of a driver's function": order::time_left_for_an_error;
+    #[test]
+    #[should_panic(expected = "but there is this: []")]
+    fn no_mistake_is_judged() {
+        CORRECT.judge(Some("error-before-signal"));
+    }
+
+    #[test]
+    #[should_panic(expected = "at a marked line")]
+    fn another_line_is_judged() {
+        let (source, driver) = ("", order::null_for_an_error);
+        Mistake {
+            source,
+            driver,
+            ..CORRECT
+        }
+        .judge(Some("error-before-signal"));
+    }
+
+    #[test]
+    #[should_panic(expected = "error-before-signal")]
+    fn a_mistake_that_is_not_silent_is_judged() {
+        let driver = order::null_for_an_error;
+        Mistake { driver, ..CORRECT }.judge(None);
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! What only reads or writes it afterwards, no rule can see: that takes `scripts/asan --crate`.
 
-use crate::exporter::{pending_job, zeroed, Timeline};
+use crate::exporter::{finish, pending_job, zeroed};
 use ::dma_fence::bindings::{
     dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_put, dma_fence_signal,
 };
@@ -70,8 +70,7 @@ pub(super) fn callback_that_frees_itself(wrong: bool) -> Result {
         dma_fence_add_callback(fence, &raw mut (*wait).cb, Some(func));
         dma_fence_signal(fence); // BUG
         dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What is done in the wrong order, or to a fence that has signalled already.
 
-use crate::exporter::{job, job_with, pending_job, timeline_of, zeroed, Timeline, OPS};
+use crate::exporter::{finish, job, job_with, pending_job, timeline_of, zeroed, Timeline, OPS};
 use ::dma_fence::bindings::{
     dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_get, dma_fence_is_signaled,
     dma_fence_lock_irqsave, dma_fence_ops, dma_fence_put, dma_fence_seqno, dma_fence_set_error,
@@ -63,8 +63,7 @@ pub(super) fn slot_emptied_after_the_signal(wrong: bool) -> Result {
         dma_fence_wait(client, false); // BUG
         dma_fence_put(client);
         kfree(feeder.cast());
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -103,8 +102,7 @@ pub(super) fn error_for_what_a_poll_has_signalled(wrong: bool) -> Result {
             dma_fence_unlock_irqrestore(fence, flags);
             dma_fence_put(fence);
         }
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -120,10 +118,7 @@ pub(super) fn null_for_an_error(wrong: bool) -> Result {
         if (-4095..=least).contains(&value) {
             dma_fence_set_error(finished, value as c_int); // BUG
         }
-        dma_fence_signal(finished);
-        dma_fence_put(finished);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, [finished]);
     }
     Ok(())
 }
@@ -139,8 +134,7 @@ pub(super) fn recovered_after_it_was_retired(wrong: bool) -> Result {
             dma_fence_signal(fence);
         }
         dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -155,8 +149,7 @@ pub(super) fn time_left_for_an_error(wrong: bool) -> Result {
         let result = if wrong { left } else { left.min(0) };
         assert_eq!(result != 0, wrong);
         dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -175,8 +168,7 @@ pub(super) fn timeout_that_turns_negative(wrong: bool) -> Result {
         dma_fence_signal(fence);
         dma_fence_wait_timeout(fence, false, jiffies); // BUG
         dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! References that are taken too late, given up twice, or left.
 
-use crate::exporter::{job, job_with, notify, pending_job, zeroed, Timeline, Waiter, OPS};
+use crate::exporter::{finish, job, job_with, notify, pending_job, zeroed, Timeline, Waiter, OPS};
 use ::dma_fence::bindings::{
     dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_get, dma_fence_put,
     dma_fence_remove_callback, dma_fence_set_error, dma_fence_signal, dma_fence_wait,
@@ -35,8 +35,7 @@ pub(super) fn got_after_the_push(wrong: bool) -> Result {
         };
         dma_fence_wait(fence, false);
         dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -67,8 +66,7 @@ pub(super) fn left_on_an_error_path(wrong: bool) -> Result {
             dma_fence_put(kept_by_the_job);
         }
         dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -94,10 +92,7 @@ pub(super) fn left_by_a_refused_request(wrong: bool) -> Result {
     // SAFETY: The references and the timeline are ours.
     unsafe {
         assert_eq!(set_deadline(fence, wrong), Err(EINVAL));
-        dma_fence_signal(fence);
-        dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, [fence]);
     }
     Ok(())
 }
@@ -124,8 +119,7 @@ pub(super) fn put_twice_by_a_poll(wrong: bool) -> Result {
         dma_fence_signal(fence);
         dma_fence_put(fence); // BUG
         kfree(cb.cast());
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -153,8 +147,7 @@ pub(super) fn chosen_before_it_was_replaced(wrong: bool) -> Result {
             dma_fence_put(chosen); // BUG
         }
         dma_fence_put(last);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -172,8 +165,7 @@ pub(super) fn put_before_the_hardware_is_done(wrong: bool) -> Result {
         }
         dma_fence_signal(fence); // BUG
         dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, []);
     }
     Ok(())
 }
@@ -190,10 +182,7 @@ pub(super) fn closed_while_its_callback_is_pending(wrong: bool) -> Result {
             dma_fence_remove_callback(fence, &raw mut (*buffer).cb);
         }
         kfree(buffer.cast()); // BUG
-        dma_fence_signal(fence);
-        dma_fence_put(fence);
-        synchronize_rcu();
-        Timeline::free(timeline);
+        finish(timeline, [fence]);
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Release},
         Arc,
     },
-    time::{delay::fsleep, msecs_to_jiffies, Delta},
+    time::{delay::fsleep, Delta},
     workqueue,
 };
 
@@ -110,24 +110,5 @@ pub(crate) fn earlier_fence_that_replaces_a_later(wrong: bool) -> Result {
     last.wait();
     assert_eq!(later.is_signaled(), !wrong);
     later.wait();
-    Ok(())
-}
-
-/// A wait that has no time left is taken for one whose fence has not signalled. It may have, in the
-/// last jiffy; so a fence that has signalled by then has a result.
-pub(crate) fn signalled_in_the_last_jiffy(_wrong: bool) -> Result {
-    let ((first, fence), (second, _)) = jobs()?;
-    second.signal(Ok(()));
-    fsleep(Delta::from_millis(2));
-    let later = move || {
-        fsleep(Delta::from_millis(3));
-        first.signal(Ok(()));
-    };
-    workqueue::system()
-        .try_spawn(GFP_KERNEL, later)
-        .map_err(Error::from)?;
-    let left = fence.wait_timeout(msecs_to_jiffies(4));
-    assert!(left.is_some() || !fence.is_signaled());
-    fence.wait();
     Ok(())
 }
