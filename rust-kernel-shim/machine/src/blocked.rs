@@ -5,6 +5,7 @@
 //! is asked wakes up and describes itself, its stack included. So what is not reported costs a few
 //! stores.
 
+mod hung;
 mod names;
 mod report;
 
@@ -12,19 +13,21 @@ use super::{
     console,
     cpu::{self, Count},
     location,
-    task::{self, task_struct},
+    task::task_struct,
 };
 use core::{
     cell::Cell,
     fmt,
     panic::Location,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 use std::{
-    sync::{mpsc, Mutex, PoisonError},
+    sync::{mpsc, Mutex},
     time::Duration,
 };
 
+pub use hung::set_hung_task_timeout;
+pub(super) use hung::{hangs, spins, Patience};
 pub use names::name_lock;
 pub(super) use report::{report, Description, MOST};
 
@@ -181,8 +184,6 @@ crate::per_thread! {
     static HELD: Stack<32> = Stack::new();
     /// True while the thread sleeps for a time that ends by itself.
     static TIMED: Cell<bool> = Cell::new(false);
-    /// Steps of a loop that waits without sleeping.
-    static SPINS: Cell<u32> = Cell::new(0);
 }
 
 /// The task is about to wait for a thing. From any context.
@@ -193,7 +194,7 @@ pub fn begin_wait(thing: Thing) {
         return;
     }
     let at = Location::caller();
-    SPINS.set(0);
+    hung::does_not_spin();
     let since = 0;
     WAITS.with(|waits| {
         if waits.iter().all(|entry| entry.thing.id != thing.id) {
@@ -314,7 +315,7 @@ impl Question {
     /// Asks; `wake` wakes the thread.
     pub(super) fn ask(&self, wake: impl FnOnce(&AtomicBool)) -> Option<Description> {
         let (answer, answered) = mpsc::channel();
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *super::lock(&self.answer) = Some(answer);
         wake(&self.asked);
         // One that does not wait for its token is on the host's side of things, and cannot answer.
         answered.recv_timeout(Duration::from_secs(10)).ok()
@@ -323,66 +324,10 @@ impl Question {
     /// Answers, on the thread that was asked.
     pub(super) fn answer(&self, task: &task_struct) {
         self.asked.store(false, Relaxed);
-        let answer = self
-            .answer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let answer = super::lock(&self.answer).take();
         if let Some(answer) = answer {
             let _ = answer.send(describe(task));
         }
-    }
-}
-
-/// How long a task that runs freely may be blocked before it is named (ns); 0 is forever. As in
-/// Linux by default.
-static HUNG: AtomicU64 = AtomicU64::new(120 * 1_000_000_000);
-
-/// Sets how long a task that runs freely may be blocked before it is named (ns), 0 being forever;
-/// returns what it was.
-pub fn set_hung_task_timeout(ns: u64) -> u64 {
-    HUNG.swap(ns, Relaxed)
-}
-
-/// True if a task that has been in a state for so long hangs, rather than having nothing to do: as in
-/// Linux if nothing interrupts it, and if it waits for something that should happen.
-pub(super) fn hangs(state: char) -> bool {
-    let waits = || WAITS.with(|waits| waits.iter().next().map(|entry| entry.thing.id.0));
-    state == 'D' || state == 'S' && waits().is_some_and(|kind| kind != QUEUES)
-}
-
-/// What is left of the patience with a blocked task that runs freely.
-pub(super) struct Patience {
-    limit: u64,
-    named: bool,
-}
-
-impl Patience {
-    pub(super) fn new() -> Self {
-        Self {
-            limit: HUNG.load(Relaxed),
-            named: false,
-        }
-    }
-
-    /// True if it has come to its end, for a task that has been blocked so long (ns).
-    pub(super) fn is_over(&self, blocked: u64) -> bool {
-        ON && self.limit != 0 && !self.named && blocked >= self.limit
-    }
-
-    /// `sleep`, or less if the patience ends before, or a host may not like waits of centuries.
-    pub(super) fn at_most(&self, sleep: Duration, blocked: u64) -> Duration {
-        let left = match self.limit.saturating_sub(blocked) {
-            left @ 1.. if ON => Duration::from_nanos(left),
-            _ => Duration::MAX,
-        };
-        sleep.min(left).min(Duration::from_secs(3600))
-    }
-
-    /// Names the task of this thread, without locks.
-    pub(super) fn name_task(&mut self) {
-        self.named = true;
-        report::hung(describe(task::current()), self.limit / 1_000_000_000);
     }
 }
 
@@ -392,32 +337,6 @@ pub(super) fn timed<R>(timed: bool, sleep: impl FnOnce() -> R) -> R {
     let result = sleep();
     TIMED.set(before);
     result
-}
-
-/// A step of a loop in which a task that runs freely waits without sleeping.
-pub(super) fn spins() {
-    let spins = SPINS.get().wrapping_add(1);
-    SPINS.set(spins);
-    if ON && spins.is_multiple_of(1024) {
-        WAITS.with(|waits| {
-            let Some(entry) = waits.iter().next() else {
-                return;
-            };
-            let now = super::clock::host_monotonic().unsigned_abs();
-            let slot = &waits.entries[waits.len.get() - 1];
-            // 0 before the first look, and the greatest number once it was named.
-            let since = match entry.since {
-                0 => now,
-                since => since,
-            };
-            let mut patience = Patience::new();
-            if patience.is_over(now.saturating_sub(since)) {
-                patience.name_task();
-            }
-            let since = if patience.named { u64::MAX } else { since };
-            slot.set(Some(Entry { since, ..entry }));
-        });
-    }
 }
 
 /// Writes lines to the log and the console.

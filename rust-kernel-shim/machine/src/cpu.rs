@@ -4,6 +4,7 @@
 use crate::per_thread;
 use core::{
     cell::Cell,
+    fmt,
     panic::Location,
     ptr,
     sync::atomic::{
@@ -252,6 +253,23 @@ impl Cpu {
     pub fn preempt_count(&self) -> u32 {
         self.open(Count::Preempt) | self.open(Count::Softirq) << 8 | self.open(Count::Hardirq) << 16
     }
+}
+
+/// Writes the context that the caller runs in, for reports. From any context, a signal handler's
+/// included.
+pub fn write_context(out: &mut dyn fmt::Write) -> fmt::Result {
+    use Count::{Hardirq, IrqsOff, Preempt, Rcu, Softirq};
+    let depths = [Hardirq, Softirq, IrqsOff, Rcu, Preempt];
+    let [hardirq, softirq, irqs_off, rcu, preempt] =
+        with(|cpu| depths.map(|count| cpu.open(count)));
+    let context = match (hardirq, softirq) {
+        (0, 0) => "process",
+        (0, _) => "soft interrupt",
+        _ => "hard interrupt",
+    };
+    let irqs = if irqs_off == 0 { "on" } else { "off" };
+    write!(out, "{context} context, interrupts {irqs}, ")?;
+    write!(out, "{rcu} read-side sections, preempt count {preempt}")
 }
 
 #[cfg(test)]

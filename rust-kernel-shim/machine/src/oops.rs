@@ -5,10 +5,7 @@
 //! on the thread's other stack, if it has one, uses no memory but its own, no lock, and nothing of
 //! the host but write(2). After that the signal does what it would have done.
 
-use super::{
-    cpu::{self, Count},
-    task,
-};
+use super::{cpu, task};
 use core::{
     cell::Cell,
     ffi::c_int,
@@ -139,24 +136,11 @@ fn show() {
 }
 
 fn write(out: &mut Stderr) -> fmt::Result {
-    let (depths, task) = cpu::with(|cpu| {
-        use Count::{Hardirq, IrqsOff, Preempt, Rcu, Softirq};
-        let depths = [Hardirq, Softirq, IrqsOff, Rcu, Preempt].map(|count| cpu.open(count));
-        (depths, task::known(cpu))
-    });
-    let [hardirq, softirq, irqs_off, rcu, preempt] = depths;
-    let context = match (hardirq, softirq) {
-        (0, 0) => "process",
-        (0, _) => "soft interrupt",
-        _ => "hard interrupt",
-    };
-    let irqs = if irqs_off == 0 { "on" } else { "off" };
+    let task = cpu::with(task::known);
     let (comm, pid) = task.map_or(("?", 0), |task| (task.comm(), task.pid));
-    write!(
-        out,
-        "  task {comm}/{pid}, {context} context, interrupts {irqs}, "
-    )?;
-    writeln!(out, "{rcu} read-side sections, preempt count {preempt}")?;
+    write!(out, "  task {comm}/{pid}, ")?;
+    cpu::write_context(out)?;
+    out.write_str("\n")?;
     let mut step = "last call";
     let next = NEXT.get();
     for n in 0..CALLS {

@@ -2,7 +2,9 @@
 //! Reports of broken rules, BUGs and WARNINGs, until a test takes them.
 
 use super::{console, failed};
+use core::cell::Cell;
 use std::{
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     sync::{Mutex, Once},
     thread,
 };
@@ -63,6 +65,17 @@ pub fn keep(report: Report, expected: bool) {
         // SAFETY: The function may be called at any exit. A failure matters little after the print.
         unsafe { libc::atexit(at_exit) };
     });
+}
+
+crate::per_thread! {
+    /// A hash of the place and the machine of what this thread was accused of last.
+    static ACCUSED: Cell<u64> = Cell::new(0);
+}
+
+/// This thread is accused of what it does in `machine`, at `at`; true if it was already.
+pub fn accuse(machine: u64, at: &str) -> bool {
+    let accused = BuildHasherDefault::<DefaultHasher>::default().hash_one((machine, at));
+    ACCUSED.replace(accused) == accused
 }
 
 /// True while this thread panics.

@@ -13,10 +13,7 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
-use machine::{
-    cpu::{self, Count},
-    location, report_log, task,
-};
+use machine::{cpu, location, report_log, task};
 pub use machine::{
     location::{site, Site},
     report_log::Text,
@@ -194,30 +191,9 @@ impl Rule {
             }
         }
         write!(out, "  task {}, ", task::current().comm())?;
-        write_context(out)?;
+        cpu::write_context(out)?;
         out.write_str("\n")
     }
-}
-
-/// The context that the caller runs in.
-pub(super) fn write_context(out: &mut report_log::Text) -> fmt::Result {
-    cpu::with(|cpu| {
-        let context = if cpu.open(Count::Hardirq) != 0 {
-            "hard interrupt"
-        } else if cpu.open(Count::Softirq) != 0 {
-            "soft interrupt"
-        } else {
-            "process"
-        };
-        let irqs = if cpu.open(Count::IrqsOff) != 0 {
-            "off"
-        } else {
-            "on"
-        };
-        let (rcu, preempt) = (cpu.open(Count::Rcu), cpu.open(Count::Preempt));
-        write!(out, "{context} context, interrupts {irqs}, ")?;
-        write!(out, "{rcu} read-side sections, preempt count {preempt}")
-    })
 }
 
 /// The number of the machine that this task belongs to: 0 for all that runs freely.

@@ -6,25 +6,14 @@
 
 use crate::{globals, rule, task_struct, KERN_DEBUG};
 use core::{
-    cell::Cell,
     fmt::{self, Write as _},
     sync::atomic::Ordering::Relaxed,
 };
-use machine::{expected, report_log, task};
-
-machine::per_thread! {
-    /// A hash of the place and the machine of what this thread was accused of last.
-    static ACCUSED: Cell<u64> = Cell::new(0);
-}
+use machine::{cpu, expected, report_log, task};
 
 /// This thread is accused of what it does at `at`; true if it was already.
 pub(super) fn accuse(at: &str) -> bool {
-    // FNV-1a: equal places are all that matters.
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-    let place = at.bytes().fold(0xcbf2_9ce4_8422_2325, step);
-    let number = rule::this_machine().to_le_bytes();
-    let accused = number.into_iter().fold(place, step);
-    ACCUSED.replace(accused) == accused
+    report_log::accuse(rule::this_machine(), at)
 }
 
 /// Says `what` in one line, and `more` lines, each of which ends with a newline. From any context.
@@ -38,7 +27,7 @@ pub(crate) fn splat(level: u8, at: &str, what: fmt::Arguments<'_>, more: fmt::Ar
     let mut text = report_log::Text::new();
     // Writing to a string does not fail.
     let _ = write!(text, "{what}\n{more}  task {comm}/{}, ", t.pid);
-    let _ = rule::write_context(&mut text);
+    let _ = cpu::write_context(&mut text);
     let known = accuse(at);
     let (machine, taken, ending) = globals::with(|globals| {
         (

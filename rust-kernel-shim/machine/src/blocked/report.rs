@@ -3,7 +3,7 @@
 
 use super::{say, Thing};
 use core::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Tasks that are described in one report.
 pub(crate) const MOST: usize = 32;
@@ -165,7 +165,7 @@ pub(super) fn hung(task: Description, seconds: u64) {
             task.lines()
         ),
     );
-    let mut hung = HUNG.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hung = crate::lock(&HUNG);
     hung.retain(|other| other.pid != task.pid);
     if hung.len() == MOST {
         hung.remove(0);
