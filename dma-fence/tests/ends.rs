@@ -98,7 +98,7 @@ fn waited_in_an_op() {
 }
 
 #[test]
-#[ignore = "run by the others, in a process of its own"]
+#[ignore = "ends its process: run by ends_with()"]
 fn ends() {
     match std::env::var("ENDS").unwrap().as_str() {
         "forgotten" => forgotten(),

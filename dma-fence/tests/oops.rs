@@ -20,7 +20,7 @@ fn calls() -> *mut dma_fence {
 const LAST: u32 = 16;
 
 #[test]
-#[ignore = "dies"]
+#[ignore = "dies: run by last_words_name_the_last_calls()"]
 fn page_fault() {
     calls();
     // SAFETY: None: this is what a driver does by mistake.
@@ -28,20 +28,20 @@ fn page_fault() {
 }
 
 #[test]
-#[ignore = "dies"]
+#[ignore = "dies: run by last_words_name_the_last_calls()"]
 fn page_fault_in_a_machine() {
     let _ = vcpu::fifo(page_fault);
 }
 
 #[test]
-#[ignore = "dies"]
+#[ignore = "dies: run by last_words_name_the_last_calls()"]
 fn abort() {
     calls();
     std::process::abort();
 }
 
 #[test]
-#[ignore = "dies"]
+#[ignore = "dies: run by last_words_name_the_last_calls()"]
 fn bug() {
     calls();
     kernel::bindings::BUG!("this is one");

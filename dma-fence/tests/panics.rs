@@ -115,7 +115,7 @@ fn a_schedule_fails_with_its_seed() {
 
 /// Run by the test below, in a process of its own.
 #[test]
-#[ignore = "fails"]
+#[ignore = "fails: run by threads_that_run_freely_go_on_and_fail()"]
 fn freely() {
     let way: usize = std::env::var("WAY").unwrap().parse().unwrap();
     WAYS[way].1();

@@ -124,7 +124,7 @@ fn panic_of(body: impl FnOnce()) -> String {
 
 /// Run by the next test, in a process of its own: what they print is not expected.
 #[test]
-#[ignore = "fails"]
+#[ignore = "fails: run by machines_fail_at_what_is_not_expected()"]
 fn unexpected_in_a_machine() {
     let said = panic_of(|| fifo(allocates_under_a_spinlock).unwrap());
     assert!(
@@ -146,7 +146,7 @@ fn machines_fail_at_what_is_not_expected() {
 
 /// Run by the test below, in a process of its own.
 #[test]
-#[ignore = "fails"]
+#[ignore = "fails: run by free_threads_fail_at_their_next_call()"]
 fn freely_and_goes_on() {
     allocates_under_a_spinlock();
     println!("not reached");
@@ -154,14 +154,14 @@ fn freely_and_goes_on() {
 
 /// As the one above.
 #[test]
-#[ignore = "fails"]
+#[ignore = "fails: run by free_threads_fail_their_process()"]
 fn freely_at_the_end() {
     warn_on!(true);
 }
 
 /// As the one above.
 #[test]
-#[ignore = "fails"]
+#[ignore = "fails: run by free_threads_fail_at_their_next_call()"]
 fn freely_in_a_task() {
     let task = kernel::testing::spawn(|| {
         warn_on!(1 < 2);

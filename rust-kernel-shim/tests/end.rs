@@ -73,7 +73,7 @@ fn a_bug_ends_a_schedule() {
 }
 
 #[test]
-#[ignore = "run by the test below, in a process of its own"]
+#[ignore = "ends its process: run by a_bug_ends_all_free_threads()"]
 fn bug_of_a_free_thread() {
     bug();
 }

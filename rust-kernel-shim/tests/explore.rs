@@ -199,7 +199,7 @@ fn no_schedule_at_all_is_refused() {
 
 /// Run by the next test, in a process of its own.
 #[test]
-#[ignore = "panics"]
+#[ignore = "panics: run by a_panic_says_under_which_schedule_it_came()"]
 fn panics() {
     explore(|| panic!("on purpose"));
 }

@@ -120,7 +120,7 @@ fn a_schedule_fails_with_its_seed() {
 
 /// Run by the test below, in a process of its own, beside the next two.
 #[test]
-#[ignore = "fails"]
+#[ignore = "fails: run by the_others_run_and_pass()"]
 fn freely() {
     let way: usize = std::env::var("WAY").unwrap().parse().unwrap();
     WAYS[way].1();
@@ -131,13 +131,13 @@ fn freely() {
 }
 
 #[test]
-#[ignore = "only together with the one above"]
+#[ignore = "has to pass beside freely(): run by the_others_run_and_pass()"]
 fn freely_beside() {
     fsleep(Delta::from_millis(20));
 }
 
 #[test]
-#[ignore = "only together with those above"]
+#[ignore = "has to pass beside freely(): run by the_others_run_and_pass()"]
 fn freely_in_a_machine() {
     assert_eq!(fifo(|| fsleep(Delta::from_secs(20))), Ok(()));
 }

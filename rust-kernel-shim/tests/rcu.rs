@@ -197,7 +197,7 @@ fn a_callback_that_waits_for_itself_is_a_bug() {
 /// Run by the next test, in a process of its own: the timeout is that of all machines.
 #[cfg(feature = "debug")]
 #[test]
-#[ignore = "with a stall timeout of its own"]
+#[ignore = "has a stall timeout of its own: run by a_section_that_holds_up_a_grace_period_is_named()"]
 fn stalls() {
     use kernel::testing::{console, expect_bug, memory::set_rcu_stall_timeout};
 

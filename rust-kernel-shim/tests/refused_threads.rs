@@ -120,7 +120,7 @@ fn a_kernel_without_a_thread_does_not_boot() {
 
 /// Run by the next test, in a process of its own.
 #[test]
-#[ignore = "ends the process"]
+#[ignore = "ends its process: run by threads_that_run_freely_end_with_their_process()"]
 fn alone() {
     let job = job();
     let body = || refuse_threads(|| workqueue::system().enqueue_delayed(job, 1).is_ok());

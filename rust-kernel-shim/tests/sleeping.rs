@@ -85,7 +85,7 @@ fn sleep_in_a_section() {
 
 /// Run by the next test, in a process of its own.
 #[test]
-#[ignore = "ends the process"]
+#[ignore = "fails: run by a_report_that_no_machine_takes_fails_the_test()"]
 fn freely() {
     sleep_in_a_section();
 }
@@ -100,7 +100,7 @@ fn a_report_that_no_machine_takes_fails_the_test() {
 
 /// Run by the next test, in a process of its own.
 #[test]
-#[ignore = "panics"]
+#[ignore = "panics: run by a_panic_shows_the_reports_that_it_may_come_from()"]
 fn reported_and_panics() {
     let _ = reports_of(|| {
         sleep_in_a_section();

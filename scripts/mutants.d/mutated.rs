@@ -35,6 +35,8 @@ pub fn mutated(id: usize) -> bool {
     }
     let coverage = COVERAGE.load(Relaxed);
     if !coverage.is_null() {
+        // SAFETY: The file has a byte for each mutation, and stays mapped. Other threads write the
+        // same number.
         unsafe { coverage.add(id).write_volatile(1) };
     }
     chosen == id
@@ -42,6 +44,8 @@ pub fn mutated(id: usize) -> bool {
 
 #[cold]
 fn read() -> usize {
+    // SAFETY: The names are NUL-terminated, and nothing changes the environment; what `getenv()`
+    // returns is a string then. The file is mapped whole, for reading and writing, and stays so.
     unsafe {
         let path = getenv(c"MUTATED_COVERAGE".as_ptr());
         if !path.is_null() {

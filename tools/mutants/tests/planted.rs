@@ -52,6 +52,7 @@ const TESTS: &str = r#"
 #[test]
 fn it_is_tested() {
     assert!(planted::tested());
+    // SAFETY: It has no preconditions.
     assert!(unsafe { planted::untested(1) } < 9);
     planted::equivalent().unwrap();
 }
