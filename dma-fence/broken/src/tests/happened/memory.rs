@@ -24,7 +24,14 @@ struct Wait {
     watchdog: timer_list,
 }
 
-extern "C" fn barks(_watchdog: *mut timer_list) {}
+fn new_wait() -> Result<*mut Wait> {
+    extern "C" fn barks(_watchdog: *mut timer_list) {}
+    let wait = zeroed::<Wait>()?;
+    let name = c"watchdog".as_char_ptr();
+    // SAFETY: The memory is fresh.
+    unsafe { timer_init_key(&raw mut (*wait).watchdog, Some(barks), 0, name, null_mut()) };
+    Ok(wait)
+}
 
 /// # Safety
 ///
@@ -51,17 +58,9 @@ unsafe extern "C" fn free_at_once(_fence: *mut dma_fence, cb: *mut dma_fence_cb)
 /// A callback frees what it belongs to, and waits first.
 pub(super) fn callback_that_frees_itself(wrong: bool) -> Result {
     let (timeline, fence) = pending_job()?;
-    let wait = zeroed::<Wait>()?;
+    let wait = new_wait()?;
     // SAFETY: All of this is ours.
     unsafe {
-        let watchdog = &raw mut (*wait).watchdog;
-        timer_init_key(
-            watchdog,
-            Some(barks),
-            0,
-            c"watchdog".as_char_ptr(),
-            null_mut(),
-        );
         let func = if wrong {
             free_after_a_grace_period
         } else {
@@ -77,17 +76,10 @@ pub(super) fn callback_that_frees_itself(wrong: bool) -> Result {
 
 /// A timeline's watchdog is armed when the timeline goes.
 pub(super) fn freed_with_its_watchdog_armed(wrong: bool) -> Result {
-    let wait = zeroed::<Wait>()?;
+    let wait = new_wait()?;
     // SAFETY: The memory is ours. The mistake is that its timer is armed when it goes.
     unsafe {
         let watchdog = &raw mut (*wait).watchdog;
-        timer_init_key(
-            watchdog,
-            Some(barks),
-            0,
-            c"watchdog".as_char_ptr(),
-            null_mut(),
-        );
         mod_timer(watchdog, jiffies() + 500); // BUG
         if !wrong {
             timer_delete_sync(watchdog);
