@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Numbers for contexts.
 
+use super::super::contract;
 use kernel::{
     ffi::c_uint,
     sync::atomic::{Atomic, Full},
@@ -17,6 +18,7 @@ kernel::bindings::global! {
 ///
 /// Warns if `num` is 0.
 pub unsafe fn dma_fence_context_alloc(num: c_uint) -> u64 {
+    contract::context_alloc();
     WARN_ON!(num == 0);
     // Pairs with nothing here: fully ordered as C's `atomic64_fetch_add()`.
     dma_fence_context_counter.fetch_add(u64::from(num), Full)

@@ -89,6 +89,9 @@ macro_rules! events {
 }
 
 events! {
+    /// `dma_fence_context_alloc()`: the first that a driver calls.
+    context_alloc() = record::know_own_files();
+
     /// `dma_fence_init()` has initialised a fence, with a lock of its own if `lock` is null.
     init(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock_t) =
         if life::begins(fence, ops, lock) {

@@ -10,7 +10,7 @@ use core::{
     fmt,
     panic::Location,
     ptr,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 use kernel::{
     bindings::{
@@ -279,5 +279,8 @@ pub(super) fn leaves(addr: usize, number: u64) {
 
 /// Has reports not name what happens in this crate, but where it was entered.
 pub(super) fn know_own_files() {
-    core_files(file!(), "contract/record.rs");
+    static KNOWN: AtomicBool = AtomicBool::new(false);
+    if !KNOWN.swap(true, Relaxed) {
+        core_files(file!(), "contract/record.rs");
+    }
 }

@@ -69,6 +69,7 @@ pub(super) fn taken(fence: *const dma_fence) {
 #[inline]
 #[track_caller]
 pub(super) fn exists(fence: *const dma_fence, call: &'static str) -> bool {
+    record::know_own_files();
     let checking = REFCOUNT.look();
     let live = LIVE.with(fence.addr(), |_| ()).is_some();
     let about = live.then(|| {
