@@ -4,8 +4,9 @@
 use kernel::{
     bindings::{
         call_rcu, callback_head, cpu_relax, in_atomic, init_irq_work, irq_work, irq_work_is_busy,
-        irq_work_is_pending, irq_work_queue, irq_work_sync, irqs_disabled, local_irq_restore,
-        local_irq_save, spin_lock_irqsave, spin_unlock_irqrestore, spinlock,
+        irq_work_is_pending, irq_work_queue, irq_work_sync, irqs_disabled, local_irq_enable,
+        local_irq_restore, local_irq_save, spin_lock_irq, spin_lock_irq_disable, spin_lock_irqsave,
+        spin_unlock_irq, spin_unlock_irq_enable, spin_unlock_irqrestore, spinlock,
     },
     sync::rcu,
     task::might_sleep,
@@ -45,6 +46,39 @@ fn disabled_interrupts_do_not_count_as_atomic() {
     without_interrupts(|| assert!(interrupts_are_disabled() && !is_atomic()));
     let said = "in_atomic(): 0, irqs_disabled(): 1";
     expect_bug(said, || without_interrupts(might_sleep));
+}
+
+#[test]
+fn interrupts_are_as_c_leaves_them() {
+    everywhere(|| {
+        let (mut outer, mut inner) = (spinlock::new(), spinlock::new());
+        let off = interrupts_are_disabled;
+        // SAFETY: The locks are initialised, and released as they were taken.
+        unsafe {
+            // Letting go of the inner one enables interrupts, whatever was before.
+            spin_lock_irq(&mut outer);
+            spin_lock_irq(&mut inner);
+            assert!(off());
+            spin_unlock_irq(&mut inner);
+            assert!(!off());
+            spin_unlock_irq(&mut outer);
+            // What was saved says how it was; and the order is not looked at.
+            let first = spin_lock_irqsave(&mut outer);
+            let second = spin_lock_irqsave(&mut inner);
+            spin_unlock_irqrestore(&mut outer, first);
+            assert!(!off());
+            spin_unlock_irqrestore(&mut inner, second);
+            assert!(off());
+            local_irq_enable();
+            // A count is not misled by that.
+            spin_lock_irq_disable(&mut outer);
+            spin_lock_irq_disable(&mut inner);
+            spin_unlock_irq_enable(&mut outer);
+            assert!(off());
+            spin_unlock_irq_enable(&mut inner);
+            assert!(!off());
+        }
+    });
 }
 
 /// Work that calls `action` with its number.

@@ -15,6 +15,7 @@ use crate::{
     irq::irq_work::{irq_work_waits, run_irq_work},
     rcu::current_grace_period,
 };
+use core::cell::Cell;
 #[cfg(feature = "debug")]
 use core::panic::Location;
 use machine::cpu::{self, Count};
@@ -41,26 +42,74 @@ pub unsafe fn preempt_enable() {
 #[inline]
 pub unsafe fn local_irq_save() -> c_ulong {
     cpu::with(|cpu| {
-        cpu.enter(Count::IrqsOff, current_grace_period);
-        (cpu.open(Count::IrqsOff) > 1).into()
+        let off = cpu.open(Count::IrqsOff) != 0;
+        if !off {
+            cpu.enter(Count::IrqsOff, current_grace_period);
+        }
+        off.into()
     })
 }
 
-/// Goes back to the state before [`local_irq_save`]. If that enables interrupts, those that came
-/// meanwhile are taken before this returns. It nests by count, and does not look at the flags: a
-/// restore out of order is not what C makes of it.
-///
-/// # Safety
-///
-/// The thread has called [`local_irq_save`] once more than this.
+/// Goes back to the state that [`local_irq_save`] found, by its `flags`. If that enables interrupts,
+/// those that came meanwhile are taken before this returns.
 #[inline]
-pub unsafe fn local_irq_restore(_flags: c_ulong) {
+pub unsafe fn local_irq_restore(flags: c_ulong) {
+    if flags == 0 {
+        // SAFETY: `local_irq_enable()` has no preconditions.
+        unsafe { local_irq_enable() };
+    } else {
+        // SAFETY: `local_irq_save()` has no preconditions.
+        let _ = unsafe { local_irq_save() };
+    }
+}
+
+/// Disables interrupts, whatever the state was.
+#[inline]
+pub unsafe fn local_irq_disable() {
+    // SAFETY: `local_irq_save()` has no preconditions.
+    let _ = unsafe { local_irq_save() };
+}
+
+/// Enables interrupts, whatever the state was, and takes those that came meanwhile.
+#[inline]
+pub unsafe fn local_irq_enable() {
     let work = cpu::with(|cpu| {
         cpu.exit(Count::IrqsOff);
-        cpu.open(Count::IrqsOff) == 0 && irq_work_waits()
+        irq_work_waits()
     });
     if work {
         run_irq_work();
+    }
+}
+
+machine::per_thread! {
+    /// How often interrupts were disabled by [`local_interrupt_disable`], and the state before.
+    static DISABLED: Cell<(u32, c_ulong)> = Cell::new((0, 0));
+}
+
+/// Disables interrupts until [`local_interrupt_enable`] is called as often.
+#[inline]
+pub unsafe fn local_interrupt_disable() {
+    // SAFETY: `local_irq_save()` has no preconditions.
+    let flags = unsafe { local_irq_save() };
+    match DISABLED.get() {
+        (0, _) => DISABLED.set((1, flags)),
+        (count, before) => DISABLED.set((count + 1, before)),
+    }
+}
+
+/// Ends what [`local_interrupt_disable`] began; the outermost goes back to the state before.
+///
+/// # Safety
+///
+/// The thread has called [`local_interrupt_disable`] once more than this.
+#[inline]
+pub unsafe fn local_interrupt_enable() {
+    let (count, flags) = DISABLED.get();
+    DISABLED.set((count - 1, flags));
+    if count == 1 {
+        // SAFETY: Saved by the outermost `local_interrupt_disable()`.
+        unsafe { local_irq_restore(flags) };
     }
 }
 

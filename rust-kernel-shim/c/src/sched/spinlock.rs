@@ -9,7 +9,10 @@
 #[cfg(loom)]
 use super::model_lock::ModelLock as SpinMutex;
 use crate::ffi::{c_char, c_int, c_ulong};
-use crate::{local_irq_restore, local_irq_save, lock_class_key, preempt_disable, preempt_enable};
+use crate::{
+    local_interrupt_disable, local_interrupt_enable, local_irq_disable, local_irq_enable,
+    local_irq_restore, local_irq_save, lock_class_key, preempt_disable, preempt_enable,
+};
 use core::panic::Location;
 use machine::{
     blocked::{self, Thing},
@@ -158,25 +161,50 @@ pub unsafe fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong) {
     unsafe { local_irq_restore(flags) };
 }
 
+/// Takes the lock with interrupts disabled, whatever their state was.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn spin_lock_irq(lock: *mut spinlock_t) {
+    // SAFETY: `local_irq_disable()` has no preconditions.
+    unsafe { local_irq_disable() };
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe { spin_lock(lock) };
+}
+
+/// Releases the lock and enables interrupts, even if they were disabled before it was taken.
+///
+/// # Safety
+///
+/// The thread holds the lock.
+#[inline]
+pub unsafe fn spin_unlock_irq(lock: *mut spinlock_t) {
+    // SAFETY: The thread holds the lock: the caller's guarantee.
+    unsafe { spin_unlock(lock) };
+    // SAFETY: `local_irq_enable()` has no preconditions.
+    unsafe { local_irq_enable() };
+}
+
 /// As [`spin_lock_irqsave`], with a count of the processor's in place of the flags.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_lock_irq_disable(lock: *mut spinlock_t) {
+    // SAFETY: `local_interrupt_disable()` has no preconditions.
+    unsafe { local_interrupt_disable() };
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    let _ = unsafe { spin_lock_irqsave(lock) };
+    unsafe { spin_lock(lock) };
 }
 
 /// As [`spin_trylock`], with interrupts disabled if it succeeds.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
-    // SAFETY: `local_irq_save()` has no preconditions.
-    let flags = unsafe { local_irq_save() };
+    // SAFETY: `local_interrupt_disable()` has no preconditions.
+    unsafe { local_interrupt_disable() };
     // SAFETY: `lock` is initialised: the caller's guarantee.
     let taken = unsafe { spin_trylock(lock) };
     if taken == 0 {
-        // SAFETY: Saved above.
-        unsafe { local_irq_restore(flags) };
+        // SAFETY: Disabled above.
+        unsafe { local_interrupt_enable() };
     }
     taken
 }
@@ -188,9 +216,10 @@ pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
 /// The thread has taken the lock so.
 #[inline]
 pub unsafe fn spin_unlock_irq_enable(lock: *mut spinlock_t) {
-    // SAFETY: The thread has taken the lock by `spin_lock_irqsave()`, whose flags are not looked
-    // at.
-    unsafe { spin_unlock_irqrestore(lock, 0) }
+    // SAFETY: The thread has taken the lock: the caller's guarantee.
+    unsafe { spin_unlock(lock) };
+    // SAFETY: Disabled when the lock was taken.
+    unsafe { local_interrupt_enable() };
 }
 
 /// 1 if the lock is held, by this thread or another.
