@@ -54,6 +54,7 @@ pub(super) struct Block<T: FenceContextOps> {
 }
 
 impl<T: FenceContextOps> Block<T> {
+    #[track_caller]
     pub(super) fn new(context: &FenceContext<T>, data: T::FenceDataType) -> Result<KBox<Self>> {
         let block = Self {
             base: Opaque::zeroed(),

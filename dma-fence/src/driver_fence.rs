@@ -56,6 +56,7 @@ impl<T: FenceContextOps> FenceContext<T> {
     /// # Errors
     ///
     /// ENOMEM.
+    #[track_caller]
     pub fn new_fence_allocation(
         &self,
         data: T::FenceDataType,
@@ -69,6 +70,7 @@ impl<T: FenceContextOps> FenceContext<T> {
     /// # Errors
     ///
     /// ENOMEM.
+    #[track_caller]
     pub fn new_arc_fence_allocation(
         this: &Arc<Self>,
         data: T::FenceDataType,
@@ -78,6 +80,7 @@ impl<T: FenceContextOps> FenceContext<T> {
 }
 
 impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
+    #[track_caller]
     fn new(context: C, data: T::FenceDataType) -> Result<Self> {
         Ok(Self {
             block: Block::new(&context, data)?,

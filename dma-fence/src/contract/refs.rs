@@ -5,6 +5,7 @@
 use super::{
     super::bindings::{dma_fence, dma_fence_kref},
     known::{self, Other, Refs, Sites, OTHERS, REFS},
+    named::Fence,
     record::{self, Record, LIVE, RECORDS},
     rules::{REFCOUNT, REFERENCE_LEFT},
 };
@@ -215,10 +216,21 @@ fn say_left(record: &Record, refs: &Refs) {
 
 /// Adds the fences in a block to what is said of it.
 pub(super) fn describe(addr: usize, size: usize, text: &mut Text) {
-    for (_, other) in OTHERS.range(addr, addr + size, usize::MAX) {
-        if let Some((context, seqno)) = other.was.map(|(subject, _)| subject) {
-            // Writing to a string does not fail.
-            let _ = write!(text, ", with fence {context}:{seqno}");
+    let end = addr + size;
+    let gone = OTHERS.range(addr, end, usize::MAX);
+    let gone = gone.filter_map(|(_, other)| Some((other.was?.0, other.refs)));
+    let live = LIVE.range(addr, end, usize::MAX).filter_map(|(_, number)| {
+        let subject = RECORDS.with(number, |record| record.subject())?;
+        Some((subject, REFS.with(number, |refs| *refs)?))
+    });
+    for (subject, refs) in gone.chain(live) {
+        // Writing to a string does not fail.
+        let _ = write!(text, ", with {}", Fence(subject));
+        for (at, count) in refs.taken.by_place.into_iter().flatten() {
+            let _ = match count {
+                1 => write!(text, ", reference taken at {at}"),
+                _ => write!(text, ", {count} references taken at {at}"),
+            };
         }
     }
 }

@@ -43,7 +43,7 @@ pub use global::Global;
 pub use per_thread::__thread_local;
 #[cfg(loom)]
 pub use per_thread::PerThread;
-pub use process::test_alone;
+pub use process::{at_exit, test_alone};
 
 /// Locks a mutex of the machine's own, whose data is consistent even if a thread has panicked.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -202,19 +202,31 @@ fn stack() -> Box<[*mut core::ffi::c_void]> {
     frames.into()
 }
 
+impl Origin {
+    /// The place in a driver, if there is one.
+    fn driver(&self) -> Option<String> {
+        #[cfg(feature = "debug")]
+        if !self.frames.is_empty() {
+            return self.frames.iter().find_map(|ip| {
+                let mut found = None;
+                backtrace::resolve(*ip, |symbol| {
+                    found = found.take().or_else(|| driver(symbol))
+                });
+                found
+            });
+        }
+        Some(at(self.at))
+    }
+
+    /// True if it is in a driver.
+    pub fn is_driver(&self) -> bool {
+        self.driver().is_some()
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        #[cfg(feature = "debug")]
-        for ip in &self.frames {
-            let mut found = None;
-            backtrace::resolve(*ip, |symbol| {
-                found = found.take().or_else(|| driver(symbol))
-            });
-            if let Some(found) = found {
-                return f.write_str(&found);
-            }
-        }
-        f.write_str(&at(self.at))
+        f.write_str(&self.driver().unwrap_or_else(|| at(self.at)))
     }
 }
 

@@ -20,3 +20,10 @@ pub fn test_alone(test: &str, variables: &[(&str, &str)]) -> (bool, String) {
     let printed = String::from_utf8_lossy(&printed).into_owned();
     (output.status.success(), printed)
 }
+
+/// Has `f` called when the process exits, from `main` or by `exit()`, and before what was asked for
+/// earlier.
+pub fn at_exit(f: extern "C" fn()) {
+    // SAFETY: The function may be called at any exit. A failure matters little.
+    unsafe { libc::atexit(f) };
+}

@@ -7,7 +7,7 @@
 //! stretch of memory that its owner still needs; every path that frees memory asks
 //! [`debug_check_no_obj_freed`] first, which asks the owners of the objects there.
 
-use super::active;
+use super::{active, leaks};
 use crate::rule::{checking, this_machine};
 use core::{
     cell::Cell,
@@ -131,6 +131,9 @@ pub(super) static BLOCKS: SideTable<usize, Block> = SideTable::new();
 
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
+/// True once a thread that runs freely has allocated a block.
+static FREELY: AtomicBool = AtomicBool::new(false);
+
 /// A block was allocated.
 #[track_caller]
 pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
@@ -141,6 +144,9 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
             machine: this_machine(),
             allocated: Origin::new(Location::caller()),
         };
+        if block.machine == 0 && !FREELY.swap(true, Relaxed) {
+            leaks::show_at_exit();
+        }
         BLOCKS.insert(addr, block);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::debugobjects::{describe, BLOCKS};
 use core::fmt::Write as _;
-use machine::{counted::Counted, report_log::Text};
+use machine::{counted::Counted, location::Origin, report_log::Text, task};
 
 /// Places that are named.
 const PLACES: usize = 10;
@@ -11,10 +11,32 @@ const PLACES: usize = 10;
 /// Prints where the blocks were allocated that a machine has left behind; returns how many these
 /// are. From any context.
 pub fn debug_show_leaks(machine: u64) -> usize {
+    show(machine, "memory left behind:", |_| true)
+}
+
+/// Shows at the exit of the process what threads that run freely have left behind then. Nothing
+/// fails by that: a process may own memory as long as it runs, and other threads still run.
+#[cold]
+pub(super) fn show_at_exit() {
+    machine::at_exit(at_exit);
+}
+
+extern "C" fn at_exit() {
+    // What waits for a grace period is not left behind.
+    for _ in 0..100 {
+        if !crate::rcu_callbacks_pending() {
+            show(0, "memory left behind at exit:", Origin::is_driver);
+            return;
+        }
+        task::relax();
+    }
+}
+
+fn show(machine: u64, heading: &str, f: impl Fn(&Origin) -> bool) -> usize {
     let mut left = Counted::default();
     // Described later: `describe()` may take the lock of BLOCKS, which is held here.
     let blocks = BLOCKS.filter_map(|addr, block| {
-        if block.machine != machine {
+        if block.machine != machine || !f(&block.allocated) {
             return None;
         }
         let mut text = Text::new();
@@ -29,7 +51,7 @@ pub fn debug_show_leaks(machine: u64) -> usize {
     }
     let total = left.total();
     if total != 0 {
-        left.print("memory left behind:", PLACES);
+        left.print(heading, PLACES);
     }
     total
 }
