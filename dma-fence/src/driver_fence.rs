@@ -154,9 +154,6 @@ unsafe impl<T: FenceContextOps, C: ContextRef<T> + Send> Send for IssuedFence<T,
 // SAFETY: The data is `Sync`, the C fence is thread-safe, and so is `context`.
 unsafe impl<T: FenceContextOps, C: ContextRef<T> + Sync> Sync for IssuedFence<T, C> {}
 
-// What is pinned is the block and the timeline, not this handle.
-impl<T: FenceContextOps, C: ContextRef<T>> Unpin for IssuedFence<T, C> {}
-
 impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     /// The side that all others see.
     pub fn as_fence(&self) -> &Fence {

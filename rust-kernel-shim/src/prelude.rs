@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! What every driver starts with: `use kernel::prelude::*;`.
+//!
+//! With it comes [`Init`], as in Linux, and an [`Init`] is every value of its own type. So it has a
+//! `chain()` beside that of an iterator, and "multiple `chain` found" says the compiler, and offers
+//! both. It is the second that an iterator wants:
+//!
+//! ```
+//! use kernel::prelude::*;
+//!
+//! let (old, new) = ([1, 2], [3]);
+//! assert_eq!(Iterator::chain(old.iter(), &new).count(), 3);
+//! ```
 
 #[doc(no_inline)]
 pub use core::{

@@ -3,7 +3,7 @@
 //! Timers of each kind of pointer, on free threads, a virtual CPU, and in any order.
 
 use kernel::{
-    impl_has_hr_timer,
+    impl_has_hr_timer, new_mutex,
     prelude::*,
     sync::{
         atomic::{Acquire, Atomic, Relaxed, Release},
@@ -141,6 +141,21 @@ fn in_a_box() {
         let _handle = ticker.start(when);
         shared.expect(3, 0);
         assert!(when.elapsed() >= TICK * 2);
+    });
+}
+
+#[test]
+fn a_lock_takes_a_handle_and_lets_go_of_it() {
+    everywhere(|| {
+        let shared = shared();
+        let of_arc = KBox::pin_init(new_mutex!(None), GFP_KERNEL).unwrap();
+        let of_box = KBox::pin_init(new_mutex!(None), GFP_KERNEL).unwrap();
+        let ticker = Arc::pin_init(InArc::new(&shared), GFP_KERNEL).unwrap();
+        *of_arc.lock() = Some(ticker.start(TICK * 1_000_000));
+        let ticker = KBox::pin_init(InBox::new(&shared), GFP_KERNEL).unwrap();
+        *of_box.lock() = Some(ticker.start(Instant::now() + TICK * 1_000_000));
+        assert!(of_arc.lock().take().is_some());
+        assert!(of_box.lock().take().is_some());
     });
 }
 

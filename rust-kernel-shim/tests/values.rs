@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What values of the crate's types are printed as, and what they can be asked.
 
+use core::marker::PhantomPinned;
 use kernel::{
     alloc::{
         flags::GFP_ATOMIC,
@@ -12,9 +13,11 @@ use kernel::{
     seq_file::{seq_print, SeqFile},
     str::CString,
     sync::{
+        aref::ARef,
         atomic::{Acquire, Atomic, AtomicFlag, Relaxed, Release},
-        Arc, UniqueArc,
+        Arc, ArcBorrow, UniqueArc,
     },
+    task::Task,
     testing::{everywhere, spawn, vcpu::Stuck},
     time::Delta,
     types::ForeignOwnable,
@@ -33,6 +36,15 @@ fn what_holds_a_value_is_printed_as_it() {
     let mut vec = KVec::new();
     vec.push(7, GFP_KERNEL).unwrap();
     assert_eq!(format!("{vec:?} {:?}", Atomic::new(7)), "[7] 7");
+}
+
+/// As in Linux: so a lock's guard can assign them.
+#[test]
+fn pointers_move_where_their_object_stays() {
+    fn moves<T: Unpin>() {}
+    moves::<(Arc<PhantomPinned>, UniqueArc<PhantomPinned>)>();
+    moves::<(ArcBorrow<'_, PhantomPinned>, ARef<Task>)>();
+    moves::<(KBox<PhantomPinned>, KVec<PhantomPinned>)>();
 }
 
 #[test]

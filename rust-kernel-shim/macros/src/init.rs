@@ -9,12 +9,13 @@
 
 use crate::{refuse, shadowing};
 use proc_macro2::TokenStream;
-use quote::{quote, ToTokens};
+use quote::{quote, quote_spanned, ToTokens};
 use syn::{
     braced,
     parse::{End, Parse, ParseStream},
     parse_quote,
     punctuated::Punctuated,
+    spanned::Spanned,
     token, Attribute, Block, Expr, GenericArgument, Ident, Path, PathArguments, Result, Token,
     Type,
 };
@@ -79,7 +80,14 @@ impl Parse for Field {
 impl ToTokens for Field {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Field { name, sign, value } = self;
-        tokens.extend(quote!(#name #sign #value));
+        tokens.extend(match value {
+            Some(value) if sign.to_string() == "<-" => {
+                let value =
+                    quote_spanned!(value.span()=> ::pin_init::__internal::InField::new(#value));
+                quote!(#name #sign #value)
+            }
+            _ => quote!(#name #sign #value),
+        });
     }
 }
 

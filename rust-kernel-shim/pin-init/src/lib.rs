@@ -9,6 +9,9 @@
 
 #![no_std]
 
+#[doc(hidden)]
+pub mod __internal;
+
 pub use kernel_macros::{init, pin_init, pinned_drop};
 pub use pinned_init::{
     assert_pinned, cast_init, cast_pin_init, init_array_from_fn, init_from_closure, init_zeroed,

@@ -60,6 +60,9 @@ struct ArcInner<T: ?Sized> {
     data: T,
 }
 
+// As in Linux, where neither field is pinned for an owner: to move one moves neither.
+impl<T: ?Sized> Unpin for ArcInner<T> {}
+
 impl<T: ?Sized> ArcInner<T> {
     /// From the value to what is around it.
     ///

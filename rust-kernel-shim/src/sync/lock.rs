@@ -218,6 +218,12 @@ impl<T: ?Sized, B: Backend> Lock<T, B> {
 ///
 /// Having one tells you that you alone get at what the lock protects.
 ///
+/// What it protects is pinned, so that only what may move ([`Unpin`]) is assigned to: `*guard = ...`,
+/// `guard.field = ...`. Of anything else the compiler says that [`DerefMut`] is not implemented for
+/// the guard; what is to be changed stands in a box then, or is reached by [`Guard::as_mut`] and the
+/// `project()` of [`pin_data`](macro@pin_data). All pointers ([`Arc`](super::Arc), boxes, the
+/// handles of timers) may move, wherever their object stays.
+///
 /// # Invariants
 ///
 /// This thread has the lock.

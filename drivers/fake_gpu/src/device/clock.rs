@@ -34,9 +34,6 @@ pub const TICK: Delta = Delta::from_micros(100);
 /// A running clock; dropping it cancels the timer, and sleeps until a tick that runs is over.
 pub(super) struct Ticking<H: Interrupt>(Option<ArcHrTimerHandle<Engine<H>>>);
 
-// The handle is a pointer: moving it does not move the timer, which is pinned in the engine.
-impl<H: Interrupt> Unpin for Ticking<H> {}
-
 impl_has_hr_timer! {
     impl{H: Interrupt} HasHrTimer<Self> for Engine<H> {
         mode: RelativeMode<Monotonic>, field: self.timer

@@ -30,9 +30,6 @@ struct Handler<H> {
     running: u32,
 }
 
-// An `Arc` may be moved wherever its object stays.
-impl<H> Unpin for Handler<H> {}
-
 /// The line, and the status register.
 #[pin_data]
 pub(super) struct Line<H: Interrupt> {
