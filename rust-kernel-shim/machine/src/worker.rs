@@ -65,13 +65,15 @@ impl Worker {
 
     fn run(&self) {
         loop {
-            let mut state = self
-                .wake
-                .wait_while(lock(&self.state), |state| !state.kicked)
-                .unwrap_or_else(PoisonError::into_inner);
-            state.kicked = false;
-            drop(state);
+            self.wait();
             (self.serve)();
         }
+    }
+
+    fn wait(&self) {
+        self.wake
+            .wait_while(lock(&self.state), |state| !state.kicked)
+            .unwrap_or_else(PoisonError::into_inner)
+            .kicked = false;
     }
 }

@@ -113,6 +113,9 @@ pub unsafe fn refcount_dec_and_test(r: *mut refcount_t) -> bool {
         1 => {
             // Pairs with the `Release` of all drops before.
             fence(Acquire);
+            // ThreadSanitizer does not know fences.
+            #[cfg(tsan)]
+            refs.load(Acquire);
             true
         }
         i32::MIN..=0 => {
