@@ -206,12 +206,11 @@ impl<F: Fn()> Drop for Finish<F> {
 #[cfg(test)]
 mod tests {
     use super::leftovers;
-    use kernel::testing::insmod;
-    use sw_timeline::SwTimeline;
+    use crate::timelines::tests::driver;
 
     #[test]
     fn a_module_is_left() {
-        let _module = insmod::<SwTimeline>().unwrap();
+        let _module = driver();
         let mut findings = Vec::new();
         leftovers(&mut findings);
         assert!(findings.contains(&"1 modules are still loaded".into()));
