@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The entry points.
+
+use crate::{
+    chain::Chains,
+    class::{ClassId, Classes, Index},
+    graph::{Full, Graph},
+    lock::{lock_class_key, lockdep_map, Lock, Name, MAX_LOCKDEP_SUBCLASSES},
+    report::{ClassInfo, Finding, HeldInfo, List, Report, Text},
+    task::{Held, Task, MAX_LOCK_DEPTH},
+    Context, Host,
+};
+use core::{
+    cell::UnsafeCell,
+    ops::{Deref, DerefMut},
+    ptr,
+};
+
+/// The lock validator of a [`Host`].
+pub struct Engine<H> {
+    pub(crate) host: H,
+    pub(crate) classes: Classes,
+    pub(crate) chains: Chains,
+    graph: UnsafeCell<Graph>,
+}
+
+// SAFETY: `graph` is reached through `Locked` alone, under the host's lock.
+unsafe impl<H: Sync> Sync for Engine<H> {}
+
+/// How a lock is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Acquire<'a> {
+    /// The subclass, 0 for the lock's own.
+    pub subclass: u8,
+    /// It is free, or it is not taken.
+    pub trylock: bool,
+    /// 0 exclusively, 1 as a reader that waits for a waiting writer, 2 as one that does not.
+    pub read: u8,
+    /// False if it only counts for wait types, and as held.
+    pub check: bool,
+    /// A lock that is held, which permits to take more than one of the class.
+    pub nest: Option<&'a Lock>,
+    /// Where.
+    pub ip: usize,
+}
+
+impl Acquire<'_> {
+    /// Exclusively.
+    pub const fn at(ip: usize) -> Self {
+        Self {
+            subclass: 0,
+            trylock: false,
+            read: 0,
+            check: true,
+            nest: None,
+            ip,
+        }
+    }
+}
+
+/// Whether a lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// It is not.
+    NotHeld,
+    /// It is.
+    Held,
+    /// Locks are not watched now.
+    Unknown,
+}
+
+/// The current task, in the engine.
+pub(crate) struct Now<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) context: Context,
+}
+
+/// The engine's lock, held.
+pub(crate) struct Locked<'a, H: Host>(&'a Engine<H>);
+
+impl<H: Host> Deref for Locked<'_, H> {
+    type Target = Graph;
+
+    fn deref(&self) -> &Graph {
+        // SAFETY: The lock is held, and this is the only `Locked`.
+        unsafe { &*self.0.graph.get() }
+    }
+}
+
+impl<H: Host> DerefMut for Locked<'_, H> {
+    fn deref_mut(&mut self) -> &mut Graph {
+        // SAFETY: As above.
+        unsafe { &mut *self.0.graph.get() }
+    }
+}
+
+impl<H: Host> Drop for Locked<'_, H> {
+    fn drop(&mut self) {
+        self.0.host.unlock();
+    }
+}
+
+impl<H: Host> Engine<H> {
+    /// An engine that has seen nothing.
+    pub const fn new(host: H) -> Self {
+        Self {
+            host,
+            classes: Classes::new(),
+            chains: Chains::new(),
+            graph: UnsafeCell::new(Graph::new()),
+        }
+    }
+
+    /// Its host.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    pub(crate) fn locked(&self) -> Locked<'_, H> {
+        self.host.lock();
+        Locked(self)
+    }
+
+    /// Calls `f` unless locks are not watched, or the task is in the engine already.
+    pub(crate) fn inside<R>(&self, f: impl FnOnce(&Now<'_>) -> R) -> Option<R> {
+        if !self.host.enabled() {
+            return None;
+        }
+        self.host.with_task(|task| {
+            let _inside = task.enter()?;
+            let context = self.host.context();
+            Some(f(&Now { task, context }))
+        })
+    }
+
+    // ---- locks
+
+    /// C: `lock_acquire()`. The task takes, or is about to wait for, a lock. From any context.
+    pub fn acquire(&self, lock: &Lock, how: &Acquire<'_>) {
+        self.inside(|now| self.acquired(now, lock, how, false));
+    }
+
+    /// C: `lock_sync()`. The task waits until the lock's sections are over, and has none of its own.
+    pub fn sync(&self, lock: &Lock, how: &Acquire<'_>) {
+        self.inside(|now| self.acquired(now, lock, how, true));
+    }
+
+    fn acquired(&self, now: &Now<'_>, lock: &Lock, how: &Acquire<'_>, sync: bool) {
+        let Some(class) = self.class(now, lock, how.subclass) else {
+            return;
+        };
+        let no_validate = ptr::from_ref(&crate::__lockdep_no_validate__).addr();
+        let read = match how.read {
+            1.. if fault!("read") => 0,
+            2 if fault!("read-2") => 1,
+            1 if fault!("read-1") => 2,
+            read => read,
+        };
+        self.take(
+            now,
+            Held {
+                class,
+                instance: lock.instance,
+                ip: how.ip,
+                nest: how.nest.copied().filter(|_| !fault!("nest")),
+                before: 0,
+                references: 0,
+                read,
+                context: 0,
+                trylock: how.trylock && !fault!("trylock"),
+                check: how.check && lock.key != no_validate,
+                irqs_off: now.context.irqs_off,
+                sync,
+            },
+        );
+    }
+
+    /// Looks at a lock, and pushes it.
+    fn take(&self, now: &Now<'_>, mut held: Held) {
+        let task = now.task;
+        let top = task.top();
+        if let Some(mut top) = top.filter(|top| top.class == held.class && !held.sync) {
+            if held.nest.is_some() {
+                top.references = top.references.max(1) + held.references.max(1);
+                task.set_held(task.depth() - 1, top);
+                return;
+            }
+        }
+        if task.depth() == MAX_LOCK_DEPTH {
+            self.full(now, "held locks of one task");
+            return;
+        }
+        held.context = now.context.number();
+        held.before = task.chain();
+        let head = top.is_none_or(|top| !fault!("context") && top.context != held.context);
+        let chain = crate::chain::with(if head { 0 } else { held.before }, &held);
+        self.look_at(now, &held, head, chain);
+        if !held.sync {
+            task.push(held, chain);
+        }
+    }
+
+    /// All checks of a lock, up to the first finding.
+    fn look_at(&self, now: &Now<'_>, held: &Held, head: bool, chain: u64) {
+        if !self.check_wait_type(now, held) || !self.mark_usage(now, held) {
+            return;
+        }
+        if let Some(nest) = held.nest.filter(|_| !fault!("nest-held")) {
+            if self.index(now, &nest, now.task.depth(), false).is_none() {
+                let graph = self.locked();
+                let lock = self.held_info(&graph, held);
+                let nest = Text::from_bytes(nest.name.bytes());
+                return self.report(graph, now, Finding::NestNotHeld { lock, nest });
+            }
+        }
+        self.check_chain(now, held, head, chain);
+    }
+
+    /// C: `lock_release()`. The task is about to release a lock. From any context.
+    pub fn release(&self, lock: &Lock, ip: usize) {
+        self.inside(|now| {
+            let Some(index) = self.index_to_change(now, lock, ip) else {
+                return;
+            };
+            let mut held = now.task.held(index);
+            if held.references > 1 {
+                held.references -= 1;
+                now.task.set_held(index, held);
+                return;
+            }
+            self.retake(now, index, index + 1);
+        });
+    }
+
+    /// C: `lock_set_class()`. Makes a held lock one of the class that `lock` says.
+    pub fn set_class(&self, lock: &Lock, subclass: u8, ip: usize) {
+        self.inside(|now| {
+            if let Some(index) = self.index_to_change(now, lock, ip) {
+                if let Some(class) = self.class(now, lock, subclass) {
+                    let held = now.task.held(index);
+                    now.task.set_held(index, Held { class, ..held });
+                    self.retake(now, index, index);
+                }
+            }
+        });
+    }
+
+    /// C: `lock_downgrade()`. Makes an exclusively held lock a reader's.
+    pub fn downgrade(&self, lock: &Lock, ip: usize) {
+        self.inside(|now| {
+            if let Some(index) = self.index_to_change(now, lock, ip) {
+                let held = now.task.held(index);
+                now.task.set_held(
+                    index,
+                    Held {
+                        read: 1,
+                        ip,
+                        ..held
+                    },
+                );
+                self.retake(now, index, index);
+            }
+        });
+    }
+
+    /// Has the stack begin at `index` with what is at `from`, and looks at the locks there anew.
+    fn retake(&self, now: &Now<'_>, index: usize, from: usize) {
+        let depth = now.task.depth();
+        now.task.cut(index);
+        for above in from..depth {
+            self.take(now, now.task.held(above));
+        }
+    }
+
+    /// The place on the stack of a lock that must be there, of this context's.
+    fn index_to_change(&self, now: &Now<'_>, lock: &Lock, ip: usize) -> Option<usize> {
+        let index = self.index(now, lock, now.task.depth(), true);
+        if index.is_none() && !fault!("unlock-balance") {
+            let name = Text::from_bytes(lock.name.bytes());
+            self.report(self.locked(), now, Finding::UnlockBalance { name, ip });
+        }
+        index
+    }
+
+    /// The place on the stack of a lock, looked for from the top.
+    fn index(&self, now: &Now<'_>, lock: &Lock, depth: usize, one_context: bool) -> Option<usize> {
+        let context = now.task.top()?.context;
+        let of_class = |held: &Held| {
+            let class = self
+                .classes
+                .find(lock.key, lock.subclass, self.host.world());
+            held.references > 0 && class == Some(held.class.index)
+        };
+        (0..depth)
+            .rev()
+            .map(|index| (index, now.task.held(index)))
+            .take_while(|(_, held)| !one_context || held.context == context)
+            .find(|(_, held)| held.instance == lock.instance || of_class(held))
+            .map(|(index, _)| index)
+    }
+
+    /// C: `lock_is_held_type()`. Whether the task holds a lock, as reader or not if that is named.
+    pub fn is_held(&self, lock: &Lock, as_reader: Option<bool>) -> Known {
+        let known = self.inside(|now| {
+            let index = self.index(now, lock, now.task.depth(), false)?;
+            let held = now.task.held(index);
+            as_reader
+                .is_none_or(|read| read == (held.read != 0))
+                .then_some(())
+        });
+        match known {
+            Some(Some(())) => Known::Held,
+            Some(None) => Known::NotHeld,
+            None => Known::Unknown,
+        }
+    }
+
+    /// C: `debug_check_no_locks_freed()`. Memory is freed, or initialised.
+    pub fn check_no_locks_freed(&self, from: usize, length: usize, ip: usize) {
+        self.inside(|now| {
+            let within =
+                |held: &Held| held.instance < from + length && from < held.instance + H::LOCK_BYTES;
+            if let Some(held) = now.task.all().find(within).filter(|_| !fault!("freed")) {
+                let graph = self.locked();
+                let lock = self.held_info(&graph, &held);
+                #[rustfmt::skip]
+                let finding = Finding::HeldLockFreed { lock, from, length, ip };
+                self.report(graph, now, finding);
+            }
+        });
+    }
+
+    /// C: `debug_check_no_locks_held()`. The task ends.
+    pub fn check_no_locks_held(&self) {
+        self.inside(|now| {
+            if now.task.depth() > 0 {
+                self.report(self.locked(), now, Finding::HeldAtExit);
+            }
+        });
+    }
+
+    // ---- classes
+
+    /// C: `lockdep_init_map_type()`. Makes `map` that of a lock of another class; its wait types and
+    /// its lock type stay.
+    pub fn init_map(&self, map: &lockdep_map, name: Name, key: *mut lock_class_key, subclass: u8) {
+        map.set(name, key, subclass);
+        let lock = map.lock();
+        self.inside(|now| {
+            if name.addr() == 0 || key.is_null() {
+                self.misuse(now, &lock, "it has no name, or no key");
+            } else if subclass != 0 {
+                self.class(now, &lock, subclass);
+            }
+        });
+    }
+
+    /// Finds the class of a lock, or registers it.
+    fn class(&self, now: &Now<'_>, lock: &Lock, subclass: u8) -> Option<ClassId> {
+        let subclass = if subclass == 0 {
+            lock.subclass
+        } else {
+            subclass
+        };
+        if subclass >= MAX_LOCKDEP_SUBCLASSES {
+            self.misuse(now, lock, "there is no such subclass");
+            return None;
+        }
+        let world = self.host.world();
+        let find = || {
+            let index = self.classes.find(lock.key, subclass, world)?;
+            Some(self.classes.at(index).id(index))
+        };
+        if let Some(class) = find() {
+            return Some(class);
+        }
+        let mut graph = self.locked();
+        if !self.host.is_static(lock.key) && graph.key_slot(lock.key).is_none() {
+            drop(graph);
+            self.misuse(now, lock, "its key is neither static nor registered");
+            return None;
+        }
+        if let Some(class) = find() {
+            return Some(class);
+        }
+        match graph.register(&self.classes, lock, subclass, world) {
+            Ok(index) => Some(self.classes.at(index).id(index)),
+            Err(Full(table)) => {
+                self.report(graph, now, Finding::Full { table });
+                None
+            }
+        }
+    }
+
+    /// C: `lockdep_register_key()`. There may be classes of a key in memory that will be freed.
+    pub fn register_key(&self, key: usize) {
+        let mut graph = self.locked();
+        if graph.key_slot(key).is_some() {
+            return;
+        }
+        match graph.key_slot(0) {
+            Some(slot) => *slot = key,
+            None => {
+                drop(graph);
+                self.inside(|now| self.full(now, "registered keys"));
+            }
+        }
+    }
+
+    /// C: `lockdep_unregister_key()`. Forgets a key and its classes.
+    pub fn unregister_key(&self, key: usize) {
+        if let Some(slot) = self.locked().key_slot(key) {
+            *slot = 0;
+        }
+        self.free_key_range(key, MAX_LOCKDEP_SUBCLASSES.into());
+    }
+
+    /// C: `lockdep_free_key_range()`. Forgets the classes whose keys or names are there.
+    pub fn free_key_range(&self, start: usize, size: usize) {
+        let memory = start..start.saturating_add(size);
+        let mut graph = self.locked();
+        for index in self.classes.all(|_, _| true) {
+            if memory.contains(&self.classes.at(index).key()) || graph.is_named_in(index, &memory) {
+                graph.forget(&self.classes, index);
+            }
+        }
+    }
+
+    /// C: `lockdep_reset_lock()`. Forgets the classes of a key.
+    pub fn reset_lock(&self, key: usize) {
+        let mut graph = self.locked();
+        for index in self.classes.of_key(key, self.host.world()) {
+            graph.forget(&self.classes, index);
+        }
+    }
+
+    /// Forgets the classes of a world.
+    pub fn end_world(&self, world: u32) {
+        let mut graph = self.locked();
+        for index in self.classes.all(|_, class| class.world() == world) {
+            graph.forget(&self.classes, index);
+        }
+    }
+
+    /// C: `lockdep_reset()`. The task holds nothing, and no chain was seen; classes and edges stay.
+    pub fn reset(&self) {
+        self.host.with_task(Task::init);
+        let _graph = self.locked();
+        self.chains.clear();
+    }
+
+    // ---- reports
+
+    #[cold]
+    fn full(&self, now: &Now<'_>, table: &'static str) {
+        self.report(self.locked(), now, Finding::Full { table });
+    }
+
+    #[cold]
+    fn misuse(&self, now: &Now<'_>, lock: &Lock, what: &'static str) {
+        let name = Text::from_bytes(lock.name.bytes());
+        self.report(self.locked(), now, Finding::Misuse { what, name });
+    }
+
+    pub(crate) fn class_info(&self, graph: &Graph, index: Index) -> ClassInfo {
+        let class = self.classes.at(index);
+        let cold = &graph.cold[usize::from(index)];
+        ClassInfo {
+            name: cold.name,
+            version: cold.version,
+            subclass: class.subclass(),
+            outer: class.outer(),
+            inner: class.inner(),
+            marks: class.marks(),
+        }
+    }
+
+    pub(crate) fn held_info(&self, graph: &Graph, held: &Held) -> HeldInfo {
+        let mut class = self.class_info(graph, held.class.index);
+        if self.classes.get(held.class).is_none() {
+            class.name = Text::from_bytes(b"(forgotten)");
+        }
+        HeldInfo {
+            class,
+            instance: held.instance,
+            ip: held.ip,
+            read: held.read,
+            trylock: held.trylock,
+            sync: held.sync,
+            references: held.references,
+        }
+    }
+
+    /// Reports a finding, with the lock released.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn report(&self, graph: Locked<'_, H>, now: &Now<'_>, finding: Finding) {
+        let (task, pid) = self.host.task_name();
+        let report = Report {
+            finding,
+            task,
+            pid,
+            context: now.context,
+            irqs_enabled: now.task.irqs_enabled.get(),
+            irqs_at: now.task.irqs_at.get(),
+            held: List::new(now.task.all().map(|held| self.held_info(&graph, &held))),
+        };
+        drop(graph);
+        self.host.report(&report);
+    }
+}

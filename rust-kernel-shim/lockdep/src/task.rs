@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the engine keeps of a task.
+
+use crate::{class::ClassId, Lock};
+use core::cell::Cell;
+
+/// Locks that one task can hold.
+pub const MAX_LOCK_DEPTH: usize = 48;
+
+/// A task's locks. Zero bytes are a task that holds none.
+pub struct Task {
+    held: [Cell<Held>; MAX_LOCK_DEPTH],
+    depth: Cell<usize>,
+    /// The key of the chain of all that are held.
+    chain: Cell<u64>,
+    /// In the engine.
+    busy: Cell<bool>,
+    /// What the engine was told of interrupts.
+    pub(crate) irqs_enabled: Cell<bool>,
+    /// Where they were turned on or off last.
+    pub(crate) irqs_at: Cell<usize>,
+}
+
+/// A lock that is held, or about to be.
+#[derive(Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) class: ClassId,
+    pub(crate) instance: usize,
+    pub(crate) ip: usize,
+    /// The lock inside which more than one of the class may be taken.
+    pub(crate) nest: Option<Lock>,
+    /// The key of the chain of those before it.
+    pub(crate) before: u64,
+    /// 0, or how often it was taken under its nest lock.
+    pub(crate) references: u32,
+    /// 0 exclusive, 1 shared, 2 shared and recursive.
+    pub(crate) read: u8,
+    /// The context that it was taken in.
+    pub(crate) context: u8,
+    pub(crate) trylock: bool,
+    pub(crate) check: bool,
+    pub(crate) irqs_off: bool,
+    /// It is waited for, and not held.
+    pub(crate) sync: bool,
+}
+
+impl Held {
+    const NONE: Self = Self {
+        class: ClassId::NONE,
+        instance: 0,
+        ip: 0,
+        nest: None,
+        before: 0,
+        references: 0,
+        read: 0,
+        context: 0,
+        trylock: false,
+        check: false,
+        irqs_off: false,
+        sync: false,
+    };
+}
+
+impl Task {
+    /// A task that holds no lock.
+    pub const fn new() -> Self {
+        Self {
+            held: [const { Cell::new(Held::NONE) }; MAX_LOCK_DEPTH],
+            depth: Cell::new(0),
+            chain: Cell::new(0),
+            busy: Cell::new(false),
+            irqs_enabled: Cell::new(false),
+            irqs_at: Cell::new(0),
+        }
+    }
+
+    /// It holds none from now on.
+    pub fn init(&self) {
+        self.depth.set(0);
+        self.chain.set(0);
+        self.busy.set(false);
+    }
+
+    /// How many locks it holds, those taken under one nest lock being one.
+    pub fn depth(&self) -> usize {
+        self.depth.get()
+    }
+
+    pub(crate) fn held(&self, index: usize) -> Held {
+        self.held[index].get()
+    }
+
+    pub(crate) fn set_held(&self, index: usize, held: Held) {
+        self.held[index].set(held);
+    }
+
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = Held> + '_ {
+        self.held[..self.depth()].iter().map(Cell::get)
+    }
+
+    pub(crate) fn top(&self) -> Option<Held> {
+        self.all().next_back()
+    }
+
+    pub(crate) fn chain(&self) -> u64 {
+        self.chain.get()
+    }
+
+    /// Pushes a lock, with which the chain has this key.
+    pub(crate) fn push(&self, held: Held, chain: u64) {
+        self.set_held(self.depth(), held);
+        self.depth.set(self.depth() + 1);
+        self.chain.set(chain);
+    }
+
+    /// Takes off the lock at `index` and those above, which stay to be read.
+    pub(crate) fn cut(&self, index: usize) {
+        self.chain.set(self.held(index).before);
+        self.depth.set(index);
+    }
+
+    /// Enters the engine, unless the task is in it.
+    pub(crate) fn enter(&self) -> Option<Inside<'_>> {
+        (!self.busy.replace(true)).then(|| Inside(self))
+    }
+}
+
+impl Default for Task {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// While it lives, the task's calls into the engine do nothing.
+pub(crate) struct Inside<'a>(&'a Task);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.busy.set(false);
+    }
+}
