@@ -22,7 +22,9 @@ impl<H: Host> Engine<H> {
             return true;
         }
         let mut limit = match now.context {
-            context if context.hardirq && context.threaded && !fault!("threaded") => LD_WAIT_CONFIG,
+            context if context.hardirq && (context.threaded || fault!("threaded")) => {
+                LD_WAIT_CONFIG
+            }
             context if context.hardirq => LD_WAIT_SPIN,
             context if context.softirq => LD_WAIT_CONFIG,
             _ => LD_WAIT_MAX,

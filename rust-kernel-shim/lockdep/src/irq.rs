@@ -142,19 +142,27 @@ impl<H: Host> Engine<H> {
     }
 
     /// The marks of a class that count for a search that has come there.
-    fn marks_at(&self, state: State, forwards: bool) -> Marks {
+    fn marks_at(&self, state: State) -> Marks {
         let marks = self.classes.at(state.class).marks();
-        if state.weak && (forwards || !fault!("weak-marks")) {
+        if state.weak {
             marks & WRITES
         } else {
             marks
         }
     }
 
+    /// The same before a new edge.
+    fn marks_before(&self, state: State) -> Marks {
+        self.marks_at(State {
+            weak: state.weak && !fault!("weak-marks"),
+            ..state
+        })
+    }
+
     /// Looks for a class that a new mark makes a circle with; false if there is one.
     fn check_mark(&self, mut graph: Locked<'_, H>, now: &Now<'_>, held: &Held, new: Mark) -> bool {
         let forwards = !new.is_enabled();
-        let clash = |state| new.opposed_by(self.marks_at(state, forwards));
+        let clash = |state| new.opposed_by(self.marks_at(state));
         let root = root(held, forwards);
         let found = graph.search(&self.classes, root, forwards, Through::Real, |state| {
             clash(state).is_some()
@@ -207,14 +215,14 @@ impl<H: Host> Engine<H> {
         let (from, to) = (root(prev, false), root(next, true));
         let mut used_in = 0;
         graph.search(&self.classes, from, false, Through::Real, |state| {
-            used_in |= self.marks_at(state, false) & USED_IN;
+            used_in |= self.marks_before(state) & USED_IN;
             false
         });
         if used_in == 0 {
             return Some(graph);
         }
         let enabled = graph.search(&self.classes, to, true, Through::Real, |state| {
-            self.marks_at(state, true) & opposed(used_in) != 0
+            self.marks_at(state) & opposed(used_in) != 0
         });
         match enabled {
             None => Some(graph),
@@ -235,8 +243,8 @@ impl<H: Host> Engine<H> {
     ) {
         // The last search was the one to `end`.
         let after = self.forwards(&graph, next.class.index, end);
-        let enabled = self.marks_at(end, true);
-        let clash = |state| Mark::clash(self.marks_at(state, false), enabled);
+        let enabled = self.marks_at(end);
+        let clash = |state| Mark::clash(self.marks_before(state), enabled);
         let from = root(prev, false);
         let start = graph.search(&self.classes, from, false, Through::Real, |state| {
             clash(state).is_some()

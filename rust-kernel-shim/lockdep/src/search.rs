@@ -56,10 +56,6 @@ impl Graph {
             Through::All => true,
             Through::Real => fault!("percpu") || classes.at(class).lock_type() == LD_LOCK_NORMAL,
         };
-        let root = State {
-            weak: root.weak && !fault!("weak"),
-            ..root
-        };
         let (mut read, mut written) = (0, 0);
         if passes(root.class) {
             self.visit(root, root, 0);
@@ -96,12 +92,12 @@ impl Graph {
         } else {
             (edge.from, graph::N, graph::E)
         };
-        let kinds = if state.weak {
+        let kinds = if state.weak && !fault!("weak") {
             edge.kinds & begins
         } else {
             edge.kinds
         };
-        let weak = kinds & ends == 0 && !fault!("weak");
+        let weak = kinds & ends == 0;
         (kinds != 0).then_some(State { class, weak })
     }
 
