@@ -24,6 +24,7 @@ mod locked_by;
 pub mod rcu;
 mod refcount;
 mod set_once;
+pub mod srcu;
 
 pub use arc::{Arc, ArcBorrow, UniqueArc};
 pub use completion::Completion;
@@ -35,6 +36,7 @@ pub use lock::spinlock::{
 pub use locked_by::LockedBy;
 pub use refcount::Refcount;
 pub use set_once::SetOnce;
+pub use srcu::{new_srcu, Srcu};
 
 /// The lock class, for lockdep, of all locks that one line of code initialises.
 ///

@@ -3,8 +3,12 @@
 
 use kernel::{
     bindings::{
-        call_rcu, callback_head, cpu_relax, local_irq_restore, local_irq_save, preempt_disable,
-        preempt_enable, rcu_read_lock_held, synchronize_rcu_expedited,
+        call_rcu, callback_head, cond_synchronize_rcu, cpu_relax, get_completed_synchronize_rcu,
+        get_completed_synchronize_rcu_full, get_state_synchronize_rcu,
+        get_state_synchronize_rcu_full, local_irq_restore, local_irq_save,
+        poll_state_synchronize_rcu, poll_state_synchronize_rcu_full, preempt_disable,
+        preempt_enable, rcu_get_gp_seq, rcu_gp_seq, rcu_read_lock_held, start_poll_synchronize_rcu,
+        synchronize_rcu_expedited,
     },
     sync::rcu,
     testing::{explore, spawn, test_alone, vcpu},
@@ -82,6 +86,48 @@ fn only_read_lock_counts_as_held() {
         with_read_lock(&|| assert_eq!(held(), 1));
     });
     assert_eq!(held(), 0);
+}
+
+#[test]
+fn cookies_are_polled() {
+    // SAFETY: The functions have no preconditions.
+    let polls = |cookie| unsafe { poll_state_synchronize_rcu(cookie) };
+    // SAFETY: As above.
+    let relax = || unsafe { cpu_relax() };
+    let body = move || {
+        assert!(polls(get_completed_synchronize_rcu()));
+        let guard = rcu::read_lock();
+        // SAFETY: As above.
+        let cookies = unsafe { [get_state_synchronize_rcu(), start_poll_synchronize_rcu()] };
+        // Enough for a grace period that waits for no reader to end.
+        (0..1000).for_each(|_| relax());
+        assert_eq!(cookies.map(polls), [false, false]);
+        drop(guard);
+        while cookies.map(polls) != [true, true] {
+            relax();
+        }
+    };
+    body();
+    assert_eq!(vcpu::fifo(body), Ok(()));
+    // Of a machine that is alone all grace periods are known.
+    let alone = move || {
+        // SAFETY: As above; the cookies are valid.
+        unsafe {
+            let state = get_state_synchronize_rcu();
+            let mut full = rcu_gp_seq { norm: 0, exp: 0 };
+            get_completed_synchronize_rcu_full(&mut full);
+            assert!(poll_state_synchronize_rcu_full(&mut full));
+            get_state_synchronize_rcu_full(&mut full);
+            (0..1000).for_each(|_| relax());
+            assert!(!polls(state) && !poll_state_synchronize_rcu_full(&mut full));
+            let before = rcu_get_gp_seq();
+            cond_synchronize_rcu(state);
+            assert!(polls(state) && poll_state_synchronize_rcu_full(&mut full));
+            cond_synchronize_rcu(state);
+            assert_eq!(rcu_get_gp_seq(), before + 4);
+        }
+    };
+    assert_eq!(vcpu::fifo(alone), Ok(()));
 }
 
 static CALLED: AtomicUsize = AtomicUsize::new(0);
@@ -207,7 +253,11 @@ fn stalls() {
     let in_a_machine = || assert_eq!(vcpu::fifo(rcu::synchronize_rcu), Ok(()));
     for wait in [rcu::synchronize_rcu, in_a_machine] {
         let guard = rcu::read_lock();
-        let entered = format!("section entered at {}:{}", file!(), line!() - 1);
+        let entered = format!(
+            "section entered at {}:{} by task stalls/",
+            file!(),
+            line!() - 4
+        );
         let before = console::said(&entered);
         thread::scope(|s| {
             s.spawn(|| expect_bug("holds up a grace period for ", wait));

@@ -3,7 +3,7 @@
 
 use super::{
     debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
-    rcu::Callbacks,
+    rcu::{Callbacks, Domains, Progress},
     time::queue::Timers,
     workqueue::Pools,
 };
@@ -29,6 +29,8 @@ pub struct Globals {
     /// True while the machine ends.
     pub(super) ending: AtomicBool,
     pub(super) callbacks: Callbacks,
+    pub(super) progress: Progress,
+    pub(super) domains: Domains,
     pub(super) pools: Pools,
     pub(super) timers: Timers,
 }
@@ -47,6 +49,8 @@ impl Globals {
             expects: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             callbacks: Callbacks::new(),
+            progress: Progress::new(),
+            domains: Domains::new(),
             pools: Pools::new(processors, workers_stay),
             timers: Timers::new(),
         }
@@ -89,7 +93,8 @@ impl Globals {
 
 impl vcpu::Hooks for Globals {
     fn idle(&self) -> bool {
-        self.callbacks.serve()
+        let served = self.callbacks.serve();
+        self.domains.serve(false) || served
     }
 
     fn time_passed(&self) {

@@ -9,8 +9,10 @@
 
 mod callbacks;
 mod gp;
+mod poll;
 mod request;
 mod section;
+mod srcu;
 
 use super::{complete, completion, init_completion, may_sleep, wait_for, MAX_SCHEDULE_TIMEOUT};
 use crate::{
@@ -28,10 +30,14 @@ pub use callbacks::start as rcu_start;
 pub(super) use callbacks::Callbacks;
 pub(super) use gp::current as current_grace_period;
 pub use gp::set_stall_timeout as rcu_set_stall_timeout;
+pub(super) use poll::Progress;
+pub use poll::*;
 pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
 #[cfg(feature = "debug")]
 pub(super) use section::{no_sleep as rcu_no_sleep, sleep_breaks_a_rule};
 pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};
+pub(super) use srcu::Domains;
+pub use srcu::*;
 
 /// The argument of [`call_rcu`], inside the object that is to be freed.
 ///
@@ -122,22 +128,9 @@ pub unsafe fn synchronize_rcu_expedited() {
 /// `head` is valid until then, and on no other list; `func` may be called with it.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
-    request::queued(head, core::panic::Location::caller());
+    request::queued(head, core::panic::Location::caller(), true);
     // SAFETY: The caller's guarantees are the same.
-    unsafe { queue(head, func) };
-}
-
-/// # Safety
-///
-/// As [`call_rcu`].
-unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
-    // SAFETY: `head` is valid: the caller's guarantee.
-    unsafe {
-        (*head).next = core::ptr::null_mut();
-        (*head).func = func;
-    }
-    // SAFETY: `head` is RCU's until it is called: the caller's guarantee.
-    unsafe { callbacks::queue(head) };
+    unsafe { callbacks::queue(head, func) };
 }
 
 /// True if an RCU callback that a task of this machine has queued has not returned. From any
@@ -178,6 +171,17 @@ unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
 /// Waits for a callback of its own, which is no request for a grace period.
 #[track_caller]
 fn wait_for_callback(thing: Thing) {
+    // SAFETY: The head is valid until the callback is called, and on no other list.
+    unsafe { wait_by(thing, |head, func| callbacks::queue(head, func)) };
+}
+
+/// Waits for a callback of its own, which `queue` queues; for `thing`, as far as reports know.
+///
+/// # Safety
+///
+/// `queue` has the callback called once, with the head.
+#[track_caller]
+unsafe fn wait_by(thing: Thing, queue: impl FnOnce(*mut callback_head, rcu_callback_t)) {
     let mut waiter = MaybeUninit::<Waiter>::uninit();
     let waiter = waiter.as_mut_ptr();
     // SAFETY: `waiter` lives until the callback completes it, which is its last access.

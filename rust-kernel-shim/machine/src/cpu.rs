@@ -8,11 +8,21 @@ use core::{
     panic::Location,
     ptr,
     sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU64,
+        AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use std::sync::Mutex;
+use std::{fs, sync::Mutex};
+
+/// Sleepable sections of a thread of which others can know.
+const SLEEPABLE: usize = 8;
+
+/// A sleepable section, for the report of a grace period that it holds up.
+struct Sleepable {
+    /// What it is a section of; 0 for none.
+    domain: AtomicUsize,
+    at: AtomicPtr<Location<'static>>,
+}
 
 /// A thread's state that others read while they wait for a grace period.
 ///
@@ -24,6 +34,16 @@ pub struct Reader {
     /// The location of the last outermost `rcu_read_lock()`, if a debug kernel has set it.
     at: AtomicPtr<Location<'static>>,
     taken: AtomicBool,
+    /// Counts the readers.
+    number: usize,
+    /// The thread's number with the host.
+    tid: AtomicI32,
+    /// The number of the task that the thread is, and its name; 0 if it is none yet.
+    pid: AtomicI32,
+    comm: [AtomicU64; 2],
+    /// Sleepable sections, and how many there are beside them.
+    sleepable: [Sleepable; SLEEPABLE],
+    more: AtomicUsize,
 }
 
 impl Reader {
@@ -51,6 +71,93 @@ impl Reader {
         // SAFETY: Null, or a location, which is static.
         unsafe { self.at.load(Relaxed).as_ref() }
     }
+
+    /// Its number among all readers, from 0 on.
+    #[inline]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    pub(super) fn set_task(&self, comm: &[u8], pid: i32) {
+        let mut name = [0; 16];
+        for (to, from) in name.iter_mut().zip(comm) {
+            *to = *from;
+        }
+        for (to, from) in self.comm.iter().zip(name.chunks_exact(8)) {
+            to.store(
+                from.iter()
+                    .rev()
+                    .fold(0, |word, &byte| word << 8 | u64::from(byte)),
+                Relaxed,
+            );
+        }
+        self.pid.store(pid, Relaxed);
+    }
+
+    /// Writes the name and number of its task, or of its thread if that is none, for reports.
+    pub fn write_task(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let (pid, tid) = (self.pid.load(Relaxed), self.tid.load(Relaxed));
+        if pid == 0 {
+            let name = fs::read_to_string(format!("/proc/self/task/{tid}/comm"));
+            return write!(out, "{}/{tid}", name.as_deref().unwrap_or("?").trim_end());
+        }
+        let words = self
+            .comm
+            .each_ref()
+            .map(|word| word.load(Relaxed).to_le_bytes());
+        let name = words.as_flattened().split(|&c| c == 0).next();
+        let name = name
+            .and_then(|name| str::from_utf8(name).ok())
+            .unwrap_or("?");
+        write!(out, "{name}/{pid}")
+    }
+
+    /// A sleepable section of `domain` begins, which is not 0.
+    pub fn sleepable_begins(&self, domain: usize, at: &'static Location<'static>) {
+        match self.sleepable_of(0) {
+            Some(slot) => {
+                slot.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
+                slot.domain.store(domain, Relaxed);
+            }
+            None => self.more.store(self.more.load(Relaxed) + 1, Relaxed),
+        }
+    }
+
+    /// A sleepable section of `domain` ends; false if none has begun.
+    pub fn sleepable_ends(&self, domain: usize) -> bool {
+        let more = self.more.load(Relaxed);
+        match self.sleepable_of(domain) {
+            Some(slot) => slot.domain.store(0, Relaxed),
+            None if more == 0 => return false,
+            None => self.more.store(more - 1, Relaxed),
+        }
+        true
+    }
+
+    /// Returns where a sleepable section of `domain` begins, if it is known.
+    pub fn sleepable_at(&self, domain: usize) -> Option<&'static Location<'static>> {
+        let at = self.sleepable_of(domain)?.at.load(Relaxed);
+        // SAFETY: Null, or a location, which is static.
+        unsafe { at.as_ref() }
+    }
+
+    /// True if there may be sleepable sections of which nothing else is known.
+    pub fn has_more(&self) -> bool {
+        self.more.load(Relaxed) != 0
+    }
+
+    fn sleepable_of(&self, domain: usize) -> Option<&Sleepable> {
+        let mut slots = self.sleepable.iter();
+        slots.find(|slot| slot.domain.load(Relaxed) == domain)
+    }
+
+    fn sleeps(&self) -> bool {
+        self.has_more()
+            || self
+                .sleepable
+                .iter()
+                .any(|slot| slot.domain.load(Relaxed) != 0)
+    }
 }
 
 /// All readers that were ever needed; those of ended threads are used again.
@@ -68,14 +175,32 @@ pub fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
 fn register() -> &'static Reader {
     let mut readers = crate::lock(&READERS);
     // `Acquire`: pairs with the `Release` in `Leave::drop()`, by the reader's last thread.
-    if let Some(reader) = readers.iter().find(|r| !r.taken.swap(true, Acquire)) {
+    let known = readers.iter().find(|r| !r.taken.swap(true, Acquire));
+    let reader = known.copied().unwrap_or_else(|| {
+        let reader = std::boxed::Box::new(Reader {
+            word: AtomicU64::new(0),
+            at: AtomicPtr::new(ptr::null_mut()),
+            taken: AtomicBool::new(true),
+            number: readers.len(),
+            comm: [const { AtomicU64::new(0) }; 2],
+            pid: AtomicI32::new(0),
+            tid: AtomicI32::new(0),
+            sleepable: [const {
+                Sleepable {
+                    domain: AtomicUsize::new(0),
+                    at: AtomicPtr::new(ptr::null_mut()),
+                }
+            }; SLEEPABLE],
+            more: AtomicUsize::new(0),
+        });
+        std::boxed::Box::leak(reader)
+    });
+    // SAFETY: The call has no preconditions.
+    reader.tid.store(unsafe { libc::gettid() }, Relaxed);
+    reader.pid.store(0, Relaxed);
+    if known.is_some() {
         return reader;
     }
-    let reader: &'static Reader = std::boxed::Box::leak(std::boxed::Box::new(Reader {
-        word: AtomicU64::new(0),
-        at: AtomicPtr::new(ptr::null_mut()),
-        taken: AtomicBool::new(true),
-    }));
     // The threads of a model come and go by the thousand; none waits for a grace period yet.
     if cfg!(not(loom)) {
         readers.push(reader);
@@ -137,7 +262,7 @@ impl Drop for Leave {
             // use elsewhere, so the section stays open forever, and its reader is never used
             // again.
             if cpu.sections.get() == 0 {
-                if let Some(reader) = cpu.reader.take() {
+                if let Some(reader) = cpu.reader.take().filter(|reader| !reader.sleeps()) {
                     // Pairs with the `Acquire` in `register()`.
                     reader.taken.store(false, Release);
                 }

@@ -29,6 +29,20 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         lock(&self.0).remove(&key)
     }
 
+    /// Calls `f` with the value of a key, which is `V::default()` if it has none.
+    pub fn with_entry<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> R
+    where
+        V: Default,
+    {
+        f(lock(&self.0).entry(key).or_default())
+    }
+
+    /// Takes a value out if `f` says so.
+    pub fn remove_if(&self, key: K, f: impl FnOnce(&V) -> bool) -> Option<V> {
+        let mut map = lock(&self.0);
+        map.get(&key).is_some_and(f).then(|| map.remove(&key))?
+    }
+
     /// Calls `f` with the value of a key, if it has one.
     pub fn with<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> Option<R> {
         lock(&self.0).get_mut(&key).map(f)

@@ -413,7 +413,9 @@ pub fn current() -> &'static task_struct {
 fn become_task(cpu: &cpu::Cpu, task: *mut task_struct) {
     let reader = ptr::from_ref(cpu.reader()).cast_mut();
     // SAFETY: The task is live.
-    unsafe { &*task }.reader.store(reader, Release);
+    let known = unsafe { &*task };
+    known.reader.store(reader, Release);
+    cpu.reader().set_task(&known.comm, known.pid);
     cpu.task.set(task);
     cpu::leave_at_exit();
 }

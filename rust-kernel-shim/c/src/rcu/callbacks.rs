@@ -6,8 +6,8 @@
 //! end at any switch of tasks; it ends when no task can run, so that the schedule alone decides
 //! what happens when.
 
-use super::{callback_head, gp, request};
-use crate::{globals, serve_softirq};
+use super::{callback_head, gp, rcu_callback_t, request};
+use crate::{globals, serve_softirq, Globals};
 use core::{
     cell::Cell,
     mem,
@@ -32,48 +32,88 @@ pub(super) fn running() -> bool {
 
 /// The callbacks of one machine.
 pub(crate) struct Callbacks {
-    queue: SpinMutex<Queue>,
+    queue: SpinMutex<List>,
     /// Callbacks that were queued and have not returned.
     pending: AtomicUsize,
 }
 
 /// A singly linked list of heads, the oldest first.
-struct Queue {
+pub(super) struct List {
     first: *mut callback_head,
     last: *mut callback_head,
 }
 
-// SAFETY: The queue owns the heads that are on it.
-unsafe impl Send for Queue {}
+// SAFETY: The list owns the heads that are on it.
+unsafe impl Send for List {}
 
-impl Queue {
+impl Default for List {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl List {
     const EMPTY: Self = Self {
         first: null_mut(),
         last: null_mut(),
     };
+
+    /// Adds a head at the end.
+    ///
+    /// # Safety
+    ///
+    /// `head` is valid for writes, and belongs to the list until it is called.
+    pub(super) unsafe fn push(&mut self, head: *mut callback_head, func: rcu_callback_t) {
+        let next = null_mut();
+        // SAFETY: `head` is valid: the caller's guarantee. So is `last`, which is on the list.
+        unsafe {
+            head.write(callback_head { next, func });
+            if self.first.is_null() {
+                self.first = head;
+            } else {
+                (*self.last).next = head;
+            }
+        }
+        self.last = head;
+    }
+
+    /// Calls all callbacks, and `before` ahead of each.
+    ///
+    /// # Safety
+    ///
+    /// They may be called with their heads.
+    pub(super) unsafe fn call(self, mut before: impl FnMut()) {
+        let mut head = self.first;
+        while !head.is_null() {
+            // SAFETY: Queued, so it is valid until it is called; nothing of it is used after that.
+            let callback_head { next, func } = unsafe { *head };
+            before();
+            if let Some(func) = func {
+                RUNNING.set(true);
+                // SAFETY: It may be called: the caller's guarantee.
+                serve_softirq(|| request::with_request(head, || unsafe { func(head) }));
+                RUNNING.set(false);
+            }
+            head = next;
+        }
+    }
 }
 
 impl Callbacks {
     pub(crate) const fn new() -> Self {
         Self {
-            queue: SpinMutex::new(Queue::EMPTY),
+            queue: SpinMutex::new(List::EMPTY),
             pending: AtomicUsize::new(0),
         }
     }
 
     /// # Safety
     ///
-    /// `head` is valid, its `next` is null, and it belongs to the queue until it is called.
-    unsafe fn push(&self, head: *mut callback_head) {
+    /// `head` is valid, and belongs to the queue until it is called.
+    unsafe fn push(&self, head: *mut callback_head, func: rcu_callback_t) {
         self.pending.fetch_add(1, Relaxed);
-        let mut queue = self.queue.lock();
-        if queue.first.is_null() {
-            queue.first = head;
-        } else {
-            // SAFETY: `last` is on the queue, so it is valid.
-            unsafe { (*queue.last).next = head };
-        }
-        queue.last = head;
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { self.queue.lock().push(head, func) };
     }
 
     /// True if any callback that was queued before this call has not returned.
@@ -88,25 +128,15 @@ impl Callbacks {
     /// On a virtual CPU the caller has the run token, and no task is inside a section that holds up
     /// a grace period. Threads of the host may be, if they know of the machine's objects.
     pub(crate) fn serve(&self) -> bool {
-        let batch = mem::replace(&mut *self.queue.lock(), Queue::EMPTY);
-        if batch.first.is_null() {
+        let batch = mem::take(&mut *self.queue.lock());
+        let polled = || globals::with(|globals| globals.progress.is_needed());
+        if batch.first.is_null() && !polled() {
             return false;
         }
         gp::wait();
-        let mut head = batch.first;
         let mut called = 0;
-        while !head.is_null() {
-            // SAFETY: Queued, so it is valid until it is called; nothing of it is used after that.
-            let callback_head { next, func } = unsafe { *head };
-            if let Some(func) = func {
-                RUNNING.set(true);
-                // SAFETY: `call_rcu()`'s caller vouches for it; a grace period has passed.
-                serve_softirq(|| request::with_request(head, || unsafe { func(head) }));
-                RUNNING.set(false);
-            }
-            called += 1;
-            head = next;
-        }
+        // SAFETY: `call_rcu()`'s caller vouches for them; a grace period has passed.
+        unsafe { batch.call(|| called += 1) };
         // Pairs with the `Acquire` in `pending`.
         self.pending.fetch_sub(called, Release);
         true
@@ -122,14 +152,17 @@ static WORKER: Worker = Worker::new("rcu", || {
 /// # Safety
 ///
 /// As [`Callbacks::push`]. The callback may be called with `head`.
-pub(super) unsafe fn queue(head: *mut callback_head) {
-    globals::with(|globals| {
-        // SAFETY: The caller's guarantees are the same.
-        unsafe { globals.callbacks.push(head) };
-        if !globals.has_vcpu() {
-            WORKER.kick();
-        }
-    });
+pub(super) unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
+    // SAFETY: The caller's guarantees are the same.
+    globals::with(|globals| unsafe { globals.callbacks.push(head, func) });
+    kick();
+}
+
+/// Has what is needed served.
+pub(super) fn kick() {
+    if !globals::with(Globals::has_vcpu) {
+        WORKER.kick();
+    }
 }
 
 /// Starts the thread that calls the callbacks of free-running threads, which the first callback

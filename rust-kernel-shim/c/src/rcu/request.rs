@@ -23,9 +23,12 @@ pub struct Request {
     pub at: &'static Location<'static>,
     /// The test that has made it.
     test: u64,
+    /// True if it is for a grace period of RCU's own, and not of a sleepable domain.
+    own: bool,
 }
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
+/// 1 is the number of what has ended before all else.
+static NEXT: AtomicU64 = AtomicU64::new(2);
 
 /// Callbacks that are queued, by the addresses of their heads.
 static QUEUED: SideTable<usize, Request> = SideTable::new();
@@ -58,12 +61,18 @@ pub fn rcu_callback_request() -> Option<Request> {
     REQUEST.get()
 }
 
-/// A callback is about to be queued.
-pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>) {
+/// A callback is about to be queued; for a grace period of RCU's `own`, or of a sleepable domain.
+pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>, own: bool) {
     if cfg!(feature = "debug") {
         let stamp = rcu_order();
         let test = failed::this_test();
-        QUEUED.insert(head.addr(), Request { stamp, at, test });
+        let request = Request {
+            stamp,
+            at,
+            test,
+            own,
+        };
+        QUEUED.insert(head.addr(), request);
     }
 }
 
@@ -78,9 +87,10 @@ pub(super) fn with_request(head: *mut callback_head, call: impl FnOnce()) {
         return call();
     }
     let request = QUEUED.remove(head.addr());
-    REQUEST.set(request);
+    let own = request.filter(|request| request.own);
+    REQUEST.set(own);
     // Before the call: a task that it wakes goes on at once.
-    if let Some(request) = request {
+    if let Some(request) = own {
         over(request.stamp);
     }
     match request {
