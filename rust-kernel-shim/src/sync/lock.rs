@@ -218,11 +218,11 @@ impl<T: ?Sized, B: Backend> Lock<T, B> {
 ///
 /// Having one tells you that you alone get at what the lock protects.
 ///
-/// What it protects is pinned, so that only what may move ([`Unpin`]) is assigned to: `*guard = ...`,
-/// `guard.field = ...`. Of anything else the compiler says that [`DerefMut`] is not implemented for
-/// the guard; what is to be changed stands in a box then, or is reached by [`Guard::as_mut`] and the
-/// `project()` of [`pin_data`](macro@pin_data). All pointers ([`Arc`](super::Arc), boxes, the
-/// handles of timers) may move, wherever their object stays.
+/// What it protects is pinned: `*guard = ...` and `guard.field = ...` are for what may move
+/// ([`Unpin`]). Of anything else the compiler says that [`DerefMut`] is not implemented for the
+/// guard, or that `PhantomPinned` cannot be unpinned. Keep the part that changes in a box then, or
+/// beside the part that stays. All pointers ([`Arc`](super::Arc), boxes, the handles of timers) may
+/// move, wherever their object stays.
 ///
 /// # Invariants
 ///
