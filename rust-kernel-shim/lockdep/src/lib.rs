@@ -44,6 +44,7 @@ mod graph;
 mod host;
 mod irq;
 mod lock;
+mod registry;
 mod render;
 mod report;
 mod search;

@@ -45,7 +45,7 @@ fn verb(lock: &HeldInfo) -> &'static str {
 /// A text in the right column of a scenario.
 const RIGHT: &str = "                               ";
 const TWO_CPUS: &str = "       CPU0                    CPU1\n       ----                    ----\n";
-const DEADLOCK: &str = "\n *** DEADLOCK ***\n\n";
+const DEADLOCK: &str = "\n *** DEADLOCK ***\n";
 
 /// A report on its way to `out`.
 struct Page<'a, H: Host> {
@@ -208,7 +208,7 @@ impl<H: Host> Page<'_, H> {
             self.link(chain.class(n - 1), link)?;
         }
         if classes {
-            writeln!(self.out, "\n-> #0{}", Full(first))?;
+            writeln!(self.out, "\n-> #0{}\n", Full(first))?;
         }
         Ok(())
     }
@@ -265,7 +265,7 @@ impl<H: Host> Page<'_, H> {
         writeln!(
             self.out,
             " Possible unsafe locking scenario:\n\n       CPU0\n       ----\n  {take_old}({old});\n  \
-             {take_new}({new});\n{DEADLOCK} May be due to missing lock nesting notation\n"
+             {take_new}({new});\n{DEADLOCK}\n May be due to missing lock nesting notation\n"
         )
     }
 
@@ -432,7 +432,6 @@ impl<H: Host> Page<'_, H> {
             let (start, end) = which.split_once("{}").unwrap_or((which, ""));
             writeln!(self.out, "{start}{irq}{end}")?;
             self.chain(chain, true)?;
-            writeln!(self.out)?;
         }
         Ok(())
     }

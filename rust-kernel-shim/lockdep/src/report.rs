@@ -96,13 +96,6 @@ pub struct ClassInfo {
     pub(crate) marks: u8,
 }
 
-impl ClassInfo {
-    /// True if a lock of the class was used so.
-    pub fn has(&self, mark: Mark) -> bool {
-        self.marks & mark.bit() != 0
-    }
-}
-
 /// A lock that is held, or was about to be.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldInfo {

@@ -128,6 +128,8 @@ pub(crate) fn stratum(path: &str) -> Option<&str> {
         ("rust-kernel-shim/macros/", None),
         ("rust-kernel-shim/machine/", Some("machine")),
         ("rust-kernel-shim/c/", Some("c")),
+        ("rust-kernel-shim/lockdep/judge/", None),
+        ("rust-kernel-shim/lockdep/", Some("lockdep")),
         ("rust-kernel-shim/", Some("kernel")),
         ("dma-fence/src/bindings", Some("mirror")),
         ("dma-fence/src/contract", Some("contract")),

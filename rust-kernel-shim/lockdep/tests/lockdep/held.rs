@@ -288,11 +288,15 @@ fn a_key_that_is_freed() {
     });
     let name = c"a name that is freed";
     let c = SpinLock::new(name, key());
-    good(|| {
+    let report = bad(|| {
         take(&[&a, &c]);
+        take(&[&a, &b]);
         LOCKDEP.free_key_range(name.to_bytes().as_ptr().addr(), 1);
         take(&[&c, &a]);
+        // The others are known as before.
+        take(&[&b, &a]);
     });
+    assert!(text(&report).contains("  lock(b);\n"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
     panic::Location,
     ptr,
     sync::{
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
         Mutex,
     },
     thread,
@@ -136,9 +136,10 @@ impl Random {
     }
 }
 
-/// The address of a key that no other class has.
+/// The address of a key that no other class has. Only addresses count, so there is no key.
 pub(crate) fn key() -> usize {
-    ptr::from_ref(Box::leak(Box::new(lock_class_key::new()))).addr()
+    static NEXT: AtomicUsize = AtomicUsize::new(1 << 32);
+    NEXT.fetch_add(size_of::<lock_class_key>(), Ordering::Relaxed)
 }
 
 /// A lock that is never contended.

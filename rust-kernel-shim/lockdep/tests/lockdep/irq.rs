@@ -230,6 +230,13 @@ fn soft_interrupts() {
         in_context(SOFTIRQ, || take(&[&a]));
         in_context(disabled, || take(&[&a]));
     });
+    good(|| {
+        in_context(SOFTIRQ, || take(&[&a]));
+        in_context(TASK, || {
+            LOCKDEP.softirqs_off(here());
+            take(&[&a]);
+        });
+    });
     bad(|| {
         in_context(SOFTIRQ, || take(&[&a]));
         in_context(disabled, || {

@@ -6,3 +6,5 @@ mod host;
 mod held;
 mod irq;
 mod order;
+mod plain;
+mod reports;
