@@ -3,7 +3,7 @@
 //!
 //! It does what the kernel's `drivers/dma-buf/sw_sync.c` does, without the file descriptors: a way
 //! for tests to make fences that userspace signals. It is a small complete driver, meant to be
-//! copied; a smaller one is what `scripts/new-driver` writes.
+//! copied; one with hardware is what `scripts/new-driver` writes.
 
 #![cfg_attr(not(CONFIG_RUST), no_std)]
 #![cfg_attr(not(CONFIG_RUST), forbid(unsafe_code))]
