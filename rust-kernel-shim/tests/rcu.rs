@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! RCU as a user sees it, with free threads and on a virtual CPU.
 
+#[cfg(feature = "debug")]
+use kernel::testing::{expect_bug, expect_report};
 use kernel::{
     bindings::{
         call_rcu, callback_head, cond_synchronize_rcu, cpu_relax, get_completed_synchronize_rcu,
         get_completed_synchronize_rcu_full, get_state_synchronize_rcu,
-        get_state_synchronize_rcu_full, local_irq_restore, local_irq_save,
+        get_state_synchronize_rcu_full, init_irq_work, irq_work, irq_work_queue, irq_work_sync,
+        kfree_rcu_mightsleep, kmalloc_obj, kvfree_rcu_barrier, local_irq_restore, local_irq_save,
         poll_state_synchronize_rcu, poll_state_synchronize_rcu_full, preempt_disable,
-        preempt_enable, rcu_get_gp_seq, rcu_gp_seq, rcu_read_lock_held, start_poll_synchronize_rcu,
-        synchronize_rcu_expedited,
+        preempt_enable, rcu_get_gp_seq, rcu_gp_seq, rcu_read_lock_held, spin_lock, spin_unlock,
+        spinlock, start_poll_synchronize_rcu, synchronize_rcu_expedited, GFP_KERNEL,
     },
     sync::rcu,
-    testing::{explore, spawn, test_alone, vcpu},
+    testing::{
+        explore,
+        memory::{fail_nth, live_blocks, rcu_without_membarrier},
+        spawn, test_alone, vcpu,
+    },
 };
 use std::{
     sync::{
@@ -45,6 +52,71 @@ fn without_interrupts(body: &dyn Fn()) {
     unsafe { local_irq_restore(flags) };
 }
 
+fn with_spinlock(body: &dyn Fn()) {
+    let mut lock = spinlock::new();
+    // SAFETY: The lock is initialised, and released by the thread that holds it.
+    unsafe {
+        spin_lock(&mut lock);
+        body();
+        spin_unlock(&mut lock);
+    }
+}
+
+fn in_an_interrupt_handler(body: &dyn Fn()) {
+    #[repr(C)]
+    struct Work<'a> {
+        work: irq_work,
+        body: &'a dyn Fn(),
+    }
+
+    /// # Safety
+    ///
+    /// `work` is that of a [`Work`].
+    unsafe extern "C" fn handle(work: *mut irq_work) {
+        assert!(kernel::testing::in_hardirq());
+        // SAFETY: The first member of a `Work`: the caller's guarantee.
+        unsafe { ((*work.cast::<Work<'_>>()).body)() }
+    }
+
+    let mut work = std::mem::MaybeUninit::<Work<'_>>::uninit();
+    let work = work.as_mut_ptr();
+    // SAFETY: The work lives until its handler has returned.
+    unsafe {
+        (&raw mut (*work).body).write(body);
+        let work = &raw mut (*work).work;
+        init_irq_work(work, Some(handle));
+        irq_work_queue(work);
+        irq_work_sync(work);
+    }
+}
+
+fn in_a_callback(body: &dyn Fn()) {
+    #[repr(C)]
+    struct Callback<'a> {
+        head: callback_head,
+        body: &'a dyn Fn(),
+    }
+
+    /// # Safety
+    ///
+    /// `head` is that of a [`Callback`].
+    unsafe extern "C" fn callback(head: *mut callback_head) {
+        assert!(kernel::testing::in_serving_softirq());
+        // SAFETY: The first member of a `Callback`: the caller's guarantee.
+        unsafe { ((*head.cast::<Callback<'_>>()).body)() }
+    }
+
+    let mut callback_of = Callback { head: HEAD, body };
+    // SAFETY: The head is queued once, and lives until it was called.
+    unsafe { call_rcu(&raw mut callback_of.head, Some(callback)) };
+    rcu::rcu_barrier();
+}
+
+const HEAD: callback_head = callback_head {
+    next: std::ptr::null_mut(),
+    func: None,
+};
+
 fn held_up(section: Section, wait: fn()) {
     let (opened, closed) = (Barrier::new(2), AtomicBool::new(false));
     thread::scope(|s| {
@@ -69,7 +141,20 @@ fn held_up(section: Section, wait: fn()) {
 
 #[test]
 fn sections_of_all_kinds_hold_up_grace_periods() {
-    for section in [with_read_lock, without_preemption, without_interrupts] {
+    if std::env::var("WITHOUT_MEMBARRIER").is_ok() {
+        assert!(rcu_without_membarrier());
+    }
+    let kinds: [(Section, u8); 6] = [
+        (with_read_lock, 1),
+        (without_preemption, 0),
+        (without_interrupts, 0),
+        (with_spinlock, 0),
+        (in_an_interrupt_handler, 0),
+        (in_a_callback, 0),
+    ];
+    for (section, held) in kinds {
+        // SAFETY: `rcu_read_lock_held()` has no preconditions.
+        section(&|| assert_eq!(unsafe { rcu_read_lock_held() }, i32::from(held)));
         held_up(section, rcu::synchronize_rcu);
         // SAFETY: `synchronize_rcu_expedited()` has no preconditions.
         held_up(section, || unsafe { synchronize_rcu_expedited() });
@@ -77,15 +162,12 @@ fn sections_of_all_kinds_hold_up_grace_periods() {
 }
 
 #[test]
-fn only_read_lock_counts_as_held() {
-    // SAFETY: `rcu_read_lock_held()` has no preconditions.
-    let held = || unsafe { rcu_read_lock_held() };
-    assert_eq!(held(), 0);
-    without_preemption(&|| {
-        assert_eq!(held(), 0);
-        with_read_lock(&|| assert_eq!(held(), 1));
-    });
-    assert_eq!(held(), 0);
+fn sections_hold_up_grace_periods_without_membarrier() {
+    let test = "sections_of_all_kinds_hold_up_grace_periods";
+    let (passed, printed) = test_alone(test, &[("WITHOUT_MEMBARRIER", "1")]);
+    assert!(passed, "{printed}");
+    rcu::synchronize_rcu();
+    assert!(!rcu_without_membarrier());
 }
 
 #[test]
@@ -120,11 +202,11 @@ fn cookies_are_polled() {
             get_state_synchronize_rcu_full(&mut full);
             (0..1000).for_each(|_| relax());
             assert!(!polls(state) && !poll_state_synchronize_rcu_full(&mut full));
-            let before = rcu_get_gp_seq();
+            let before = gp_seq();
             cond_synchronize_rcu(state);
             assert!(polls(state) && poll_state_synchronize_rcu_full(&mut full));
             cond_synchronize_rcu(state);
-            assert_eq!(rcu_get_gp_seq(), before + 4);
+            assert_eq!(gp_seq(), before + 4);
         }
     };
     assert_eq!(vcpu::fifo(alone), Ok(()));
@@ -138,16 +220,100 @@ extern "C" fn count(_head: *mut callback_head) {
 
 #[test]
 fn barrier_waits_for_callbacks() {
-    let mut heads = [callback_head {
-        next: core::ptr::null_mut(),
-        func: None,
-    }; 100];
+    let mut heads = [HEAD; 100];
     for head in &mut heads {
         // SAFETY: The heads live until the barrier has returned, and each is queued once.
         unsafe { call_rcu(head, Some(count)) };
     }
     rcu::rcu_barrier();
     assert_eq!(CALLED.load(SeqCst), 100);
+}
+
+#[test]
+fn a_flood_of_callbacks_waits_where_it_may_sleep() {
+    static FLOOD: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn arrives(_head: *mut callback_head) {
+        FLOOD.fetch_add(1, SeqCst);
+    }
+    let heads = std::vec![HEAD; 10_002].leak();
+    let (begun, ends, waited) = (Barrier::new(2), Barrier::new(2), AtomicBool::new(false));
+    thread::scope(|s| {
+        s.spawn(|| {
+            let guard = rcu::read_lock();
+            begun.wait();
+            ends.wait();
+            // Long enough for a flood that does not wait to go on.
+            for _ in 0..1000 {
+                thread::yield_now();
+            }
+            assert!(
+                !waited.load(SeqCst),
+                "the flood went on while a section was open"
+            );
+            drop(guard);
+        });
+        begun.wait();
+        let (last, others) = heads.split_last_mut().unwrap();
+        // It cannot wait here.
+        without_preemption_mut(|| {
+            for head in others {
+                // SAFETY: The heads live until the barrier has returned, and each is queued once.
+                unsafe { call_rcu(head, Some(arrives)) };
+            }
+        });
+        ends.wait();
+        // SAFETY: As above.
+        unsafe { call_rcu(last, Some(arrives)) };
+        waited.store(true, SeqCst);
+    });
+    rcu::rcu_barrier();
+    assert_eq!(FLOOD.load(SeqCst), heads.len());
+}
+
+fn without_preemption_mut(body: impl FnOnce()) {
+    let body = std::cell::Cell::new(Some(body));
+    without_preemption(&|| body.take().unwrap()());
+}
+
+#[repr(C)]
+struct Element {
+    value: u64,
+    head: callback_head,
+}
+
+#[test]
+fn memory_that_is_freed_shares_a_grace_period() {
+    let done = vcpu::fifo(|| {
+        let (blocks, before) = (live_blocks(), gp_seq());
+        let element = || {
+            // SAFETY: `kmalloc_obj()` has no preconditions.
+            let element: *mut Element = unsafe { kmalloc_obj(GFP_KERNEL) };
+            assert!(!element.is_null());
+            element
+        };
+        // SAFETY: Each comes from `kmalloc_obj()`, and no other knows it.
+        unsafe {
+            for _ in 0..1000 {
+                kernel::kfree_rcu!(element(), Element, head);
+                kfree_rcu_mightsleep(element().cast());
+            }
+            kvfree_rcu_barrier();
+        }
+        assert_eq!(gp_seq(), before + 4);
+        // Without memory it waits itself.
+        let element = element().cast();
+        // SAFETY: As above.
+        let ((), failed) = fail_nth(1, || unsafe { kfree_rcu_mightsleep(element) });
+        assert!(failed);
+        assert_eq!(gp_seq(), before + 8);
+        live_blocks() - blocks
+    });
+    assert!(done.is_ok(), "{done:?}");
+}
+
+fn gp_seq() -> usize {
+    // SAFETY: `rcu_get_gp_seq()` has no preconditions.
+    unsafe { rcu_get_gp_seq() }
 }
 
 /// What two tasks of a machine do, in the order in which they do it.
@@ -199,10 +365,7 @@ fn wait_in_a_callback(function: fn()) {
         let function = unsafe { (*head.cast::<Waits>()).function };
         function();
     }
-    let head = callback_head {
-        next: std::ptr::null_mut(),
-        func: None,
-    };
+    let head = HEAD;
     let waits = Box::leak(Box::new(Waits { head, function }));
     // SAFETY: It is leaked, and queued once.
     unsafe { call_rcu(std::ptr::from_mut(waits).cast(), Some(wait)) };
@@ -245,7 +408,7 @@ fn a_callback_that_waits_for_itself_is_a_bug() {
 #[test]
 #[ignore = "has a stall timeout of its own: run by a_section_that_holds_up_a_grace_period_is_named()"]
 fn stalls() {
-    use kernel::testing::{console, expect_bug, memory::set_rcu_stall_timeout};
+    use kernel::testing::{console, memory::set_rcu_stall_timeout};
 
     let before = set_rcu_stall_timeout(1_000_000);
     assert_eq!(set_rcu_stall_timeout(1_000_000), 1_000_000);
@@ -275,4 +438,102 @@ fn stalls() {
 fn a_section_that_holds_up_a_grace_period_is_named() {
     let (passed, printed) = test_alone("stalls", &[]);
     assert!(passed, "{printed}");
+}
+
+#[cfg(feature = "debug")]
+#[test]
+fn a_head_that_is_queued_twice_is_reported() {
+    static TWICE: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn counts(_head: *mut callback_head) {
+        TWICE.fetch_add(1, SeqCst);
+    }
+    let done = vcpu::fifo(|| {
+        let head = &raw mut *Box::leak(Box::new(HEAD));
+        let line = line!() + 2;
+        // SAFETY: It is leaked. A debug kernel does not queue it a second time.
+        unsafe { call_rcu(head, Some(counts)) };
+        let file = file!();
+        let again = format!(
+            "call_rcu(): Double-freed CB: queued again at {file}:{}\n",
+            line + 8
+        );
+        let said = format!("{again}  queued first at {file}:{line}\n");
+        // SAFETY: As above.
+        expect_bug(&said, || unsafe { call_rcu(head, Some(counts)) });
+        rcu::rcu_barrier();
+        assert_eq!(TWICE.load(SeqCst), 1);
+        // Now it may be.
+        // SAFETY: As above.
+        unsafe { call_rcu(head, Some(counts)) };
+    });
+    assert_eq!(done, Ok(()));
+    assert_eq!(TWICE.load(SeqCst), 2);
+}
+
+/// Modules that leave callbacks behind, or wait for them.
+#[cfg(feature = "debug")]
+mod modules {
+    use super::*;
+    use kernel::prelude::*;
+
+    struct Leaves;
+
+    impl kernel::Module for Leaves {
+        fn init(_module: &'static ThisModule) -> Result<Self> {
+            Ok(Self)
+        }
+    }
+
+    module! {
+        type: Leaves,
+        name: "leaves",
+        authors: ["one"],
+        description: "Has a callback queued",
+        license: "GPL",
+    }
+
+    static WAITS: AtomicBool = AtomicBool::new(false);
+
+    impl Drop for Leaves {
+        fn drop(&mut self) {
+            let head = std::boxed::Box::leak(std::boxed::Box::new(HEAD));
+            // SAFETY: It is leaked.
+            unsafe { call_rcu(head, Some(count)) };
+            if WAITS.load(SeqCst) {
+                rcu::rcu_barrier();
+            }
+        }
+    }
+
+    #[test]
+    fn a_callback_left_at_the_exit_of_a_module_is_reported() {
+        let unload = || drop(kernel::testing::insmod::<Leaves>().unwrap());
+        expect_report("active-object-freed", unload);
+        WAITS.store(true, SeqCst);
+        assert_eq!(vcpu::fifo(unload), Ok(()));
+    }
+}
+
+#[cfg(feature = "debug")]
+#[test]
+#[ignore = "leaves a callback behind"]
+fn leaves_a_callback_behind() {
+    core::mem::forget(rcu::read_lock());
+    let head = Box::leak(Box::new(HEAD));
+    // SAFETY: It is leaked.
+    unsafe { call_rcu(head, Some(count)) };
+}
+
+#[cfg(feature = "debug")]
+const LEFT: u32 = line!() - 4;
+
+#[cfg(feature = "debug")]
+#[test]
+fn callbacks_left_at_exit_are_printed() {
+    let (passed, printed) = test_alone("leaves_a_callback_behind", &[]);
+    assert!(passed);
+    let file = file!();
+    let words = format!("RCU callbacks left behind at exit:\n  1 queued at {file}:{LEFT}\n");
+    let printed = printed.trim_end();
+    assert!(printed.ends_with(words.trim_end()), "{printed}");
 }

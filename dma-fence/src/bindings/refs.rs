@@ -16,8 +16,8 @@ use core::{
 };
 use kernel::{
     bindings::{
-        call_rcu, callback_head, kfree_rcu_cb, kref, kref_get, kref_get_unless_zero, kref_put,
-        ktime_get, list_empty, rcu_read_lock, rcu_read_unlock, EDEADLK,
+        callback_head, kref, kref_get, kref_get_unless_zero, kref_put, ktime_get, kvfree_call_rcu,
+        list_empty, rcu_read_lock, rcu_read_unlock, EDEADLK,
     },
     ffi::c_char,
     str::CStrExt as _,
@@ -190,6 +190,6 @@ pub unsafe fn dma_fence_free(fence: *mut dma_fence) {
     // union is at its beginning.
     unsafe {
         let head: *mut callback_head = addr_of_mut!((*fence).list).cast();
-        call_rcu(head, Some(kfree_rcu_cb::<RCU>));
+        kvfree_call_rcu::<RCU>(head);
     }
 }

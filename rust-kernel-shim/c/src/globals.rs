@@ -3,7 +3,7 @@
 
 use super::{
     debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
-    rcu::{Callbacks, Domains, Progress},
+    rcu::{rcu_show_left, Callbacks, Domains, Progress},
     time::queue::Timers,
     workqueue::Pools,
 };
@@ -107,6 +107,9 @@ impl vcpu::Hooks for Globals {
 
     fn ended(&self, blocked: usize) {
         self.ending.store(true, Relaxed);
+        if blocked == 0 {
+            rcu_show_left(self.number, "RCU callbacks left behind:");
+        }
         debug_machine_ended(blocked);
     }
 

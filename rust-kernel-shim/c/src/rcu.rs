@@ -32,6 +32,8 @@ pub(super) use gp::current as current_grace_period;
 pub use gp::set_stall_timeout as rcu_set_stall_timeout;
 pub(super) use poll::Progress;
 pub use poll::*;
+use request::Kind;
+pub(super) use request::{module_leaves as rcu_module_leaves, show_left as rcu_show_left};
 pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
 #[cfg(feature = "debug")]
 pub(super) use section::{no_sleep as rcu_no_sleep, sleep_breaks_a_rule};
@@ -121,22 +123,56 @@ pub unsafe fn synchronize_rcu_expedited() {
     unsafe { synchronize_rcu() }
 }
 
-/// Calls `func` with `head` after a grace period; returns at once. From any context.
+/// Calls `func` with `head` after a grace period. From any context.
+///
+/// Returns at once, unless 10,000 callbacks wait and the caller may sleep: then it waits for these.
 ///
 /// # Safety
 ///
 /// `head` is valid until then, and on no other list; `func` may be called with it.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
-    request::queued(head, core::panic::Location::caller(), true);
     // SAFETY: The caller's guarantees are the same.
-    unsafe { callbacks::queue(head, func) };
+    unsafe { call(head, func, Kind::Call) };
 }
+
+/// # Safety
+///
+/// As [`call_rcu`].
+#[cfg_attr(feature = "debug", track_caller)]
+unsafe fn call(head: *mut callback_head, func: rcu_callback_t, kind: Kind) {
+    if request::queued(head, core::panic::Location::caller(), kind) {
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { callbacks::queue(head, func) };
+        hold_back();
+    }
+}
+
+/// Callbacks that may wait before those who queue more have to wait as well: `qhimark`.
+const MANY: usize = 10_000;
+
+/// Waits for the callbacks if there are too many, and the task may wait: it holds nothing that a
+/// section or a callback could wait for.
+#[track_caller]
+fn hold_back() {
+    let many = globals::with(|globals| !globals.has_vcpu() && globals.callbacks.count() > MANY);
+    // A task that is about to sleep for something else would miss its wake-up.
+    if many
+        && cpu::with(|cpu| !cpu.cannot_sleep() && cpu.open(Count::Rcu) == 0)
+        && !task::current().is_blocked()
+        && !crate::debug::call::in_call()
+    {
+        wait_for_callback(CALLBACKS);
+    }
+}
+
+/// What waits for callbacks waits for.
+const CALLBACKS: Thing = Thing::new("RCU callbacks", (KINDS + 6, 0));
 
 /// True if an RCU callback that a task of this machine has queued has not returned. From any
 /// context.
 pub fn rcu_callbacks_pending() -> bool {
-    globals::with(|globals| globals.callbacks.pending())
+    globals::with(|globals| globals.callbacks.count() != 0)
 }
 
 /// Waits until every callback queued so far has been called; at once if there is none.
@@ -149,7 +185,7 @@ pub unsafe fn rcu_barrier() {
     may_sleep();
     if rcu_callbacks_pending() {
         // Callbacks are called in the order in which they were queued.
-        wait_for_callback(Thing::new("RCU callbacks", (KINDS + 6, 0)));
+        wait_for_callback(CALLBACKS);
     }
 }
 
@@ -196,19 +232,82 @@ unsafe fn wait_by(thing: Thing, queue: impl FnOnce(*mut callback_head, rcu_callb
     }
 }
 
-/// Frees the block that has `head` at `OFFSET`; for [`kfree_rcu!`](crate::kfree_rcu).
+/// Frees the block that has `head` at `OFFSET`, after a grace period; for
+/// [`kfree_rcu!`](crate::kfree_rcu).
 ///
 /// # Safety
 ///
-/// It does, the block comes from `kmalloc()` and friends, and is not used any more.
+/// It does, the block comes from `kmalloc()` and friends, and no reader finds it any more.
 #[doc(hidden)]
-pub unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_head) {
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn kvfree_call_rcu<const OFFSET: usize>(head: *mut callback_head) {
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { call(head, Some(kfree_rcu_cb::<OFFSET>), Kind::Free) };
+}
+
+/// # Safety
+///
+/// As [`kvfree_call_rcu`]; and the block is not used any more.
+unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_head) {
     // SAFETY: The block begins `OFFSET` bytes before `head`, and is not used: the caller's
     // guarantee.
     unsafe { super::kfree(head.byte_sub(OFFSET).cast::<c_void>()) }
 }
 
-/// Frees `$ptr` after a grace period; `$field` is its [`callback_head`]. From any context.
+/// A block that is to be freed, of which nothing may be overwritten until then.
+#[repr(C)]
+struct Doomed {
+    head: callback_head,
+    block: *const c_void,
+}
+
+/// # Safety
+///
+/// `head` is that of a [`Doomed`], whose block is not used any more.
+unsafe extern "C" fn kfree_doomed(head: *mut callback_head) {
+    let doomed: *mut Doomed = head.cast();
+    // SAFETY: Both come from `kmalloc()`, and are not used: the caller's guarantee.
+    unsafe {
+        super::kfree((*doomed).block);
+        super::kfree(doomed.cast());
+    }
+}
+
+/// Frees a block after a grace period; it needs no [`callback_head`]. May sleep: it waits for the
+/// grace period itself if there is no memory.
+///
+/// C: `kfree_rcu_mightsleep()`.
+///
+/// # Safety
+///
+/// `ptr` is null or comes from `kmalloc()` and friends, and no reader finds it any more.
+#[track_caller]
+pub unsafe fn kfree_rcu_mightsleep(ptr: *const c_void) {
+    may_sleep();
+    // SAFETY: `kmalloc_obj()` has no preconditions; what it has allocated is `Doomed`'s. No reader
+    // that has not found the block already finds it: the caller's guarantee.
+    unsafe {
+        let doomed: *mut Doomed = super::kmalloc_obj(super::GFP_KERNEL);
+        if doomed.is_null() {
+            synchronize_rcu();
+            return super::kfree(ptr);
+        }
+        (*doomed).block = ptr;
+        call(addr_of_mut!((*doomed).head), Some(kfree_doomed), Kind::Free);
+    }
+}
+
+/// Waits until all blocks have been freed that were given to `kfree_rcu()` so far. May sleep; not in
+/// an RCU callback.
+///
+/// In Linux [`rcu_barrier`] does not wait for these; here it does.
+#[track_caller]
+pub unsafe fn kvfree_rcu_barrier() {
+    // SAFETY: `rcu_barrier()` has no preconditions.
+    unsafe { rcu_barrier() }
+}
+
+/// Frees `$ptr` after a grace period, which it shares with all that wait for one; `$field` is its [`callback_head`]. From any context.
 ///
 /// # Safety
 ///
@@ -217,9 +316,8 @@ pub unsafe extern "C" fn kfree_rcu_cb<const OFFSET: usize>(head: *mut callback_h
 #[macro_export]
 macro_rules! kfree_rcu {
     ($ptr:expr, $Type:ty, $($field:tt)+) => {
-        $crate::call_rcu(
+        $crate::kvfree_call_rcu::<{ ::core::mem::offset_of!($Type, $($field)+) }>(
             ::core::ptr::addr_of_mut!((*$ptr).$($field)+).cast::<$crate::callback_head>(),
-            Some($crate::kfree_rcu_cb::<{ ::core::mem::offset_of!($Type, $($field)+) }>),
         )
     };
 }

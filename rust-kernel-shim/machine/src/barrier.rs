@@ -35,9 +35,16 @@ pub fn light() {
     }
 }
 
+/// True once it is known that all light sides may rely on the system call.
+static READY: OnceLock<bool> = OnceLock::new();
+
+/// Does without `sys_membarrier`, as if the host had none; false if it is too late for that.
+pub fn without_membarrier() -> bool {
+    !READY.get_or_init(|| false)
+}
+
 /// The barrier of the rare side; pairs with [`light`] in every other thread.
 pub fn heavy() {
-    static READY: OnceLock<bool> = OnceLock::new();
     let ready = *READY.get_or_init(|| {
         let ok = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
         // `Relaxed`: no data is published, and a reader of either value is right. A light side that
@@ -71,6 +78,59 @@ pub fn back_off(tries: &mut u32) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use core::sync::atomic::{
+        AtomicUsize,
+        Ordering::{Acquire, Release},
+    };
+    use std::thread;
+
+    /// Each of two threads writes, passes its barrier, and reads what the other writes.
+    fn one_sees_the_other() {
+        const ROUNDS: usize = 50_000;
+        let [x, y, x_read, y_read] = [const { AtomicUsize::new(0) }; 4];
+        let run = |mine: &AtomicUsize,
+                   other,
+                   done: &AtomicUsize,
+                   awaited: &AtomicUsize,
+                   barrier: fn()| {
+            let round = |round| {
+                mine.store(round, Relaxed);
+                barrier();
+                let seen = AtomicUsize::load(other, Relaxed) == round;
+                // Both begin the next round at once.
+                done.store(round, Release);
+                let mut tries = 0;
+                while awaited.load(Acquire) < round {
+                    tries = 50.min(tries);
+                    back_off(&mut tries);
+                }
+                seen
+            };
+            (1..=ROUNDS).map(round).collect::<std::vec::Vec<_>>()
+        };
+        let (often, rarely) = thread::scope(|s| {
+            let often = s.spawn(|| run(&x, &y, &y_read, &x_read, light));
+            let rarely = run(&y, &x, &x_read, &y_read, heavy);
+            (often.join().unwrap(), rarely)
+        });
+        let blind = often.iter().zip(&rarely).filter(|(a, b)| !*a && !*b);
+        assert_eq!(blind.count(), 0, "rounds in which neither saw the other");
+    }
+
+    #[test]
+    fn barriers_pair_with_the_system_call_and_without() {
+        if std::env::var("WITHOUT").is_ok() {
+            assert!(without_membarrier());
+            return one_sees_the_other();
+        }
+        one_sees_the_other();
+        assert!(!without_membarrier() || !READY.get().unwrap());
+        let test = "barrier::tests::barriers_pair_with_the_system_call_and_without";
+        let (passed, printed) = crate::test_alone(test, &[("WITHOUT", "1")]);
+        assert!(passed, "{printed}");
+    }
+
     #[test]
     fn tries_are_counted() {
         let mut tries = 0;

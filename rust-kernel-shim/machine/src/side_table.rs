@@ -24,6 +24,19 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         lock(&self.0).insert(key, value)
     }
 
+    /// Sets the value of a key that has none; otherwise returns a copy of it.
+    pub fn insert_new(&self, key: K, value: V) -> Option<V>
+    where
+        V: Clone,
+    {
+        let mut map = lock(&self.0);
+        let old = map.get(&key).cloned();
+        if old.is_none() {
+            map.insert(key, value);
+        }
+        old
+    }
+
     /// Takes a value out.
     pub fn remove(&self, key: K) -> Option<V> {
         lock(&self.0).remove(&key)

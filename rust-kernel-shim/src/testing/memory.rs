@@ -27,6 +27,12 @@ pub fn set_rcu_stall_timeout(ns: u64) -> u64 {
     bindings::rcu_set_stall_timeout(ns)
 }
 
+/// Has RCU do without the host's `sys_membarrier`, so that readers pay for a full barrier; false if
+/// it is too late for that, since a grace period has begun in this process.
+pub fn rcu_without_membarrier() -> bool {
+    machine::barrier::without_membarrier()
+}
+
 /// Returns the number of allocations that this thread has requested, failed ones included.
 pub fn allocations() -> usize {
     bindings::slab_allocations()

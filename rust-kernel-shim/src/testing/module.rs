@@ -62,6 +62,7 @@ impl Text {
 
 impl Drop for Text {
     fn drop(&mut self) {
+        bindings::debugobjects::debug_module_leaves(self.name, self.file, self.loaded);
         // As in the kernel, a grace period passes between the module's exit and its text going.
         // SAFETY: `synchronize_rcu()` has no preconditions. A task that unloads a module inside a
         // read-side section waits for itself, forever, and the text is not freed.

@@ -16,7 +16,8 @@ use crate::{
 use core::{fmt::Write as _, panic::Location, ptr};
 use machine::{location::Origin, report_log::Text};
 
-/// Memory that has an armed timer or a queued work item is not freed.
+/// Memory that has an armed timer or a queued work item is not freed, nor a module's text that has a
+/// queued callback of RCU.
 ///
 /// Rule [active-object-freed](../../book/rules/active-object-freed.html).
 pub static ACTIVE_OBJECT_FREED: Rule = Rule::new("active-object-freed");

@@ -131,9 +131,6 @@ pub(super) static BLOCKS: SideTable<usize, Block> = SideTable::new();
 
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
-/// True once a thread that runs freely has allocated a block.
-static FREELY: AtomicBool = AtomicBool::new(false);
-
 /// A block was allocated.
 #[track_caller]
 pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
@@ -144,9 +141,7 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
             machine: this_machine(),
             allocated: Origin::new(Location::caller()),
         };
-        if block.machine == 0 && !FREELY.swap(true, Relaxed) {
-            leaks::show_at_exit();
-        }
+        leaks::at_exit(block.machine);
         BLOCKS.insert(addr, block);
     }
 }
@@ -243,6 +238,13 @@ impl ModuleText {
         file.strip_prefix(below)
             .is_some_and(|rest| rest.starts_with('/'))
     }
+}
+
+/// A module has left; a grace period after that its text is freed.
+#[track_caller]
+pub fn debug_module_leaves(name: &'static CStr, file: &'static str, loaded: u64) {
+    let module = ModuleText { name, file, loaded };
+    crate::rcu_module_leaves(&module, Location::caller());
 }
 
 /// The text of a module is about to be freed.

@@ -2,8 +2,11 @@
 //! Memory that was left behind, by where it was allocated.
 
 use super::debugobjects::{describe, BLOCKS};
-use core::fmt::Write as _;
-use machine::{counted::Counted, location::Origin, report_log::Text, task};
+use core::{
+    fmt::Write as _,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+use machine::{barrier, counted::Counted, location::Origin, report_log::Text};
 
 /// Places that are named.
 const PLACES: usize = 10;
@@ -16,20 +19,27 @@ pub fn debug_show_leaks(machine: u64) -> usize {
 
 /// Shows at the exit of the process what threads that run freely have left behind then. Nothing
 /// fails by that: a process may own memory as long as it runs, and other threads still run.
-#[cold]
-pub(super) fn show_at_exit() {
-    machine::at_exit(at_exit);
+#[inline]
+pub(crate) fn at_exit(machine: u64) {
+    if machine == 0 && !FREELY.swap(true, Relaxed) {
+        machine::at_exit(show_at_exit);
+    }
 }
 
-extern "C" fn at_exit() {
-    // What waits for a grace period is not left behind.
-    for _ in 0..100 {
+/// True once a thread that runs freely has done something that may leave something behind.
+static FREELY: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn show_at_exit() {
+    // What waits for a grace period is not left behind, unless that is held up.
+    let mut tries = 0;
+    while tries < 2000 {
         if !crate::rcu_callbacks_pending() {
             show(0, "memory left behind at exit:", Origin::is_driver);
-            return;
+            break;
         }
-        task::relax();
+        barrier::back_off(&mut tries);
     }
+    crate::rcu_show_left(0, "RCU callbacks left behind at exit:");
 }
 
 fn show(machine: u64, heading: &str, f: impl Fn(&Origin) -> bool) -> usize {

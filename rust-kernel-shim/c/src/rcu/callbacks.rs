@@ -116,10 +116,10 @@ impl Callbacks {
         unsafe { self.queue.lock().push(head, func) };
     }
 
-    /// True if any callback that was queued before this call has not returned.
-    pub(super) fn pending(&self) -> bool {
+    /// How many callbacks were queued and have not returned.
+    pub(super) fn count(&self) -> usize {
         // Pairs with the `Release` in `serve`: a caller that reads 0 sees what the callbacks did.
-        self.pending.load(Acquire) != 0
+        self.pending.load(Acquire)
     }
 
     /// Waits for a grace period and calls the callbacks queued before it, the oldest first; false

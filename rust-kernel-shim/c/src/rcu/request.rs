@@ -7,13 +7,23 @@
 //! a request that was made after a stamp was taken, and has come to its end, covers it.
 
 use super::callback_head;
-use crate::{debugobjects::SideTable, globals};
+use crate::{
+    debug::{leaks, splat::splat},
+    debugobjects::{ModuleText, SideTable},
+    globals,
+    rule::{this_machine, Place},
+    ACTIVE_OBJECT_FREED, KERN_ERR,
+};
 use core::{
     cell::Cell,
+    fmt::Write as _,
     panic::Location,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use machine::failed;
+use machine::{counted::Counted, failed, location, report_log::Text};
+
+/// Places that are named of callbacks that are left behind.
+const PLACES: usize = 10;
 
 /// A request for a grace period.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +33,19 @@ pub struct Request {
     pub at: &'static Location<'static>,
     /// The test that has made it.
     test: u64,
-    /// True if it is for a grace period of RCU's own, and not of a sleepable domain.
-    own: bool,
+    machine: u64,
+    kind: Kind,
+}
+
+/// What a callback is queued for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// To be called after a grace period of RCU's own.
+    Call,
+    /// The same, to free memory: by code of the kernel alone.
+    Free,
+    /// To be called after a grace period of a sleepable domain.
+    Sleepable,
 }
 
 /// 1 is the number of what has ended before all else.
@@ -61,18 +82,77 @@ pub fn rcu_callback_request() -> Option<Request> {
     REQUEST.get()
 }
 
-/// A callback is about to be queued; for a grace period of RCU's `own`, or of a sleepable domain.
-pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>, own: bool) {
-    if cfg!(feature = "debug") {
-        let stamp = rcu_order();
-        let test = failed::this_test();
-        let request = Request {
-            stamp,
-            at,
-            test,
-            own,
-        };
+/// A callback is about to be queued; false, and reported, if it is already.
+#[must_use]
+pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>, kind: Kind) -> bool {
+    if cfg!(not(feature = "debug")) {
+        return true;
+    }
+    let request = Request {
+        stamp: rcu_order(),
+        at,
+        test: failed::this_test(),
+        machine: this_machine(),
+        kind,
+    };
+    let Some(first) = QUEUED.insert_new(head.addr(), request) else {
+        leaks::at_exit(request.machine);
+        return true;
+    };
+    if first.machine != request.machine {
+        // That machine came to no end, and calls nothing any more.
         QUEUED.insert(head.addr(), request);
+        return true;
+    }
+    let (again, before) = (location::entry(at), location::at(first.at));
+    splat(
+        KERN_ERR,
+        &again,
+        format_args!("rcu: call_rcu(): Double-freed CB: queued again at {again}"),
+        format_args!("  queued first at {before}\n"),
+    );
+    false
+}
+
+/// Prints where the callbacks were queued that a machine has left behind. From any context.
+pub(crate) fn show_left(machine: u64, heading: &str) {
+    let mut counted = Counted::default();
+    let left = QUEUED.filter_map(|_, request| (request.machine == machine).then_some(request.at));
+    for at in left {
+        let mut text = Text::new();
+        // Writing to a string does not fail.
+        let _ = write!(text, "queued at {}", location::at(at));
+        counted.add(text);
+    }
+    if counted.total() != 0 {
+        counted.print(heading, PLACES);
+    }
+}
+
+/// A module has left, and its text is about to go: none of its callbacks may be queued any more, but
+/// those that only free memory.
+///
+/// Among threads that run freely those of other tests are not its own.
+pub(crate) fn module_leaves(module: &ModuleText, at: &'static Location<'static>) {
+    let (machine, test) = (this_machine(), failed::this_test());
+    let left = QUEUED.filter_map(|_, request| {
+        let its = request.kind != Kind::Free
+            && request.machine == machine
+            && (machine != 0 || request.test == test)
+            && request.stamp > module.loaded
+            && module.has(request.at.file());
+        its.then_some(request.at)
+    });
+    let left = left.into_iter().next();
+    if let (true, Some(queued)) = (ACTIVE_OBJECT_FREED.look(), left) {
+        let name = module.name.to_str().unwrap_or("?");
+        ACTIVE_OBJECT_FREED.report(
+            format_args!("rcu: the module {name} is unloaded while its callback is queued"),
+            &[
+                ("callback queued", Place::At(queued)),
+                ("module unloaded", Place::Here(at)),
+            ],
+        );
     }
 }
 
@@ -87,7 +167,7 @@ pub(super) fn with_request(head: *mut callback_head, call: impl FnOnce()) {
         return call();
     }
     let request = QUEUED.remove(head.addr());
-    let own = request.filter(|request| request.own);
+    let own = request.filter(|request| request.kind != Kind::Sleepable);
     REQUEST.set(own);
     // Before the call: a task that it wakes goes on at once.
     if let Some(request) = own {

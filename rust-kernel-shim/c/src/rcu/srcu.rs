@@ -19,7 +19,7 @@ use super::{
     callback_head,
     gp::{self, Holder},
     not_from_a_callback, poll, rcu_callback_t,
-    request::{self, rcu_order},
+    request::{self, rcu_order, Kind},
     wait_by,
 };
 use crate::{
@@ -455,9 +455,10 @@ pub unsafe fn synchronize_srcu_expedited(ssp: *mut srcu_struct) {
 /// called with it.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn call_srcu(ssp: *mut srcu_struct, head: *mut callback_head, func: rcu_callback_t) {
-    request::queued(head, core::panic::Location::caller(), false);
-    // SAFETY: The caller's guarantees are the same.
-    unsafe { queue::call(ssp, head, func) };
+    if request::queued(head, core::panic::Location::caller(), Kind::Sleepable) {
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { queue::call(ssp, head, func) };
+    }
 }
 
 /// Waits until every callback that tasks of this machine have queued so far for the domain has been
