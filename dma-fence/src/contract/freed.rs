@@ -83,9 +83,9 @@ pub(super) fn freeing(freeing: &Freeing) {
     // Fences of one timeline point to the same; once is enough.
     let seen = [const { Cell::new(0) }; 16];
     let next = Cell::new(0);
-    let is_new = |word: usize| {
-        debug_block_of(word).is_some_and(|(block, _)| seen.iter().all(|seen| seen.get() != block))
-    };
+    let unseen = |word: usize| seen.iter().all(|seen| seen.get() != word);
+    let is_new =
+        |word: usize| unseen(word) && debug_block_of(word).is_some_and(|(block, _)| unseen(block));
     for (number, fence) in pending {
         if within(fence) {
             continue;

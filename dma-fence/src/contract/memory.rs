@@ -68,7 +68,7 @@ pub(super) fn for_each_target(
     };
     let words = block
         .words()
-        .filter(|&(_, word)| wanted(word) && !block.has(word));
+        .filter(|&(_, word)| !block.has(word) && wanted(word));
     for (at, word) in words.filter(|&(at, _)| !in_a_fence(at)) {
         if let Some(target) = Block::of(word).filter(|target| !target.is_neighbour(at, word)) {
             f(target, at.wrapping_sub(fence));
@@ -94,7 +94,7 @@ pub(super) fn for_each_string(
     mut f: impl FnMut(usize),
 ) {
     let words = block.words().map(|(_, word)| word);
-    for word in words.filter(|&word| wanted(word) && !block.has(word)) {
+    for word in words.filter(|&word| !block.has(word) && wanted(word)) {
         if let Some(target) = Block::of(word).filter(Block::is_string) {
             f(target.addr);
         }

@@ -2,7 +2,20 @@
 //! Memory for what a debug kernel knows of objects without a place for it in them.
 
 use crate::lock;
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+};
+
+thread_local! {
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often this thread has used a table, for tests of what that costs.
+pub fn steps() -> u64 {
+    STEPS.get()
+}
 
 /// Words of memory, copied.
 pub type Words = Vec<usize>;
@@ -19,9 +32,14 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         Self(Mutex::new(BTreeMap::new()))
     }
 
+    fn map(&self) -> MutexGuard<'_, BTreeMap<K, V>> {
+        STEPS.set(STEPS.get() + 1);
+        lock(&self.0)
+    }
+
     /// Sets the value of a key and returns the one before.
     pub fn insert(&self, key: K, value: V) -> Option<V> {
-        lock(&self.0).insert(key, value)
+        self.map().insert(key, value)
     }
 
     /// Sets the value of a key that has none; otherwise returns a copy of it.
@@ -39,7 +57,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
 
     /// Takes a value out.
     pub fn remove(&self, key: K) -> Option<V> {
-        lock(&self.0).remove(&key)
+        self.map().remove(&key)
     }
 
     /// Calls `f` with the value of a key, which is `V::default()` if it has none.
@@ -58,13 +76,17 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
 
     /// Calls `f` with the value of a key, if it has one.
     pub fn with<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> Option<R> {
-        lock(&self.0).get_mut(&key).map(f)
+        self.map().get_mut(&key).map(f)
     }
 
     /// The last key that is not after `key`, and what `f` makes of it and its value.
     pub fn at_or_before<R>(&self, key: K, f: impl FnOnce(K, &V) -> R) -> Option<(K, R)> {
-        let map = lock(&self.0);
-        let (key, value) = map.range(..=key).next_back()?;
+        let map = self.map();
+        // Most ask for what is there; a range looks for its other end as well.
+        if let Some(value) = map.get(&key) {
+            return Some((key, f(key, value)));
+        }
+        let (key, value) = map.range(..key).next_back()?;
         Some((*key, f(*key, value)))
     }
 
@@ -73,7 +95,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
     where
         V: Clone,
     {
-        let map = lock(&self.0);
+        let map = self.map();
         let found: Vec<(K, V)> = if start < end {
             map.range(start..end)
                 .take(most)
@@ -87,7 +109,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
 
     /// Removes those from the key `start` up to, but not including, the key `end`.
     pub fn remove_range(&self, start: K, end: K) {
-        crate::lock(&self.0)
+        self.map()
             .extract_if(start..end, |_, _| true)
             .for_each(drop);
     }
@@ -97,7 +119,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         &self,
         mut f: impl FnMut(K, &mut V) -> Option<R>,
     ) -> impl Iterator<Item = R> {
-        let mut map = lock(&self.0);
+        let mut map = self.map();
         let found: Vec<R> = map
             .iter_mut()
             .filter_map(|(key, value)| f(*key, value))

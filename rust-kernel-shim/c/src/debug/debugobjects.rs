@@ -18,7 +18,7 @@ use core::{
 use machine::{location::Origin, report_log::Text};
 use spin::mutex::SpinMutex;
 
-pub use machine::side_table::{SideTable, Words};
+pub use machine::side_table::{steps, SideTable, Words};
 
 /// A kind of objects.
 #[allow(missing_debug_implementations)]
@@ -131,6 +131,9 @@ pub(super) static BLOCKS: SideTable<usize, Block> = SideTable::new();
 
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
+/// The lowest address that a block ever had. Most words that are taken for pointers are below it.
+static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
+
 /// A block was allocated.
 #[track_caller]
 pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
@@ -142,6 +145,7 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
             allocated: Origin::new(Location::caller()),
         };
         leaks::at_exit(block.machine);
+        LOWEST.fetch_min(addr, Relaxed);
         BLOCKS.insert(addr, block);
     }
 }
@@ -153,12 +157,20 @@ pub(crate) fn debug_block_freed(addr: usize) {
         if let Some(size) = BLOCKS.with(addr, |block| block.size) {
             debug_check_no_obj_freed(addr, size);
             BLOCKS.remove(addr);
+            COPIED.with(slot(addr), |known| {
+                if known.0 == addr {
+                    *known = (0, 0);
+                }
+            });
         }
     }
 }
 
 /// The allocated block in which `addr` lies: where it begins, and its size. From any context.
 pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
+    if addr < LOWEST.load(Relaxed) {
+        return None;
+    }
     let (start, size) = BLOCKS.at_or_before(addr, |_, block| block.size)?;
     (addr - start < size).then_some((start, size))
 }
@@ -282,26 +294,48 @@ pub(crate) fn debug_machine_ended(blocked: usize) {
     }
 }
 
+/// Blocks of which copies were made last: where each begins, and its size, by a hash of the former.
+/// A block comes here only while it is among [`BLOCKS`], and goes after it has left these.
+static COPIED: SideTable<usize, (usize, usize)> = SideTable::new();
+
+/// The key in [`COPIED`] of a block that begins at `addr`.
+fn slot(addr: usize) -> usize {
+    const SLOTS: usize = 64;
+    const GOLDEN: usize = 0x9e37_79b9_7f4a_7c15;
+    addr.wrapping_mul(GOLDEN) / (usize::MAX / SLOTS + 1)
+}
+
 /// A copy of the allocated block in which `addr` lies, up to so many words: where it begins, its
 /// size, and its words. From any context.
 ///
-/// The block is not freed meanwhile: it is taken out of the table first, under the same lock.
+/// The block is not freed meanwhile: it is taken out of the tables first, under the same locks.
 pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {
-    let (start, copy) = BLOCKS.at_or_before(addr, |start, &Block { size, .. }| {
+    let copy = |start: usize, size: usize| {
         let words = (0..size.div_ceil(size_of::<usize>()).min(most)).map(|n| {
             let at = start + n * size_of::<usize>();
             load(at, (start + size - at).min(size_of::<usize>()))
         });
-        (addr - start < size).then(|| (size, words.collect()))
-    })?;
-    copy.map(|(size, words)| (start, size, words))
+        (start, size, words.collect())
+    };
+    let again = COPIED.with(slot(addr), |&mut (start, size)| {
+        (start == addr && size != 0).then(|| copy(start, size))
+    });
+    again.flatten().or_else(|| {
+        let found = BLOCKS.at_or_before(addr, |start, &Block { size, .. }| {
+            (addr - start < size).then(|| {
+                COPIED.insert(slot(start), (start, size));
+                copy(start, size)
+            })
+        });
+        found?.1
+    })
 }
 
 /// The word at `at`, or its first `bytes` bytes and zeroes.
 fn load(at: usize, bytes: usize) -> usize {
     if bytes == size_of::<usize>() {
         let word: *mut usize = core::ptr::with_exposed_provenance_mut(at);
-        // SAFETY: The caller has found it in a block, under the lock under which that leaves the
+        // SAFETY: The caller has found it in a block, under a lock under which that leaves its
         // table; all blocks are aligned for words. What stands there may be anything, even
         // unwritten or being written at this moment: it is looked at as one number.
         return unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed);
