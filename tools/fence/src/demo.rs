@@ -32,7 +32,7 @@ static STATS: Stats = Stats::new();
 const MAX_JOBS: u64 = 1_000_000_000;
 
 /// A parser of numbers in `range`.
-fn number<T: TryFrom<u64>>(
+pub(crate) fn number<T: TryFrom<u64>>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| {

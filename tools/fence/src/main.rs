@@ -23,6 +23,7 @@ mod scenarios;
 mod stats;
 mod threads;
 mod timelines;
+mod torture;
 
 use clap::{builder::PossibleValuesParser, Parser, Subcommand};
 use dma_fence::testing::RULES;
@@ -68,6 +69,11 @@ enum Command {
         #[arg(value_name = "NAME", value_parser = rule_names())]
         name: Option<String>,
     },
+    /// Torture RCU, SRCU, fences or locks: threads use them as hard as they can
+    ///
+    /// What must hold is looked at all the while. Exit code 1: something was found; with --busted,
+    /// where it should be: nothing was.
+    Torture(torture::Torture),
 }
 
 fn rule_names() -> PossibleValuesParser {
@@ -98,6 +104,7 @@ fn main() -> ExitCode {
         Some(Command::Replay { files }) => replay::run(&files),
         Some(Command::Break { name }) => break_rules::run(name.as_deref()),
         Some(Command::Rules { name }) => rules::run(name.as_deref()),
+        Some(Command::Torture(arguments)) => torture::run(&arguments),
         None => demo::run(&cli.demo),
     })
 }
