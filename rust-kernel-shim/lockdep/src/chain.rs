@@ -16,6 +16,7 @@ pub(crate) struct Chains {
 
 /// The key of the chain `before` with one more lock. Its class, how it is held and whether it is
 /// checked go into it, since they decide on the edges.
+#[inline]
 pub(crate) fn with(before: u64, held: &Held) -> u64 {
     let read = if fault!("chain-read") { 0 } else { held.read };
     let id = u64::from(held.class.serial) << 3 | u64::from(read) << 1 | u64::from(held.check);
@@ -35,6 +36,7 @@ impl Chains {
     }
 
     /// The slot of a key, or else the one to put it in.
+    #[inline]
     fn slot(&self, key: u64) -> &AtomicU64 {
         let mut at = key as usize % SIZE;
         loop {
@@ -47,6 +49,7 @@ impl Chains {
     }
 
     /// True if it was looked at. From any context, without a lock.
+    #[inline]
     pub(crate) fn contains(&self, key: u64) -> bool {
         self.slot(key).load(Relaxed) == key
     }

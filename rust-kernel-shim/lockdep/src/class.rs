@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Lock classes, as far as they are read without the engine's lock.
 
-use crate::{lock::Lock, usage::Marks, MAX_LOCKDEP_SUBCLASSES};
+use crate::{
+    lock::{Lock, LD_LOCK_WAIT_OVERRIDE, LD_WAIT_INV, MAX_LOCKDEP_SUBCLASSES},
+    usage::Marks,
+};
 use core::sync::atomic::{
     AtomicU16, AtomicU32, AtomicU8, AtomicUsize,
     Ordering::{Acquire, Relaxed, Release},
@@ -58,16 +61,19 @@ fn bucket(key: usize, world: u32) -> usize {
 }
 
 impl Class {
+    #[inline]
     pub(crate) fn id(&self, index: Index) -> ClassId {
         let serial = self.serial.load(Relaxed);
         ClassId { index, serial }
     }
 
+    #[inline]
     pub(crate) fn key(&self) -> usize {
         // Pairs with the `Release` in `add()`: who has found a class by its key sees the rest.
         self.key.load(Acquire)
     }
 
+    #[inline]
     pub(crate) fn world(&self) -> u32 {
         self.world.load(Relaxed)
     }
@@ -76,10 +82,12 @@ impl Class {
         self.subclass.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn inner(&self) -> u8 {
         self.inner.load(Relaxed)
     }
 
+    #[inline]
     pub(crate) fn outer(&self) -> u8 {
         match self.outer.load(Relaxed) {
             0 => self.inner(),
@@ -87,11 +95,23 @@ impl Class {
         }
     }
 
+    /// What may be waited for inside a lock of the class, if no more than `limit` may outside.
+    #[inline]
+    pub(crate) fn limit_inside(&self, limit: u8) -> u8 {
+        match self.inner() {
+            LD_WAIT_INV => limit,
+            inner if self.lock_type() == LD_LOCK_WAIT_OVERRIDE => inner,
+            inner => limit.min(inner),
+        }
+    }
+
+    #[inline]
     pub(crate) fn lock_type(&self) -> u8 {
         self.lock_type.load(Relaxed)
     }
 
     /// How it was used so far. Without the lock, what is missing is looked for again with it.
+    #[inline]
     pub(crate) fn marks(&self) -> Marks {
         self.marks.load(Relaxed)
     }
@@ -123,17 +143,20 @@ impl Classes {
         }
     }
 
+    #[inline]
     pub(crate) fn at(&self, index: Index) -> &Class {
         &self.table[usize::from(index)]
     }
 
     /// The class, if it is still there.
+    #[inline]
     pub(crate) fn get(&self, id: ClassId) -> Option<&Class> {
         let class = self.at(id.index);
         (id != ClassId::NONE && class.id(id.index) == id).then_some(class)
     }
 
     /// Finds a class. Without the lock one that comes or goes meanwhile may be missed.
+    #[inline]
     pub(crate) fn find(&self, key: usize, subclass: u8, world: u32) -> Option<Index> {
         let key = key.wrapping_add(subclass.into());
         // Pairs with the `Release` in `add()`.

@@ -5,7 +5,7 @@ use crate::{
     class::Index,
     engine::{Engine, Locked, Now},
     graph::{Full, Graph},
-    lock::{LD_LOCK_WAIT_OVERRIDE, LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_MAX, LD_WAIT_SPIN},
+    lock::{LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_MAX, LD_WAIT_SPIN},
     report::{Chain, Finding, Link, List},
     search::{State, Through},
     task::Held,
@@ -13,35 +13,29 @@ use crate::{
 };
 
 impl<H: Host> Engine<H> {
-    /// Looks whether a lock may be waited for here; false if not.
-    pub(crate) fn check_wait_type(&self, now: &Now<'_>, next: &Held) -> bool {
-        let Some(class) = self.classes.get(next.class) else {
-            return true;
-        };
-        if class.inner() == LD_WAIT_INV || next.trylock || fault!("wait-type") {
-            return true;
-        }
-        let mut limit = match now.context {
+    /// What may be waited for here: below the lock that is held last, or in this context.
+    pub(crate) fn limit(&self, now: &Now<'_>, top: Option<Held>) -> u8 {
+        match now.context {
+            context if top.is_some_and(|top| top.context == context.number()) => {
+                top.map_or(LD_WAIT_MAX, |top| top.limit)
+            }
             context if context.hardirq && (context.threaded || fault!("threaded")) => {
                 LD_WAIT_CONFIG
             }
             context if context.hardirq => LD_WAIT_SPIN,
             context if context.softirq => LD_WAIT_CONFIG,
             _ => LD_WAIT_MAX,
-        };
-        let same_context = |held: &Held| held.context == next.context;
-        let others = now.task.all().rev().take_while(same_context).count();
-        for held in now.task.all().skip(now.task.depth() - others) {
-            let Some(class) = self.classes.get(held.class) else {
-                continue;
-            };
-            limit = match class.inner() {
-                LD_WAIT_INV => limit,
-                inner if class.lock_type() == LD_LOCK_WAIT_OVERRIDE => inner,
-                inner => limit.min(inner),
-            };
         }
-        if class.outer() <= limit {
+    }
+
+    /// Looks whether a lock may be waited for, if no more than `limit` may; false if not.
+    pub(crate) fn check_wait_type(&self, now: &Now<'_>, next: &Held, limit: u8) -> bool {
+        let class = self.classes.at(next.class.index);
+        if class.inner() == LD_WAIT_INV
+            || next.trylock
+            || class.outer() <= limit
+            || fault!("wait-type")
+        {
             return true;
         }
         let graph = self.locked();

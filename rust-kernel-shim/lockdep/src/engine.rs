@@ -166,6 +166,7 @@ impl<H: Host> Engine<H> {
                 before: 0,
                 references: 0,
                 read,
+                limit: 0,
                 context: 0,
                 trylock: how.trylock && !fault!("trylock"),
                 check: how.check && lock.key != no_validate,
@@ -194,19 +195,21 @@ impl<H: Host> Engine<H> {
         held.before = task.chain();
         let head = top.is_none_or(|top| !fault!("context") && top.context != held.context);
         let chain = crate::chain::with(if head { 0 } else { held.before }, &held);
-        self.look_at(now, &held, head, chain);
+        let limit = self.limit(now, top);
+        held.limit = self.classes.at(held.class.index).limit_inside(limit);
+        self.look_at(now, &held, limit, head, chain);
         if !held.sync {
             task.push(held, chain);
         }
     }
 
     /// All checks of a lock, up to the first finding.
-    fn look_at(&self, now: &Now<'_>, held: &Held, head: bool, chain: u64) {
-        if !self.check_wait_type(now, held) || !self.mark_usage(now, held) {
+    fn look_at(&self, now: &Now<'_>, held: &Held, limit: u8, head: bool, chain: u64) {
+        if !self.check_wait_type(now, held, limit) || !self.mark_usage(now, held) {
             return;
         }
         if let Some(nest) = held.nest.filter(|_| !fault!("nest-held")) {
-            if self.index(now, &nest, now.task.depth(), false).is_none() {
+            if self.index(now, &nest, false).is_none() {
                 let graph = self.locked();
                 let lock = self.held_info(&graph, held);
                 let nest = Text::from_bytes(nest.name.bytes());
@@ -274,7 +277,7 @@ impl<H: Host> Engine<H> {
 
     /// The place on the stack of a lock that must be there, of this context's.
     fn index_to_change(&self, now: &Now<'_>, lock: &Lock, ip: usize) -> Option<usize> {
-        let index = self.index(now, lock, now.task.depth(), true);
+        let index = self.index(now, lock, true);
         if index.is_none() && !fault!("unlock-balance") {
             let name = Text::from_bytes(lock.name.bytes());
             self.report(self.locked(), now, Finding::UnlockBalance { name, ip });
@@ -283,8 +286,13 @@ impl<H: Host> Engine<H> {
     }
 
     /// The place on the stack of a lock, looked for from the top.
-    fn index(&self, now: &Now<'_>, lock: &Lock, depth: usize, one_context: bool) -> Option<usize> {
-        let context = now.task.top()?.context;
+    #[inline]
+    fn index(&self, now: &Now<'_>, lock: &Lock, one_context: bool) -> Option<usize> {
+        let (top, depth) = (now.task.top()?, now.task.depth());
+        if top.instance == lock.instance {
+            return Some(depth - 1);
+        }
+        let context = top.context;
         let of_class = |held: &Held| {
             let class = self
                 .classes
@@ -302,7 +310,7 @@ impl<H: Host> Engine<H> {
     /// C: `lock_is_held_type()`. Whether the task holds a lock, as reader or not if that is named.
     pub fn is_held(&self, lock: &Lock, as_reader: Option<bool>) -> Known {
         let known = self.inside(|now| {
-            let index = self.index(now, lock, now.task.depth(), false)?;
+            let index = self.index(now, lock, false)?;
             let held = now.task.held(index);
             as_reader
                 .is_none_or(|read| read == (held.read != 0))

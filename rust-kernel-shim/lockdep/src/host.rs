@@ -21,6 +21,7 @@ pub struct Context {
 
 impl Context {
     /// Locks of different contexts are held by one task, but not by one piece of code.
+    #[inline]
     pub(crate) fn number(self) -> u8 {
         u8::from(self.hardirq) * 2 + u8::from(self.softirq)
     }

@@ -78,42 +78,37 @@ impl<H: Host> Engine<H> {
     fn mark_held(&self, now: &Now<'_>, irq: Irq, on_at: usize) {
         for held in now.task.all() {
             if held.check && !fault!("irqs-on") {
-                self.mark(now, &held, Mark::enabled(irq), on_at);
+                self.mark(now, &held, Mark::enabled(irq).held(held.read), on_at);
             }
         }
     }
 
     /// Marks the class of a lock as it is taken here; false if that is a finding.
     pub(crate) fn mark_usage(&self, now: &Now<'_>, held: &Held) -> bool {
+        let Some(class) = self.classes.get(held.class).filter(|_| held.check) else {
+            return true;
+        };
         let context = now.context;
-        let inside = |irq| match irq {
-            Irq::Hard => context.hardirq,
-            Irq::Soft => context.softirq,
-        };
-        let enabled = |irq| match irq {
-            Irq::Hard => true,
-            Irq::Soft => context.softirqs_enabled,
-        };
-        let taken = Irq::ALL
-            .into_iter()
-            .filter(|irq| !held.trylock && inside(*irq))
-            .map(Mark::used_in);
-        let on = Irq::ALL
-            .into_iter()
-            .filter(|irq| !held.irqs_off && !held.sync && enabled(*irq))
-            .map(Mark::enabled);
-        !held.check || taken.chain(on).all(|mark| self.mark(now, held, mark, 0))
+        let taken = !held.trylock;
+        let on = !held.irqs_off && !held.sync;
+        let mut marks = 0;
+        for (mark, is) in [
+            (Mark::used_in(Irq::Hard), taken && context.hardirq),
+            (Mark::used_in(Irq::Soft), taken && context.softirq),
+            (Mark::enabled(Irq::Hard), on),
+            (Mark::enabled(Irq::Soft), on && context.softirqs_enabled),
+        ] {
+            marks |= if is { mark.held(held.read).bit() } else { 0 };
+        }
+        let missing = marks & !class.marks();
+        missing == 0 || Mark::all(missing).all(|mark| self.mark(now, held, mark, 0))
     }
 
-    /// Gives the class of a lock a mark, as the lock is held; false if that is a finding.
-    fn mark(&self, now: &Now<'_>, held: &Held, mark: Mark, on_at: usize) -> bool {
-        let new = mark.held(held.read);
-        let Some(class) = self.classes.get(held.class) else {
+    /// Gives the class of a lock a mark; false if that is a finding.
+    fn mark(&self, now: &Now<'_>, held: &Held, new: Mark, on_at: usize) -> bool {
+        let Some(class) = self.classes.get(held.class).filter(|_| !fault!("marks")) else {
             return true;
         };
-        if class.marks() & new.bit() != 0 || fault!("marks") {
-            return true;
-        }
         let mut graph = self.locked();
         if class.marks() & new.bit() != 0 {
             return true;

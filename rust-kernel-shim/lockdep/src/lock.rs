@@ -173,6 +173,7 @@ impl lockdep_map {
     }
 
     /// The lock, if it has a key.
+    #[inline]
     pub(crate) fn lock(&self) -> Lock {
         Lock {
             instance: ptr::from_ref(self).addr(),

@@ -35,6 +35,8 @@ pub(crate) struct Held {
     pub(crate) references: u32,
     /// 0 exclusive, 1 shared, 2 shared and recursive.
     pub(crate) read: u8,
+    /// What may be waited for inside.
+    pub(crate) limit: u8,
     /// The context that it was taken in.
     pub(crate) context: u8,
     pub(crate) trylock: bool,
@@ -53,6 +55,7 @@ impl Held {
         before: 0,
         references: 0,
         read: 0,
+        limit: 0,
         context: 0,
         trylock: false,
         check: false,
@@ -82,31 +85,38 @@ impl Task {
     }
 
     /// How many locks it holds, those taken under one nest lock being one.
+    #[inline]
     pub fn depth(&self) -> usize {
         self.depth.get()
     }
 
+    #[inline]
     pub(crate) fn held(&self, index: usize) -> Held {
         self.held[index].get()
     }
 
+    #[inline]
     pub(crate) fn set_held(&self, index: usize, held: Held) {
         self.held[index].set(held);
     }
 
+    #[inline]
     pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = Held> + '_ {
         self.held[..self.depth()].iter().map(Cell::get)
     }
 
+    #[inline]
     pub(crate) fn top(&self) -> Option<Held> {
         self.all().next_back()
     }
 
+    #[inline]
     pub(crate) fn chain(&self) -> u64 {
         self.chain.get()
     }
 
     /// Pushes a lock, with which the chain has this key.
+    #[inline]
     pub(crate) fn push(&self, held: Held, chain: u64) {
         self.set_held(self.depth(), held);
         self.depth.set(self.depth() + 1);
@@ -114,12 +124,14 @@ impl Task {
     }
 
     /// Takes off the lock at `index` and those above, which stay to be read.
+    #[inline]
     pub(crate) fn cut(&self, index: usize) {
         self.chain.set(self.held(index).before);
         self.depth.set(index);
     }
 
     /// Enters the engine, unless the task is in it.
+    #[inline]
     pub(crate) fn enter(&self) -> Option<Inside<'_>> {
         (!self.busy.replace(true)).then(|| Inside(self))
     }
@@ -135,6 +147,7 @@ impl Default for Task {
 pub(crate) struct Inside<'a>(&'a Task);
 
 impl Drop for Inside<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.0.busy.set(false);
     }

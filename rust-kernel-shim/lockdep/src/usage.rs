@@ -13,8 +13,6 @@ pub enum Irq {
 }
 
 impl Irq {
-    pub(crate) const ALL: [Self; 2] = [Self::Hard, Self::Soft];
-
     /// Its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,7 +29,7 @@ impl Irq {
 /// | 0 | as writer | as reader |
 /// | 1 | taken in such an interrupt | held with such interrupts on |
 /// | 2 | hard | soft |
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(u8);
 
 /// Marks, a bit each.
@@ -46,24 +44,29 @@ pub(crate) const USED_IN: Marks = 0b0011_0011;
 
 impl Mark {
     /// Taken in an interrupt.
+    #[inline]
     pub(crate) const fn used_in(irq: Irq) -> Self {
         Self((irq as u8) << 2)
     }
 
     /// Held with interrupts on.
+    #[inline]
     pub(crate) const fn enabled(irq: Irq) -> Self {
         Self((irq as u8) << 2 | ENABLED)
     }
 
     /// The same by a lock that is held so.
+    #[inline]
     pub(crate) const fn held(self, read: u8) -> Self {
         Self(self.0 | if read != 0 { READ } else { 0 })
     }
 
+    #[inline]
     pub(crate) const fn bit(self) -> Marks {
         1 << self.0
     }
 
+    #[inline]
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
@@ -88,6 +91,7 @@ impl Mark {
     }
 
     /// What must not meet it: the writer's mark, then the reader's.
+    #[inline]
     pub(crate) const fn opposite(self) -> [Self; 2] {
         let write = (self.0 ^ ENABLED) & !READ;
         [Self(write), Self(write | READ)]
@@ -99,13 +103,14 @@ impl Mark {
         opposite.find(|mark| marks & mark.bit() != 0)
     }
 
+    /// Each of these.
+    pub(crate) fn all(marks: Marks) -> impl Iterator<Item = Self> {
+        (0..8).map(Self).filter(move |mark| marks & mark.bit() != 0)
+    }
+
     /// The first pair of marks, one of each, that must not meet.
     pub(crate) fn clash(used_in: Marks, enabled: Marks) -> Option<(Self, Self)> {
-        let mut all = (0..8).map(Self).filter(|mark| !mark.is_enabled());
-        all.find_map(|mark| {
-            let other = mark.opposed_by(enabled)?;
-            (used_in & mark.bit() != 0).then_some((mark, other))
-        })
+        Self::all(used_in & USED_IN).find_map(|mark| Some((mark, mark.opposed_by(enabled)?)))
     }
 
     /// "HARDIRQ", or "HARDIRQ-READ".
@@ -127,12 +132,6 @@ impl fmt::Display for Mark {
         } else {
             write!(f, "IN-{irq}-{how}")
         }
-    }
-}
-
-impl fmt::Debug for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
