@@ -21,7 +21,7 @@ pub mod vcpu;
 
 pub use boot::{boot, refuse_threads};
 pub use context::{in_hardirq, in_serving_softirq};
-pub use explore::{explore, Explorer, Failure, Message, Outcome};
+pub use explore::{explore, Explorer, Failure, Message, Outcome, Search};
 pub use machine::test_alone;
 pub use module::{insmod, loaded_modules, Loaded};
 pub use report::{expect_bug, expect_report, without_checks};

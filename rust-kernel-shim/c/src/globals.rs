@@ -97,6 +97,10 @@ impl vcpu::Hooks for Globals {
         self.domains.serve(false) || served
     }
 
+    fn grace_period_is_due(&self) -> bool {
+        self.callbacks.count() != 0
+    }
+
     fn time_passed(&self) {
         debug_time_passed();
     }

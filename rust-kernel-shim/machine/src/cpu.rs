@@ -410,6 +410,10 @@ mod tests {
             false
         }
 
+        fn grace_period_is_due(&self) -> bool {
+            false
+        }
+
         fn time_passed(&self) {}
 
         fn left(&self) {}

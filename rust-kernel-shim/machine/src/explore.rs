@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What exploring needs of the host: panics, and the environment.
 
-use super::{console, location, report_log, vcpu};
+use super::{
+    console, location, report_log,
+    vcpu::{self, Path},
+};
 use std::{
     any::Any,
     env,
-    panic::{self, AssertUnwindSafe},
+    fmt::Display,
+    fs::File,
+    io::Write as _,
+    panic::{self, AssertUnwindSafe, Location},
     sync::{Arc, Once},
     thread,
 };
@@ -19,6 +25,58 @@ pub fn variable(name: &str) -> Option<u64> {
     match value.parse() {
         Ok(number) => Some(number),
         Err(_) => panic!("{name} is `{value}`, but should be a number such as 1"),
+    }
+}
+
+/// The shard that the environment wants tried, from 0, and of how many.
+pub fn shard() -> Option<(usize, usize)> {
+    let value = env::var("FENCE_SHARD").ok()?;
+    let shard = value.split_once('/').and_then(|(shard, count)| {
+        let (shard, count) = (shard.parse().ok()?, count.parse().ok()?);
+        (1..=count).contains(&shard).then(|| (shard - 1, count))
+    });
+    match shard {
+        Some(shard) => Some(shard),
+        None => panic!("FENCE_SHARD is `{value}`, but should be such as 2/4, the second of four"),
+    }
+}
+
+/// The path of the only schedule of a search, if the environment has one.
+pub fn path() -> Option<Path> {
+    let value = env::var("FENCE_PATH").ok()?;
+    match value.parse() {
+        Ok(path) => Some(path),
+        Err(()) => panic!("FENCE_PATH is `{value}`, but should be such as 3:1,17:2"),
+    }
+}
+
+/// Adds a line to the report that the environment wants of what was explored. What is `found` is the
+/// seed or the path of what failed.
+pub fn explored(
+    at: &Location<'_>,
+    (shard, shards): (usize, usize),
+    schedules: usize,
+    found: Option<&dyn Display>,
+) {
+    let Some(path) = env::var_os("FENCE_REPORT") else {
+        return;
+    };
+    let test = thread::current()
+        .name()
+        .unwrap_or("")
+        .replace(['"', '\\'], "");
+    let line = format!(
+        "{{\"test\":\"{test}\",\"at\":\"{}:{}\",\"shard\":\"{}/{}\",\"schedules\":{schedules},\"failed\":{}}}\n",
+        at.file().replace('\\', "/"),
+        at.line(),
+        shard + 1,
+        shards,
+        found.map_or("null".into(), |found| format!("\"{found}\"")),
+    );
+    // In one piece: other tests and processes add to it at the same time.
+    let file = File::options().append(true).create(true).open(&path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+        panic!("FENCE_REPORT is `{}`: {error}", path.display());
     }
 }
 

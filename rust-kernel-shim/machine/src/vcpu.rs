@@ -15,7 +15,7 @@
 mod policy;
 mod run;
 
-pub use policy::Policy;
+pub use policy::{Path, Policy};
 
 use super::{
     blocked,
@@ -36,6 +36,9 @@ pub trait Hooks: Any + Send + Sync {
     /// Called with the run token, when no task is runnable and none is inside a section that holds
     /// up a grace period; true if it did something.
     fn idle(&self) -> bool;
+
+    /// True if a grace period is waited for.
+    fn grace_period_is_due(&self) -> bool;
 
     /// Called with the run token, after virtual time has advanced.
     fn time_passed(&self);
@@ -329,8 +332,15 @@ impl Vcpu {
     fn maybe_preempt(&self, task: &task_struct) {
         let me = TaskPtr(task);
         let mut inner = self.lock();
-        let points = inner.points;
-        let choice = inner.policy.at_point(points, task);
+        let state = &mut *inner;
+        let (runnable, tasks, timers) = (&state.runnable, &state.tasks, &state.timers);
+        let chances = || policy::Chances {
+            others: runnable.iter().any(|&other| other != me),
+            grace_period: self.hooks.grace_period_is_due()
+                && !tasks.iter().any(|task| task.get().in_section()),
+            timer: !timers.is_empty(),
+        };
+        let choice = state.policy.at_point(state.points, task, chances);
         if let policy::Choice::GoOn = choice {
             // Otherwise it is counted when the run token is handed on.
             let endless = inner.over_budget();

@@ -7,7 +7,7 @@ use ::machine::{
     explore as machine, report_log,
     vcpu::{Policy, Stuck, Vcpu},
 };
-use core::fmt;
+use core::{fmt, panic::Location};
 
 pub use machine::Message;
 
@@ -30,8 +30,9 @@ const POINTS: usize = 2_000_000;
 ///
 /// A deadlock, a schedule without end, a BUG or a WARNING, a panic (a failed assertion, say), memory
 /// that `body` leaves behind, or the report of a broken rule is a failure. The environment has the
-/// last word: `FENCE_SCHEDULES` is how many schedules are tried, and `FENCE_SEED` is the seed of the
-/// only one.
+/// last word: `FENCE_SCHEDULES` is how many schedules are tried, `FENCE_SEED` is the seed of the
+/// only one, `FENCE_SHARD=2/4` tries the second quarter of them, and `FENCE_REPORT` is a file to which
+/// a line of JSON is added that says what was tried.
 ///
 /// A panic in what `body` sets off is one of the schedule: in a task, a callback, an op, a timer, an
 /// item of work. What cannot be caught ends the process, after the seed was printed: a panic in an
@@ -67,6 +68,8 @@ pub struct Explorer {
     seed: u64,
     points: usize,
     timers_wait: bool,
+    /// Of so many shards, the number of the one that is tried, from 0.
+    shard: (usize, usize),
 }
 
 impl Default for Explorer {
@@ -83,6 +86,7 @@ impl Explorer {
             seed: 1,
             points: POINTS,
             timers_wait: false,
+            shard: (0, 1),
         }
     }
 
@@ -107,7 +111,22 @@ impl Explorer {
         Self { seed, ..self }
     }
 
-    /// Lets `FENCE_SCHEDULES` and `FENCE_SEED` of the environment have the last word.
+    /// Tries every `count`th schedule only, from the one of number `shard` on: so `count` machines
+    /// can share them.
+    ///
+    /// # Panics
+    ///
+    /// Unless `shard` is below `count`.
+    pub const fn shard(self, shard: usize, count: usize) -> Self {
+        assert!(shard < count, "there is no such shard");
+        Self {
+            shard: (shard, count),
+            ..self
+        }
+    }
+
+    /// Lets `FENCE_SCHEDULES`, `FENCE_SEED` and `FENCE_SHARD` of the environment have the last word.
+    /// `FENCE_SHARD=2/4` is the second of four.
     ///
     /// # Panics
     ///
@@ -121,11 +140,80 @@ impl Explorer {
             );
             explorer.schedules = usize::try_from(schedules).unwrap_or(usize::MAX);
         }
+        if let Some((shard, count)) = machine::shard() {
+            explorer = explorer.shard(shard, count);
+        }
         if let Some(seed) = machine::variable("FENCE_SEED") {
             explorer.seed = seed;
             explorer.schedules = 1;
+            explorer.shard = (0, 1);
         }
         explorer
+    }
+
+    /// Runs `body` under every schedule that preempts a task at most `preemptions` times, until one
+    /// fails, or as many as [`schedules`](Self::schedules) says have not; which tasks run next where
+    /// one blocks is tried out as well. A failure says which `FENCE_PATH` replays it.
+    ///
+    /// For small bodies: with two tasks of a hundred points each, there are some hundred schedules
+    /// with one preemption, and ten thousand with two.
+    ///
+    /// # Errors
+    ///
+    /// The first failure; also if `body` does not repeat itself, because it asks for a number that
+    /// is random, or depends on what an earlier schedule left in what it captures.
+    ///
+    /// # Panics
+    ///
+    /// If `FENCE_PATH` is set, and is not what a failure has said.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use kernel::{prelude::*, sync::{Arc, Completion}, testing::{spawn, Explorer}};
+    ///
+    /// let search = Explorer::new().schedules(10_000).search(1, || {
+    ///     let done = Arc::pin_init(Completion::new(), GFP_KERNEL).unwrap();
+    ///     let other = done.clone();
+    ///     spawn(move || other.complete_all());
+    ///     done.wait_for_completion();
+    /// });
+    /// assert!(search.unwrap().complete);
+    /// ```
+    #[track_caller]
+    pub fn search(
+        self,
+        preemptions: usize,
+        body: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Search, Failure> {
+        Vcpu::may_run();
+        let body = machine::shared(body);
+        let given = machine::path();
+        let path = given.clone().unwrap_or_default();
+        let at = Location::caller();
+        for schedule in 1..=self.schedules {
+            let policy = Policy::search(path.clone(), preemptions, self.points, self.timers_wait);
+            let outcome = one(policy, None, body.clone());
+            let outcome = path.strayed().map(Outcome::Strayed).or(outcome);
+            if let Some(outcome) = outcome {
+                machine::explored(at, (0, 1), schedule, Some(&path));
+                return Err(Failure {
+                    seed: 0,
+                    path: Some(path.text()),
+                    schedule,
+                    outcome,
+                });
+            }
+            let complete = given.is_some() || !path.advance();
+            if complete || schedule == self.schedules {
+                machine::explored(at, (0, 1), schedule, None);
+                return Ok(Search {
+                    schedules: schedule,
+                    complete: complete && given.is_none(),
+                });
+            }
+        }
+        Ok(Search::default())
     }
 
     /// Runs `body` under each schedule until one fails.
@@ -137,28 +225,41 @@ impl Explorer {
     pub fn run(self, body: impl Fn() + Send + Sync + 'static) -> Result<(), Failure> {
         Vcpu::may_run();
         let body = machine::shared(body);
-        for n in 0..self.schedules {
+        let at = Location::caller();
+        let mut tried = 0;
+        for n in (self.shard.0..self.schedules).step_by(self.shard.1) {
             let seed = self.seed.wrapping_add(n as u64);
-            if let Some(outcome) = one(self, seed, body.clone()) {
+            let policy = Policy::explore(seed, self.points, self.timers_wait);
+            tried += 1;
+            if let Some(outcome) = one(policy, Some(seed), body.clone()) {
+                machine::explored(at, self.shard, tried, Some(&seed));
                 return Err(Failure {
                     seed,
-                    schedule: n + 1,
+                    path: None,
+                    schedule: tried,
                     outcome,
                 });
             }
         }
+        machine::explored(at, self.shard, tried, None);
         Ok(())
     }
 }
 
+/// What a search has tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// The schedules that were run.
+    pub schedules: usize,
+    /// True if these are all.
+    pub complete: bool,
+}
+
 /// Runs `body` under one schedule; what went wrong, if anything did.
-fn one(how: Explorer, seed: u64, body: impl FnOnce() + Send + 'static) -> Option<Outcome> {
+fn one(policy: Policy, seed: Option<u64>, body: impl FnOnce() + Send + 'static) -> Option<Outcome> {
     let globals = Globals::explored();
     let number = globals.number();
-    let run = machine::catch(move || {
-        let policy = Policy::explore(seed, how.points, how.timers_wait);
-        Vcpu::run(policy, Some(seed), globals, STACK, body)
-    });
+    let run = machine::catch(move || Vcpu::run(policy, seed, globals, STACK, body));
     let reports = report_log::take(number);
     // What is reported during a panic, or while no task goes on, comes of that.
     let well = matches!(run, Ok(Ok(_)));
@@ -199,13 +300,17 @@ pub enum Outcome {
     Leak(isize),
     /// The rule of that name was broken; the report was printed.
     Broken(&'static str),
+    /// The body of a search did not repeat itself; where it went another way.
+    Strayed(Message),
 }
 
 /// A schedule under which something went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The seed that replays it.
+    /// The seed that replays it; 0 if a search has found it.
     pub seed: u64,
+    /// The path that replays it, if a search has found it.
+    pub path: Option<Message>,
     /// The number of schedules that were tried, this one included.
     pub schedule: usize,
     /// The failure.
@@ -214,7 +319,10 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "schedule {} (seed {}): ", self.schedule, self.seed)?;
+        match self.path {
+            None => write!(f, "schedule {} (seed {}): ", self.schedule, self.seed)?,
+            Some(_) => write!(f, "schedule {} of a search: ", self.schedule)?,
+        }
         match &self.outcome {
             Outcome::Deadlock(text) => Stuck::write_deadlock(text, f)?,
             Outcome::Endless(text) => Stuck::write_endless(text, f)?,
@@ -223,8 +331,12 @@ impl fmt::Display for Failure {
             Outcome::Panic(message) => write!(f, "panic: {message}")?,
             Outcome::Leak(blocks) => write!(f, "{blocks} blocks of memory were left behind")?,
             Outcome::Broken(rule) => write!(f, "the rule `{rule}` was broken, see above")?,
+            Outcome::Strayed(text) => write!(f, "the body does not repeat itself: {text}")?,
         }
-        write!(f, "; FENCE_SEED={} replays it", self.seed)
+        match &self.path {
+            None => write!(f, "; FENCE_SEED={} replays it", self.seed),
+            Some(path) => write!(f, "; FENCE_PATH={path} replays it"),
+        }
     }
 }
 

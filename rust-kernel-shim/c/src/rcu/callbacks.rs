@@ -117,7 +117,7 @@ impl Callbacks {
     }
 
     /// How many callbacks were queued and have not returned.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         // Pairs with the `Release` in `serve`: a caller that reads 0 sees what the callbacks did.
         self.pending.load(Acquire)
     }

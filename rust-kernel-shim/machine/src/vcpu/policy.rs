@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Which task runs next, and for how long.
 
+mod search;
+
+pub use search::Path;
+
 use crate::task::task_struct;
 use fastrand::Rng;
+use search::Search;
 
 /// The policy by which the run token is passed on.
 pub enum Policy {
@@ -32,9 +37,22 @@ pub enum Policy {
         /// The addresses of the tasks whose priority was lowered, the lowest last.
         lowered: Vec<usize>,
     },
+    /// One schedule of a search through all that preempt a task at most so often.
+    Search(Search),
+}
+
+/// What may happen at a point beside that the task goes on.
+pub(super) struct Chances {
+    /// Another task is runnable.
+    pub(super) others: bool,
+    /// A grace period is waited for, and no section holds it up.
+    pub(super) grace_period: bool,
+    /// A timer is pending.
+    pub(super) timer: bool,
 }
 
 /// The choice at a point.
+#[derive(Clone, Copy)]
 pub(super) enum Choice {
     /// The task goes on.
     GoOn,
@@ -83,6 +101,11 @@ impl Policy {
         }
     }
 
+    /// The schedule of a search at which `path` stands, with at most so many preemptions.
+    pub fn search(path: Path, preemptions: usize, points: usize, timers_wait: bool) -> Self {
+        Self::Search(Search::new(path, preemptions, points, timers_wait))
+    }
+
     pub(super) fn preempts(&self) -> bool {
         !matches!(self, Self::Fifo)
     }
@@ -91,6 +114,7 @@ impl Policy {
         match self {
             Self::Fifo => FIFO_POINTS,
             Self::Random { points, .. } | Self::Pct { points, .. } => *points,
+            Self::Search(search) => search.points,
         }
     }
 
@@ -103,6 +127,7 @@ impl Policy {
         match self {
             Self::Fifo => 0,
             Self::Random { rng, .. } => rng.usize(..len),
+            Self::Search(search) => search.next_of(runnable),
             Self::Pct { rng, lowered, .. } => {
                 let place = |task| lowered.iter().position(|&other| other == task);
                 let others = runnable
@@ -124,9 +149,15 @@ impl Policy {
     }
 
     /// Returns the choice at this point of `task`, after so many points.
-    pub(super) fn at_point(&mut self, point: usize, task: &task_struct) -> Choice {
+    pub(super) fn at_point(
+        &mut self,
+        point: usize,
+        task: &task_struct,
+        chances: impl FnOnce() -> Chances,
+    ) -> Choice {
         match self {
             Self::Fifo => Choice::GoOn,
+            Self::Search(search) => search.at_point(address(task), chances),
             // Most switches change nothing; a bug needs a few at the right points, so they are
             // frequent. That time passes while a task could run is rare on real machines, too.
             Self::Random {
@@ -151,6 +182,9 @@ impl Policy {
 
     /// The task gets the lowest priority.
     pub(super) fn yield_to_all(&mut self, task: &task_struct) {
+        if let Self::Search(search) = self {
+            search.not_next(address(task));
+        }
         if let Self::Pct { lowered, .. } = self {
             let task = address(task);
             lowered.retain(|&other| other != task);
