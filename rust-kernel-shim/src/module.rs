@@ -49,6 +49,10 @@ pub trait ModuleMetadata {
     /// The file in which it was declared: the module's code is in that, and in those below it.
     #[doc(hidden)]
     const FILE: &'static str = "";
+
+    /// The directory of its crate.
+    #[doc(hidden)]
+    const DIRECTORY: &'static str = "";
 }
 
 /// The module that `M` was given to [`module!`](crate::prelude::module) for.

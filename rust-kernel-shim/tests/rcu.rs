@@ -508,7 +508,7 @@ mod modules {
     #[test]
     fn a_callback_left_at_the_exit_of_a_module_is_reported() {
         let unload = || drop(kernel::testing::insmod::<Leaves>().unwrap());
-        expect_report("active-object-freed", unload);
+        expect_report("nothing-after-remove", unload);
         WAITS.store(true, SeqCst);
         assert_eq!(vcpu::fifo(unload), Ok(()));
     }

@@ -22,7 +22,7 @@ use ::dma_fence::{
     bindings::dma_fence,
     testing::{expect_no_report, judge},
 };
-use kernel::error::Result;
+use kernel::{prelude::*, workqueue};
 
 /// A test of each driver; of one with `in`, for each of these.
 macro_rules! drivers {
@@ -64,6 +64,9 @@ drivers! {
     }
     "no-driver-data-after-signal" {
         names::event_after_the_signal, "the table of ops";
+    }
+    "nothing-after-remove" {
+        callbacks::left_behind_by_a_device, "the device of importer is gone while its callback is pending, fence";
     }
     "unload-after-detach" {
         callbacks::left_behind_by_a_module, "while its callback is pending";
@@ -171,6 +174,13 @@ fn what_frees_a_fence_is_named() {
 /// A fence that was not created where it is used.
 fn elsewhere(timeline: *mut Timeline) -> Result<*mut dma_fence> {
     job(timeline, 1)
+}
+
+/// Another task of the same machine, which is not started where it is used.
+fn task(body: unload::Task) {
+    workqueue::system_unbound()
+        .try_spawn(GFP_KERNEL, body)
+        .unwrap();
 }
 
 #[test]

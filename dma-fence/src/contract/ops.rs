@@ -15,7 +15,7 @@ use kernel::bindings::{
     debugobjects::ModuleText,
     rcu_section,
     rule::{checking, this_machine, Place},
-    DriverCall, BUG,
+    DriverCall, BUG, NOTHING_AFTER_REMOVE,
 };
 use kernel::ffi::c_int;
 
@@ -154,7 +154,8 @@ fn unload_after_detach(record: &Record, call: Call, at: At) {
 }
 
 /// A module goes, a grace period after its exit: no callback that its code has added may be pending
-/// any more, and no fence that it has made may call into it.
+/// any more, and no fence that it has made may call into it. Or its device has gone, and its callbacks
+/// with it.
 ///
 /// Among threads that run freely those of other tests use the same code, whether it is loaded or
 /// not; so there it goes for what this task has made, and in a machine with a virtual CPU for all.
@@ -168,7 +169,8 @@ pub(super) fn module_gone(module: &ModuleText) {
             && module.has(at.file())
     };
     let fences = RECORDS.filter_map(|_, record| {
-        let left = record.published.is_some()
+        let left = !module.stays
+            && record.published.is_some()
             && !record.released
             && (record.signalled.is_none() || record.keeps_ops)
             && is_its(record.machine, record.task, record.made, record.created);
@@ -186,10 +188,26 @@ pub(super) fn module_gone(module: &ModuleText) {
         left.then_some(*callback)
     });
     let (fence, callback) = (fences.into_iter().next(), callbacks.into_iter().next());
+    let name = module.name.to_str().unwrap_or("?");
+    if module.stays {
+        if let (true, Some(callback)) = (checking(), callback) {
+            let fence = Fence(callback.subject);
+            NOTHING_AFTER_REMOVE.report(
+                format_args!(
+                    "dma-fence: the device of {name} is gone while its callback is pending, {fence}"
+                ),
+                &[
+                    ("fence created", Place::At(callback.created)),
+                    ("callback added", Place::At(callback.added)),
+                    ("device gone", Place::Here(Location::caller())),
+                ],
+            );
+        }
+        return;
+    }
     if !UNLOAD_AFTER_DETACH.look() {
         return;
     }
-    let name = module.name.to_str().unwrap_or("?");
     let unloaded = ("module unloaded", Place::Here(Location::caller()));
     if let Some(callback) = callback {
         UNLOAD_AFTER_DETACH.report_on(

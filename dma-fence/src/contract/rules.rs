@@ -116,5 +116,8 @@ rules! {
     ACTIVE_OBJECT_FREED = "active-object-freed":
         "Memory that has a timer or a work item which is still to come is not freed.";
     #[kernel]
+    NOTHING_AFTER_REMOVE = "nothing-after-remove":
+        "Nothing that a driver has started is still to come once its module or its device has gone.";
+    #[kernel]
     RCU_NO_SLEEP = "rcu-no-sleep": "No task sleeps inside an RCU read-side section.";
 }

@@ -18,6 +18,7 @@ dma_fence::examples! {
     signalling_section = "signalling-section";
     not_before_done = "not-before-done";
     context_order = "context-order";
+    nothing_after_remove = "nothing-after-remove";
     rcu_no_sleep = "rcu-no-sleep";
 }
 

@@ -4,11 +4,11 @@
 #![forbid(unsafe_code)]
 
 use dma_fence::{Fence, Ktime};
-use fake_gpu::{Config, FakeGpu, Fault, Faults, Job, Stats};
+use fake_gpu::{Config, FakeGpu, FakeGpuModule, Fault, Faults, Job, Stats};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, rcu, Arc},
-    testing::{memory::fail_nth, vcpu},
+    testing::{device_gone, memory::fail_nth, vcpu},
     time::{delay::fsleep, Delta, Instant, Monotonic},
 };
 use std::vec::Vec;
@@ -44,6 +44,8 @@ fn with_stats<R: Send + 'static>(
         assert_eq!(stats.jobs, stats.completed + stats.errored, "{stats:?}");
         vcpu::settle();
         assert_eq!(gpu.stats(), stats, "something of the driver still runs");
+        drop(gpu);
+        device_gone::<FakeGpuModule>();
         Ok((result, stats))
     })
     .map_err(|_| EDEADLK)?

@@ -41,6 +41,7 @@ mod base {
 /// A debug kernel's objects and rules, without any subsystem's words.
 mod debug {
     pub(crate) mod active;
+    pub(crate) mod after;
     pub(crate) mod call;
     pub mod debugobjects;
     pub(crate) mod leaks;
@@ -98,7 +99,7 @@ pub use self::{
         printk::*, refcount::*, seq_file::*, string::*,
     },
     debug::{
-        active::ACTIVE_OBJECT_FREED, call::*, debugobjects, leaks::*, rule, section::*,
+        active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,
         splat::debug_fail_point,
     },
     irq::{irq_work::*, irqflags::*},

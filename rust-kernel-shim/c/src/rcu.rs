@@ -32,9 +32,8 @@ pub(super) use gp::current as current_grace_period;
 pub use gp::set_stall_timeout as rcu_set_stall_timeout;
 pub(super) use poll::Progress;
 pub use poll::*;
-use request::Kind;
-pub(super) use request::{module_leaves as rcu_module_leaves, show_left as rcu_show_left};
 pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
+pub(super) use request::{show_left as rcu_show_left, Kind, QUEUED as RCU_QUEUED};
 #[cfg(feature = "debug")]
 pub(super) use section::{no_sleep as rcu_no_sleep, sleep_breaks_a_rule};
 pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};

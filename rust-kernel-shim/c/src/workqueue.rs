@@ -127,12 +127,13 @@ pub unsafe fn queue_work_on(
     wq: *mut workqueue_struct,
     work: *mut work_struct,
 ) -> bool {
-    active::activated(work.expose_provenance(), &active::WORK);
+    let since = active::since(&active::WORK);
     globals::with(|globals| {
         let mut inner = globals.pools.lock();
         // SAFETY: `work` is initialised: the caller's guarantee.
         let claimed = unsafe { (*work).claim() };
         if claimed {
+            active::activated(work.expose_provenance(), since);
             // SAFETY: Both are initialised, and `work` stays valid: the caller's guarantee. It is
             // on no list, since it was not pending.
             unsafe { inner.push(wq, work) };
@@ -151,6 +152,12 @@ pub unsafe fn queue_work_on(
 pub unsafe fn queue_work(wq: *mut workqueue_struct, work: *mut work_struct) -> bool {
     // SAFETY: The caller's guarantees are the same.
     unsafe { queue_work_on(wq_misc_consts_WORK_CPU_UNBOUND.cast_signed(), wq, work) }
+}
+
+/// What is known of work, as reports say it: it is queued, or its function runs and is blocked.
+/// What `work` leads to is not looked at.
+pub(super) fn work_state(work: *const work_struct) -> Option<&'static str> {
+    globals::with(|globals| globals.pools.lock().state(work))
 }
 
 /// Takes work back whose memory is about to be freed; false if it is not on a list of this machine.

@@ -252,6 +252,13 @@ pub struct Site {
     line: u32,
 }
 
+impl Site {
+    /// The file, as the compiler or the debug information has it.
+    pub fn file(&self) -> &'static str {
+        self.file
+    }
+}
+
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shown(self.file, self.line))

@@ -126,6 +126,11 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
 
             const FILE: &'static str = ::core::file!();
 
+            const DIRECTORY: &'static str = match ::core::option_env!("CARGO_MANIFEST_DIR") {
+                Some(directory) => directory,
+                None => "",
+            };
+
             const THIS_MODULE: ::kernel::ThisModule = {
                 static __THIS_MODULE: ::kernel::module::StaticModule =
                     ::kernel::module::StaticModule::new(#c_name);

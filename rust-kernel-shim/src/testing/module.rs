@@ -3,7 +3,10 @@
 
 use crate::{
     alloc::{flags::GFP_KERNEL, KBox},
-    bindings::{self, debugobjects::debug_module_gone},
+    bindings::{
+        self,
+        debugobjects::{debug_module_gone, ModuleText},
+    },
     error::{
         code::{EEXIST, ENOMEM},
         Result,
@@ -36,38 +39,41 @@ pub struct Loaded<M: InPlaceModule + ModuleMetadata> {
 /// The text of a loaded module: a slot of [`LOADED`].
 struct Text {
     place: usize,
-    name: &'static CStr,
-    file: &'static str,
-    loaded: u64,
+    text: ModuleText,
+}
+
+/// The text of a module, from now on.
+fn text_of<M: ModuleMetadata>() -> ModuleText {
+    ModuleText {
+        name: M::NAME,
+        file: M::FILE,
+        directory: M::DIRECTORY,
+        loaded: bindings::rcu_order(),
+        stays: false,
+    }
 }
 
 impl Text {
     fn load<M: ModuleMetadata>() -> Result<Self> {
-        let (name, file) = (M::NAME, M::FILE);
+        let text = text_of::<M>();
         let mut loaded = LOADED.lock();
-        if loaded.contains(&Some(name)) {
+        if loaded.contains(&Some(text.name)) {
             return Err(EEXIST);
         }
         let place = loaded.iter().position(Option::is_none).ok_or(ENOMEM)?;
-        loaded[place] = Some(name);
-        let loaded = bindings::rcu_order();
-        Ok(Self {
-            place,
-            name,
-            file,
-            loaded,
-        })
+        loaded[place] = Some(text.name);
+        Ok(Self { place, text })
     }
 }
 
 impl Drop for Text {
     fn drop(&mut self) {
-        bindings::debugobjects::debug_module_leaves(self.name, self.file, self.loaded);
+        bindings::debug_module_exited(&self.text);
         // As in the kernel, a grace period passes between the module's exit and its text going.
         // SAFETY: `synchronize_rcu()` has no preconditions. A task that unloads a module inside a
         // read-side section waits for itself, forever, and the text is not freed.
         unsafe { bindings::synchronize_rcu() };
-        debug_module_gone(self.name, self.file, self.loaded);
+        debug_module_gone(&self.text);
         LOADED.lock()[self.place] = None;
     }
 }
@@ -84,6 +90,23 @@ pub fn insmod<M: InPlaceModule + ModuleMetadata>() -> Result<Loaded<M>> {
         module,
         _text: text,
     })
+}
+
+/// Says that the device of a module has gone, and its driver's remove is over: a debug kernel reports
+/// what the driver has started and that is still to come, or sleeps.
+///
+/// For tests of drivers that have no more than the one device: whatever the module's code has started
+/// in this machine, or among threads that run freely in this test, is taken to be the device's. Rule
+/// [nothing-after-remove](../../../book/rules/nothing-after-remove.html). May sleep.
+#[track_caller]
+pub fn device_gone<M: ModuleMetadata>() {
+    let module = ModuleText {
+        loaded: 0,
+        stays: true,
+        ..text_of::<M>()
+    };
+    bindings::debug_module_exited(&module);
+    debug_module_gone(&module);
 }
 
 impl<M: InPlaceModule + ModuleMetadata> Deref for Loaded<M> {

@@ -17,7 +17,7 @@ use core::{
 use kernel::{
     bindings::{kfree, list_del_init, might_sleep, synchronize_rcu, INIT_LIST_HEAD},
     prelude::*,
-    testing::insmod,
+    testing::{device_gone, insmod},
 };
 
 /// Has `func` called for a job that signals; `notify` if not `wrong`.
@@ -306,6 +306,24 @@ pub(super) fn left_behind_by_a_module(wrong: bool) -> Result {
             dma_fence_remove_callback(fence, cb);
         }
         drop(module);
+        finish(timeline, [fence]);
+        kfree(waiter.cast());
+    }
+    Ok(())
+}
+
+pub(super) fn left_behind_by_a_device(wrong: bool) -> Result {
+    let timeline = Timeline::new()?;
+    let fence = super::elsewhere(timeline)?;
+    let waiter = zeroed::<Waiter>()?;
+    // SAFETY: All of this is ours.
+    unsafe {
+        let cb = &raw mut (*waiter).cb;
+        dma_fence_add_callback(fence, cb, Some(notify));
+        if !wrong {
+            dma_fence_remove_callback(fence, cb);
+        }
+        device_gone::<Importer>();
         finish(timeline, [fence]);
         kfree(waiter.cast());
     }

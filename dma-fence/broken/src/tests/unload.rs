@@ -2,7 +2,7 @@
 //! Which fences and callbacks a module leaves behind: those of its machine, and among threads that
 //! run freely those of the task that unloads it.
 
-use super::{elsewhere, std};
+use super::{elsewhere, std, task};
 use crate::exporter::{finish, job, notify, zeroed, Timeline, Waiter};
 use ::dma_fence::{
     bindings::{dma_fence_add_callback, dma_fence_get, dma_fence_put},
@@ -13,7 +13,6 @@ use kernel::{
     prelude::*,
     testing::{insmod, vcpu},
     time::{delay::fsleep, Delta},
-    workqueue,
 };
 use std::{boxed::Box, sync::mpsc, thread, time::Duration};
 
@@ -32,7 +31,7 @@ module! {
     license: "GPL",
 }
 
-type Task = Box<dyn FnOnce() + Send>;
+pub(super) type Task = Box<dyn FnOnce() + Send>;
 
 /// Unloads the module while a fence of its code is pending; or, with `callback`, a callback of its
 /// code on another's fence. A task that `start` starts has made them.
@@ -79,13 +78,6 @@ fn wait(receiver: &mpsc::Receiver<()>) {
         thread::sleep(Duration::from_millis(1));
         fsleep(Delta::from_millis(1));
     }
-}
-
-/// Another task of the same machine.
-fn task(body: Task) {
-    workqueue::system_unbound()
-        .try_spawn(GFP_KERNEL, body)
-        .unwrap();
 }
 
 /// A task of another machine.

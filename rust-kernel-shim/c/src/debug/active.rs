@@ -10,11 +10,12 @@ use super::debugobjects::{
     debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, SideTable,
 };
 use crate::{
-    rule::{Place, Rule},
+    rcu_order,
+    rule::{site, this_machine, Place, Rule, Site},
     time::queue,
 };
-use core::{fmt::Write as _, panic::Location, ptr};
-use machine::{location::Origin, report_log::Text};
+use core::{panic::Location, ptr};
+use machine::failed;
 
 /// Memory that has an armed timer or a queued work item is not freed, nor a module's text that has a
 /// queued callback of RCU.
@@ -34,22 +35,59 @@ pub(crate) static WORK: debug_obj_descr = debug_obj_descr {
     freed: work_freed,
 };
 
-/// Where each was started or queued last, by its address.
-static SINCE: SideTable<usize, Origin> = SideTable::new();
+/// What a timer is in, as reports call it.
+pub(super) static DELAYED_WORK: debug_obj_descr = debug_obj_descr {
+    name: "delayed work",
+    freed: timer_freed,
+};
 
-/// A timer is about to be started, or work queued.
+/// Where something is started or queued, and for whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Since {
+    pub(super) at: Site,
+    pub(super) descr: &'static debug_obj_descr,
+    pub(super) machine: u64,
+    /// The test that has done it.
+    pub(super) test: u64,
+    /// A stamp of RCU's.
+    pub(super) stamp: u64,
+}
+
+/// Where each was started or queued last, by its address: maybe it is over.
+pub(super) static SINCE: SideTable<usize, Since> = SideTable::new();
+
+/// Here a timer is started, or work queued; `None` in a production kernel.
 #[track_caller]
-pub(crate) fn activated(addr: usize, descr: &'static debug_obj_descr) {
-    if cfg!(not(feature = "debug")) || debug_block_of(addr).is_none() {
-        return;
-    }
-    SINCE.insert(addr, Origin::new(Location::caller()));
-    debug_object_activate(debug_obj {
-        addr,
+pub(crate) fn since(descr: &'static debug_obj_descr) -> Option<Since> {
+    cfg!(feature = "debug").then(|| Since {
+        at: site(Location::caller()),
         descr,
-        owner: 0,
-        note: 0,
-    });
+        machine: this_machine(),
+        test: failed::this_test(),
+        stamp: rcu_order(),
+    })
+}
+
+/// The object at this address is active from now on.
+pub(crate) fn activated(addr: usize, since: Option<Since>) {
+    let Some(since) = since else { return };
+    SINCE.insert(addr, since);
+    let descr = since.descr;
+    if debug_block_of(addr).is_some() {
+        debug_object_activate(debug_obj {
+            addr,
+            descr,
+            owner: 0,
+            note: 0,
+        });
+    }
+}
+
+/// The timer at this address is that of a delayed work.
+pub(crate) fn is_delayed(addr: usize) {
+    if cfg!(feature = "debug") {
+        SINCE.with(addr, |since| since.descr = &DELAYED_WORK);
+    }
 }
 
 /// True for objects that the drop of what they are in may still cancel.
@@ -67,17 +105,24 @@ fn work_freed(obj: &debug_obj, freeing: &Freeing) {
     active_object_freed(obj, freeing, queued, "queued", "queued");
 }
 
-fn active_object_freed(obj: &debug_obj, freeing: &Freeing, active: bool, how: &str, state: &str) {
+fn active_object_freed(
+    obj: &debug_obj,
+    freeing: &Freeing,
+    active: bool,
+    how: &'static str,
+    state: &str,
+) {
     let checking = ACTIVE_OBJECT_FREED.look();
     let since = SINCE.remove(obj.addr);
     let (Some(since), true) = (since, active && checking) else {
         return;
     };
-    let (name, mut step) = (obj.descr.name, Text::new());
-    // Writing to a string does not fail.
-    let _ = write!(step, "{how} at {since}");
+    let name = obj.descr.name;
     ACTIVE_OBJECT_FREED.report(
         format_args!("debugobjects: {name} freed while it is {state}"),
-        &[(&step, Place::Unknown), ("freed", Place::Here(freeing.at))],
+        &[
+            (how, Place::Site(since.at)),
+            ("freed", Place::Here(freeing.at)),
+        ],
     );
 }

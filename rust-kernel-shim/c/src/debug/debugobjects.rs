@@ -190,7 +190,8 @@ pub struct debug_watch {
     pub time_passed: fn(),
     /// Memory is about to be freed. Called in any context, with no lock held.
     pub freeing: fn(freeing: &Freeing),
-    /// The text of a module is about to go. Called in process context, after a grace period.
+    /// The text of a module is about to go, or its device has gone. Called in process context, in
+    /// the former case after a grace period.
     pub module_gone: fn(module: &ModuleText),
     /// The machine is about to end: all its tasks have, or are blocked forever.
     pub ended: fn(blocked: usize),
@@ -222,21 +223,26 @@ fn watching() -> [Option<&'static debug_watch>; WATCHES] {
     *WATCHING.lock()
 }
 
-/// A module that is being unloaded.
+/// A module that is being unloaded, or whose device has gone.
 #[derive(Clone, Copy, Debug)]
 pub struct ModuleText {
     /// Its name.
     pub name: &'static CStr,
     /// The file in which it was declared.
-    file: &'static str,
+    pub file: &'static str,
+    /// The directory of its crate.
+    pub directory: &'static str,
     /// A stamp of RCU's from when it was loaded.
     pub loaded: u64,
+    /// Its text stays.
+    pub stays: bool,
 }
 
 impl ModuleText {
     /// True if code of that file belongs to the module: it is that in which the module was
     /// declared, or below it, as Rust has files below others.
     pub fn has(&self, file: &str) -> bool {
+        let file = self.relative(file);
         if file == self.file {
             return true;
         }
@@ -250,19 +256,29 @@ impl ModuleText {
         file.strip_prefix(below)
             .is_some_and(|rest| rest.starts_with('/'))
     }
+
+    /// A file as the compiler writes it, which has the path from where it was called: somewhere above
+    /// the directory of the crate. Debug information has whole paths.
+    fn relative<'a>(&self, file: &'a str) -> &'a str {
+        let above = self.directory.match_indices('/');
+        let mut above = above.map(|(at, _)| self.directory.split_at(at));
+        let root = above.find(|(_, way)| {
+            let rest = self.file.strip_prefix(&way[1..]);
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        });
+        let root = root.map_or(self.directory, |(root, _)| root);
+        match file.strip_prefix(root) {
+            Some(rest) if !self.file.starts_with('/') => rest.trim_start_matches('/'),
+            _ => file,
+        }
+    }
 }
 
-/// A module has left; a grace period after that its text is freed.
+/// The text of a module is about to be freed, or its device has gone.
 #[track_caller]
-pub fn debug_module_leaves(name: &'static CStr, file: &'static str, loaded: u64) {
-    let module = ModuleText { name, file, loaded };
-    crate::rcu_module_leaves(&module, Location::caller());
-}
-
-/// The text of a module is about to be freed.
-pub fn debug_module_gone(name: &'static CStr, file: &'static str, loaded: u64) {
+pub fn debug_module_gone(module: &ModuleText) {
     for watch in watching().iter().flatten() {
-        (watch.module_gone)(&ModuleText { name, file, loaded });
+        (watch.module_gone)(module);
     }
 }
 

@@ -9,10 +9,10 @@
 use super::callback_head;
 use crate::{
     debug::{leaks, splat::splat},
-    debugobjects::{ModuleText, SideTable},
+    debugobjects::SideTable,
     globals,
-    rule::{this_machine, Place},
-    ACTIVE_OBJECT_FREED, KERN_ERR,
+    rule::this_machine,
+    KERN_ERR,
 };
 use core::{
     cell::Cell,
@@ -28,18 +28,18 @@ const PLACES: usize = 10;
 /// A request for a grace period.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    stamp: u64,
+    pub(crate) stamp: u64,
     /// The location of the request.
     pub at: &'static Location<'static>,
     /// The test that has made it.
-    test: u64,
-    machine: u64,
-    kind: Kind,
+    pub(crate) test: u64,
+    pub(crate) machine: u64,
+    pub(crate) kind: Kind,
 }
 
 /// What a callback is queued for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// To be called after a grace period of RCU's own.
     Call,
     /// The same, to free memory: by code of the kernel alone.
@@ -52,7 +52,7 @@ pub(super) enum Kind {
 static NEXT: AtomicU64 = AtomicU64::new(2);
 
 /// Callbacks that are queued, by the addresses of their heads.
-static QUEUED: SideTable<usize, Request> = SideTable::new();
+pub(crate) static QUEUED: SideTable<usize, Request> = SideTable::new();
 
 machine::per_thread! {
     /// The request whose RCU callback runs.
@@ -126,33 +126,6 @@ pub(crate) fn show_left(machine: u64, heading: &str) {
     }
     if counted.total() != 0 {
         counted.print(heading, PLACES);
-    }
-}
-
-/// A module has left, and its text is about to go: none of its callbacks may be queued any more, but
-/// those that only free memory.
-///
-/// Among threads that run freely those of other tests are not its own.
-pub(crate) fn module_leaves(module: &ModuleText, at: &'static Location<'static>) {
-    let (machine, test) = (this_machine(), failed::this_test());
-    let left = QUEUED.filter_map(|_, request| {
-        let its = request.kind != Kind::Free
-            && request.machine == machine
-            && (machine != 0 || request.test == test)
-            && request.stamp > module.loaded
-            && module.has(request.at.file());
-        its.then_some(request.at)
-    });
-    let left = left.into_iter().next();
-    if let (true, Some(queued)) = (ACTIVE_OBJECT_FREED.look(), left) {
-        let name = module.name.to_str().unwrap_or("?");
-        ACTIVE_OBJECT_FREED.report(
-            format_args!("rcu: the module {name} is unloaded while its callback is queued"),
-            &[
-                ("callback queued", Place::At(queued)),
-                ("module unloaded", Place::Here(at)),
-            ],
-        );
     }
 }
 

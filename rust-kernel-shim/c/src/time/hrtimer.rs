@@ -158,7 +158,7 @@ pub unsafe fn hrtimer_start_range_ns(
 /// As [`hrtimer_start_range_ns`].
 #[cfg_attr(feature = "debug", track_caller)]
 pub(super) unsafe fn start(timer: *mut hrtimer, tim: ktime_t, mode: hrtimer_mode) -> bool {
-    active::activated(timer.expose_provenance(), &active::TIMER);
+    active::activated(timer.expose_provenance(), active::since(&active::TIMER));
     task::point();
     let queued = globals::with(|globals| {
         let mut lock = queue::lock();

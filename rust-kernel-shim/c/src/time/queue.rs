@@ -227,6 +227,18 @@ impl Queue {
         best
     }
 
+    fn has(&mut self, timer: *const hrtimer) -> bool {
+        let (head, mut link) = (&raw mut self.list, self.list.next);
+        while link != head {
+            if ptr::eq(link.cast(), timer) {
+                return true;
+            }
+            // SAFETY: On the list.
+            link = unsafe { (*link).next };
+        }
+        false
+    }
+
     /// Wakes the thread, to read the list again.
     fn kick(&mut self) {
         // SAFETY: The thread does not end before it has taken itself out.
@@ -263,21 +275,17 @@ extern "C" fn timer_thread(_data: *mut c_void) -> c_int {
     0
 }
 
+/// True if a timer is on the list of this machine. What `timer` leads to is not looked at.
+pub(crate) fn timer_armed(timer: *const hrtimer) -> bool {
+    globals::with(|globals| globals.timers.queue(&mut lock()).has(timer))
+}
+
 /// Takes a timer back whose memory is about to be freed; false if it is not on the list of this
 /// machine.
 pub(crate) fn timer_freed(timer: *mut hrtimer) -> bool {
     globals::with(|globals| {
         let mut lock = lock();
-        let queue = globals.timers.queue(&mut lock);
-        let (head, mut link) = (&raw mut queue.list, queue.list.next);
-        while link != head {
-            if link == timer.cast() {
-                // SAFETY: On the list, so it is valid.
-                return unsafe { remove(&mut lock, timer) };
-            }
-            // SAFETY: On the list.
-            link = unsafe { (*link).next };
-        }
-        false
+        // SAFETY: On the list, so it is valid.
+        globals.timers.queue(&mut lock).has(timer) && unsafe { remove(&mut lock, timer) }
     })
 }

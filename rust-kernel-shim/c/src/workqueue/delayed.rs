@@ -4,7 +4,7 @@
 //! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
 
 use super::{
-    super::{globals, jiffies, may_sleep, mod_timer, timer_delete, timer_list},
+    super::{debug::active, globals, jiffies, may_sleep, mod_timer, timer_delete, timer_list},
     enable_work,
     flush::{disable, wait_until_not_running},
     flush_work, queue_work_on, work_struct, workqueue_struct, PENDING,
@@ -62,6 +62,7 @@ pub unsafe fn queue_delayed_work_on(
         if delay == 0 {
             return queue_work_on(cpu, wq, work);
         }
+        let since = active::since(&active::WORK);
         globals::with(|globals| {
             // Under the lock, so that a task that finds it pending finds it with a timer, too.
             let _inner = globals.pools.lock();
@@ -70,7 +71,10 @@ pub unsafe fn queue_delayed_work_on(
             }
             (*dwork).wq = wq;
             (*dwork).cpu = cpu;
-            mod_timer(addr_of_mut!((*dwork).timer), jiffies().wrapping_add(delay));
+            active::activated(work.expose_provenance(), since);
+            let timer = addr_of_mut!((*dwork).timer);
+            mod_timer(timer, jiffies().wrapping_add(delay));
+            active::is_delayed(timer.addr());
             true
         })
     }

@@ -210,6 +210,21 @@ impl Inner {
         })
     }
 
+    /// See [`work_state`](super::work_state).
+    pub(super) fn state(&mut self, work: *const work_struct) -> Option<&'static str> {
+        // SAFETY: Workers are valid while they are on the list, and their tasks with them.
+        let blocked = |link: *mut list_head| unsafe {
+            let worker = &*link.cast::<Worker>();
+            core::ptr::eq(worker.work, work) && (*worker.task).is_blocked()
+        };
+        if self.has(work) {
+            return Some("is queued");
+        }
+        // SAFETY: The list is ours.
+        let found = unsafe { find(addr_of_mut!(self.busy), blocked) };
+        found.map(|_| "runs, and sleeps")
+    }
+
     /// Takes work off its worklist, if it is on one; it is no longer pending then.
     pub(super) unsafe fn remove(&mut self, work: *mut work_struct) -> bool {
         // SAFETY: `work` is initialised: the caller's guarantee. The lists are ours.

@@ -34,7 +34,7 @@ pub(super) struct Worker {
     pub(super) task: *mut task_struct,
     pool: usize,
     /// The work that it runs; compared only, since it may be freed already.
-    work: *const work_struct,
+    pub(super) work: *const work_struct,
     func: work_func_t,
     pub(super) wq: *const workqueue_struct,
     pub(super) seq: u64,
