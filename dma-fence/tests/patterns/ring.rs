@@ -11,7 +11,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        atomic::{Atomic, Relaxed},
+        atomic::{Atomic, Full, Relaxed},
         Arc, ArcBorrow, Completion, Mutex, SetOnce, SpinLockIrq,
     },
     time::{
@@ -73,11 +73,34 @@ struct Job {
 
 struct State {
     removed: bool,
-    /// Work items that are queued or run.
-    works: u32,
     /// Copies whose draws have not started.
     copied: u32,
     jobs: KVec<Job>,
+}
+
+/// The work items that are queued or run.
+#[pin_data]
+struct Works {
+    /// How many there are; and one more until the removal, so that it falls to 0 once.
+    count: Atomic<i32>,
+    #[pin]
+    none: Completion,
+}
+
+impl Works {
+    fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            count: Atomic::new(1),
+            none <- Completion::new(),
+        })
+    }
+
+    fn end(&self) {
+        // Full: what all of them did comes before what the removal does next.
+        if self.count.fetch_sub(1, Full) == 1 {
+            self.none.complete_all();
+        }
+    }
 }
 
 /// A draw's copy is done.
@@ -105,7 +128,7 @@ pub(crate) struct Ring {
     /// Taken in callbacks, under the lock of any fence: so no fence is touched under this.
     #[pin]
     state: SpinLockIrq<State>,
-    quiet: Arc<Completion>,
+    works: Arc<Works>,
     #[pin]
     work: Work<Self>,
     #[pin]
@@ -242,7 +265,6 @@ impl Ring {
     pub(crate) fn new() -> Result<Arc<Self>> {
         let state = State {
             removed: false,
-            works: 0,
             copied: 0,
             jobs: KVec::with_capacity(ROOM, GFP_KERNEL)?,
         };
@@ -250,7 +272,7 @@ impl Ring {
             try_pin_init!(Self {
                 submission <- new_mutex!((), "Ring::submission"),
                 state <- new_spinlock_irq!(state, "Ring::state"),
-                quiet: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+                works: Arc::pin_init(Works::new(), GFP_KERNEL)?,
                 work <- new_work!("Ring::work"),
                 timer <- HrTimer::new(),
                 hardware <- new_mutex!(None, "Ring::hardware"),
@@ -274,25 +296,22 @@ impl Ring {
 
     /// There may be something to do. From any context.
     fn kick(this: &Arc<Self>) {
-        let mut state = this.state.lock();
+        let state = this.state.lock();
         if state.removed {
             return;
         }
-        let queued = workqueue::system_highpri().enqueue(this.clone());
-        state.works += u32::from(queued.is_ok());
+        // Before it is queued, since it may end at once.
+        this.works.count.fetch_add(1, Full);
+        if workqueue::system_highpri().enqueue(this.clone()).is_err() {
+            this.works.end();
+        }
     }
 
     /// The last thing that a work item does.
     fn end_work(this: Arc<Self>) {
-        let mut state = this.state.lock();
-        state.works -= 1;
-        let last = state.works == 0 && state.removed;
-        let quiet = last.then(|| this.quiet.clone());
-        drop(state);
+        let works = this.works.clone();
         drop(this);
-        if let Some(quiet) = quiet {
-            quiet.complete_all();
-        }
+        works.end();
     }
 
     /// Starts the jobs that wait for nothing any more.
@@ -336,17 +355,17 @@ impl Ring {
         // Nothing new: no submission, no work item.
         let submission = self.submission.lock();
         let mut state = self.state.lock();
-        state.removed = true;
-        let works = state.works > 0;
+        let first = !core::mem::replace(&mut state.removed, true);
         drop(state);
         drop(submission);
         // No interrupt: waits until the handler has returned.
         let hardware = self.hardware.lock().take();
         drop(hardware);
         // No work item.
-        if works {
-            self.quiet.wait_for_completion();
+        if first {
+            self.works.end();
         }
+        self.works.none.wait_for_completion();
         // No fence: in the order of the jobs, and without the lock.
         loop {
             let Some(job) = self.state.lock().take(|_| true) else {

@@ -31,6 +31,7 @@ mod ring;
 mod state;
 mod stats;
 mod watchdog;
+mod works;
 
 pub use self::{
     context::Context,

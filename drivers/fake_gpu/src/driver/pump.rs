@@ -50,27 +50,10 @@ impl WorkItem<1> for Ring {
 impl Ring {
     /// There may be something to do: queues the work item. From any context.
     pub(super) fn kick(this: &Arc<Self>) {
-        let mut state = this.state.lock();
-        if state.power == Power::Removed {
-            return;
-        }
+        let state = this.state.lock();
         // NOTE: In Linux this belongs on a WQ_MEM_RECLAIM queue; see Documentation/differences.rst.
-        let queued = workqueue::system_highpri().enqueue::<_, 1>(this.clone());
-        state.works += u32::from(queued.is_ok());
-    }
-
-    /// The last thing that a work item does.
-    pub(super) fn end_work(this: Arc<Self>) {
-        let mut state = this.state.lock();
-        state.works -= 1;
-        let last = state.works == 0 && state.power == Power::Removed;
-        let quiet = last.then(|| this.quiet.clone());
-        drop(state);
-        // When the waiter wakes up, its reference to the ring is the last.
-        drop(this);
-        if let Some(quiet) = quiet {
-            quiet.complete_all();
-        }
+        let enqueue = || workqueue::system_highpri().enqueue::<_, 1>(this.clone());
+        this.works.queue(&state, enqueue);
     }
 
     /// Starts the jobs that are ready, as far as there is room on the ring. May sleep.

@@ -20,21 +20,19 @@ impl FakeGpu {
     /// others hold are theirs; the names go with the last [`Context`](super::Context), after a
     /// grace period.
     pub fn remove(&self) {
-        let mut works = [false; crate::device::MAX_RINGS];
-        for (ring, works) in self.rings.iter().zip(&mut works) {
-            let mut state = ring.state.lock();
-            *works = state.works > 0;
-            state.power = Power::Removed;
+        for ring in self.rings.iter() {
+            let before = core::mem::replace(&mut ring.state.lock().power, Power::Removed);
+            if before != Power::Removed {
+                ring.works.end();
+            }
         }
         self.device.write32(reg::RESET, 1);
         self.device.disconnect();
         // Planted fault, see lib.rs; not part of a copy.
         #[cfg(not(fault = "unload"))]
         self.device.synchronize();
-        for (ring, works) in self.rings.iter().zip(works) {
-            if works {
-                ring.quiet.wait_for_completion();
-            }
+        for ring in self.rings.iter() {
+            ring.works.wait();
             let mut state = ring.state.lock();
             ring.retire(&mut state);
             state.end_all(None, ENODEV);

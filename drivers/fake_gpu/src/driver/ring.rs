@@ -9,6 +9,7 @@ use super::{
         Power,
         State, //
     },
+    works::Works, //
 };
 use crate::device::reg;
 use dma_fence::Signalling;
@@ -17,7 +18,6 @@ use kernel::{
     prelude::*,
     sync::{
         Arc,
-        Completion,
         CondVar,
         SpinLockIrq,
         SpinLockIrqGuard, //
@@ -42,8 +42,7 @@ pub(super) struct Ring {
     /// Told when jobs are over.
     #[pin]
     pub(super) progress: CondVar,
-    /// Completed when the ring was removed and no work item is left.
-    pub(super) quiet: Arc<Completion>,
+    pub(super) works: Arc<Works>,
     #[pin]
     pub(super) pump_work: Work<Ring, 1>,
     #[pin]
@@ -58,7 +57,7 @@ impl Ring {
                 watchdog,
                 state <- new_spinlock_irq!(State::new(), "Ring::state"),
                 progress <- new_condvar!("Ring::progress"),
-                quiet: Arc::pin_init(Completion::new(), GFP_KERNEL)?,
+                works: Arc::pin_init(Works::new(), GFP_KERNEL)?,
                 pump_work <- new_work!("Ring::pump_work"),
                 watchdog_work <- new_delayed_work!("Ring::watchdog_work"),
             }),

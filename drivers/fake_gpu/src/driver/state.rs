@@ -44,8 +44,6 @@ pub(super) struct State {
     pub(super) signalling: bool,
     /// The watchdog is queued or runs.
     pub(super) watched: bool,
-    /// Work items that are queued or run.
-    pub(super) works: u32,
     /// What the engine's activity was when the watchdog looked, and how often it was that.
     pub(super) activity: u32,
     pub(super) idle_looks: u32,
@@ -63,7 +61,6 @@ impl State {
             tail: 0,
             signalling: false,
             watched: false,
-            works: 0,
             activity: 0,
             idle_looks: 0,
         }

@@ -4,10 +4,7 @@
 
 use super::{
     ring::Ring,
-    state::{
-        Power,
-        State, //
-    },
+    state::State, //
 };
 use crate::device::reg;
 use kernel::{
@@ -63,13 +60,13 @@ impl Ring {
         let Some(period) = this.watchdog else {
             return;
         };
-        if state.watched || state.power == Power::Removed {
+        if state.watched {
             return;
         }
         // NOTE: In Linux this belongs on a WQ_MEM_RECLAIM queue; see Documentation/differences.rst.
-        let queued = workqueue::system_highpri().enqueue_delayed::<_, 2>(this.clone(), period);
-        state.watched = queued.is_ok();
-        state.works += u32::from(queued.is_ok());
+        let queue = workqueue::system_highpri();
+        let enqueue = || queue.enqueue_delayed::<_, 2>(this.clone(), period);
+        state.watched = this.works.queue(state, enqueue);
     }
 
     /// True if a busy ring has not moved for some time.
