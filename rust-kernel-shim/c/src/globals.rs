@@ -4,6 +4,7 @@
 use super::{
     debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
     rcu::{rcu_show_left, Callbacks, Domains, Progress},
+    slab::Failing,
     time::queue::Timers,
     workqueue::Pools,
 };
@@ -33,6 +34,7 @@ pub struct Globals {
     pub(super) domains: Domains,
     pub(super) pools: Pools,
     pub(super) timers: Timers,
+    pub(super) failing: Failing,
 }
 
 static FREE: Globals = Globals::new(0, FREE_PROCESSORS, true);
@@ -53,6 +55,7 @@ impl Globals {
             domains: Domains::new(),
             pools: Pools::new(processors, workers_stay),
             timers: Timers::new(),
+            failing: Failing::new((0, "")),
         }
     }
 

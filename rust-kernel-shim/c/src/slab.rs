@@ -7,15 +7,16 @@
 use super::debug_section_waits;
 use super::{
     debugobjects::{debug_block_allocated, debug_block_freed},
-    may_sleep,
+    globals, may_sleep,
 };
 use crate::ffi::{c_int, c_ulong, c_void};
 use core::{
     cell::Cell,
     ptr,
-    sync::atomic::{AtomicIsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed},
 };
-use machine::{heap, vcpu};
+use machine::{heap, task, vcpu};
+use spin::mutex::SpinMutex;
 
 /// Flags of an allocation.
 pub type gfp_t = u32;
@@ -54,12 +55,30 @@ machine::per_thread! {
     static FAIL_NTH: Cell<usize> = Cell::new(0);
 }
 
+/// True once an allocation of other tasks than the one that says so was to fail.
+static FAILING: AtomicBool = AtomicBool::new(false);
+
+/// The allocation of a machine's tasks that is to fail, as for [`FAIL_NTH`], and the name of the tasks
+/// that count; those of any name if it is empty.
+pub(super) type Failing = SpinMutex<(usize, &'static str)>;
+
 /// Counts an allocation; true if it is the one that is to fail.
 fn fails() -> bool {
     ALLOCATIONS.set(ALLOCATIONS.get() + 1);
     let nth = FAIL_NTH.get();
     FAIL_NTH.set(nth.saturating_sub(1));
-    nth == 1
+    nth == 1 || FAILING.load(Relaxed) && globals::with(|globals| fails_in(&globals.failing))
+}
+
+#[cold]
+fn fails_in(failing: &Failing) -> bool {
+    let mut failing = failing.lock();
+    let (nth, task) = *failing;
+    if task.is_empty() || task == task::current().comm() {
+        failing.0 = nth.saturating_sub(1);
+        return nth == 1;
+    }
+    false
 }
 
 /// Returns the number of allocations that this thread has asked for, failed ones included.
@@ -71,6 +90,13 @@ pub fn slab_allocations() -> usize {
 /// returns what was left of the count before.
 pub fn slab_fail_nth(nth: usize) -> usize {
     FAIL_NTH.replace(nth)
+}
+
+/// As [`slab_fail_nth`], for the tasks of this machine that are called `task`; for all if that is
+/// empty.
+pub fn slab_fail_nth_in(task: &'static str, nth: usize) -> (usize, &'static str) {
+    FAILING.store(true, Relaxed);
+    globals::with(|globals| core::mem::replace(&mut *globals.failing.lock(), (nth, task)))
 }
 
 /// Counts blocks for the process, and for the virtual CPU that the task runs on.

@@ -54,6 +54,8 @@ pub fn allocations() -> usize {
 /// let (result, reached) = fail_nth(2, || KBox::new(1, GFP_KERNEL));
 /// assert!(result.is_ok() && !reached);
 /// ```
+///
+/// What other tasks allocate for this one is not counted, see [`fail_nth_in`].
 pub fn fail_nth<R>(nth: usize, body: impl FnOnce() -> R) -> (R, bool) {
     struct Restore(usize);
 
@@ -67,4 +69,62 @@ pub fn fail_nth<R>(nth: usize, body: impl FnOnce() -> R) -> (R, bool) {
     let result = body();
     let reached = nth != 0 && bindings::slab_fail_nth(0) == 0;
     (result, reached)
+}
+
+/// As [`fail_nth`], for all tasks of this machine that are called `task`, or for all that it has if
+/// that is empty: the `nth` allocation that any of them requests while `body` runs fails.
+///
+/// A task has the name that it was started with. Work is run by tasks called `kworker`, that of a
+/// queue for urgent work by `kworker/H`, of an unbound one by `kworker/u`, of a bottom half's by
+/// `kworker/bh`; the functions of timers by `timers`. A machine is run in the same order again, so that
+/// counting up from 1 finds every allocation here as well. What `body` only sets off, it has to wait for.
+///
+/// # Panics
+///
+/// Among threads that run freely: allocations of other tests would fail.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{
+///     prelude::*,
+///     sync::{Arc, Completion},
+///     testing::{memory::fail_nth_in, vcpu},
+///     workqueue,
+/// };
+///
+/// vcpu::fifo(|| {
+///     let done = Arc::pin_init(Completion::new(), GFP_KERNEL).unwrap();
+///     let own = done.clone();
+///     let work = move || {
+///         assert!(KBox::new(1, GFP_KERNEL).is_err());
+///         own.complete_all();
+///     };
+///     let ((), reached) = fail_nth_in("kworker", 1, || {
+///         workqueue::system().try_spawn(GFP_KERNEL, work).unwrap();
+///         done.wait_for_completion();
+///     });
+///     assert!(reached);
+/// })
+/// .unwrap();
+/// ```
+#[track_caller]
+pub fn fail_nth_in<R>(task: &'static str, nth: usize, body: impl FnOnce() -> R) -> (R, bool) {
+    struct Restore((usize, &'static str));
+
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let (nth, task) = self.0;
+            bindings::slab_fail_nth_in(task, nth);
+        }
+    }
+
+    assert!(
+        bindings::rule::this_machine() != 0,
+        "fail_nth_in() among threads that run freely"
+    );
+    let _restore = Restore(bindings::slab_fail_nth_in(task, nth));
+    let result = body();
+    let (left, _) = bindings::slab_fail_nth_in("", 0);
+    (result, nth != 0 && left == 0)
 }
