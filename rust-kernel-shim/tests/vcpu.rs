@@ -186,6 +186,29 @@ fn kthread_stop_returns_what_the_function_did() {
 }
 
 #[test]
+fn kthread_stop_does_not_wait_for_a_stuck_machine() {
+    extern "C" fn forever(_: *mut c_void) -> i32 {
+        Arc::pin_init(Completion::new(), GFP_KERNEL)
+            .unwrap()
+            .wait_for_completion();
+        0
+    }
+    let end = vcpu::fifo(|| {
+        let (sent, task) = mpsc::channel();
+        let end = vcpu::fifo(move || {
+            sent.send(thread(forever)).unwrap();
+            forever(ptr::null_mut());
+        });
+        assert!(matches!(end, Err(Stuck::Deadlock(_))), "{end:?}");
+        stop(&task.recv().unwrap())
+    });
+    match end {
+        Err(Stuck::Bug(said)) => assert!(said.contains("its machine got stuck"), "{said}"),
+        end => panic!("{end:?}"),
+    }
+}
+
+#[test]
 fn kthread_stop_waits_for_the_end() {
     extern "C" fn counts(_: *mut c_void) -> i32 {
         let mut naps = 0;

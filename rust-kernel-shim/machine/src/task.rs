@@ -351,13 +351,19 @@ impl task_struct {
 
     /// Asks a kernel thread to end and waits until it has: `kthread_stop()`.
     ///
-    /// A thread that was never woken does not run its function; it ends with -EINTR.
+    /// A thread that was never woken does not run its function; it ends with -EINTR. Ends the machine
+    /// of the caller if that of the thread got stuck: what it uses is not to be freed.
     #[track_caller]
     pub fn stop(&self) -> c_int {
         fork::about_to_wait("a task");
         self.should_stop.store(true, Release);
         self.wake(TASK_NORMAL);
         let _waits = blocked::waiting(Thing::end_of(self));
+        if !self.has_ended() && self.vcpu.as_ref().is_some_and(|vcpu| vcpu.is_stuck()) {
+            super::end(format_args!(
+                "a task is stopped that never ends: its machine got stuck"
+            ));
+        }
         match &self.vcpu {
             Some(vcpu) => vcpu.join(self),
             None => self.wait_for_end(),
