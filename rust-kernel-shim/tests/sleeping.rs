@@ -93,7 +93,7 @@ fn freely() {
 #[test]
 fn a_report_that_no_machine_takes_fails_the_test() {
     let (passed, printed) = test_alone("freely", &[]);
-    let said = "1 reports above were not expected, the first: the rule `rcu-no-sleep` was broken";
+    let said = "a report above was not expected: the rule `rcu-no-sleep` was broken";
     assert!(!passed && printed.contains(said), "{printed}");
     assert!(printed.contains("test freely ... FAILED"), "{printed}");
 }

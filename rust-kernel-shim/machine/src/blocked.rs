@@ -258,6 +258,30 @@ pub(super) fn describe(task: &task_struct) -> Description {
         waits = Some((entry.thing, text));
         at = Some(entry.at);
     }
+    Description {
+        task: shown(task),
+        comm: task.comm().into(),
+        pid: task.pid,
+        end: end_id(task),
+        state: task.state_letter(),
+        waits,
+        timed: TIMED.get(),
+        at: location::entry(at.unwrap_or(Location::caller())),
+        holds: holds(task),
+    }
+}
+
+/// Writes what the calling task, which is `task`, holds: a line before each thing. From any context.
+pub fn write_held(task: &task_struct, text: &mut dyn fmt::Write) {
+    if ON {
+        let held = holds(task).into_iter().filter(|(_, held)| !held.is_empty());
+        // Writing to a string does not fail.
+        held.for_each(|(_, held)| _ = write!(text, "\n  {held}"));
+    }
+}
+
+/// What the task that runs on this thread holds.
+fn holds(task: &task_struct) -> Vec<(Thing, String)> {
     let mut holds: Vec<(Thing, String)> = Vec::new();
     let held: Vec<Entry> = HELD.with(|held| held.iter().collect());
     for entry in held.into_iter().rev() {
@@ -274,17 +298,7 @@ pub(super) fn describe(task: &task_struct) -> Description {
     if let Some(text) = section(task) {
         holds.push((Thing::GRACE_PERIOD, text));
     }
-    Description {
-        task: shown(task),
-        comm: task.comm().into(),
-        pid: task.pid,
-        end: end_id(task),
-        state: task.state_letter(),
-        waits,
-        timed: TIMED.get(),
-        at: location::entry(at.unwrap_or(Location::caller())),
-        holds,
-    }
+    holds
 }
 
 /// The section in which the task is, if that holds up grace periods.

@@ -118,6 +118,8 @@ fn enter(location: &Location<'_>) -> (String, Option<String>) {
         });
         found.is_none()
     });
+    // What a warning is made of says nothing about it.
+    let function = function.filter(|function| function != "__warn");
     let own = at(location);
     let in_core = is_core(location.file());
     match found {

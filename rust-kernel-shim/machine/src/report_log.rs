@@ -104,11 +104,13 @@ pub fn take(machine: u64) -> Reports {
 extern "C" fn at_exit() {
     let reports = crate::lock(&REPORTS);
     if let Some(report) = reports.first() {
-        console::write_line(format_args!(
-            "{} reports above were not expected, the first: {}",
-            reports.len(),
-            report.said()
-        ));
+        let (said, more) = (report.said(), reports.len() - 1);
+        match more {
+            0 => console::write_line(format_args!("a report above was not expected: {said}")),
+            _ => console::write_line(format_args!(
+                "reports above were not expected: {said}; and {more} more"
+            )),
+        }
         // SAFETY: All that is to be written has been.
         unsafe { libc::_exit(1) };
     }

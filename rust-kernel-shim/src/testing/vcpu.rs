@@ -97,6 +97,9 @@ pub fn fifo_with_stack<R: Send + 'static>(
         match &end {
             // What is still pending then is so because of that.
             Err(stuck) if report.late => panic!("{stuck}; {said}, see above"),
+            Err(stuck @ (Stuck::Deadlock(_) | Stuck::Endless(_))) => {
+                panic!("{said}, see above; then {stuck}")
+            }
             _ => panic!("{said}, see above"),
         }
     }

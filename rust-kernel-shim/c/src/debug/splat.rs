@@ -9,7 +9,7 @@ use core::{
     fmt::{self, Write as _},
     sync::atomic::Ordering::Relaxed,
 };
-use machine::{cpu, expected, report_log, task};
+use machine::{blocked, cpu, expected, report_log, task};
 
 /// This thread is accused of what it does at `at`; true if it was already.
 pub(super) fn accuse(at: &str) -> bool {
@@ -28,6 +28,7 @@ pub(crate) fn splat(level: u8, at: &str, what: fmt::Arguments<'_>, more: fmt::Ar
     // Writing to a string does not fail.
     let _ = write!(text, "{what}\n{more}  task {comm}/{}, ", t.pid);
     let _ = cpu::write_context(&mut text);
+    blocked::write_held(t, &mut text);
     let known = accuse(at);
     let (machine, taken, ending) = globals::with(|globals| {
         (
