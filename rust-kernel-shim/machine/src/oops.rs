@@ -13,7 +13,6 @@ use core::{
     mem::MaybeUninit,
     panic::Location,
     ptr::null_mut,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 use std::sync::Once;
 
@@ -44,11 +43,6 @@ pub fn note(
     at: &'static Location<'static>,
     about: Option<(&'static str, u64, u64)>,
 ) {
-    static WATCHED: AtomicBool = AtomicBool::new(false);
-    if !WATCHED.load(Relaxed) {
-        watch();
-        WATCHED.store(true, Relaxed);
-    }
     let next = NEXT.get();
     LAST.with(|last| {
         let newest = last[(next + CALLS - 1) % CALLS].get();
@@ -85,9 +79,12 @@ unsafe impl Sync for Before {}
 
 static BEFORE: Before = Before([const { Cell::new(MaybeUninit::uninit()) }; SIGNALS.len()]);
 
-#[cold]
-fn watch() {
+/// From now on a process that dies has last words, in a debug kernel: there is a task.
+pub(super) fn watch() {
     static ONCE: Once = Once::new();
+    if cfg!(any(loom, miri, tsan, not(feature = "debug"))) {
+        return;
+    }
     ONCE.call_once(|| {
         for ((signal, _), before) in SIGNALS.iter().zip(&BEFORE.0) {
             let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut libc::c_void) = last_words;

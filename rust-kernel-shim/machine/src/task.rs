@@ -3,7 +3,7 @@
 
 use super::{
     blocked::{self, Patience, Question, Thing},
-    clock, cpu, failed, fork, heap, lock,
+    clock, cpu, failed, fork, heap, lock, oops,
     vcpu::{self, Vcpu},
 };
 use core::ffi::{c_int, c_uint, c_void};
@@ -91,6 +91,7 @@ static NEXT_PID: AtomicI32 = AtomicI32::new(1);
 impl task_struct {
     fn new(name: &[u8], vcpu: Option<Arc<Vcpu>>, usage: u32, life: Lifecycle) -> *mut Self {
         fork::watch();
+        oops::watch();
         let mut comm = [0; TASK_COMM_LEN];
         let len = name.len().min(TASK_COMM_LEN - 1);
         comm[..len].copy_from_slice(&name[..len]);
