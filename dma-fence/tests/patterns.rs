@@ -14,14 +14,28 @@ use dma_fence::Ktime;
 #[cfg(feature = "debug")]
 use kernel::testing::{console, Explorer};
 use kernel::{
-    error::code::*,
+    prelude::*,
     sync::{atomic::Relaxed, Arc},
-    testing::{everywhere, memory::fail_nth, spawn},
+    testing::{device_gone, everywhere, memory::fail_nth, spawn},
 };
 use patterns::{
     mistakes,
     ring::{Client, Ring},
 };
+
+struct Driver;
+
+impl kernel::Module for Driver {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+module! {
+    type: Driver,
+    name: "patterns",
+    license: "GPL",
+}
 
 #[test]
 fn pairs_are_done_in_order() {
@@ -45,6 +59,7 @@ fn a_client_goes_before_its_jobs() {
         let [_copy, draw] = Client::new(&ring).unwrap().submit().unwrap();
         draw.wait();
         ring.remove();
+        device_gone::<Driver>();
         // No interrupt and no item of work uses it any more.
         assert!(Arc::into_unique_or_drop(ring).is_some());
     });
