@@ -387,6 +387,9 @@ fn a_callback_that_waits_for_itself_is_a_bug() {
             "fifo" | "explore" => {
                 "a machine is run inside a section or a handler, which it would wait for".into()
             }
+            _ if cfg!(feature = "debug") => {
+                format!("{name}() in an RCU callback queued at rust-kernel-shim/tests/rcu.rs:")
+            }
             _ => format!("{name}() in an RCU callback, whose end it would wait for"),
         };
         // Of threads that run freely it ends the process: one of its own.

@@ -159,7 +159,7 @@ fn say(name: &str, offset: usize, record: &Record, freeing: &Freeing) {
     let evidence = [
         record.signalled(),
         match rcu_callback_request() {
-            Some(request) => ("freeing was asked of RCU", Place::At(request.at)),
+            Some(request) => ("freeing was asked of RCU", Place::Site(request.site)),
             None if record.signalled.is_none() => ("so its ops may be called", Place::Unknown),
             None => ("no grace period was asked for after that", Place::Unknown),
         },

@@ -53,8 +53,8 @@ pub(super) struct Other {
     /// If it had one: its numbers, and where it was created.
     pub(super) was: Option<((u64, u64), At)>,
     pub(super) refs: Refs,
-    /// Where its memory was freed, if it was and that is known, and in which order.
-    pub(super) freed: Option<(Option<At>, u64)>,
+    /// Where its memory was freed, if it was, and in which order.
+    pub(super) freed: Option<(Site, u64)>,
 }
 
 /// By their addresses.
@@ -66,7 +66,7 @@ static ORDER: SideTable<u64, usize> = SideTable::new();
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// The memory of a fence without a record is about to be freed.
-pub(super) fn freed(addr: usize, at: Option<At>) {
+pub(super) fn freed(addr: usize, at: Site) {
     let order = NEXT.fetch_add(1, Relaxed);
     OTHERS.with(addr, |other| other.freed = Some((at, order)));
     ORDER.insert(order, addr);

@@ -15,8 +15,8 @@ use kernel::bindings::{
     debugobjects::{
         debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, Words,
     },
-    kref_read, rcu_callback_request,
-    rule::{checking, is_core, site, this_machine, Evidence, Place, Text, STEPS},
+    kref_read,
+    rule::{checking, site, this_machine, Evidence, Place, Text, STEPS},
 };
 
 static MEMORY: debug_obj_descr = debug_obj_descr {
@@ -48,8 +48,7 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
         record::leaves(obj.addr, number);
     }
     // What RCU frees was given to it somewhere.
-    let at = rcu_callback_request().map_or(freeing.at, |request| request.at);
-    known::freed(obj.addr, (!is_core(at)).then_some(at));
+    known::freed(obj.addr, site(freeing.at));
 }
 
 /// A reference is dropped.
@@ -106,7 +105,7 @@ fn is_gone(fence: *const dma_fence, call: &str) -> bool {
         };
         let what = format_args!("{call}() of a fence that was freed{recycled}");
         let [taken, dropped] = last(&other.refs);
-        let freed = ("freed", at.map_or(Place::Unknown, Place::At));
+        let freed = ("freed", Place::Site(at));
         let steps = [taken, dropped, freed, here];
         match other.was {
             Some((subject, created)) => {

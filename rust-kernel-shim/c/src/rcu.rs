@@ -19,7 +19,7 @@ use crate::{
     ffi::{c_int, c_void},
     globals, Globals, WARN,
 };
-use core::{mem::MaybeUninit, ptr::addr_of_mut};
+use core::{fmt, mem::MaybeUninit, ptr::addr_of_mut};
 use machine::{
     blocked::{Thing, KINDS},
     cpu::{self, Count},
@@ -93,8 +93,12 @@ pub unsafe fn rcu_read_lock_held() -> c_int {
 #[track_caller]
 fn not_from_a_callback(function: &str) {
     if callbacks::running() {
+        let queued = fmt::from_fn(|f| match rcu_callback_request() {
+            Some(request) => write!(f, " queued at {}", request.site),
+            None => Ok(()),
+        });
         machine::end(format_args!(
-            "{function}() in an RCU callback, whose end it would wait for"
+            "{function}() in an RCU callback{queued}, whose end it would wait for"
         ));
     }
 }

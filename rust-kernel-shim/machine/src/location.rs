@@ -7,7 +7,11 @@ mod symbol;
 #[cfg(feature = "debug")]
 pub use symbol::function;
 
-use core::{cell::RefCell, fmt, panic::Location};
+use core::{
+    cell::{Cell, RefCell},
+    fmt,
+    panic::Location,
+};
 #[cfg(feature = "debug")]
 use std::collections::BTreeMap;
 use std::{env, path::Path, sync::Mutex};
@@ -109,7 +113,7 @@ pub fn culprit(location: &Location<'_>) -> String {
 fn enter(location: &Location<'_>) -> (String, Option<String>) {
     let mut function = None;
     let mut found = None;
-    backtrace::trace(|frame| {
+    trace(|frame| {
         backtrace::resolve_frame(frame, |symbol| {
             found = found.take().or_else(|| driver(symbol));
             if found.is_none() {
@@ -122,8 +126,9 @@ fn enter(location: &Location<'_>) -> (String, Option<String>) {
     let function = function.filter(|function| function != "__warn");
     let own = at(location);
     let in_core = is_core(location.file());
-    match found {
-        Some(found) if in_core || found == own => (found, function),
+    match (found, asked()) {
+        (Some(found), _) if in_core || found == own => (found, function),
+        (None, Some(site)) if in_core => (site.to_string(), None),
         _ => (own, None),
     }
 }
@@ -132,6 +137,39 @@ fn enter(location: &Location<'_>) -> (String, Option<String>) {
 #[cfg(not(feature = "debug"))]
 fn enter(location: &Location<'_>) -> (String, Option<String>) {
     (at(location), None)
+}
+
+crate::per_thread! {
+    /// What this thread does was asked for elsewhere, maybe there; and beyond this address of its
+    /// stack there is something else.
+    static ASKED: Cell<Option<(usize, Option<Site>)>> = Cell::new(None);
+}
+
+/// Calls `f`, which was asked for at `site`, by a task that may be another: not by what called this.
+#[inline(never)]
+pub fn asked_at<R>(site: Option<Site>, f: impl FnOnce() -> R) -> R {
+    let border = 0u8;
+    let addr = core::ptr::from_ref(&border).addr();
+    let before = ASKED.replace(Some((addr, site)));
+    let result = f();
+    ASKED.set(before);
+    result
+}
+
+/// Where that which this thread does was asked for, if elsewhere.
+#[cfg(feature = "debug")]
+fn asked() -> Option<Site> {
+    ASKED.get().and_then(|(_, site)| site)
+}
+
+/// Calls `f` with the frames of the stack, the innermost first, until it returns false.
+#[cfg(feature = "debug")]
+fn trace(mut f: impl FnMut(&backtrace::Frame) -> bool) {
+    let border = ASKED.get().map(|(border, _)| border);
+    backtrace::trace(|frame| {
+        let inside = border.is_none_or(|border| frame.sp().addr() <= border);
+        inside && f(frame)
+    });
 }
 
 std::thread_local! {
@@ -163,6 +201,9 @@ pub struct Origin {
     /// The stack, if `at` is in the kernel.
     #[cfg(feature = "debug")]
     frames: Box<[*mut core::ffi::c_void]>,
+    /// Where the kernel was asked for what it does by itself.
+    #[cfg(feature = "debug")]
+    asked: Option<Site>,
 }
 
 // SAFETY: What the pointers lead to is code, of which only the names are looked up.
@@ -180,6 +221,8 @@ impl Origin {
             } else {
                 Box::default()
             },
+            #[cfg(feature = "debug")]
+            asked: asked().filter(|_| is_core_location(at)),
         }
     }
 }
@@ -197,7 +240,7 @@ pub fn is_core_location(at: &'static Location<'static>) -> bool {
 #[cfg(feature = "debug")]
 fn stack() -> Box<[*mut core::ffi::c_void]> {
     let mut frames = Vec::with_capacity(FRAMES);
-    backtrace::trace(|frame| {
+    trace(|frame| {
         frames.push(frame.ip());
         frames.len() < FRAMES
     });
@@ -209,13 +252,14 @@ impl Origin {
     fn driver(&self) -> Option<String> {
         #[cfg(feature = "debug")]
         if !self.frames.is_empty() {
-            return self.frames.iter().find_map(|ip| {
+            let found = self.frames.iter().find_map(|ip| {
                 let mut found = None;
                 backtrace::resolve(*ip, |symbol| {
                     found = found.take().or_else(|| driver(symbol))
                 });
                 found
             });
+            return found.or_else(|| Some(self.asked?.to_string()));
         }
         Some(at(self.at))
     }
@@ -271,7 +315,7 @@ impl fmt::Display for Site {
 pub fn site(at: &'static Location<'static>) -> Site {
     #[cfg(feature = "debug")]
     if is_core_location(at) {
-        if let Some(site) = driver_site() {
+        if let Some(site) = driver_site().or_else(asked) {
             return site;
         }
     }
@@ -284,7 +328,7 @@ pub fn site(at: &'static Location<'static>) -> Site {
 fn driver_site() -> Option<Site> {
     static KNOWN: Mutex<BTreeMap<usize, Option<Site>>> = Mutex::new(BTreeMap::new());
     let mut site = None;
-    backtrace::trace(|frame| {
+    trace(|frame| {
         let look_up = || {
             let mut found = None;
             backtrace::resolve_frame(frame, |symbol| {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     rcu::{Kind, RCU_QUEUED},
-    rule::{is_core, site, this_machine, Place, Rule, Site},
+    rule::{is_core, this_machine, Place, Rule, Site},
     time::queue,
     workqueue,
 };
@@ -55,12 +55,12 @@ pub fn debug_module_exited(module: &ModuleText) {
             && !module.stays
             && !is_core(request.at)
             && module.has(request.at.file());
-        its.then_some(request.at)
+        its.then_some(request.site)
     });
     let callbacks = callbacks.map(|at| Left {
         what: "RCU callback",
         state: "is queued",
-        at: site(at),
+        at,
     });
     let mut said = [None; PLACES];
     for left in started.chain(callbacks) {

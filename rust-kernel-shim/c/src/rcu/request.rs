@@ -20,7 +20,12 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use machine::{counted::Counted, failed, location, report_log::Text};
+use machine::{
+    counted::Counted,
+    failed,
+    location::{self, Site},
+    report_log::Text,
+};
 
 /// Places that are named of callbacks that are left behind.
 const PLACES: usize = 10;
@@ -31,6 +36,8 @@ pub struct Request {
     pub(crate) stamp: u64,
     /// The location of the request.
     pub at: &'static Location<'static>,
+    /// The driver's, if that is in the kernel.
+    pub site: Site,
     /// The test that has made it.
     pub(crate) test: u64,
     pub(crate) machine: u64,
@@ -91,6 +98,7 @@ pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>, k
     let request = Request {
         stamp: rcu_order(),
         at,
+        site: location::site(at),
         test: failed::this_test(),
         machine: this_machine(),
         kind,
@@ -104,7 +112,7 @@ pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>, k
         QUEUED.insert(head.addr(), request);
         return true;
     }
-    let (again, before) = (location::entry(at), location::at(first.at));
+    let (again, before) = (location::entry(at), first.site);
     splat(
         KERN_ERR,
         &again,
@@ -117,11 +125,11 @@ pub(super) fn queued(head: *mut callback_head, at: &'static Location<'static>, k
 /// Prints where the callbacks were queued that a machine has left behind. From any context.
 pub(crate) fn show_left(machine: u64, heading: &str) {
     let mut counted = Counted::default();
-    let left = QUEUED.filter_map(|_, request| (request.machine == machine).then_some(request.at));
+    let left = QUEUED.filter_map(|_, request| (request.machine == machine).then_some(request.site));
     for at in left {
         let mut text = Text::new();
         // Writing to a string does not fail.
-        let _ = write!(text, "queued at {}", location::at(at));
+        let _ = write!(text, "queued at {at}");
         counted.add(text);
     }
     if counted.total() != 0 {
@@ -146,9 +154,9 @@ pub(super) fn with_request(head: *mut callback_head, call: impl FnOnce()) {
     if let Some(request) = own {
         over(request.stamp);
     }
-    match request {
+    location::asked_at(request.map(|request| request.site), || match request {
         Some(request) => failed::work_for(request.test, call),
         None => call(),
-    }
+    });
     REQUEST.set(None);
 }
