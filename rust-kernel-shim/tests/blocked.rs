@@ -171,15 +171,16 @@ fn a_grace_period_is_held_up() {
         // SAFETY: The function has no preconditions.
         unsafe { synchronize_rcu() };
     });
-    let (waits, holds) = (above!(2), above!(6));
+    let (waits, sleeps, entered) = (above!(2), above!(6), above!(7));
     assert_eq!(
         said,
         format!(
             "deadlock: init/1 waits for a grace period at {waits}, held up by test/2, \
-             which waits for a completion at {holds}"
+             which waits for a completion at {sleeps} \
+             while it is in a read-side section, entered at {entered}"
         )
     );
-    let line = format!("is in a read-side section, entered at {}", above!(15));
+    let line = format!("  is in a read-side section, entered at {entered}");
     assert_eq!(console::said(&line), 1, "{line}");
 }
 
@@ -240,12 +241,13 @@ fn an_item_of_work() {
             flush_work(work);
         }
     });
-    let (waits, sleeps) = (above!(3), above!(12));
+    let (waits, queued, sleeps) = (above!(3), above!(5), above!(12));
+    let work = format!("work item `work` (queued at {queued})");
     assert_eq!(
         said,
         format!(
-            "deadlock: init/1 waits for a work item at {waits}, run by kworker/2, \
-             which waits for a completion at {sleeps}"
+            "deadlock: init/1 waits for {work} at {waits}, run by kworker/2, \
+             which waits for a completion at {sleeps} while it runs {work}"
         )
     );
 }

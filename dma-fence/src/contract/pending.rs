@@ -5,7 +5,7 @@ use super::{
     super::bindings::dma_fence,
     callback::CALLBACKS,
     named,
-    record::{self, Record, RECORDS},
+    record::{self, Record, LIVE, RECORDS},
     rules::{RELEASE_SIGNALLED, SIGNAL_EVENTUALLY},
 };
 use core::{fmt, panic::Location};
@@ -103,7 +103,21 @@ fn thing(fence: *const dma_fence) -> Thing {
             write!(out, " {context}:{seqno}")?;
             named::write(context, out)
         },
+        needs: Some(Thing::SECTION.id),
         ..Thing::new("fence", (context, seqno))
+    }
+}
+
+/// Writes whose lock is at this address, if it is that of a fence.
+pub(super) fn owner(addr: usize, out: &mut dyn fmt::Write) -> fmt::Result {
+    // Its own lock is the first thing in a fence.
+    let number = LIVE.with(addr, |number| *number);
+    match number.and_then(|number| RECORDS.with(number, |record| record.subject())) {
+        Some((context, seqno)) => {
+            write!(out, " of fence {context}:{seqno}")?;
+            named::write(context, out)
+        }
+        None => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ static WATCH: debug_watch = debug_watch {
     ended,
     left: refs::left,
     describe: refs::describe,
+    owner: pending::owner,
 };
 
 /// The machine ends.

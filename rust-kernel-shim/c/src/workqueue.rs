@@ -30,10 +30,11 @@ pub(super) use self::{
 use super::{debug::active, globals, list_head, lock_class_key, INIT_LIST_HEAD};
 use crate::ffi::{c_char, c_int, c_uint};
 use core::{
-    ptr::{addr_of_mut, null_mut},
+    ffi::CStr,
+    ptr::{self, addr_of_mut, null_mut},
     sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
-use machine::atomic::AtomicUsize;
+use machine::{atomic::AtomicUsize, blocked::Thing};
 
 /// Says that any processor may run the work.
 pub const wq_misc_consts_WORK_CPU_UNBOUND: c_uint = 8192;
@@ -65,9 +66,18 @@ pub struct work_struct {
     seq: u64,
     /// The test that has queued it.
     test: u64,
+    /// Its name, which lives forever, or null.
+    name: *const c_char,
 }
 
 impl work_struct {
+    /// What is known of it, when it has this number.
+    fn thing(&self, seq: u64) -> Thing {
+        // SAFETY: A name lives forever.
+        let name = (!self.name.is_null()).then(|| unsafe { CStr::from_ptr(self.name.cast()) });
+        Thing::work_item(seq, name, active::site_of(ptr::from_ref(self).addr()))
+    }
+
     fn has(&self, bits: usize) -> bool {
         self.data.load(Relaxed) & bits != 0
     }
@@ -90,7 +100,7 @@ pub unsafe fn init_work_with_key(
     work: *mut work_struct,
     func: work_func_t,
     _onstack: bool,
-    _name: *const c_char,
+    name: *const c_char,
     _key: *mut lock_class_key,
 ) {
     // SAFETY: `work` is valid for writes: the caller's guarantee.
@@ -102,6 +112,7 @@ pub unsafe fn init_work_with_key(
             wq: null_mut(),
             seq: 0,
             test: 0,
+            name,
         });
         INIT_LIST_HEAD(addr_of_mut!((*work).entry));
     }

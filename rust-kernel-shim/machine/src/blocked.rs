@@ -12,11 +12,12 @@ mod report;
 use super::{
     console,
     cpu::{self, Count},
-    location,
+    location::{self, Site},
     task::task_struct,
 };
 use core::{
     cell::Cell,
+    ffi::CStr,
     fmt,
     panic::Location,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -55,6 +56,12 @@ pub struct Thing {
     pub say: fn(id: (u64, u64), out: &mut dyn fmt::Write) -> fmt::Result,
     /// How it is with a task that others wait for because of it: `held`, for example.
     pub how: &'static str,
+    /// The name of its kind, if it has one.
+    pub name: Option<&'static CStr>,
+    /// Where it was asked for, if that is known.
+    pub asked: Option<Site>,
+    /// What another task may have that this needs in order to happen, if no task has it itself.
+    pub needs: Option<(u64, u64)>,
 }
 
 impl Thing {
@@ -65,12 +72,21 @@ impl Thing {
             id,
             say: |_, _| Ok(()),
             how: "held",
+            name: None,
+            asked: None,
+            needs: None,
         }
     }
 
     /// A lock at this address.
     pub fn lock(what: &'static str, addr: usize) -> Self {
-        let say = |(_, addr), out: &mut dyn fmt::Write| names::write_name(addr, out);
+        let say = |(_, addr), out: &mut dyn fmt::Write| match names::write_name(addr, out)? {
+            true => Ok(()),
+            false => {
+                let owner = *super::lock(&OWNER);
+                owner(addr as usize, out)
+            }
+        };
         Self {
             say,
             ..Self::new(what, (KINDS, addr as u64))
@@ -91,13 +107,21 @@ impl Thing {
         ..Self::new("a grace period", (KINDS + 1, 0))
     };
 
-    /// The item of work of that number.
-    pub const fn work_item(number: u64) -> Self {
+    /// The item of work of that number, which was queued there.
+    pub const fn work_item(number: u64, name: Option<&'static CStr>, asked: Option<Site>) -> Self {
         Self {
             how: "run",
-            ..Self::new("a work item", (KINDS + 2, number))
+            name,
+            asked,
+            ..Self::new("work item", (KINDS + 2, number))
         }
     }
+
+    /// A section that may be needed for what others wait for.
+    pub const SECTION: Self = Self {
+        how: "maybe held up",
+        ..Self::new("a section", (KINDS + 9, 0))
+    };
 
     /// The end of a task to which the caller has a reference as long as it waits.
     pub(super) fn end_of(task: &task_struct) -> Self {
@@ -114,6 +138,30 @@ impl Thing {
 
     /// The end of all tasks but the one that waits.
     pub(super) const ALL_ENDS: Self = Self::new("the end of all other tasks", (KINDS + 4, 0));
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        if let Some(name) = self.name.and_then(|name| name.to_str().ok()) {
+            write!(f, " `{name}`")?;
+        }
+        (self.say)(self.id, f)?;
+        match self.asked {
+            Some(site) => write!(f, " (queued at {site})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes whose a lock is that has no name, after a space.
+pub type Owner = fn(addr: usize, out: &mut dyn fmt::Write) -> fmt::Result;
+
+static OWNER: Mutex<Owner> = Mutex::new(|_, _| Ok(()));
+
+/// From now on, `owner` is asked whose the locks are that have no name.
+pub fn ask_for_owners(owner: Owner) {
+    *super::lock(&OWNER) = owner;
 }
 
 fn end_id(task: &task_struct) -> (u64, u64) {
@@ -252,10 +300,7 @@ pub(super) fn describe(task: &task_struct) -> Description {
     let mut waits = None;
     let mut at = None;
     if let Some(entry) = WAITS.with(|waits| waits.iter().next()) {
-        let mut text = String::from(entry.thing.what);
-        // Writing to a string does not fail.
-        let _ = (entry.thing.say)(entry.thing.id, &mut text);
-        waits = Some((entry.thing, text));
+        waits = Some((entry.thing, entry.thing.to_string()));
         at = Some(entry.at);
     }
     Description {
@@ -285,14 +330,12 @@ fn holds(task: &task_struct) -> Vec<(Thing, String)> {
     let mut holds: Vec<(Thing, String)> = Vec::new();
     let held: Vec<Entry> = HELD.with(|held| held.iter().collect());
     for entry in held.into_iter().rev() {
-        let mut text = format!("holds {}", entry.thing.what);
-        if entry.thing.how == "run" {
-            text = format!("runs {}", entry.thing.what);
-        }
-        let _ = (entry.thing.say)(entry.thing.id, &mut text);
-        if entry.thing.how == "held" {
-            text += &format!(", taken at {}", location::at(entry.at));
-        }
+        let (thing, at) = (entry.thing, location::at(entry.at));
+        let text = match thing.how {
+            "held" => format!("holds {thing}, taken at {at}"),
+            "run" => format!("runs {thing}"),
+            _ => format!("is in {thing}, begun at {at}"),
+        };
         holds.push((entry.thing, text));
     }
     if let Some(text) = section(task) {
@@ -304,11 +347,15 @@ fn holds(task: &task_struct) -> Vec<(Thing, String)> {
 /// The section in which the task is, if that holds up grace periods.
 fn section(task: &task_struct) -> Option<String> {
     task.in_section().then(|| {
-        let (read, reader) = cpu::with(|cpu| (cpu.open(Count::Rcu) != 0, cpu.reader()));
-        match reader.at().filter(|_| read) {
-            Some(at) => format!("is in a read-side section, entered at {}", location::at(at)),
+        let open = |count| cpu::with(|cpu| cpu.open(count) != 0);
+        match cpu::with(|cpu| cpu.reader()).at() {
+            Some(at) if open(Count::Rcu) => {
+                format!("is in a read-side section, entered at {}", location::at(at))
+            }
+            _ if open(Count::Hardirq) => "is in an interrupt handler".into(),
+            _ if open(Count::Softirq) => "is in a soft interrupt".into(),
             // A spinlock is one, and was named.
-            None => String::new(),
+            _ => String::new(),
         }
     })
 }

@@ -56,6 +56,11 @@ pub(crate) struct Since {
 /// Where each was started or queued last, by its address: maybe it is over.
 pub(super) static SINCE: SideTable<usize, Since> = SideTable::new();
 
+/// Where the timer or work at this address was started or queued last, if it is known.
+pub(crate) fn site_of(addr: usize) -> Option<Site> {
+    SINCE.with(addr, |since| since.at)
+}
+
 /// Here a timer is started, or work queued; `None` in a production kernel.
 #[track_caller]
 pub(crate) fn since(descr: &'static debug_obj_descr) -> Option<Since> {

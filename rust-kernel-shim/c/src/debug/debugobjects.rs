@@ -12,10 +12,15 @@ use crate::rule::{checking, this_machine};
 use core::{
     cell::Cell,
     ffi::CStr,
+    fmt,
     panic::Location,
     sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering::Relaxed},
 };
-use machine::{location::Origin, report_log::Text};
+use machine::{
+    blocked::{self, Owner},
+    location::Origin,
+    report_log::Text,
+};
 use spin::mutex::SpinMutex;
 
 pub use machine::side_table::{steps, SideTable, Words};
@@ -199,6 +204,8 @@ pub struct debug_watch {
     pub left: fn(),
     /// Adds what is known of a block to what is said of it: its address and size.
     pub describe: fn(addr: usize, size: usize, text: &mut Text),
+    /// Writes whose lock is at an address, after a space, if that is known.
+    pub owner: Owner,
 }
 
 /// Kinds of objects that can be watched over.
@@ -216,7 +223,14 @@ pub fn debug_watch_register(watch: &'static debug_watch) {
         .any(|known| core::ptr::eq(*known, watch));
     if let (false, Some(slot)) = (known, watching.iter_mut().find(|slot| slot.is_none())) {
         *slot = Some(watch);
+        blocked::ask_for_owners(owner);
     }
+}
+
+fn owner(addr: usize, out: &mut dyn fmt::Write) -> fmt::Result {
+    let watching = watching();
+    let mut watching = watching.iter().flatten();
+    watching.try_for_each(|watch| (watch.owner)(addr, out))
 }
 
 fn watching() -> [Option<&'static debug_watch>; WATCHES] {

@@ -7,6 +7,7 @@
 
 use crate::rule::{checking, Rule};
 use core::{cell::Cell, panic::Location};
+use machine::blocked::{self, Thing};
 
 /// An annotated section of a task.
 #[derive(Clone, Copy)]
@@ -25,6 +26,14 @@ machine::per_thread! {
     static SECTION: Cell<Option<Section>> = Cell::new(None);
 }
 
+/// The section, for what is known of blocked tasks.
+fn thing(section: &Section) -> Thing {
+    Thing {
+        what: section.name,
+        ..Thing::SECTION
+    }
+}
+
 /// A section begins, in which `rule` holds; `name` is for its report. They nest. From any context.
 #[track_caller]
 pub fn debug_section_begins(rule: &'static Rule, name: &'static str) {
@@ -36,12 +45,19 @@ pub fn debug_section_begins(rule: &'static Rule, name: &'static str) {
         reported: false,
     });
     let depth = outer.depth + 1;
+    if depth == 1 {
+        blocked::acquired(thing(&outer), outer.began);
+    }
     SECTION.set(Some(Section { depth, ..outer }));
 }
 
 /// The innermost section ends. From any context.
 pub fn debug_section_ends() {
-    let inner = SECTION.get().filter(|inner| inner.depth > 1);
+    let inner = SECTION.get();
+    if let Some(last) = inner.filter(|inner| inner.depth == 1) {
+        blocked::released(thing(&last).id);
+    }
+    let inner = inner.filter(|inner| inner.depth > 1);
     SECTION.set(inner.map(|inner| Section {
         depth: inner.depth - 1,
         ..inner

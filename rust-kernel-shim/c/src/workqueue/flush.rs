@@ -53,7 +53,9 @@ pub unsafe fn flush_work(work: *mut work_struct) -> bool {
         // SAFETY: `work` is initialised: the caller's guarantee.
         let item = unsafe { last_item(&mut globals.pools.lock(), work) };
         let Some(item) = item else { return false };
-        wait_until_none(&globals.pools, Thing::work_item(item), |_, seq| seq == item);
+        // SAFETY: `work` is initialised: the caller's guarantee.
+        let thing = unsafe { (*work).thing(item) };
+        wait_until_none(&globals.pools, thing, |_, seq| seq == item);
         true
     })
 }
@@ -164,7 +166,9 @@ pub(super) unsafe fn wait_until_not_running(work: *mut work_struct) {
         // SAFETY: `work` is initialised: the caller's guarantee.
         let item = globals.pools.lock().running(unsafe { &*work });
         if let Some(item) = item {
-            wait_until_none(&globals.pools, Thing::work_item(item), |_, seq| seq == item);
+            // SAFETY: `work` is initialised: the caller's guarantee.
+            let thing = unsafe { (*work).thing(item) };
+            wait_until_none(&globals.pools, thing, |_, seq| seq == item);
         }
     });
 }

@@ -21,10 +21,7 @@ use core::{
 };
 #[cfg(feature = "debug")]
 use machine::cpu;
-use machine::{
-    blocked::{self, Thing},
-    failed, task,
-};
+use machine::{blocked, failed, task};
 
 /// The state of a worker, on its own stack.
 #[repr(C)]
@@ -56,20 +53,20 @@ impl Worker {
     unsafe fn run(this: *mut Self, pools: &Pools, mut inner: Guard<'_>, work: *mut work_struct) {
         // SAFETY: The caller says that the worker is its own and the work just taken. The lock is
         // held.
-        let (func, seq, test) = unsafe {
+        let (func, thing, test) = unsafe {
             (*this).work = work;
             (*this).func = (*work).func;
             (*this).wq = (*work).wq;
             (*this).seq = (*work).seq;
             list_add_tail(addr_of_mut!((*this).link), addr_of_mut!(inner.busy));
             // From here on it may be queued again, by itself too.
-            let known = ((*work).func, (*work).seq, (*work).test);
+            let known = ((*work).func, (*work).thing((*work).seq), (*work).test);
             (*work).release();
             known
         };
         pools.kick(&mut inner);
         drop(inner);
-        blocked::acquired(Thing::work_item(seq), Location::caller());
+        blocked::acquired(thing, Location::caller());
         LAST.set(None);
         if let Some(func) = func {
             // SAFETY: The worker is this thread's: the caller's guarantee.
@@ -83,7 +80,7 @@ impl Worker {
                 run();
             }
         }
-        blocked::released(Thing::work_item(seq).id);
+        blocked::released(thing.id);
         #[cfg(feature = "debug")]
         check_context(func);
         let mut inner = pools.lock();

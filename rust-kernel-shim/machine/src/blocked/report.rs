@@ -51,9 +51,16 @@ impl Description {
         lines
     }
 
-    /// Why another that waits for `thing` waits for this one, if it does.
-    fn has(&self, thing: &Thing) -> Option<&(Thing, String)> {
-        self.holds.iter().find(|(held, _)| held.id == thing.id)
+    /// Why another that waits for the thing of that id waits for this one, if it does.
+    fn has(&self, id: (u64, u64)) -> Option<&(Thing, String)> {
+        self.holds.iter().find(|(held, _)| held.id == id)
+    }
+
+    /// What it has, in a few words, if others wait for it or might.
+    fn held(&self) -> String {
+        let held = self.holds.iter().map(|(_, held)| held.as_str());
+        let held: Vec<_> = held.filter(|held| !held.is_empty()).collect();
+        held.join(" and ")
     }
 
     /// True if it only waits for the others.
@@ -68,9 +75,14 @@ impl Description {
 /// The task that has what this one waits for.
 fn holder(tasks: &[Description], waiter: usize) -> Option<usize> {
     let (thing, _) = tasks[waiter].waits.as_ref()?;
-    tasks
-        .iter()
-        .position(|task| task.end == thing.id || task.has(thing).is_some())
+    let has = |id| move |task: &Description| task.end == id || task.has(id).is_some();
+    tasks.iter().position(has(thing.id)).or_else(|| {
+        let needs = thing.needs?;
+        // The task itself, if it stands in its own way.
+        has(needs)(&tasks[waiter])
+            .then_some(waiter)
+            .or_else(|| tasks.iter().position(has(needs)))
+    })
 }
 
 /// From `first` on, each task and then the one that it waits for, until one comes again or none is
@@ -93,9 +105,11 @@ fn sentence(tasks: &[Description]) -> Option<String> {
     let (mut links, cycle) = chains()
         .find(|(_, cycle)| cycle.is_some())
         .or_else(|| {
-            // The first of the longest.
+            // The first of the longest; of these, one whose end has something.
             let found: Vec<_> = chains().filter(of_interest).collect();
-            found.into_iter().rev().max_by_key(|(chain, _)| chain.len())
+            let has = |&end: &usize| !tasks[end].holds.is_empty();
+            let rank = |(chain, _): &(Vec<usize>, _)| (chain.len(), chain.last().is_some_and(has));
+            found.into_iter().rev().max_by_key(rank)
         })
         .or_else(|| chains().next())?;
     links.drain(..cycle.unwrap_or(0));
@@ -109,18 +123,37 @@ fn sentence(tasks: &[Description]) -> Option<String> {
         let next = match (links.get(n + 1), cycle) {
             (Some(&next), _) => next,
             (None, Some(_)) => links[0],
-            (None, None) => break,
+            (None, None) => {
+                let held = task.held();
+                if task.waits.is_some() && !held.is_empty() {
+                    let _ = write!(text, " while it {held}");
+                }
+                break;
+            }
         };
         let Some((thing, _)) = &task.waits else { break };
+        let had = tasks[next].has(thing.id);
+        let needed = thing.needs.and_then(|needs| tasks[next].has(needs));
         if next == link {
-            text += ", though it has that itself";
-            if let Some((_, held)) = task.has(thing) {
+            text += match had {
+                None if needed.is_some() => ", which may need it itself",
+                _ => ", though it has that itself",
+            };
+            let held = had.or(needed).map_or("", |(_, held)| held);
+            // A section without a name is that of a lock.
+            let held = if held.is_empty() {
+                task.held()
+            } else {
+                held.into()
+            };
+            if !held.is_empty() {
                 let _ = write!(text, ": it {held}");
             }
             break;
         }
-        if !thing.how.is_empty() {
-            let _ = write!(text, ", {} by {}", thing.how, tasks[next].task);
+        let how = had.or(needed).map_or(thing.how, |(held, _)| held.how);
+        if !how.is_empty() {
+            let _ = write!(text, ", {how} by {}", tasks[next].task);
         }
         if n + 1 < links.len() {
             text += ", which";
