@@ -15,7 +15,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{Acquire, Atomic, AtomicFlag, Relaxed, Release},
-        Arc, ArcBorrow, UniqueArc,
+        new_spinlock, Arc, ArcBorrow, SpinLock, UniqueArc,
     },
     task::Task,
     testing::{everywhere, spawn, vcpu::Stuck},
@@ -143,4 +143,26 @@ fn the_clocks_are_two() {
             assert!(real > 1 && real <= atomic);
         }
     });
+}
+
+/// The macro below ours recurses for each token, and the compiler has a limit.
+#[test]
+fn a_structure_may_have_sixteen_locks() {
+    macro_rules! locks {
+        ($($name:ident)*) => {
+            #[pin_data]
+            struct Locks { $(#[pin] $name: SpinLock<u32>),* }
+
+            fn locks() -> impl PinInit<Locks> {
+                pin_init!(Locks { $($name <- new_spinlock!(1, "Locks")),* })
+            }
+
+            fn sum(locks: &Locks) -> u32 {
+                0 $(+ *locks.$name.lock())*
+            }
+        };
+    }
+    locks!(a b c d e f g h i j k l m n o p);
+    let locks = KBox::pin_init(locks(), GFP_KERNEL).unwrap();
+    assert_eq!(sum(&locks), 16);
 }

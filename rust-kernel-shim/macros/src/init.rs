@@ -8,7 +8,7 @@
 //! differently (see the module `shadowing`).
 
 use crate::{refuse, shadowing};
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned, ToTokens};
 use syn::{
     braced,
@@ -80,14 +80,13 @@ impl Parse for Field {
 impl ToTokens for Field {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Field { name, sign, value } = self;
-        tokens.extend(match value {
-            Some(value) if sign.to_string() == "<-" => {
-                let value =
-                    quote_spanned!(value.span()=> ::pin_init::__internal::InField::new(#value));
-                quote!(#name #sign #value)
-            }
-            _ => quote!(#name #sign #value),
+        let value = value.as_ref().map(|value| match sign.to_string().as_str() {
+            "<-" => quote_spanned!(value.span()=> ::pin_init::__internal::InField::new(#value)),
+            _ => quote!(#value),
         });
+        // One token: pinned-init's macro recurses for each, and the compiler allows 128.
+        let value = value.map(|value| Group::new(Delimiter::Brace, value));
+        tokens.extend(quote!(#name #sign #value));
     }
 }
 
