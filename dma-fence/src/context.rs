@@ -69,14 +69,15 @@ impl<T: FenceContextOps> FenceContext<T> {
     where
         Error: From<E>,
     {
+        // SAFETY: It takes a number, and has no preconditions.
+        let number = unsafe { bindings::dma_fence_context_alloc(1) };
         // Copied now: in edition 2021 the initialiser captures no lifetime.
         let driver = CString::try_from(driver_name);
         let timeline = CString::try_from(timeline_name);
         try_pin_init!(Self {
             driver_name: driver?,
             timeline_name: timeline?,
-            // SAFETY: It takes a number, and has no preconditions.
-            number: unsafe { bindings::dma_fence_context_alloc(1) },
+            number,
             next_seqno: Atomic::new(initial_seqno),
             unsignalled: Atomic::new(0),
             data <- data,
