@@ -59,8 +59,10 @@ fn a_deadlock_is_the_cause_and_a_pending_fence_the_consequence() {
     );
     assert!(said.starts_with(&waits), "{said}");
     let fence = format!(
-        " (driver:cause) at {}; the rule `signal-eventually` was broken, see above",
-        above!(14)
+        " (driver:cause) at {} while it holds mutex `Job::lock`, taken at {}; \
+         the rule `signal-eventually` was broken, see above",
+        above!(15),
+        above!(17)
     );
     assert!(said.ends_with(&fence), "{said}");
     let blames = "never signalled, and the tasks that are left are blocked, see the deadlock above";

@@ -3,6 +3,8 @@
 //!
 //! A line that is to be named by what tells of the mistake ends with the word BUG.
 
+mod decoder;
+
 mod happened {
     pub(super) mod context;
     pub(super) mod early;

@@ -39,35 +39,32 @@ dma_fence::mistakes! {
 #[cfg(feature = "debug")]
 mod judge {
     use super::{order, Mistake};
+    use kernel::error::Result;
 
-    const CORRECT: Mistake = Mistake {
-        file: "happened/order.rs",
-        source: include_str!("happened/order.rs"),
-        driver: |_| order::null_for_an_error(false),
+    /// A driver that makes its mistake if it is told to, and another that does not.
+    const MISTAKE: Mistake<fn(bool) -> Result> = Mistake {
+        files: &[("happened/order.rs", include_str!("happened/order.rs"))],
+        name: "null_for_an_error",
+        driver: order::null_for_an_error,
     };
 
     #[test]
     #[should_panic(expected = "but there is this: []")]
     fn no_mistake_is_judged() {
-        CORRECT.judge(Some("error-before-signal"));
+        let driver: fn(bool) -> Result = |_| order::null_for_an_error(false);
+        Mistake { driver, ..MISTAKE }.judge(Some("error-before-signal"));
     }
 
     #[test]
-    #[should_panic(expected = "at a marked line")]
+    #[should_panic(expected = "at a line that is marked")]
     fn another_line_is_judged() {
-        let (source, driver) = ("", order::null_for_an_error);
-        Mistake {
-            source,
-            driver,
-            ..CORRECT
-        }
-        .judge(Some("error-before-signal"));
+        let files = &[];
+        Mistake { files, ..MISTAKE }.judge(Some("error-before-signal"));
     }
 
     #[test]
     #[should_panic(expected = "error-before-signal")]
     fn a_mistake_that_is_not_silent_is_judged() {
-        let driver = order::null_for_an_error;
-        Mistake { driver, ..CORRECT }.judge(None);
+        MISTAKE.judge(None);
     }
 }
