@@ -74,7 +74,8 @@ fn an_unrelated_block_costs_the_same_beside_many() {
     for contents in [[0; 8], *b"a name\0\0"] {
         for pending in [100, 2000] {
             let steps = steps_of(pending, contents);
-            assert!(steps < 60, "{steps} beside {pending}");
+            // Three for each fence that is looked at, should all addresses have the same hash.
+            assert!(steps < 100, "{steps} beside {pending}");
         }
     }
 }
