@@ -37,25 +37,29 @@ pub struct Globals {
     pub(super) failing: Failing,
 }
 
-static FREE: Globals = Globals::new(0, FREE_PROCESSORS, true);
+machine::global! {
+    static FREE: Globals = Globals::new(0, FREE_PROCESSORS, true);
+}
 
 /// The number of the next machine.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Globals {
-    const fn new(number: u64, processors: usize, workers_stay: bool) -> Self {
-        Self {
-            number,
-            covered: AtomicU64::new(0),
-            unchecked: AtomicBool::new(false),
-            expects: AtomicBool::new(false),
-            ending: AtomicBool::new(false),
-            callbacks: Callbacks::new(),
-            progress: Progress::new(),
-            domains: Domains::new(),
-            pools: Pools::new(processors, workers_stay),
-            timers: Timers::new(),
-            failing: Failing::new((0, "")),
+    machine::const_fn! {
+        fn new(number: u64, processors: usize, workers_stay: bool) -> Self {
+            Self {
+                number,
+                covered: AtomicU64::new(0),
+                unchecked: AtomicBool::new(false),
+                expects: AtomicBool::new(false),
+                ending: AtomicBool::new(false),
+                callbacks: Callbacks::new(),
+                progress: Progress::new(),
+                domains: Domains::new(),
+                pools: Pools::new(processors, workers_stay),
+                timers: Timers::new(),
+                failing: Failing::new((0, "")),
+            }
         }
     }
 

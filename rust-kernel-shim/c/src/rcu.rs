@@ -9,6 +9,8 @@
 
 mod callbacks;
 mod gp;
+#[cfg(all(test, loom))]
+mod model;
 mod poll;
 mod request;
 mod section;
@@ -19,8 +21,14 @@ use crate::{
     ffi::{c_int, c_void},
     globals, Globals, WARN,
 };
-use core::{fmt, mem::MaybeUninit, ptr::addr_of_mut};
+use core::{
+    fmt,
+    mem::MaybeUninit,
+    ptr::addr_of_mut,
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
+};
 use machine::{
+    atomic::{planted, AtomicPtr},
     blocked::{Thing, KINDS},
     cpu::{self, Count},
     task,
@@ -86,6 +94,38 @@ pub unsafe fn rcu_read_unlock() {
 #[inline]
 pub unsafe fn rcu_read_lock_held() -> c_int {
     cpu::with(|cpu| cpu.open(Count::Rcu) != 0).into()
+}
+
+/// Publishes `v`: a reader that finds it sees what was written before. From any context.
+///
+/// C: `rcu_assign_pointer()`.
+#[inline]
+pub fn rcu_assign_pointer<T>(p: &AtomicPtr<T>, v: *mut T) {
+    // Pairs with the `Acquire` in `rcu_access_pointer()`.
+    p.store(v, if planted("publish") { Relaxed } else { Release });
+}
+
+/// Reads a pointer that is published, for use inside the section; a debug kernel warns outside of one
+/// that [`rcu_read_lock`] began. From any context.
+///
+/// C: `rcu_dereference()`.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub fn rcu_dereference<T>(p: &AtomicPtr<T>) -> *mut T {
+    if cfg!(feature = "debug") && cpu::with(|cpu| cpu.open(Count::Rcu) == 0) {
+        WARN!(true, "suspicious rcu_dereference() usage");
+    }
+    rcu_access_pointer(p)
+}
+
+/// As [`rcu_dereference`], for an updater or a domain of its own, of whose sections it knows nothing.
+///
+/// C: `rcu_dereference_raw()`, `rcu_access_pointer()`.
+#[inline]
+pub fn rcu_access_pointer<T>(p: &AtomicPtr<T>) -> *mut T {
+    // `Acquire` for C's `consume`, which Rust does not have; pairs with the `Release` in
+    // `rcu_assign_pointer()`.
+    p.load(Acquire)
 }
 
 /// Ends the machine if this is an RCU callback. Those that are queued behind it, and what waits

@@ -123,5 +123,21 @@ arithmetic! {
 
 /// Atomics without preemption points; the model checker's in a model.
 pub mod quiet {
-    pub use super::native::{AtomicU64, AtomicUsize};
+    pub use super::native::{AtomicPtr, AtomicU64, AtomicUsize};
+}
+
+/// True in a model in which a fault of this name is planted, which it must find: by `PLANTED` in its
+/// environment.
+#[inline(always)]
+pub fn planted(_name: &str) -> bool {
+    #[cfg(loom)]
+    {
+        use std::{env, string::String, sync::OnceLock};
+
+        static PLANTED: OnceLock<Option<String>> = OnceLock::new();
+        let planted = PLANTED.get_or_init(|| env::var("PLANTED").ok());
+        planted.as_deref() == Some(_name)
+    }
+    #[cfg(not(loom))]
+    false
 }

@@ -5,8 +5,9 @@
 //! of its instructions. The frequent side then needs no more than to keep the compiler from
 //! moving accesses. Where the system call is missing, both sides use a full fence.
 
+use crate::atomic::fence;
 use core::sync::atomic::{
-    compiler_fence, fence, AtomicBool,
+    compiler_fence, AtomicBool,
     Ordering::{Relaxed, SeqCst},
 };
 use std::sync::OnceLock;
@@ -28,6 +29,7 @@ fn membarrier(cmd: libc::c_int) -> bool {
 /// `heavy`, then the accesses after it see what that caller wrote before.
 #[inline(always)]
 pub fn light() {
+    // In a model, which knows no such call, this says `false`.
     if REGISTERED.load(Relaxed) {
         compiler_fence(SeqCst);
     } else {
@@ -46,7 +48,7 @@ pub fn without_membarrier() -> bool {
 /// The barrier of the rare side; pairs with [`light`] in every other thread.
 pub fn heavy() {
     let ready = *READY.get_or_init(|| {
-        let ok = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+        let ok = cfg!(not(loom)) && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
         // `Relaxed`: no data is published, and a reader of either value is right. A light side that
         // still reads `false` fences in full, which pairs with anything.
         REGISTERED.store(ok, Relaxed);
@@ -63,15 +65,16 @@ pub fn heavy() {
 
 /// Waits a little, longer with each of the caller's `tries`.
 pub fn back_off(tries: &mut u32) {
-    use std::{thread, time::Duration};
-
     *tries += 1;
+    #[cfg(loom)]
+    return loom::thread::yield_now();
+    #[cfg(not(loom))]
     match *tries {
         0..=50 => core::hint::spin_loop(),
-        51..=100 => thread::yield_now(),
+        51..=100 => std::thread::yield_now(),
         _ => {
             crate::fork::about_to_wait("a task");
-            thread::sleep(Duration::from_micros(50));
+            std::thread::sleep(std::time::Duration::from_micros(50));
         }
     }
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The kernel's data per processor, here per thread: context counts and the RCU reader word.
 
-use crate::per_thread;
+use crate::{
+    atomic::{planted, quiet},
+    per_thread,
+};
 use core::{
     cell::Cell,
     fmt,
@@ -12,7 +15,11 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use std::{fs, sync::Mutex};
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
+use std::fs;
+#[cfg(not(loom))]
+use std::sync::{Mutex, MutexGuard};
 
 /// Sleepable sections of a thread of which others can know.
 const SLEEPABLE: usize = 8;
@@ -30,7 +37,7 @@ struct Sleepable {
 /// that was current when its outermost section began.
 pub struct Reader {
     /// Shared by `rcu_read_lock()` and the updater.
-    word: AtomicU64,
+    word: quiet::AtomicU64,
     /// The location of the last outermost `rcu_read_lock()`, if a debug kernel has set it.
     at: AtomicPtr<Location<'static>>,
     taken: AtomicBool,
@@ -160,25 +167,34 @@ impl Reader {
     }
 }
 
-/// All readers that were ever needed; those of ended threads are used again.
-static READERS: Mutex<Vec<&'static Reader>> = Mutex::new(Vec::new());
+crate::global! {
+    /// All readers that were ever needed; those of ended threads are used again.
+    static READERS: Mutex<Vec<&'static Reader>> = Mutex::new(Vec::new());
+}
+
+fn readers() -> MutexGuard<'static, Vec<&'static Reader>> {
+    #[cfg(loom)]
+    return READERS.lock().unwrap();
+    #[cfg(not(loom))]
+    crate::lock(&READERS)
+}
 
 /// Calls `f` with every reader.
 pub fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
     // A copy, so that waiting for a reader does not keep new threads from registering. Of a thread
     // that registers later, READERS' lock orders: its sections begin after our unlock, so they see
     // what the caller unpublished.
-    let readers = crate::lock(&READERS).clone();
+    let readers = readers().clone();
     readers.into_iter().for_each(&mut f);
 }
 
 fn register() -> &'static Reader {
-    let mut readers = crate::lock(&READERS);
+    let mut readers = readers();
     // `Acquire`: pairs with the `Release` in `Leave::drop()`, by the reader's last thread.
     let known = readers.iter().find(|r| !r.taken.swap(true, Acquire));
     let reader = known.copied().unwrap_or_else(|| {
         let reader = std::boxed::Box::new(Reader {
-            word: AtomicU64::new(0),
+            word: quiet::AtomicU64::new(0),
             at: AtomicPtr::new(ptr::null_mut()),
             taken: AtomicBool::new(true),
             number: readers.len(),
@@ -198,11 +214,7 @@ fn register() -> &'static Reader {
     // SAFETY: The call has no preconditions.
     reader.tid.store(unsafe { libc::gettid() }, Relaxed);
     reader.pid.store(0, Relaxed);
-    if known.is_some() {
-        return reader;
-    }
-    // The threads of a model come and go by the thousand; none waits for a grace period yet.
-    if cfg!(not(loom)) {
+    if known.is_none() {
         readers.push(reader);
     }
     reader
@@ -334,7 +346,12 @@ impl Cpu {
             // barrier as well and see what the updater unpublished. The partner is
             // `rcu::gp::wait()`.
             self.reader().word.store(grace_period(), Relaxed);
-            super::barrier::light();
+            // Where the checker can switch threads: it has a fence follow at once.
+            #[cfg(loom)]
+            self.reader().word.fetch_add(0, Relaxed);
+            if !planted("enter") {
+                super::barrier::light();
+            }
         }
     }
 
@@ -354,7 +371,9 @@ impl Cpu {
             // behind it. The barrier pairs with the second `heavy()` in `rcu::gp::wait()`: the
             // updater may never see this 0 but the `Relaxed` store of our next section, which does
             // not order what was done in this one.
-            super::barrier::light();
+            if !planted("exit") && !planted("returned") {
+                super::barrier::light();
+            }
             self.reader().word.store(0, Release);
         }
         true

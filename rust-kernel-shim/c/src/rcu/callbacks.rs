@@ -12,13 +12,15 @@ use core::{
     cell::Cell,
     mem,
     ptr::null_mut,
-    sync::atomic::{
-        AtomicUsize,
-        Ordering::{Acquire, Relaxed, Release},
-    },
+    sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
-use machine::worker::Worker;
-use spin::mutex::SpinMutex;
+use machine::{
+    atomic::{
+        planted,
+        quiet::{AtomicPtr, AtomicUsize},
+    },
+    worker::Worker,
+};
 
 machine::per_thread! {
     /// True while a callback runs on this thread.
@@ -32,7 +34,8 @@ pub(super) fn running() -> bool {
 
 /// The callbacks of one machine.
 pub(crate) struct Callbacks {
-    queue: SpinMutex<List>,
+    /// The callback that was queued last, and from there on those that were queued before.
+    newest: AtomicPtr<callback_head>,
     /// Callbacks that were queued and have not returned.
     pending: AtomicUsize,
 }
@@ -77,6 +80,25 @@ impl List {
         self.last = head;
     }
 
+    /// Adds a head at the beginning; returns the one that it had as its next.
+    ///
+    /// # Safety
+    ///
+    /// `head` is valid, and belongs to the list until it is called.
+    unsafe fn push_front(&mut self, head: *mut callback_head) -> *mut callback_head {
+        if self.first.is_null() {
+            self.last = head;
+        }
+        // SAFETY: `head` is valid: the caller's guarantee.
+        let next = unsafe { mem::replace(&mut (*head).next, self.first) };
+        self.first = head;
+        next
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
     /// Calls all callbacks, and `before` ahead of each.
     ///
     /// # Safety
@@ -100,20 +122,43 @@ impl List {
 }
 
 impl Callbacks {
-    pub(crate) const fn new() -> Self {
-        Self {
-            queue: SpinMutex::new(List::EMPTY),
-            pending: AtomicUsize::new(0),
+    machine::const_fn! {
+        pub(crate) fn new() -> Self {
+            Self {
+                newest: AtomicPtr::new(null_mut()),
+                pending: AtomicUsize::new(0),
+            }
         }
     }
 
     /// # Safety
     ///
     /// `head` is valid, and belongs to the queue until it is called.
-    unsafe fn push(&self, head: *mut callback_head, func: rcu_callback_t) {
+    pub(super) unsafe fn push(&self, head: *mut callback_head, func: rcu_callback_t) {
         self.pending.fetch_add(1, Relaxed);
-        // SAFETY: The caller's guarantees are the same.
-        unsafe { self.queue.lock().push(head, func) };
+        let mut next = self.newest.load(Relaxed);
+        loop {
+            // SAFETY: `head` is valid: the caller's guarantee.
+            unsafe { head.write(callback_head { next, func }) };
+            // Pairs with the `Acquire` in `take()`: the head is written, as is what it is in.
+            let order = if planted("queue") { Relaxed } else { Release };
+            match self.newest.compare_exchange(next, head, order, Relaxed) {
+                Ok(_) => return,
+                Err(newer) => next = newer,
+            }
+        }
+    }
+
+    /// Takes all that are queued.
+    fn take(&self) -> List {
+        let mut batch = List::default();
+        // Pairs with the `Release` in `push()`; a later push is an exchange, and has those before it.
+        let mut head = self.newest.swap(null_mut(), Acquire);
+        while !head.is_null() {
+            // SAFETY: It was queued, and belongs to the batch from here on.
+            head = unsafe { batch.push_front(head) };
+        }
+        batch
     }
 
     /// How many callbacks were queued and have not returned.
@@ -128,17 +173,22 @@ impl Callbacks {
     /// On a virtual CPU the caller has the run token, and no task is inside a section that holds up
     /// a grace period. Threads of the host may be, if they know of the machine's objects.
     pub(crate) fn serve(&self) -> bool {
-        let batch = mem::take(&mut *self.queue.lock());
+        let batch = self.take();
         let polled = || globals::with(|globals| globals.progress.is_needed());
-        if batch.first.is_null() && !polled() {
+        if batch.is_empty() && !polled() {
             return false;
         }
         gp::wait();
         let mut called = 0;
         // SAFETY: `call_rcu()`'s caller vouches for them; a grace period has passed.
         unsafe { batch.call(|| called += 1) };
-        // Pairs with the `Acquire` in `pending`.
-        self.pending.fetch_sub(called, Release);
+        let order = if planted("returned") {
+            Relaxed
+        } else {
+            Release
+        };
+        // Pairs with the `Acquire` in `count()`.
+        self.pending.fetch_sub(called, order);
         true
     }
 }

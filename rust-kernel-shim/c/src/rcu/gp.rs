@@ -23,10 +23,16 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use machine::{barrier, clock, cpu, location, report_log::Text};
+use machine::{
+    atomic::{planted, quiet},
+    barrier, clock, cpu, location,
+    report_log::Text,
+};
 
-/// The current grace period; 0 would mean "quiescent" in a reader's word.
-static CURRENT: AtomicU64 = AtomicU64::new(1);
+machine::global! {
+    /// The current grace period; 0 would mean "quiescent" in a reader's word.
+    static CURRENT: quiet::AtomicU64 = quiet::AtomicU64::new(1);
+}
 
 /// The number that a section which begins now stores.
 #[inline(always)]
@@ -97,7 +103,9 @@ pub(super) fn wait() {
     // Before the barrier: see `poll::cookie()`.
     let number = rcu_order();
     // Orders the caller's accesses before the scan; pairs with the barrier in `Cpu::enter()`.
-    barrier::heavy();
+    if !planted("scan") {
+        barrier::heavy();
+    }
     // Ordered by the barriers: a reader that takes the new number has its barrier after ours.
     let ended = CURRENT.fetch_add(1, Relaxed);
     let start = now();

@@ -11,10 +11,13 @@ use super::{
 };
 use crate::{ffi::c_ulong, globals};
 use core::sync::atomic::{
-    fence, AtomicU64,
+    AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
-use machine::task;
+use machine::{
+    atomic::{fence, planted, quiet},
+    task,
+};
 
 /// The cookie of a grace period that has ended already.
 pub(super) const COMPLETED: u64 = 1;
@@ -22,7 +25,7 @@ pub(super) const COMPLETED: u64 = 1;
 /// How far the grace periods of a machine are.
 pub(crate) struct Progress {
     /// The greatest number of one that has ended.
-    completed: AtomicU64,
+    completed: quiet::AtomicU64,
     /// The greatest number of a request that no callback waits for.
     needed: AtomicU64,
     /// How many have ended.
@@ -30,17 +33,19 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) const fn new() -> Self {
-        Self {
-            completed: AtomicU64::new(COMPLETED),
-            needed: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
+    machine::const_fn! {
+        pub(crate) fn new() -> Self {
+            Self {
+                completed: quiet::AtomicU64::new(COMPLETED),
+                needed: AtomicU64::new(0),
+                ended: AtomicU64::new(0),
+            }
         }
     }
 
     /// True if a grace period has ended that began after the request of this number; then the caller
     /// sees what was done in the sections that it has waited for.
-    fn has_completed(&self, number: u64) -> bool {
+    pub(super) fn has_completed(&self, number: u64) -> bool {
         // Pairs with the `Release` in `ended()`.
         self.completed.load(Acquire) > number
     }
@@ -65,7 +70,9 @@ pub(super) fn cookie() -> u64 {
     // A grace period takes its number before its first heavy barrier. So one of a greater number
     // has that after this fence, and what its readers do not see of what was done before this, it
     // waits for. The partners are `gp::wait()` and `srcu::Data::advance()`.
-    fence(SeqCst);
+    if !planted("cookie") {
+        fence(SeqCst);
+    }
     rcu_order()
 }
 

@@ -13,6 +13,8 @@
 //! A domain's readers may sleep for as long as they like, so that nothing waits for them without
 //! going on with other domains: a grace period is a machine of states ([`Data::advance`]).
 
+#[cfg(all(test, loom))]
+mod model;
 mod queue;
 
 use super::{
@@ -37,7 +39,7 @@ use core::{
     },
 };
 use machine::{
-    atomic::quiet::AtomicUsize,
+    atomic::{planted, quiet::AtomicUsize},
     barrier,
     blocked::{self, Thing},
     cpu,
@@ -112,8 +114,8 @@ impl Data {
     fn new() -> Self {
         Self {
             shards: core::array::from_fn(|_| Shard {
-                locks: [const { AtomicUsize::new(0) }; 2],
-                unlocks: [const { AtomicUsize::new(0) }; 2],
+                locks: [AtomicUsize::new(0), AtomicUsize::new(0)],
+                unlocks: [AtomicUsize::new(0), AtomicUsize::new(0)],
             }),
             index: AtomicUsize::new(0),
             grace_period: SpinMutex::new(GracePeriod {
@@ -139,14 +141,17 @@ impl Data {
         self.shard().locks[index].fetch_add(1, Relaxed);
         // Pairs with the heavy barrier in `quiescent()`: if that one's second sum does not have
         // our count, our reads see what the updater unpublished before.
-        barrier::light();
+        if !planted("count") {
+            barrier::light();
+        }
         index
     }
 
     fn leave(&self, index: usize) {
         // Pairs with the `Acquire` in `quiescent()`. All that changes the counter are exchanges, so
         // that a later one read there has this one before it.
-        self.shard().unlocks[index].fetch_add(1, Release);
+        let order = if planted("leave") { Relaxed } else { Release };
+        self.shard().unlocks[index].fetch_add(1, order);
     }
 
     /// True if all sections that have counted by `index`, and that had begun before the call, have
@@ -199,7 +204,7 @@ impl Data {
                 }
                 // Without this, a reader that has taken an index two flips ago and counts only now
                 // would count where this grace period does not look.
-                Phase::Late if self.quiescent(index ^ 1) => {
+                Phase::Late if planted("late") || self.quiescent(index ^ 1) => {
                     // From here on sections count by the other one, and leave this to come to rest.
                     self.index.store(index ^ 1, Relaxed);
                     current.phase = Phase::Flipped;
