@@ -299,6 +299,24 @@ fn free_threads_are_named_once_they_hang() {
         run("waits", |things| things.done.wait_for_completion()),
     ];
     let places = [above!(4), above!(3), above!(2)];
+    // This one hangs forever: a cycle of its own.
+    run("takes-twice", |things| {
+        without_checks(|| {
+            let first = things.b.lock();
+            let second = things.b.lock();
+            drop((first, second));
+        });
+    });
+    let cycle = format!(
+        " waits for mutex `Things::b` at {}, though it has that itself: \
+         it holds mutex `Things::b`, taken at {}",
+        above!(7),
+        above!(9)
+    );
+    while console::said(&cycle) == 0 {
+        yield_now();
+    }
+    assert_eq!(console::said("BUG: deadlock: takes-twice/"), 1);
     for name in ["hangs-at-mutex", "hangs-at-spin", "waits"] {
         let named = format!("INFO: task {name}:");
         while console::said(&named) == 0 {

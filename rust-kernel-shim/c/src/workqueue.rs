@@ -72,6 +72,7 @@ pub struct work_struct {
 
 impl work_struct {
     /// What is known of it, when it has this number.
+    #[allow(clippy::disallowed_methods, reason = "these are the host's characters")]
     fn thing(&self, seq: u64) -> Thing {
         // SAFETY: A name lives forever.
         let name = (!self.name.is_null()).then(|| unsafe { CStr::from_ptr(self.name.cast()) });

@@ -24,6 +24,7 @@ macro_rules! planted {
         /// What the driver does wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(non_camel_case_types)]
+        #[cfg_attr(not(feature = "debug"), allow(dead_code, reason = "nothing is told of them"))]
         pub(super) enum Bug { none, $($bug,)* $($left,)* $($lock),* }
 
         $(#[test]
