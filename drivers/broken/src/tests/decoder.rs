@@ -85,6 +85,7 @@ planted! {
         poll_under_a_lock, "waits for spinlock of fence";
         registration_dropped_under_a_lock;
         spinlock_that_interrupts_take;
+        timer_cancelled_under_its_lock, "run by timers/";
         two_orders_of_queue_locks, "waits for spinlock";
         wait_with_a_timeout_under_a_mutex;
     }

@@ -16,7 +16,7 @@ use core::{
     ptr::{self, addr_of_mut, null},
     sync::atomic::{AtomicI64, Ordering::Relaxed},
 };
-use machine::{barrier, clock, task};
+use machine::{barrier, blocked, clock, task};
 
 /// The result of a timer's function.
 pub type hrtimer_restart = c_uint;
@@ -214,6 +214,7 @@ pub unsafe fn hrtimer_cancel(timer: *mut hrtimer) -> c_int {
         if result >= 0 {
             return result;
         }
+        let _waits = blocked::waiting(queue::function_of(timer));
         let here = globals::with(|globals| ptr::from_ref(&globals.timers));
         let mut lock = queue::lock();
         let (elsewhere, stuck) = (lock.caller_of(timer) != Some(here), lock.stuck_in(timer));

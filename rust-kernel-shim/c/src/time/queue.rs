@@ -16,9 +16,13 @@ use crate::{
 };
 use core::{
     cell::UnsafeCell,
+    panic::Location,
     ptr::{self, addr_of_mut, null_mut},
 };
-use machine::{clock, failed, task};
+use machine::{
+    blocked::{self, Thing, KINDS},
+    clock, failed, task,
+};
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
 /// The timers of one machine.
@@ -186,6 +190,8 @@ impl Timers {
         };
         drop(lock);
         task::current().set_state(TASK_RUNNING);
+        let thing = function_of(timer);
+        blocked::acquired(thing, Location::caller());
         // SAFETY: The caller that started the timer vouches for the function.
         let function = || function.map(|function| unsafe { function(timer) });
         let run = || failed::work_for(test, function);
@@ -193,6 +199,7 @@ impl Timers {
             true => serve_softirq(run),
             false => serve_hardirq(run),
         };
+        blocked::released(thing.id);
         let mut lock = self::lock();
         // From here on other machines may start it as theirs.
         *lock.find(|call| ptr::eq(call, this)) = call.next;
@@ -203,6 +210,14 @@ impl Timers {
                 failed::work_for(test, || self.insert(lock, timer));
             }
         }
+    }
+}
+
+/// The function of a timer, for which others may wait.
+pub(super) fn function_of(timer: *const hrtimer) -> Thing {
+    Thing {
+        how: "run",
+        ..Thing::new("the function of a timer", (KINDS + 10, timer.addr() as u64))
     }
 }
 

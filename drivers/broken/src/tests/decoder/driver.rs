@@ -306,7 +306,10 @@ impl Queue {
         }
         if self.bug != Bug::interrupt_after_the_end {
             let clock = self.firmware.lock().clock.take();
-            drop(clock);
+            let cancels = self.bug == Bug::timer_cancelled_under_its_lock;
+            let jobs = cancels.then(|| self.jobs.lock());
+            drop(clock); // BUG: timer_cancelled_under_its_lock
+            drop(jobs);
         }
         self.signal(Err(ENODEV), |_| true);
         self.reap();
