@@ -59,16 +59,19 @@ impl LockClassKey {
     /// It is the value of a `static`, which is never dropped.
     pub const unsafe fn new_static() -> Self {
         LockClassKey {
-            inner: Opaque::uninit(),
+            inner: Opaque::new(bindings::lock_class_key::new()),
         }
     }
 
     /// Initialises a key that is dropped before the end.
     pub fn new_dynamic() -> impl PinInit<Self> {
         pin_init!(Self {
-            inner <- Opaque::ffi_init(|slot| {
-                // SAFETY: The memory is pinned, and unregistered by drop().
-                unsafe { bindings::lockdep_register_key(slot) }
+            inner <- Opaque::ffi_init(|slot: *mut bindings::lock_class_key| {
+                // SAFETY: The memory is valid, pinned, and unregistered by drop().
+                unsafe {
+                    slot.write(bindings::lock_class_key::new());
+                    bindings::lockdep_register_key(slot);
+                }
             }),
         })
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use core::{
     any::Any,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 use machine::{expected, vcpu};
 
@@ -25,6 +25,11 @@ pub struct Globals {
     pub(super) covered: AtomicU64,
     /// True if no rule is checked here.
     pub(super) unchecked: AtomicBool,
+    /// What lockdep was told before it was used, a bit each.
+    pub(super) primed: AtomicU32,
+    /// True until lockdep has found something.
+    #[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
+    pub(super) debug_locks: AtomicBool,
     /// True if the caller that runs the machine takes its reports.
     pub(super) expects: AtomicBool,
     /// True while the machine ends.
@@ -51,6 +56,8 @@ impl Globals {
                 number,
                 covered: AtomicU64::new(0),
                 unchecked: AtomicBool::new(false),
+                primed: AtomicU32::new(0),
+                debug_locks: AtomicBool::new(true),
                 expects: AtomicBool::new(false),
                 ending: AtomicBool::new(false),
                 callbacks: Callbacks::new(),

@@ -1,26 +1,130 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Lock classes: all locks that are initialised in one place are of one class.
+//! The lock validator: all locks that are initialised in one place are of one class, and what was
+//! taken inside what, and in which context, is said of classes.
 //!
 //! C header: [`include/linux/lockdep.h`](srctree/include/linux/lockdep.h)
 //!
-//! There is no lockdep; keys are accepted and ignored.
+//! The engine is a crate of its own, which knows neither locks nor tasks. Here is what they tell it
+//! ([`watch`]), what they have of it ([`map`]) and what is said of its findings ([`report`]). A
+//! production kernel has none of it; nor have the builds for models and for ThreadSanitizer, since
+//! the engine's lock would order everything.
 
-/// The address of one names a class.
+mod api;
+#[cfg(all(feature = "debug", not(loom), not(tsan)))]
+mod map;
+#[cfg(not(all(feature = "debug", not(loom), not(tsan))))]
+mod off;
+#[cfg(all(feature = "debug", not(loom), not(tsan)))]
+mod place;
+#[cfg(all(feature = "debug", not(loom), not(tsan)))]
+mod report;
+#[cfg(all(feature = "debug", not(loom), not(tsan)))]
+mod watch;
+
+#[cfg(not(all(feature = "debug", not(loom), not(tsan))))]
+use self::off as watch;
+pub(crate) use self::watch::{dep_map, hardirqs_off, hardirqs_on, memory_goes};
+pub use self::{
+    api::*,
+    watch::{debug_check_no_locks_held, lockdep_depth, lockdep_machine_ended},
+};
+
+use crate::rule::Rule;
+
+/// True if locks are watched.
+const ON: bool = cfg!(all(feature = "debug", not(loom), not(tsan)));
+
+/// The address of one, and those of the next seven bytes for its subclasses, name a class.
 #[repr(C)]
 pub struct lock_class_key {
-    _address: u8,
+    _space: [usize; 2],
 }
 
-/// Registers a dynamically allocated key.
-///
-/// # Safety
-///
-/// `key` is valid until [`lockdep_unregister_key`].
-pub unsafe fn lockdep_register_key(_key: *mut lock_class_key) {}
+impl lock_class_key {
+    /// A key for a `static`.
+    pub const fn new() -> Self {
+        Self { _space: [0; 2] }
+    }
+}
 
-/// Unregisters a dynamically allocated key.
+impl Default for lock_class_key {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Locks are taken in one order.
 ///
-/// # Safety
+/// Rule [lock-order](../../book/rules/lock-order.html).
+pub static LOCK_ORDER: Rule = Rule::new("lock-order");
+
+/// A lock that an interrupt handler takes is held with interrupts disabled.
 ///
-/// No lock of the class is used any more.
-pub unsafe fn lockdep_unregister_key(_key: *mut lock_class_key) {}
+/// Rule [irq-lock-order](../../book/rules/irq-lock-order.html).
+pub static IRQ_LOCK_ORDER: Rule = Rule::new("irq-lock-order");
+
+/// A lock is released by the task that holds it, before the memory of the lock goes.
+///
+/// Rule [lock-context](../../book/rules/lock-context.html).
+pub static LOCK_CONTEXT: Rule = Rule::new("lock-context");
+
+/// A kind of lock, or of what is treated as one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum What {
+    Spinlock = 1,
+    Mutex,
+    /// Held while it runs, and taken by a task that waits for it.
+    Event,
+}
+
+/// How a lock is taken.
+#[derive(Clone, Copy)]
+#[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
+pub(crate) struct How<'a> {
+    pub(crate) subclass: u8,
+    pub(crate) trylock: bool,
+    /// 0 exclusively, 1 shared, 2 shared and recursive.
+    pub(crate) read: u8,
+    /// Only counts as held.
+    pub(crate) unchecked: bool,
+    /// The place is the kernel's own, and no driver's call has led there.
+    pub(crate) own_place: bool,
+    /// A lock that is held, which permits to take more than one of the class.
+    pub(crate) nest: Option<(&'a dep_map, What, usize)>,
+}
+
+impl How<'_> {
+    /// Exclusively, waiting for it.
+    pub(crate) const LOCK: Self = How {
+        subclass: 0,
+        trylock: false,
+        read: 0,
+        unchecked: false,
+        own_place: false,
+        nest: None,
+    };
+    /// Exclusively, and it was free.
+    pub(crate) const TRYLOCK: Self = How {
+        trylock: true,
+        ..Self::LOCK
+    };
+
+    /// What is run.
+    pub(crate) const RUN: Self = How {
+        own_place: true,
+        ..Self::LOCK
+    };
+
+    /// Exclusively, by a task that sleeps meanwhile. If it must not, that has been reported, and
+    /// nothing is drawn from it.
+    #[inline]
+    pub(crate) fn sleeping(well: bool, subclass: u8) -> Self {
+        How {
+            subclass,
+            trylock: !well,
+            unchecked: !well,
+            ..Self::LOCK
+        }
+    }
+}

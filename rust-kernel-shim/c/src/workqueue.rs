@@ -27,7 +27,12 @@ pub(super) use self::{
     worker::{wq_worker_running, wq_worker_sleeping},
 };
 
-use super::{debug::active, globals, list_head, lock_class_key, INIT_LIST_HEAD};
+use super::{
+    debug::active,
+    globals, list_head, lock_class_key,
+    lockdep::{dep_map, What},
+    INIT_LIST_HEAD,
+};
 use crate::ffi::{c_char, c_int, c_uint};
 use core::{
     ffi::CStr,
@@ -68,6 +73,7 @@ pub struct work_struct {
     test: u64,
     /// Its name, which lives forever, or null.
     name: *const c_char,
+    dep_map: dep_map,
 }
 
 impl work_struct {
@@ -102,9 +108,9 @@ pub unsafe fn init_work_with_key(
     func: work_func_t,
     _onstack: bool,
     name: *const c_char,
-    _key: *mut lock_class_key,
+    key: *mut lock_class_key,
 ) {
-    // SAFETY: `work` is valid for writes: the caller's guarantee.
+    // SAFETY: `work` is valid for writes, and the name lives forever: the caller's guarantees.
     unsafe {
         work.write(work_struct {
             data: AtomicUsize::new(0),
@@ -114,6 +120,7 @@ pub unsafe fn init_work_with_key(
             seq: 0,
             test: 0,
             name,
+            dep_map: dep_map::named(name, key, What::Event),
         });
         INIT_LIST_HEAD(addr_of_mut!((*work).entry));
     }

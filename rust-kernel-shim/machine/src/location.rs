@@ -58,7 +58,8 @@ fn relative(file: &str) -> &str {
 #[cfg(feature = "debug")]
 fn is_core(file: &str) -> bool {
     let core = crate::lock(&CORE);
-    let shim = ["c/", "machine/", "pin-init/", "src/"].map(|own| format!("{SHIM}{own}"));
+    let shim =
+        ["c/", "lockdep/", "machine/", "pin-init/", "src/"].map(|own| format!("{SHIM}{own}"));
     let own = core.iter().copied().chain(shim.iter().map(String::as_str));
     let below = |directory: &str| {
         relative(file).starts_with(directory) || file.contains(&format!("/{directory}"))
@@ -321,6 +322,16 @@ pub fn site(at: &'static Location<'static>) -> Site {
     }
     let (file, line) = (at.file(), at.line());
     Site { file, line }
+}
+
+/// Keeps a place forever, so that it is known by its address.
+#[cfg(feature = "debug")]
+pub fn keep(site: Site) -> &'static Site {
+    // As many as there are places in the program.
+    static KEPT: Mutex<BTreeMap<(usize, u32), &'static Site>> = Mutex::new(BTreeMap::new());
+    let key = (site.file.as_ptr().addr(), site.line);
+    let mut kept = crate::lock(&KEPT);
+    kept.entry(key).or_insert_with(|| Box::leak(Box::new(site)))
 }
 
 /// The innermost frame of the stack that is not in the kernel.

@@ -461,6 +461,7 @@ pub(super) fn with_task<R>(vcpu: Arc<Vcpu>, f: impl FnOnce(&'static task_struct)
 struct Start {
     task: *mut task_struct,
     function: ThreadFn,
+    returned: fn(),
     data: *mut c_void,
     /// The test that has started it.
     test: u64,
@@ -481,6 +482,7 @@ impl Start {
             // SAFETY: The function may be called with the data: the promise of `spawn`'s caller.
             failed::work_for(self.test, || unsafe { (self.function)(self.data) })
         };
+        (self.returned)();
         task.exit_code.store(code, Relaxed);
         *lock(&task.lifecycle) = Lifecycle::Ended;
         task.ended.notify_all();
@@ -492,14 +494,20 @@ impl Start {
     }
 }
 
-/// Creates a kernel thread, which waits for its first wake-up; null if the host has no more.
+/// Creates a kernel thread, which waits for its first wake-up; null if the host has no more. When
+/// its function has returned, it calls `returned`.
 ///
 /// The caller gets a reference of its own only if it takes one before the thread can end.
 ///
 /// # Safety
 ///
 /// `function` may be called with `data` on another thread, whenever that runs.
-pub unsafe fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut task_struct {
+pub unsafe fn spawn(
+    function: ThreadFn,
+    data: *mut c_void,
+    name: &[u8],
+    returned: fn(),
+) -> *mut task_struct {
     let vcpu = vcpu::current();
     let task = task_struct::new(name, vcpu.clone(), 2, Lifecycle::New);
     if let Some(vcpu) = &vcpu {
@@ -510,6 +518,7 @@ pub unsafe fn spawn(function: ThreadFn, data: *mut c_void, name: &[u8]) -> *mut 
         task,
         function,
         data,
+        returned,
         test: failed::this_test(),
     };
     // The first reference is the thread's, given back when it ends; the second is the creator's

@@ -259,7 +259,9 @@ pub struct Search {
 fn one(policy: Policy, seed: Option<u64>, body: impl FnOnce() + Send + 'static) -> Option<Outcome> {
     let globals = Globals::explored();
     let number = globals.number();
+    let body = super::vcpu::returns(body);
     let run = machine::catch(move || Vcpu::run(policy, seed, globals, STACK, body));
+    bindings::lockdep_machine_ended(number);
     let reports = report_log::take(number);
     // What is reported during a panic, or while no task goes on, comes of that.
     let well = matches!(run, Ok(Ok(_)));

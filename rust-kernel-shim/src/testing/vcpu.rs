@@ -127,6 +127,7 @@ impl Drop for Panics {
             report_log::show(self.number);
         }
         report_log::take(self.number);
+        bindings::lockdep_machine_ended(self.number);
     }
 }
 
@@ -141,8 +142,9 @@ pub(super) fn run<R: Send + 'static>(
     let number = globals.number();
     let held = globals.held_reports().is_some();
     let panics = Panics { number, held };
-    let end = Vcpu::run(Policy::Fifo, None, globals, stack, body);
+    let end = Vcpu::run(Policy::Fifo, None, globals, stack, returns(body));
     core::mem::forget(panics);
+    bindings::lockdep_machine_ended(number);
     let end = end
         .map(|(result, _live)| result)
         .map_err(|stuck| match stuck {
@@ -152,6 +154,15 @@ pub(super) fn run<R: Send + 'static>(
             vcpu::Stuck::Endless(text) => Stuck::Endless(text),
         });
     (report_log::take(number), end)
+}
+
+/// Runs `body`, which returns with no lock held.
+pub(super) fn returns<R>(body: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    || {
+        let result = body();
+        bindings::debug_check_no_locks_held();
+        result
+    }
 }
 
 /// Lets every other task of this machine run until it is blocked or has ended. Time does not go

@@ -8,7 +8,10 @@
 //! [`debug_check_no_obj_freed`] first, which asks the owners of the objects there.
 
 use super::{active, leaks};
-use crate::rule::{checking, this_machine};
+use crate::{
+    lockdep,
+    rule::{checking, this_machine},
+};
 use core::{
     cell::Cell,
     ffi::CStr,
@@ -98,6 +101,7 @@ pub fn debug_check_no_obj_dropped(addr: usize, size: usize) {
 
 #[track_caller]
 fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> bool) {
+    lockdep::memory_goes(addr, size, Location::caller());
     if !USED.load(Relaxed) {
         return;
     }

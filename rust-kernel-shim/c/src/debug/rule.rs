@@ -103,10 +103,19 @@ impl Rule {
     /// Reports that the rule is broken, with evidence. From any context, but inside no `SideTable`.
     #[cold]
     pub fn report(&self, what: fmt::Arguments<'_>, evidence: &[Evidence<'_>]) {
-        self.broken.fetch_add(1, Relaxed);
         let mut text = report_log::Text::new();
         // Writing to a string does not fail.
         let _ = self.write(&mut text, what, evidence);
+        self.add(text);
+    }
+
+    /// Adds a report.
+    fn add(&self, mut text: report_log::Text) {
+        self.broken.fetch_add(1, Relaxed);
+        // As above.
+        let _ = write!(text, "  task {}, ", task::current().comm());
+        let _ = cpu::write_context(&mut text);
+        text += "\n";
         let report = |globals: &globals::Globals| {
             let late = globals.ending.load(Relaxed) || report_log::panicking();
             let (machine, rule) = (globals.number, self.name);
@@ -151,6 +160,35 @@ impl Rule {
         );
     }
 
+    /// Reports that the rule is broken, in the words of a checker of Linux's own: `what` was found,
+    /// at `now`, and `text` says it all. Not if another report has blamed that statement already:
+    /// false then.
+    #[cold]
+    #[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
+    pub(crate) fn report_text(
+        &self,
+        what: &str,
+        now: &'static Location<'static>,
+        text: impl fmt::Display,
+    ) -> bool {
+        if splat::accuse(&location::entry(now)) {
+            return false;
+        }
+        let (mut body, name) = (report_log::Text::new(), self.name);
+        // Writing to a string does not fail.
+        let _ = write!(body, "{text}");
+        let mut text = report_log::Text::new();
+        let _ = writeln!(text, "BUG: lockdep: {what}");
+        let _ = writeln!(text, "  rule {name}, see Documentation/rules/{name}.rst");
+        // The title is above, in short; an empty line would end the report.
+        let lines = body.lines().filter(|line| !line.trim().is_empty());
+        for line in lines.skip_while(|line| !line.starts_with("--")).skip(1) {
+            let _ = writeln!(text, "  {line}");
+        }
+        self.add(text);
+        true
+    }
+
     /// Reports that the rule is broken by `what`, at `now`, in the section `name` that it is about.
     #[cold]
     pub(crate) fn report_in(
@@ -190,9 +228,7 @@ impl Rule {
                 Place::Unknown => writeln!(out, "  {step}")?,
             }
         }
-        write!(out, "  task {}, ", task::current().comm())?;
-        cpu::write_context(out)?;
-        out.write_str("\n")
+        Ok(())
     }
 }
 

@@ -9,9 +9,10 @@
 //! interrupt, which comes when this one is over.
 
 use crate::{ffi::c_int, WARN_ON};
-use crate::{local_irq_restore, local_irq_save, may_sleep, rcu::current_grace_period};
+use crate::{local_irq_restore, local_irq_save, lockdep, may_sleep, rcu::current_grace_period};
 use core::{
     cell::Cell,
+    panic::Location,
     ptr::null_mut,
     sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
@@ -99,12 +100,14 @@ pub(crate) fn run_irq_work() {
         // One depth for any number of interrupts: at the end of this one, the next is left to us.
         cpu::with(|cpu| {
             cpu.enter(Count::IrqsOff, current_grace_period);
+            lockdep::hardirqs_off();
             cpu.enter(Count::Hardirq, current_grace_period);
         });
         // SAFETY: The list was this processor's.
         unsafe { call(first) };
         cpu::with(|cpu| {
             cpu.exit(Count::Hardirq);
+            lockdep::hardirqs_on(Location::caller());
             cpu.exit(Count::IrqsOff);
         });
     }

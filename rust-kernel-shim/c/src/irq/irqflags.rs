@@ -13,11 +13,10 @@ use crate::ffi::{c_char, c_int, c_ulong};
 use crate::{debug::splat::splat, KERN_ERR};
 use crate::{
     irq::irq_work::{irq_work_waits, run_irq_work},
+    lockdep,
     rcu::current_grace_period,
 };
-use core::cell::Cell;
-#[cfg(feature = "debug")]
-use core::panic::Location;
+use core::{cell::Cell, panic::Location};
 use machine::cpu::{self, Count};
 #[cfg(feature = "debug")]
 use machine::location;
@@ -45,6 +44,7 @@ pub unsafe fn local_irq_save() -> c_ulong {
         let off = cpu.open(Count::IrqsOff) != 0;
         if !off {
             cpu.enter(Count::IrqsOff, current_grace_period);
+            lockdep::hardirqs_off();
         }
         off.into()
     })
@@ -53,6 +53,7 @@ pub unsafe fn local_irq_save() -> c_ulong {
 /// Goes back to the state that [`local_irq_save`] found, by its `flags`. If that enables interrupts,
 /// those that came meanwhile are taken before this returns.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn local_irq_restore(flags: c_ulong) {
     if flags == 0 {
         // SAFETY: `local_irq_enable()` has no preconditions.
@@ -72,9 +73,14 @@ pub unsafe fn local_irq_disable() {
 
 /// Enables interrupts, whatever the state was, and takes those that came meanwhile.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn local_irq_enable() {
+    let at = Location::caller();
     let work = cpu::with(|cpu| {
-        cpu.exit(Count::IrqsOff);
+        if cpu.open(Count::IrqsOff) != 0 {
+            lockdep::hardirqs_on(at);
+            cpu.exit(Count::IrqsOff);
+        }
         irq_work_waits()
     });
     if work {
@@ -104,6 +110,7 @@ pub unsafe fn local_interrupt_disable() {
 ///
 /// The thread has called [`local_interrupt_disable`] once more than this.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn local_interrupt_enable() {
     let (count, flags) = DISABLED.get();
     DISABLED.set((count - 1, flags));
@@ -165,29 +172,32 @@ pub unsafe fn in_atomic() -> bool {
 #[inline]
 #[track_caller]
 pub unsafe fn might_sleep() {
-    may_sleep();
+    let _ = may_sleep();
 }
 
-/// As [`might_sleep`].
+/// As [`might_sleep`]; false if it is known to be wrong.
 #[inline]
 #[track_caller]
-pub(crate) fn may_sleep() {
+pub(crate) fn may_sleep() -> bool {
     #[cfg(feature = "debug")]
-    check_sleep(Location::caller());
+    return check_sleep(Location::caller());
+    #[cfg(not(feature = "debug"))]
+    true
 }
 
 /// As [`might_sleep`]. What it names as its place is not looked at: the caller is known.
 #[track_caller]
 pub unsafe fn __might_sleep(_file: *const c_char, _line: c_int) {
-    may_sleep();
+    let _ = may_sleep();
 }
 
-/// Reports a sleep at `at`, where there should be none.
+/// Reports a sleep at `at`, where there should be none; false then.
 #[cfg(feature = "debug")]
-fn check_sleep(at: &'static Location<'static>) {
+fn check_sleep(at: &'static Location<'static>) -> bool {
     crate::rcu_no_sleep(at);
     let (atomic, irqs_off) = cpu::with(|cpu| (cpu.in_atomic(), cpu.open(Count::IrqsOff) != 0));
-    if (atomic || irqs_off) && !crate::sleep_breaks_a_rule() {
+    let breaks_a_rule = crate::sleep_breaks_a_rule();
+    if (atomic || irqs_off) && !breaks_a_rule {
         let [atomic, irqs_off] = [atomic, irqs_off].map(u8::from);
         let culprit = location::culprit(at);
         splat(
@@ -197,4 +207,5 @@ fn check_sleep(at: &'static Location<'static>) {
             format_args!("  in_atomic(): {atomic}, irqs_disabled(): {irqs_off}\n"),
         );
     }
+    !(atomic || irqs_off || breaks_a_rule)
 }

@@ -6,7 +6,7 @@
 
 use crate::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use crate::{
-    jiffies, may_sleep,
+    debug_check_no_locks_held, jiffies, may_sleep,
     workqueue::{wq_worker_running, wq_worker_sleeping},
     TICK_NSEC,
 };
@@ -182,7 +182,7 @@ pub unsafe fn kthread_create(
     // SAFETY: `name` is NUL-terminated: the caller's guarantee.
     let name = unsafe { crate::from_char_ptr(name) };
     // SAFETY: `threadfn` may be called with `data` on another thread: the caller's guarantee.
-    let t = unsafe { task::spawn(threadfn, data, name.to_bytes()) };
+    let t = unsafe { task::spawn(threadfn, data, name.to_bytes(), debug_check_no_locks_held) };
     if t.is_null() {
         // C: `ERR_PTR()`.
         return core::ptr::without_provenance_mut((crate::ENOMEM as usize).wrapping_neg());

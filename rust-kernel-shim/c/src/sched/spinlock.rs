@@ -11,7 +11,9 @@ use super::model_lock::ModelLock as SpinMutex;
 use crate::ffi::{c_char, c_int, c_ulong};
 use crate::{
     local_interrupt_disable, local_interrupt_enable, local_irq_disable, local_irq_enable,
-    local_irq_restore, local_irq_save, lock_class_key, preempt_disable, preempt_enable,
+    local_irq_restore, local_irq_save, lock_class_key,
+    lockdep::{dep_map, How, What},
+    preempt_disable, preempt_enable,
 };
 use core::panic::Location;
 use machine::{
@@ -36,6 +38,7 @@ impl RelaxStrategy for Relax {
 #[repr(C, align(4))]
 pub struct spinlock {
     raw: SpinMutex<(), Relax>,
+    dep_map: dep_map,
 }
 
 /// C: `spinlock_t`.
@@ -52,6 +55,7 @@ impl spinlock {
         pub fn new() -> Self {
             Self {
                 raw: SpinMutex::new(()),
+                dep_map: dep_map::new(),
             }
         }
     }
@@ -67,13 +71,45 @@ impl Default for spinlock {
 pub unsafe fn __spin_lock_init(
     lock: *mut spinlock_t,
     name: *const c_char,
-    _key: *mut lock_class_key,
+    key: *mut lock_class_key,
 ) {
     // SAFETY: `lock` is valid for writes, and the name lives forever: the caller's guarantees.
     unsafe {
-        lock.write(spinlock::new());
+        lock.write(spinlock {
+            dep_map: dep_map::named(name, key, What::Spinlock),
+            ..spinlock::new()
+        });
         blocked::name_lock(lock.addr(), name.cast());
     }
+}
+
+/// Makes `$lock` an unlocked lock, one of a class for this line of code, with a name.
+///
+/// # Safety
+///
+/// As [`__spin_lock_init`].
+#[macro_export]
+macro_rules! spin_lock_init {
+    ($lock:expr, $name:expr) => {{
+        static mut KEY: $crate::lock_class_key = $crate::lock_class_key::new();
+        $crate::__spin_lock_init($lock, $name, &raw mut KEY)
+    }};
+}
+
+/// Makes the lock, which is not held, one of another class.
+///
+/// C: `lockdep_set_class()`.
+///
+/// # Safety
+///
+/// As [`__spin_lock_init`].
+pub unsafe fn lockdep_set_class(
+    lock: *mut spinlock_t,
+    name: *const c_char,
+    key: *mut lock_class_key,
+) {
+    // SAFETY: `lock` is valid for writes, and the name lives forever: the caller's guarantees.
+    unsafe { (&raw mut (*lock).dep_map).write(dep_map::named(name, key, What::Spinlock)) };
 }
 
 #[inline]
@@ -82,13 +118,47 @@ unsafe fn raw<'a>(lock: *mut spinlock_t) -> &'a SpinMutex<(), Relax> {
     unsafe { &(*lock).raw }
 }
 
+/// The lock's part of lockdep.
+#[inline]
+pub(crate) unsafe fn spinlock_dep_map<'a>(lock: *mut spinlock_t) -> &'a dep_map {
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe { &(*lock).dep_map }
+}
+
 /// Takes the lock; no preemption until [`spin_unlock`].
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_lock(lock: *mut spinlock_t) {
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe { acquire(lock, How::LOCK) }
+}
+
+/// As [`spin_lock`], where a lock of the same class may be held, of another `subclass`.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn spin_lock_nested(lock: *mut spinlock_t, subclass: c_int) {
+    // CAST: There are eight.
+    let subclass = subclass as u8;
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe {
+        acquire(
+            lock,
+            How {
+                subclass,
+                ..How::LOCK
+            },
+        )
+    }
+}
+
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+unsafe fn acquire(lock: *mut spinlock_t, how: How<'_>) {
     task::point();
     // SAFETY: `preempt_disable()` has no preconditions.
     unsafe { preempt_disable() };
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe { spinlock_dep_map(lock) }.acquire(lock.addr(), What::Spinlock, how, Location::caller());
     // SAFETY: `lock` is initialised: the caller's guarantee.
     let raw = unsafe { raw(lock) };
     let _waits = (blocked::ON && raw.is_locked()).then(|| blocked::waiting(known(lock)));
@@ -111,7 +181,10 @@ pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
     match unsafe { raw(lock) }.try_lock() {
         Some(guard) => {
             core::mem::forget(guard);
-            blocked::acquired(known(lock), Location::caller());
+            let (how, at) = (How::TRYLOCK, Location::caller());
+            // SAFETY: `lock` is initialised: the caller's guarantee.
+            unsafe { spinlock_dep_map(lock) }.acquire(lock.addr(), What::Spinlock, how, at);
+            blocked::acquired(known(lock), at);
             1
         }
         None => {
@@ -129,6 +202,8 @@ pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
 /// The thread holds the lock.
 #[inline]
 pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe { spinlock_dep_map(lock) }.release(lock.addr(), What::Spinlock);
     // SAFETY: The thread holds the lock: the caller's guarantee.
     unsafe { raw(lock).force_unlock() };
     blocked::released(known(lock).id);
@@ -154,6 +229,7 @@ pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
 ///
 /// The thread has taken the lock by [`spin_lock_irqsave`], which returned `flags`.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong) {
     // SAFETY: The thread holds the lock: the caller's guarantee.
     unsafe { spin_unlock(lock) };
@@ -177,6 +253,7 @@ pub unsafe fn spin_lock_irq(lock: *mut spinlock_t) {
 ///
 /// The thread holds the lock.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_unlock_irq(lock: *mut spinlock_t) {
     // SAFETY: The thread holds the lock: the caller's guarantee.
     unsafe { spin_unlock(lock) };
@@ -215,6 +292,7 @@ pub unsafe fn spin_trylock_irq_disable(lock: *mut spinlock_t) -> c_int {
 ///
 /// The thread has taken the lock so.
 #[inline]
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_unlock_irq_enable(lock: *mut spinlock_t) {
     // SAFETY: The thread has taken the lock: the caller's guarantee.
     unsafe { spin_unlock(lock) };

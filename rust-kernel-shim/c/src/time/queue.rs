@@ -131,7 +131,7 @@ impl Timers {
         // First the thread: a timer that is queued is called some time.
         if queue.thread.is_null() {
             // SAFETY: The function has no preconditions.
-            queue.thread = unsafe { task::spawn(timer_thread, null_mut(), b"timers") };
+            queue.thread = unsafe { task::spawn(timer_thread, null_mut(), b"timers", || {}) };
             if queue.thread.is_null() {
                 drop(lock);
                 machine::end(format_args!("the host has no thread for `timers`"));

@@ -9,9 +9,9 @@
 use super::{
     super::{globals, list_empty, may_sleep, wait_event, MAX_SCHEDULE_TIMEOUT},
     pool::{Inner, Pools},
-    work_struct, workqueue_struct, DISABLED,
+    work_struct, workqueue_struct, DISABLED, WQ_BH,
 };
-use core::{ptr, sync::atomic::Ordering::Relaxed};
+use core::{panic::Location, ptr, sync::atomic::Ordering::Relaxed};
 use machine::blocked::{self, Thing, KINDS};
 
 /// What a task that flushes is said to wait for.
@@ -27,6 +27,15 @@ fn wait_until_none(pools: &Pools, thing: Thing, f: impl Fn(*const workqueue_stru
         // SAFETY: The queue is initialised.
         unsafe { wait_event(pools.done(), 0, MAX_SCHEDULE_TIMEOUT, none) };
     }
+}
+
+/// The task is about to wait for the work, for lockdep.
+#[track_caller]
+unsafe fn touch(work: *mut work_struct) {
+    // SAFETY: `work` is initialised: the caller's guarantee. It was queued, so it has had a queue.
+    let (dep_map, wq) = unsafe { (&(*work).dep_map, (*work).wq.as_ref()) };
+    let bh = wq.is_some_and(|wq| wq.flags & WQ_BH != 0);
+    dep_map.touch(bh, Location::caller());
 }
 
 /// The number of the item that `work` was last queued as, while it is waiting or being run.
@@ -54,6 +63,8 @@ pub unsafe fn flush_work(work: *mut work_struct) -> bool {
         let item = unsafe { last_item(&mut globals.pools.lock(), work) };
         let Some(item) = item else { return false };
         // SAFETY: `work` is initialised: the caller's guarantee.
+        unsafe { touch(work) };
+        // SAFETY: As above.
         let thing = unsafe { (*work).thing(item) };
         wait_until_none(&globals.pools, thing, |_, seq| seq == item);
         true
@@ -167,6 +178,8 @@ pub(super) unsafe fn wait_until_not_running(work: *mut work_struct) {
         let item = globals.pools.lock().running(unsafe { &*work });
         if let Some(item) = item {
             // SAFETY: `work` is initialised: the caller's guarantee.
+            unsafe { touch(work) };
+            // SAFETY: As above.
             let thing = unsafe { (*work).thing(item) };
             wait_until_none(&globals.pools, thing, |_, seq| seq == item);
         }

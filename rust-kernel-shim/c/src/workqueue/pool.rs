@@ -302,7 +302,7 @@ impl Inner {
                 return;
             }
             let data = core::ptr::without_provenance_mut(index);
-            let task = task::spawn(worker_thread, data, name.as_bytes());
+            let task = task::spawn(worker_thread, data, name.as_bytes(), || {});
             if task.is_null() {
                 machine::end(format_args!("the host has no thread for `{name}`"));
             }

@@ -11,9 +11,10 @@ use super::{
     pool::{Inner, Pools, BH},
     work_func_t, work_struct, workqueue_struct,
 };
-#[cfg(feature = "debug")]
-use crate::debug::splat::splat;
 use crate::ffi::{c_int, c_void};
+use crate::lockdep::{How, What};
+#[cfg(feature = "debug")]
+use crate::{debug::splat::splat, lockdep_depth};
 use core::{
     cell::Cell,
     panic::Location,
@@ -53,14 +54,19 @@ impl Worker {
     unsafe fn run(this: *mut Self, pools: &Pools, mut inner: Guard<'_>, work: *mut work_struct) {
         // SAFETY: The caller says that the worker is its own and the work just taken. The lock is
         // held.
-        let (func, thing, test) = unsafe {
+        let (func, thing, test, dep_map) = unsafe {
             (*this).work = work;
             (*this).func = (*work).func;
             (*this).wq = (*work).wq;
             (*this).seq = (*work).seq;
             list_add_tail(addr_of_mut!((*this).link), addr_of_mut!(inner.busy));
             // From here on it may be queued again, by itself too.
-            let known = ((*work).func, (*work).thing((*work).seq), (*work).test);
+            let known = (
+                (*work).func,
+                (*work).thing((*work).seq),
+                (*work).test,
+                (*work).dep_map.copy(),
+            );
             (*work).release();
             known
         };
@@ -71,9 +77,15 @@ impl Worker {
         if let Some(func) = func {
             // SAFETY: The worker is this thread's: the caller's guarantee.
             let softirq = unsafe { (*this).pool } == BH;
-            // SAFETY: The caller of `queue_work()` vouches for the function, which may free the
-            // work.
-            let run = || failed::work_for(test, || unsafe { func(work) });
+            let run = || {
+                // The copy, since the work may go.
+                let instance = core::ptr::from_ref(&dep_map).addr();
+                dep_map.acquire(instance, What::Event, How::RUN, Location::caller());
+                // SAFETY: The caller of `queue_work()` vouches for the function, which may free the
+                // work.
+                failed::work_for(test, || unsafe { func(work) });
+                dep_map.release(instance, What::Event);
+            };
             if softirq {
                 serve_softirq(run);
             } else {
@@ -117,7 +129,7 @@ type Guard<'a> = spin::mutex::SpinMutexGuard<'a, Inner>;
 /// A debug kernel says so if a work function forgot to release something.
 #[cfg(feature = "debug")]
 fn check_context(func: work_func_t) {
-    if cpu::with(cpu::Cpu::in_section) {
+    if cpu::with(cpu::Cpu::in_section) || lockdep_depth() != 0 {
         let t = task::current();
         let (comm, pid) = (t.comm(), t.pid);
         let last = func.map_or(core::ptr::null(), |func| func as *const c_void);

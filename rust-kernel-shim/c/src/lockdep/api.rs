@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What is no lock, but waited for as one is: maps without a lock, and who takes them.
+
+use super::{
+    lock_class_key,
+    watch::{self, dep_map},
+    How, What,
+};
+use crate::{
+    ffi::{c_int, c_uint, c_ulong},
+    globals,
+    rule::Rule,
+    spinlock_t,
+};
+use core::{ffi::CStr, panic::Location, sync::atomic::Ordering::Relaxed};
+
+/// The map of something that is waited for as for a lock.
+///
+/// C: `struct lockdep_map`, as `STATIC_LOCKDEP_MAP_INIT()` leaves it.
+#[allow(missing_debug_implementations)]
+pub struct lockdep_map {
+    name: &'static CStr,
+    dep_map: dep_map,
+}
+
+impl lockdep_map {
+    /// A map that reports call `name`.
+    pub const fn new(name: &'static CStr) -> Self {
+        Self {
+            name,
+            dep_map: dep_map::new(),
+        }
+    }
+
+    fn dep_map(&'static self) -> &'static dep_map {
+        self.dep_map.is_named(self.name);
+        &self.dep_map
+    }
+
+    fn addr(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+}
+
+/// The task takes what the map is of, or begins to wait for it: if it is free, for `trylock`; as
+/// others may as well, if `read` is 1, and even if they wait for it, for 2. From any context.
+///
+/// `ip` is not looked at: the caller is known.
+///
+/// # Safety
+///
+/// The map is static; `nest_lock` is null, or is as well, and held.
+#[track_caller]
+pub unsafe fn lock_acquire(
+    map: *const lockdep_map,
+    subclass: c_uint,
+    trylock: c_int,
+    read: c_int,
+    check: c_int,
+    nest_lock: *const lockdep_map,
+    _ip: c_ulong,
+) {
+    // SAFETY: Both are static, or one is null: the caller's guarantees.
+    let (map, nest): (&'static lockdep_map, Option<&'static lockdep_map>) =
+        unsafe { (&*map, nest_lock.as_ref()) };
+    let how = How {
+        // CAST: There are eight subclasses and three ways to read.
+        subclass: subclass as u8,
+        trylock: trylock != 0,
+        read: read as u8,
+        unchecked: check == 0,
+        nest: nest.map(|nest| (nest.dep_map(), What::Event, nest.addr())),
+        ..How::LOCK
+    };
+    map.dep_map()
+        .acquire(map.addr(), What::Event, how, Location::caller());
+}
+
+/// Ends what [`lock_acquire`] began. From any context.
+///
+/// # Safety
+///
+/// The map is static.
+pub unsafe fn lock_release(map: *const lockdep_map, _ip: c_ulong) {
+    // SAFETY: It is static: the caller's guarantee.
+    let map: &'static lockdep_map = unsafe { &*map };
+    map.dep_map().release(map.addr(), What::Event);
+}
+
+/// 1 if the task has taken it, as `read` says if that is not -1; 0 if not; -1 if that is not known.
+/// From any context.
+///
+/// # Safety
+///
+/// The map is static.
+pub unsafe fn lock_is_held_type(map: *const lockdep_map, read: c_int) -> c_int {
+    // SAFETY: It is static: the caller's guarantee.
+    let map: &'static lockdep_map = unsafe { &*map };
+    let reader = (read >= 0).then_some(read != 0);
+    map.dep_map().is_held(map.addr(), What::Event, reader)
+}
+
+/// [`lock_acquire`], exclusively.
+///
+/// # Safety
+///
+/// The map is static.
+#[track_caller]
+pub unsafe fn lock_map_acquire(map: *const lockdep_map) {
+    // SAFETY: It is static: the caller's guarantee.
+    unsafe { lock_acquire(map, 0, 0, 0, 1, core::ptr::null(), 0) }
+}
+
+pub use lock_release as lock_map_release;
+
+/// Calls `prime` if it is the first call in this machine with that number, up to 31: as a task that
+/// holds nothing. So a hierarchy of locks is known before it is used. From any context.
+pub fn lockdep_prime(number: u32, prime: impl FnOnce()) {
+    let bit = 1 << number;
+    if super::ON && globals::with(|globals| globals.primed.fetch_or(bit, Relaxed)) & bit == 0 {
+        watch::pretend(false, &"boot", prime);
+    }
+}
+
+/// A circle through the map of that name breaks `rule`. From any context.
+pub fn lockdep_circles_break(name: &'static CStr, rule: &'static Rule) {
+    watch::circles_break(name, rule);
+}
+
+/// Says that a lock is taken in interrupts, whether it was yet or not; for reports, at `place`. From
+/// any context.
+///
+/// # Safety
+///
+/// It is initialised.
+#[track_caller]
+pub unsafe fn lockdep_taken_in_irq(lock: *mut spinlock_t, place: &'static &'static str) {
+    // SAFETY: It is initialised: the caller's guarantee.
+    let dep_map = unsafe { crate::spinlock_dep_map(lock) };
+    watch::pretend(true, place, || {
+        dep_map.acquire(lock.addr(), What::Spinlock, How::LOCK, Location::caller());
+        dep_map.release(lock.addr(), What::Spinlock);
+    });
+}
+
+static __fs_reclaim_map: lockdep_map = lockdep_map::new(c"fs_reclaim");
+
+/// What callbacks of address spaces, which wait for GPUs, are called under.
+///
+/// C: `__mmu_notifier_invalidate_range_start_map`.
+pub static __mmu_notifier_invalidate_range_start_map: lockdep_map =
+    lockdep_map::new(c"mmu_notifier_invalidate_range_start");
+
+/// Memory may have to be reclaimed first. C: `fs_reclaim_acquire()`, and its end around `inside`.
+#[track_caller]
+pub fn fs_reclaim(inside: impl FnOnce()) {
+    // SAFETY: The map is static.
+    unsafe {
+        lock_map_acquire(&__fs_reclaim_map);
+        lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+        inside();
+        lock_map_release(&__mmu_notifier_invalidate_range_start_map, 0);
+        lock_map_release(&__fs_reclaim_map, 0);
+    }
+}
+
+/// Registers a key in memory that will be freed.
+pub unsafe fn lockdep_register_key(_key: *mut lock_class_key) {
+    // Classes have keys of their own here, which are static.
+}
+
+/// Unregisters such a key, and forgets the classes that have it.
+///
+/// # Safety
+///
+/// No lock of these is used any more.
+pub unsafe fn lockdep_unregister_key(key: *mut lock_class_key) {
+    watch::key_goes(key);
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A kernel that does not watch locks.
+
+use super::{lock_class_key, How, What};
+use crate::{
+    ffi::{c_char, c_int},
+    rule::Rule,
+};
+use core::{ffi::CStr, panic::Location};
+
+/// Nothing: locks have no part of lockdep's.
+pub(crate) struct dep_map;
+
+impl dep_map {
+    pub(crate) const fn new() -> Self {
+        Self
+    }
+
+    pub(crate) const unsafe fn named(_: *const c_char, _: *mut lock_class_key, _: What) -> Self {
+        Self
+    }
+
+    pub(super) fn is_named(&'static self, _: &'static CStr) {}
+
+    pub(crate) fn is_held(&self, _: usize, _: What, _: Option<bool>) -> c_int {
+        -1
+    }
+
+    pub(crate) const fn copy(&self) -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    pub(crate) fn acquire(&self, _: usize, _: What, _: How<'_>, _: &'static Location<'static>) {}
+
+    #[inline(always)]
+    pub(crate) fn release(&self, _: usize, _: What) {}
+
+    #[inline(always)]
+    pub(crate) fn touch(&self, _: bool, _: &'static Location<'static>) {}
+}
+
+#[inline(always)]
+pub(crate) fn hardirqs_off() {}
+
+#[inline(always)]
+pub(crate) fn hardirqs_on(_: &'static Location<'static>) {}
+
+#[inline(always)]
+pub(crate) fn memory_goes(_: usize, _: usize, _: &'static Location<'static>) {}
+
+/// The task is about to end, or to return to where it must hold nothing.
+///
+/// C: `debug_check_no_locks_held()`.
+pub fn debug_check_no_locks_held() {}
+
+/// A machine has ended: its classes are forgotten.
+pub fn lockdep_machine_ended(_number: u64) {}
+
+/// Returns how many locks the task holds, as far as is known: none.
+pub fn lockdep_depth() -> usize {
+    0
+}
+
+pub(super) fn pretend(_: bool, _: &'static &'static str, _: impl FnOnce()) {}
+
+pub(super) fn circles_break(_: &'static CStr, _: &'static Rule) {}
+
+pub(super) fn key_goes(_: *mut lock_class_key) {}

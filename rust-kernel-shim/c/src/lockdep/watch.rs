@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What locks, interrupts and tasks tell the engine.
+//!
+//! Each machine is a world with classes and edges of its own, so that a run finds the same whatever
+//! was run before it in the process; all threads that run freely are in one, as a kernel's are. With
+//! its first finding lockdep is off in the machine, as in Linux.
+
+pub(crate) use super::map::dep_map;
+pub(super) use super::report::circles_break;
+use super::{map, place, report, How, What, IRQ_LOCK_ORDER, LOCK_CONTEXT, LOCK_ORDER};
+use crate::{ffi::c_int, globals, rule};
+use core::{
+    cell::Cell,
+    fmt,
+    panic::Location,
+    ptr,
+    sync::atomic::{
+        AtomicBool,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+};
+use lockdep::{Context, Engine, Host, Known, Lock, Report, Task, Text};
+use machine::{
+    cpu::{self, Count},
+    location, task,
+};
+
+/// The kernel, for the engine.
+pub(super) struct Shim {
+    /// The engine's lock. No point of the scheduler: a task that has it goes on.
+    locked: AtomicBool,
+}
+
+pub(super) static ENGINE: Engine<Shim> = Engine::new(Shim {
+    locked: AtomicBool::new(false),
+});
+
+machine::per_thread! {
+    static TASK: Task = Task::new();
+    /// Where the thread has told the engine something last.
+    static AT: Cell<Option<&'static Location<'static>>> = Cell::new(None);
+    /// True while soft interrupts are disabled.
+    static BH_OFF: Cell<bool> = Cell::new(false);
+    /// While the engine is told what may be done elsewhere: by a task that holds nothing, in that
+    /// context, at that place.
+    static PRETENDS: Cell<Option<(*const Task, Context, usize)>> = Cell::new(None);
+}
+
+impl Host for Shim {
+    const LOCK_BYTES: usize = size_of::<crate::spinlock_t>();
+
+    fn enabled(&self) -> bool {
+        globals::with(|globals| globals.debug_locks.load(Relaxed))
+    }
+
+    fn with_task<R>(&self, f: impl FnOnce(&Task) -> R) -> R {
+        match PRETENDS.get() {
+            // SAFETY: It lives until `pretend()`, which has set this, returns.
+            Some((task, ..)) => f(unsafe { &*task }),
+            None => TASK.with(f),
+        }
+    }
+
+    fn context(&self) -> Context {
+        if let Some((_, context, _)) = PRETENDS.get() {
+            return context;
+        }
+        cpu::with(|cpu| {
+            let softirq = cpu.open(Count::Softirq) != 0;
+            Context {
+                irqs_off: cpu.open(Count::IrqsOff) != 0,
+                hardirq: cpu.open(Count::Hardirq) != 0,
+                // Locks are no raw ones here.
+                threaded: true,
+                softirq,
+                softirqs_enabled: !softirq && !BH_OFF.get(),
+            }
+        })
+    }
+
+    fn set_softirqs_enabled(&self, _on: bool) {}
+
+    fn task_name(&self) -> (Text<16>, i32) {
+        let task = task::current();
+        (Text::from_bytes(task.comm().as_bytes()), task.pid)
+    }
+
+    fn lock(&self) {
+        // Pairs with the `Release` in `unlock()`.
+        while self.locked.swap(true, Acquire) {
+            core::hint::spin_loop();
+        }
+    }
+
+    fn unlock(&self) {
+        self.locked.store(false, Release);
+    }
+
+    fn report(&self, report: &Report) {
+        report::report(report, AT.get());
+    }
+
+    fn write_place(&self, ip: usize, out: &mut dyn fmt::Write) -> fmt::Result {
+        match AT.get() {
+            // What happens now: what has led there is on the stack.
+            Some(at) if place::is(ip, at) => out.write_str(&location::entry(at)),
+            _ => place::write(ip, out),
+        }
+    }
+
+    fn world(&self) -> u32 {
+        // CAST: So many machines are not run at a time.
+        globals::with(|globals| globals.number as u32)
+    }
+}
+
+impl dep_map {
+    /// The task takes the lock at `instance`, of which this is a part, or is about to wait for it.
+    /// From any context.
+    #[inline]
+    pub(crate) fn acquire(
+        &self,
+        instance: usize,
+        what: What,
+        how: How<'_>,
+        at: &'static Location<'static>,
+    ) {
+        if let Some(lock) = self.lock(instance, what) {
+            let nest = how.nest.and_then(|(map, what, at)| map.lock(at, what));
+            lock_is_taken(&lock, how, nest, at);
+        }
+    }
+
+    /// The task is about to release the lock. From any context.
+    #[inline]
+    pub(crate) fn release(&self, instance: usize, what: What) {
+        if let Some(lock) = self.lock(instance, what) {
+            release(&lock);
+        }
+    }
+
+    /// 1 if the task holds the lock, as reader or not if that is said; 0 if not; -1 if that is not
+    /// known.
+    pub(crate) fn is_held(&self, instance: usize, what: What, reader: Option<bool>) -> c_int {
+        let lock = self.lock(instance, what);
+        match lock.map(|lock| ENGINE.is_held(&lock, reader)) {
+            Some(Known::Held) => 1,
+            Some(Known::NotHeld) => 0,
+            Some(Known::Unknown) | None => -1,
+        }
+    }
+
+    /// The task waits for the end of what runs, in a soft interrupt if it is `bh`.
+    pub(crate) fn touch(&self, bh: bool, at: &'static Location<'static>) {
+        if let Some(lock) = self.lock(0, What::Event) {
+            let before = BH_OFF.replace(bh);
+            lock_is_taken(&lock, How::LOCK, None, at);
+            release(&lock);
+            BH_OFF.set(before);
+        }
+    }
+}
+
+fn lock_is_taken(lock: &Lock, how: How<'_>, nest: Option<Lock>, at: &'static Location<'static>) {
+    // Where rules are broken on purpose it is held, and no more.
+    let checking = rule::checking();
+    for rule in [&LOCK_ORDER, &IRQ_LOCK_ORDER, &LOCK_CONTEXT] {
+        rule.look();
+    }
+    AT.set(Some(at));
+    ENGINE.acquire(
+        lock,
+        &lockdep::Acquire {
+            subclass: how.subclass,
+            trylock: how.trylock,
+            read: how.read,
+            check: checking && !how.unchecked,
+            nest: nest.as_ref(),
+            ip: match PRETENDS.get() {
+                Some((.., place)) => place,
+                None if how.own_place => place::own(at),
+                None => place::number(at, lock.key),
+            },
+        },
+    );
+}
+
+fn release(lock: &Lock) {
+    AT.set(None);
+    ENGINE.release(lock, 0);
+}
+
+/// Tells the engine what some task may do that holds nothing else: in a hard interrupt if `hardirq`,
+/// else in process context; reports say `place`. From any context.
+pub(super) fn pretend(hardirq: bool, place: &'static &'static str, f: impl FnOnce()) {
+    let task = Task::new();
+    let context = Context {
+        irqs_off: hardirq,
+        hardirq,
+        threaded: true,
+        softirq: false,
+        softirqs_enabled: true,
+    };
+    let before = PRETENDS.replace(Some((ptr::from_ref(&task), context, place::text(place))));
+    f();
+    PRETENDS.set(before);
+}
+
+/// Interrupts were disabled.
+#[inline]
+pub(crate) fn hardirqs_off() {
+    ENGINE.hardirqs_off(0);
+}
+
+/// Interrupts are about to be enabled.
+#[inline]
+pub(crate) fn hardirqs_on(at: &'static Location<'static>) {
+    let mut ip = 0;
+    if TASK.with(Task::depth) != 0 {
+        AT.set(Some(at));
+        ip = place::own(at);
+        ENGINE.hardirqs_on_prepare(ip);
+    }
+    ENGINE.hardirqs_on(ip);
+}
+
+/// Memory is about to be freed.
+pub(crate) fn memory_goes(addr: usize, size: usize, at: &'static Location<'static>) {
+    if TASK.with(Task::depth) != 0 {
+        AT.set(Some(at));
+        ENGINE.check_no_locks_freed(addr, size, place::own(at));
+    }
+}
+
+/// The task is about to end, or to return to where it must hold nothing.
+///
+/// C: `debug_check_no_locks_held()`.
+pub fn debug_check_no_locks_held() {
+    if TASK.with(Task::depth) != 0 {
+        AT.set(None);
+        ENGINE.check_no_locks_held();
+        TASK.with(Task::init);
+    }
+}
+
+/// A machine has ended: its classes are forgotten.
+pub fn lockdep_machine_ended(number: u64) {
+    // CAST: As in `world()`.
+    ENGINE.end_world(number as u32);
+    place::forget(number);
+}
+
+/// Returns how many locks the task holds, as far as is known. From any context.
+pub fn lockdep_depth() -> usize {
+    if ENGINE.host().enabled() {
+        TASK.with(Task::depth)
+    } else {
+        0
+    }
+}
+
+/// Forgets the classes of a key, of which no lock is used any more.
+pub(super) fn key_goes(key: *mut super::lock_class_key) {
+    map::forget(key, |kind, size| ENGINE.free_key_range(kind, size));
+}
