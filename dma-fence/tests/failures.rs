@@ -84,7 +84,7 @@ failures! {
         fifo(|| {
             let jobs = spinlock(0);
             let idle = KBox::pin_init(new_condvar!("Ring::idle"), GFP_KERNEL).unwrap();
-            let state = spinlock(0);
+            let state = KBox::pin_init(new_spinlock!(0, "Ring::state"), GFP_KERNEL).unwrap();
             let mut state = state.lock();
             let _guard = jobs.lock();
             let _ = CondVar::wait_interruptible_timeout(&idle, &mut state, 1);
@@ -95,7 +95,7 @@ failures! {
     fn lock_left() {
         fifo(|| {
             let jobs = spinlock(0);
-            let job = move || core::mem::forget(jobs.lock());
+            let job = move || core::mem::forget((jobs.lock(), jobs.clone()));
             workqueue::system().try_spawn(GFP_KERNEL, job).unwrap();
         })
         .unwrap();

@@ -9,7 +9,8 @@ use super::{
 };
 use core::{cell::UnsafeCell, mem::ManuallyDrop, ptr::addr_of_mut};
 use kernel::{
-    bindings::{kref_init, spinlock, spinlock_t, INIT_LIST_HEAD},
+    bindings::{kref_init, spin_lock_init, spinlock, spinlock_t, INIT_LIST_HEAD},
+    str::CStrExt as _,
     sync::atomic::Atomic,
     BUG_ON,
 };
@@ -84,6 +85,11 @@ unsafe fn init(
         (*fence).seqno = seqno;
         addr_of_mut!((*fence).flags).write(Atomic::new(flags | INITIALIZED));
         addr_of_mut!((*fence).lock).write(UnsafeCell::new(lock));
+        if shared.is_null() {
+            // All fences that have a lock of their own are of one class, as in Linux.
+            let name = c"&fence->inline_lock".as_char_ptr();
+            spin_lock_init!((*fence).spinlock(), name);
+        }
         addr_of_mut!((*fence).error).write(Atomic::new(0));
         contract::init(&*fence, &*ops, shared);
         trace_dma_fence_init(fence);

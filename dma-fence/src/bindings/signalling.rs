@@ -1,10 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The annotation of code that is needed for fences to signal.
 //!
-//! It is for lockdep, which this machine does not have yet. A first check of a debug kernel stands
-//! in for it: nothing inside may wait for memory or for a fence.
+//! A section is a map of lockdep's that is held as by a reader, and a task that waits for a fence
+//! takes the map and releases it. So it is a circle if what is waited for inside a section is held
+//! elsewhere across such a wait. What the memory that is reclaimed waits for is known from the start.
+//! A wait inside a section is no circle to lockdep; that is a check of the contract's own.
 
 use super::super::contract;
+use core::ptr::null;
+use kernel::bindings::{
+    fs_reclaim, in_atomic, lock_acquire, lock_is_held_type, lock_map_acquire, lock_map_release,
+    lock_release, lockdep_map, lockdep_prime,
+};
+
+static dma_fence_lockdep_map: lockdep_map = lockdep_map::new(c"dma_fence_map");
+
+/// Reclaim waits for GPUs. C: `dma_resv_lockdep()`.
+fn prime() {
+    lockdep_prime(0, || {
+        contract::prime_signalling();
+        fs_reclaim(might_wait);
+    });
+}
+
+#[cfg_attr(feature = "debug", track_caller)]
+fn might_wait() {
+    // SAFETY: The map is static.
+    unsafe {
+        let signalling = lock_is_held_type(&dma_fence_lockdep_map, 1) > 0;
+        if signalling {
+            lock_release(&dma_fence_lockdep_map, 0);
+        }
+        lock_map_acquire(&dma_fence_lockdep_map);
+        lock_map_release(&dma_fence_lockdep_map, 0);
+        if signalling {
+            lock_acquire(&dma_fence_lockdep_map, 0, 1, 1, 1, null(), 0);
+        }
+    }
+}
 
 /// Begins a section without which some fence would not signal; returns what
 /// [`dma_fence_end_signalling`] needs. They nest. From any context.
@@ -12,13 +45,25 @@ use super::super::contract;
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_begin_signalling() -> bool {
     contract::begin_signalling();
-    true
+    prime();
+    // SAFETY: The map is static; `in_atomic()` has no preconditions.
+    unsafe {
+        if lock_is_held_type(&dma_fence_lockdep_map, 1) != 0 || in_atomic() {
+            return true;
+        }
+        lock_acquire(&dma_fence_lockdep_map, 0, 1, 1, 1, null(), 0);
+    }
+    false
 }
 
 /// Ends such a section.
 #[inline]
-pub unsafe fn dma_fence_end_signalling(_cookie: bool) {
+pub unsafe fn dma_fence_end_signalling(cookie: bool) {
     contract::end_signalling();
+    if !cookie {
+        // SAFETY: The map is static.
+        unsafe { lock_release(&dma_fence_lockdep_map, 0) };
+    }
 }
 
 /// Says that the caller might wait for a fence.
@@ -26,4 +71,6 @@ pub unsafe fn dma_fence_end_signalling(_cookie: bool) {
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn __dma_fence_might_wait() {
     contract::might_wait();
+    prime();
+    might_wait();
 }

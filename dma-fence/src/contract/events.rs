@@ -12,7 +12,8 @@ use core::{ffi::CStr, panic::Location};
 use kernel::{
     bindings::{
         debug_section_begins, debug_section_ends, debug_section_waits,
-        debugobjects::debug_check_no_obj_dropped, rcu_order, spinlock_t,
+        debugobjects::debug_check_no_obj_dropped, lockdep_circles_break, lockdep_taken_in_irq,
+        rcu_order, spinlock_t,
     },
     ffi::{c_char, c_int},
     str::CStrExt as _,
@@ -93,10 +94,13 @@ events! {
     context_alloc() = record::know_own_files();
 
     /// `dma_fence_init()` has initialised a fence, with a lock of its own if `lock` is null.
-    init(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock_t) =
+    init(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock_t) = {
         if life::begins(fence, ops, lock) {
             watch::begins();
-        };
+        }
+        // SAFETY: The fence was just initialised, and its lock is with it.
+        unsafe { lockdep_taken_in_irq(fence.spinlock(), &"the signal of any fence") };
+    };
 
     /// The ops of the fence reach a context and data, which are at these addresses, and two names.
     declare(fence: *const dma_fence, context: usize, names: [&CStr; 2], data: usize) = {
@@ -125,6 +129,9 @@ events! {
 
     /// The issuer's side goes without a signal.
     forget(fence: *const dma_fence) = pending::forgotten(fence);
+
+    /// Lockdep learns what fences are waited for under.
+    prime_signalling() = lockdep_circles_break(c"dma_fence_map", &SIGNALLING_SECTION);
 
     /// `dma_fence_begin_signalling()`.
     begin_signalling() = debug_section_begins(&SIGNALLING_SECTION, "a signalling section");

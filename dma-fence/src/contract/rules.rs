@@ -120,4 +120,13 @@ rules! {
         "Nothing that a driver has started is still to come once its module or its device has gone.";
     #[kernel]
     RCU_NO_SLEEP = "rcu-no-sleep": "No task sleeps inside an RCU read-side section.";
+    #[kernel]
+    LOCK_ORDER = "lock-order":
+        "Locks of which one is taken while another is held are taken in that order everywhere.";
+    #[kernel]
+    IRQ_LOCK_ORDER = "irq-lock-order":
+        "A lock that is taken in interrupts is held with interrupts off, and no lock is taken under it that is not.";
+    #[kernel]
+    LOCK_CONTEXT = "lock-context":
+        "A lock is released by the task that has it, before its memory goes and before the task ends.";
 }

@@ -20,6 +20,9 @@ dma_fence::examples! {
     context_order = "context-order";
     nothing_after_remove = "nothing-after-remove";
     rcu_no_sleep = "rcu-no-sleep";
+    lock_order = "lock-order";
+    irq_lock_order = "irq-lock-order";
+    lock_context = "lock-context";
 }
 
 use ::dma_fence::{FenceContext, FenceContextOps, Progress, ProgressOp};

@@ -18,6 +18,7 @@ use kernel::{error::Result, sync::atomic::Release};
 
 dma_fence::mistakes! {
     "tests/happened":
+    context::lock_of_callbacks_with_interrupts_on, "irq-lock-order";
     context::allocation_in_the_signalling_section, "signalling-section";
     context::timeline_dropped_in_a_callback, "synchronize_rcu";
     lost::armed_job_in_a_cycle, "signal-eventually";
@@ -27,8 +28,6 @@ dma_fence::mistakes! {
     lost::reset_that_drops_the_guilty, "signal-eventually";
     lost::rollover_never_reached, "signal-eventually";
     lost::watchdog_that_loses_the_job, "signal-eventually";
-    // The order of locks, until lockdep sees it.
-    context::lock_of_callbacks_with_interrupts_on;
     // What a driver's own lists, numbers and results mean.
     early::earlier_fence_that_replaces_a_later;
     early::kill_that_forgets_a_dependency;

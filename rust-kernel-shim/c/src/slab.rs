@@ -3,11 +3,9 @@
 //!
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h)
 
-#[cfg(feature = "debug")]
-use super::debug_section_waits;
 use super::{
     debugobjects::{debug_block_allocated, debug_block_freed},
-    globals, may_sleep,
+    fs_reclaim, globals, may_sleep,
 };
 use crate::ffi::{c_int, c_ulong, c_void};
 use core::{
@@ -132,9 +130,10 @@ pub unsafe fn krealloc_node_align(
     _nid: c_int,
 ) -> *mut c_void {
     if flags & __GFP_DIRECT_RECLAIM != 0 {
-        may_sleep();
-        #[cfg(feature = "debug")]
-        debug_section_waits("memory that may have to be reclaimed allocated");
+        // What must not sleep has been reported.
+        if may_sleep() {
+            fs_reclaim(|| {});
+        }
     }
     if fails() {
         return ptr::null_mut();

@@ -21,7 +21,8 @@ fn page(name: &str) -> &'static str {
         "error-before-signal" "release-signalled" "callback-atomic" "callback-once"
         "signaled-monotonic" "not-before-done" "context-order" "signalling-section"
         "compare-same-context" "no-alloc-at-submit" "no-ops-identity" "refcount" "reference-left"
-        "active-object-freed" "nothing-after-remove" "rcu-no-sleep"
+        "active-object-freed" "nothing-after-remove" "rcu-no-sleep" "lock-order"
+        "irq-lock-order" "lock-context"
     }
 }
 

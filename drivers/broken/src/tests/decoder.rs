@@ -66,12 +66,16 @@ planted! {
         last_first, "context-order";
         mutex_twice, "though it has that itself";
         mutex_under_a_spinlock, "sleeping function called from invalid context";
+        poll_under_a_lock, "lock-order";
         reference_left, "reference-left";
+        registration_dropped_under_a_lock, "lock-order";
         removal_that_is_not_woken, "waits for";
         signal_in_a_callback, "a callback takes the lock of fence";
+        spinlock_that_interrupts_take, "irq-lock-order";
         spinlock_twice, "though it has that itself";
         status_in_a_callback, "callback-atomic";
         timeline_dropped_in_the_handler, "sleeping function called from invalid context";
+        two_orders_of_queue_locks, "lock-order";
         wait_in_the_worker, "waits for";
         wait_under_a_mutex, "waits for";
         wait_under_a_spinlock, "sleeping function called from invalid context";
@@ -82,11 +86,7 @@ planted! {
         work_after_the_end;
     }
     waits_for_lockdep {
-        poll_under_a_lock, "waits for spinlock of fence";
-        registration_dropped_under_a_lock;
-        spinlock_that_interrupts_take;
         timer_cancelled_under_its_lock, "run by timers/";
-        two_orders_of_queue_locks, "waits for spinlock";
         wait_with_a_timeout_under_a_mutex;
     }
 }

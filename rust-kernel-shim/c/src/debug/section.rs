@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Annotated sections, in which a task may wait for nothing that may wait for the section's end.
 //!
-//! A first plain check, until lockdep knows what depends on what: memory that has to be reclaimed
-//! may be waiting for anything. A sleeping lock may as well, but only if a task holds it while it
-//! waits.
+//! What depends on what is for lockdep. It does not see a task wait for what it would have to do
+//! itself, since Linux allows waits inside such a section; here that is reported.
 
 use crate::rule::{checking, Rule};
 use core::{cell::Cell, panic::Location};
@@ -37,6 +36,7 @@ fn thing(section: &Section) -> Thing {
 /// A section begins, in which `rule` holds; `name` is for its report. They nest. From any context.
 #[track_caller]
 pub fn debug_section_begins(rule: &'static Rule, name: &'static str) {
+    rule.look();
     let outer = SECTION.get().unwrap_or(Section {
         rule,
         name,

@@ -251,7 +251,7 @@ impl Queue {
     /// One more picture is there.
     fn count(&self) {
         match self.bug {
-            Bug::spinlock_that_interrupts_take => *self.plain.lock() += 1,
+            Bug::spinlock_that_interrupts_take => *self.plain.lock() += 1, // BUG: spinlock_that_interrupts_take
             _ => *self.pictures.lock() += 1,
         }
     }
@@ -279,7 +279,7 @@ impl Queue {
                 break;
             };
             if self.bug == Bug::registration_dropped_under_a_lock {
-                drop(job.in_fence.take());
+                drop(job.in_fence.take()); // BUG: registration_dropped_under_a_lock
             }
             drop(jobs);
             // Not under the lock: its registration takes that of a fence, whose callback takes it.
