@@ -5,6 +5,7 @@ use super::{
     console, location, report_log,
     vcpu::{self, Path},
 };
+use fastrand::Rng;
 use std::{
     any::Any,
     env,
@@ -78,6 +79,12 @@ pub fn explored(
     if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
         panic!("FENCE_REPORT is `{}`: {error}", path.display());
     }
+}
+
+/// A number up to `most` that belongs to `seed`.
+pub fn drawn(seed: u64, most: usize) -> usize {
+    // Not the numbers that the schedule draws.
+    Rng::with_seed(!seed).usize(..=most)
 }
 
 /// From now on, a panic says under which schedule it came, and what was reported before it: one

@@ -15,7 +15,7 @@
 mod policy;
 mod run;
 
-pub use policy::{Path, Policy};
+pub use policy::{How, Path, Policy};
 
 use super::{
     blocked,

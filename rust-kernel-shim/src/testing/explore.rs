@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A test body under many schedules.
 
-use super::vcpu::STACK;
+use super::{memory::fail_nth_in, vcpu::STACK};
 use crate::bindings::{self, Globals};
 use ::machine::{
     explore as machine, report_log,
-    vcpu::{Policy, Stuck, Vcpu},
+    vcpu::{How, Policy, Stuck, Vcpu},
 };
 use core::{fmt, panic::Location};
 
@@ -66,8 +66,9 @@ pub fn explore(body: impl Fn() + Send + Sync + 'static) {
 pub struct Explorer {
     schedules: usize,
     seed: u64,
-    points: usize,
-    timers_wait: bool,
+    how: How,
+    /// The last allocation that may be the one to fail; 0 if none does.
+    failing: usize,
     /// Of so many shards, the number of the one that is tried, from 0.
     shard: (usize, usize),
 }
@@ -84,8 +85,12 @@ impl Explorer {
         Self {
             schedules: SCHEDULES,
             seed: 1,
-            points: POINTS,
-            timers_wait: false,
+            how: How {
+                points: POINTS,
+                timers_wait: false,
+                slow_readers: false,
+            },
+            failing: 0,
             shard: (0, 1),
         }
     }
@@ -94,8 +99,34 @@ impl Explorer {
     /// watchdog that must not bark at a job which is done in time. Else time may overtake a task at
     /// any point, as if that were slow.
     pub const fn timers_wait(self) -> Self {
+        let timers_wait = true;
         Self {
-            timers_wait: true,
+            how: How {
+                timers_wait,
+                ..self.how
+            },
+            ..self
+        }
+    }
+
+    /// Has tasks that are in a read-side section fall behind all others, often: for what must not
+    /// depend on how fast readers are.
+    pub const fn slow_readers(self) -> Self {
+        let slow_readers = true;
+        Self {
+            how: How {
+                slow_readers,
+                ..self.how
+            },
+            ..self
+        }
+    }
+
+    /// Has one allocation fail in most schedules, of whatever task: of the first `most`, the one that
+    /// the seed decides. For bodies that take that well.
+    pub const fn failing_allocation(self, most: usize) -> Self {
+        Self {
+            failing: most,
             ..self
         }
     }
@@ -192,7 +223,7 @@ impl Explorer {
         let path = given.clone().unwrap_or_default();
         let at = Location::caller();
         for schedule in 1..=self.schedules {
-            let policy = Policy::search(path.clone(), preemptions, self.points, self.timers_wait);
+            let policy = Policy::search(path.clone(), preemptions, self.how);
             let outcome = one(policy, None, body.clone());
             let outcome = path.strayed().map(Outcome::Strayed).or(outcome);
             if let Some(outcome) = outcome {
@@ -229,9 +260,11 @@ impl Explorer {
         let mut tried = 0;
         for n in (self.shard.0..self.schedules).step_by(self.shard.1) {
             let seed = self.seed.wrapping_add(n as u64);
-            let policy = Policy::explore(seed, self.points, self.timers_wait);
+            let policy = Policy::explore(seed, self.how);
             tried += 1;
-            if let Some(outcome) = one(policy, Some(seed), body.clone()) {
+            let (body, nth) = (body.clone(), machine::drawn(seed, self.failing));
+            let body = move || fail_nth_in("", nth, body).0;
+            if let Some(outcome) = one(policy, Some(seed), body) {
                 machine::explored(at, self.shard, tried, Some(&seed));
                 return Err(Failure {
                     seed,

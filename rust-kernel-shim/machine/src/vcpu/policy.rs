@@ -5,7 +5,10 @@ mod search;
 
 pub use search::Path;
 
-use crate::task::task_struct;
+use crate::{
+    cpu::{self, Count},
+    task::task_struct,
+};
 use fastrand::Rng;
 use search::Search;
 
@@ -18,10 +21,8 @@ pub enum Policy {
     Random {
         /// The random numbers.
         rng: Rng,
-        /// Points after which the machine counts as going round in circles.
-        points: usize,
-        /// Timers become due only when no task is runnable.
-        timers_wait: bool,
+        /// What all schedules have in common.
+        how: How,
     },
     /// Probabilistic concurrency testing: a task keeps the run token until it blocks, but for a few
     /// change points that are drawn beforehand; the task that comes to one gets the lowest
@@ -31,7 +32,7 @@ pub enum Policy {
         /// The random numbers.
         rng: Rng,
         /// As for `Random`.
-        points: usize,
+        how: How,
         /// The change points that are left.
         changes: Vec<usize>,
         /// The addresses of the tasks whose priority was lowered, the lowest last.
@@ -39,6 +40,17 @@ pub enum Policy {
     },
     /// One schedule of a search through all that preempt a task at most so often.
     Search(Search),
+}
+
+/// What all schedules of an exploration have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// Points after which the machine counts as going round in circles.
+    pub points: usize,
+    /// Timers become due only when no task is runnable.
+    pub timers_wait: bool,
+    /// A task that is in a read-side section often falls behind all others.
+    pub slow_readers: bool,
 }
 
 /// What may happen at a point beside that the task goes on.
@@ -74,17 +86,20 @@ fn address(task: &task_struct) -> usize {
     core::ptr::from_ref(task).addr()
 }
 
+impl How {
+    /// True if this task is to be slow now.
+    fn slow_reader(&self) -> bool {
+        self.slow_readers && cpu::with(|cpu| cpu.open(Count::Rcu) != 0)
+    }
+}
+
 impl Policy {
-    /// A schedule that `seed` decides; every other one is PCT. If `timers_wait`, a timer becomes due
-    /// only when no task is runnable.
-    pub fn explore(seed: u64, points: usize, timers_wait: bool) -> Self {
+    /// A schedule that `seed` decides; every other one is PCT.
+    pub fn explore(seed: u64, how: How) -> Self {
         let mut rng = Rng::with_seed(seed);
-        if seed % 2 == 1 {
-            return Self::Random {
-                rng,
-                points,
-                timers_wait,
-            };
+        // A task that falls behind needs priorities.
+        if seed % 2 == 1 && !how.slow_readers {
+            return Self::Random { rng, how };
         }
         // How long a schedule is is not known: short ones are as likely as long ones.
         let changes = (0..=rng.usize(..CHANGES)).map(|_| {
@@ -95,15 +110,15 @@ impl Policy {
         let lowered = Vec::new();
         Self::Pct {
             rng,
-            points,
+            how,
             changes,
             lowered,
         }
     }
 
     /// The schedule of a search at which `path` stands, with at most so many preemptions.
-    pub fn search(path: Path, preemptions: usize, points: usize, timers_wait: bool) -> Self {
-        Self::Search(Search::new(path, preemptions, points, timers_wait))
+    pub fn search(path: Path, preemptions: usize, how: How) -> Self {
+        Self::Search(Search::new(path, preemptions, how))
     }
 
     pub(super) fn preempts(&self) -> bool {
@@ -113,8 +128,8 @@ impl Policy {
     pub(super) fn points(&self) -> usize {
         match self {
             Self::Fifo => FIFO_POINTS,
-            Self::Random { points, .. } | Self::Pct { points, .. } => *points,
-            Self::Search(search) => search.points,
+            Self::Random { how, .. } | Self::Pct { how, .. } => how.points,
+            Self::Search(search) => search.how.points,
         }
     }
 
@@ -160,20 +175,22 @@ impl Policy {
             Self::Search(search) => search.at_point(address(task), chances),
             // Most switches change nothing; a bug needs a few at the right points, so they are
             // frequent. That time passes while a task could run is rare on real machines, too.
-            Self::Random {
-                rng, timers_wait, ..
-            } => match rng.u8(..64) {
-                0 if *timers_wait => Choice::EndGracePeriod,
+            Self::Random { rng, how } => match rng.u8(..64) {
+                0 if how.timers_wait => Choice::EndGracePeriod,
                 0 => Choice::PassTime,
                 1..=16 => Choice::Preempt,
                 _ => Choice::GoOn,
             },
-            Self::Pct { changes, .. } => {
+            Self::Pct {
+                changes, rng, how, ..
+            } => {
+                let slow = how.slow_reader() && rng.u8(..4) == 0;
                 // Not every number is that of a point.
                 match changes.iter().position(|&change| change <= point) {
-                    Some(due) => changes.swap_remove(due),
+                    Some(due) => _ = changes.swap_remove(due),
+                    None if slow => (),
                     None => return Choice::GoOn,
-                };
+                }
                 self.yield_to_all(task);
                 Choice::Preempt
             }
@@ -211,7 +228,11 @@ mod tests {
         let this = core::ptr::from_ref(me).addr();
         let mut policy = Policy::Pct {
             rng: Rng::with_seed(1),
-            points: 1,
+            how: super::How {
+                points: 1,
+                timers_wait: false,
+                slow_readers: false,
+            },
             changes: Vec::new(),
             lowered: vec![1, this, 2],
         };

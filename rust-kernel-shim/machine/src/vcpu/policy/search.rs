@@ -6,7 +6,7 @@
 //! Few preemptions find most bugs, and the number of schedules grows with the power of their number.
 //! A task that loops while it waits for others does not go round again before them, so it costs none.
 
-use super::{Chances, Choice};
+use super::{Chances, Choice, How};
 use std::{
     fmt,
     str::FromStr,
@@ -140,19 +140,17 @@ pub struct Search {
     path: Path,
     /// The preemptions that are left.
     preemptions: usize,
-    pub(super) points: usize,
-    timers_wait: bool,
+    pub(super) how: How,
     /// The address of the task that does not run next unless it is the only one.
     not_next: Option<usize>,
 }
 
 impl Search {
-    pub(super) fn new(path: Path, preemptions: usize, points: usize, timers_wait: bool) -> Self {
+    pub(super) fn new(path: Path, preemptions: usize, how: How) -> Self {
         Self {
             path,
             preemptions,
-            points,
-            timers_wait,
+            how,
             not_next: None,
         }
     }
@@ -184,7 +182,7 @@ impl Search {
             (true, Choice::GoOn),
             (chances.others, Choice::Preempt),
             (chances.grace_period, Choice::EndGracePeriod),
-            (chances.timer && !self.timers_wait, Choice::PassTime),
+            (chances.timer && !self.how.timers_wait, Choice::PassTime),
         ];
         let mut possible = choices.iter().filter(|(possible, _)| *possible);
         let chosen = self.path.choose(possible.clone().count());
