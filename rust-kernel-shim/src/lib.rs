@@ -31,6 +31,7 @@ pub mod init;
 pub mod module;
 pub mod prelude;
 pub mod print;
+pub mod revocable;
 pub mod seq_file;
 pub mod str;
 pub mod sync;

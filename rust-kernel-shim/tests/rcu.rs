@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! RCU as a user sees it, with free threads and on a virtual CPU.
 
-#[cfg(feature = "debug")]
-use kernel::testing::{expect_bug, expect_report};
 use kernel::{
     bindings::{
         call_rcu, callback_head, cond_synchronize_rcu, cpu_relax, get_completed_synchronize_rcu,
@@ -19,6 +17,11 @@ use kernel::{
         memory::{fail_nth, live_blocks, rcu_without_membarrier},
         spawn, test_alone, vcpu,
     },
+};
+#[cfg(feature = "debug")]
+use kernel::{
+    bindings::{kfree, rcu_access_pointer, rcu_assign_pointer, rcu_dereference, rcu_pointer},
+    testing::{expect_bug, expect_report},
 };
 use std::{
     sync::{
@@ -515,6 +518,33 @@ mod modules {
         WAITS.store(true, SeqCst);
         assert_eq!(vcpu::fifo(unload), Ok(()));
     }
+}
+
+#[cfg(feature = "debug")]
+#[test]
+fn a_head_that_is_freed_while_it_is_queued_is_reported() {
+    extern "C" fn ignored(_head: *mut callback_head) {}
+    expect_report("active-object-freed", || {
+        // SAFETY: `kmalloc_obj()` has no preconditions. A debug kernel keeps what is freed too early.
+        unsafe {
+            let element: *mut Element = kmalloc_obj(GFP_KERNEL);
+            call_rcu(&raw mut (*element).head, Some(ignored));
+            kfree(element.cast());
+        }
+    });
+}
+
+#[cfg(feature = "debug")]
+#[test]
+fn a_pointer_is_read_inside_a_section() {
+    let (mut value, pointer) = (7, rcu_pointer::new(std::ptr::null_mut()));
+    rcu_assign_pointer(&pointer, &mut value);
+    let guard = rcu::read_lock();
+    assert_eq!(rcu_dereference(&pointer), &raw mut value);
+    drop(guard);
+    assert_eq!(rcu_access_pointer(&pointer), &raw mut value);
+    let said = "suspicious rcu_dereference() usage";
+    expect_bug(said, || _ = rcu_dereference(&pointer));
 }
 
 #[cfg(feature = "debug")]

@@ -28,7 +28,7 @@ use core::{
     sync::atomic::Ordering::{Acquire, Relaxed, Release},
 };
 use machine::{
-    atomic::{planted, AtomicPtr},
+    atomic::planted,
     blocked::{Thing, KINDS},
     cpu::{self, Count},
     task,
@@ -40,13 +40,20 @@ pub(super) use gp::current as current_grace_period;
 pub use gp::set_stall_timeout as rcu_set_stall_timeout;
 pub(super) use poll::Progress;
 pub use poll::*;
+pub(super) use request::{
+    head_freed as rcu_head_freed, show_left as rcu_show_left, Kind, QUEUED as RCU_QUEUED,
+};
 pub use request::{rcu_callback_request, rcu_order, rcu_order_passed, Request};
-pub(super) use request::{show_left as rcu_show_left, Kind, QUEUED as RCU_QUEUED};
 #[cfg(feature = "debug")]
 pub(super) use section::{no_sleep as rcu_no_sleep, sleep_breaks_a_rule};
 pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};
 pub(super) use srcu::Domains;
 pub use srcu::*;
+
+/// A pointer that readers follow while updaters replace it.
+///
+/// C: `T __rcu *`.
+pub use machine::atomic::AtomicPtr as rcu_pointer;
 
 /// The argument of [`call_rcu`], inside the object that is to be freed.
 ///
@@ -100,7 +107,7 @@ pub unsafe fn rcu_read_lock_held() -> c_int {
 ///
 /// C: `rcu_assign_pointer()`.
 #[inline]
-pub fn rcu_assign_pointer<T>(p: &AtomicPtr<T>, v: *mut T) {
+pub fn rcu_assign_pointer<T>(p: &rcu_pointer<T>, v: *mut T) {
     // Pairs with the `Acquire` in `rcu_access_pointer()`.
     p.store(v, if planted("publish") { Relaxed } else { Release });
 }
@@ -111,7 +118,7 @@ pub fn rcu_assign_pointer<T>(p: &AtomicPtr<T>, v: *mut T) {
 /// C: `rcu_dereference()`.
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
-pub fn rcu_dereference<T>(p: &AtomicPtr<T>) -> *mut T {
+pub fn rcu_dereference<T>(p: &rcu_pointer<T>) -> *mut T {
     if cfg!(feature = "debug") && cpu::with(|cpu| cpu.open(Count::Rcu) == 0) {
         WARN!(true, "suspicious rcu_dereference() usage");
     }
@@ -122,7 +129,7 @@ pub fn rcu_dereference<T>(p: &AtomicPtr<T>) -> *mut T {
 ///
 /// C: `rcu_dereference_raw()`, `rcu_access_pointer()`.
 #[inline]
-pub fn rcu_access_pointer<T>(p: &AtomicPtr<T>) -> *mut T {
+pub fn rcu_access_pointer<T>(p: &rcu_pointer<T>) -> *mut T {
     // `Acquire` for C's `consume`, which Rust does not have; pairs with the `Release` in
     // `rcu_assign_pointer()`.
     p.load(Acquire)

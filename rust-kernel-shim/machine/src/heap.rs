@@ -41,9 +41,10 @@ static KEEPING: AtomicBool = AtomicBool::new(false);
 static KEPT: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// From here on no block goes back to the host: a task that will never run again is inside a
-/// section, and what it has reached there may be in use elsewhere. Which blocks these are is not
+/// section, and what it has reached there may be in use elsewhere; or a block was freed that the
+/// kernel itself still needs. Which blocks these are is not
 /// known, so it is all that there are; a process in which a machine got stuck ends soon.
-pub(super) fn keep() {
+pub fn keep() {
     KEEPING.store(true, Relaxed);
 }
 

@@ -102,15 +102,16 @@ pub fn debug_check_no_obj_dropped(addr: usize, size: usize) {
 #[track_caller]
 fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> bool) {
     lockdep::memory_goes(addr, size, Location::caller());
-    if !USED.load(Relaxed) {
-        return;
-    }
     let freeing = Freeing {
         addr,
         size,
         at: Location::caller(),
         said: Cell::new(false),
     };
+    crate::rcu_head_freed(&freeing);
+    if !USED.load(Relaxed) {
+        return;
+    }
     if checking() {
         for watch in watching().iter().flatten() {
             (watch.freeing)(&freeing);

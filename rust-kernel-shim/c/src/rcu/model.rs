@@ -6,7 +6,9 @@
 //! knows no other. An element is published, found by readers, replaced, and written to after a grace
 //! period: a reader that still has it is found by the checker as one that reads meanwhile.
 
-use super::{callback_head, gp, poll, rcu_access_pointer, rcu_assign_pointer, Callbacks};
+use super::{
+    callback_head, gp, poll, rcu_access_pointer, rcu_assign_pointer, rcu_pointer, Callbacks,
+};
 use crate::globals;
 use core::{
     ptr::{addr_of_mut, null_mut},
@@ -18,7 +20,6 @@ use loom::{
     thread,
 };
 use machine::{
-    atomic::AtomicPtr,
     cpu::{self, Count},
     task,
 };
@@ -103,12 +104,12 @@ fn a_cookie_covers_what_came_before() {
 #[test]
 fn what_is_published_is_initialised() {
     struct Shared {
-        pointer: AtomicPtr<UnsafeCell<usize>>,
+        pointer: rcu_pointer<UnsafeCell<usize>>,
         element: UnsafeCell<usize>,
     }
     loom::model(|| {
         let shared = Arc::new(Shared {
-            pointer: AtomicPtr::new(null_mut()),
+            pointer: rcu_pointer::new(null_mut()),
             element: UnsafeCell::new(0),
         });
         let read = shared.clone();

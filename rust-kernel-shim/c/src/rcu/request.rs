@@ -9,10 +9,10 @@
 use super::callback_head;
 use crate::{
     debug::{leaks, splat::splat},
-    debugobjects::SideTable,
+    debugobjects::{Freeing, SideTable},
     globals,
-    rule::this_machine,
-    KERN_ERR,
+    rule::{checking, this_machine, Place},
+    ACTIVE_OBJECT_FREED, KERN_ERR,
 };
 use core::{
     cell::Cell,
@@ -22,7 +22,7 @@ use core::{
 };
 use machine::{
     counted::Counted,
-    failed,
+    failed, heap,
     location::{self, Site},
     report_log::Text,
 };
@@ -134,6 +134,28 @@ pub(crate) fn show_left(machine: u64, heading: &str) {
     }
     if counted.total() != 0 {
         counted.print(heading, PLACES);
+    }
+}
+
+/// Memory is about to be freed, in which no callback of this machine may be queued. If one is, all
+/// memory stays from here on, so that it can be called.
+pub(crate) fn head_freed(freeing: &Freeing) {
+    if cfg!(not(feature = "debug")) || !super::rcu_callbacks_pending() {
+        return;
+    }
+    let end = freeing.addr.saturating_add(freeing.size);
+    let Some((_, queued)) = QUEUED.range(freeing.addr, end, 1).next() else {
+        return;
+    };
+    if ACTIVE_OBJECT_FREED.look() && queued.machine == this_machine() && checking() {
+        heap::keep();
+        ACTIVE_OBJECT_FREED.report(
+            format_args!("debugobjects: rcu_head freed while it is queued"),
+            &[
+                ("queued", Place::At(queued.at)),
+                ("freed", Place::Here(freeing.at)),
+            ],
+        );
     }
 }
 
