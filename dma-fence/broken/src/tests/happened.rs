@@ -3,6 +3,7 @@
 //!
 //! A line that is to be named by what tells of the mistake ends with the word BUG.
 
+mod locks;
 mod memory;
 mod order;
 mod references;
@@ -12,6 +13,12 @@ use dma_fence::testing::Mistake;
 
 dma_fence::mistakes! {
     "happened":
+    locks::last_reference_of_a_pending_fence, "release-signalled";
+    locks::memory_that_is_reclaimed_in_the_section, "signalling-section";
+    locks::mutex_held_across_a_wait, "signalling-section";
+    locks::mutex_in_a_callback, "callback-atomic";
+    locks::signal_under_the_lock_of_the_fence, "lock-order";
+    locks::wait_in_the_signalling_section, "signalling-section";
     memory::callback_that_frees_itself, "a callback sleeps";
     memory::freed_with_its_watchdog_armed, "active-object-freed";
     order::error_for_what_a_poll_has_signalled, "error-before-signal";
