@@ -10,7 +10,7 @@ use super::super::contract;
 use core::ptr::null;
 use kernel::bindings::{
     fs_reclaim, in_atomic, lock_acquire, lock_is_held_type, lock_map_acquire, lock_map_release,
-    lock_release, lockdep_map, lockdep_prime,
+    lock_release, lockdep_map, lockdep_needs_held, lockdep_prime,
 };
 
 static dma_fence_lockdep_map: lockdep_map = lockdep_map::new(c"dma_fence_map");
@@ -52,6 +52,7 @@ pub unsafe fn dma_fence_begin_signalling() -> bool {
             return true;
         }
         lock_acquire(&dma_fence_lockdep_map, 0, 1, 1, 1, null(), 0);
+        lockdep_needs_held(&dma_fence_lockdep_map);
     }
     false
 }

@@ -78,6 +78,15 @@ pub(crate) enum What {
     Event,
 }
 
+/// Interrupts in which something runs: a task that waits for it counts as having them disabled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Off {
+    /// It runs in process context.
+    None,
+    Soft,
+    Hard,
+}
+
 /// How a lock is taken.
 #[derive(Clone, Copy)]
 #[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]

@@ -24,7 +24,7 @@ mod worker;
 pub use self::{delayed::*, flush::*, queue::*, worker::debug_work_is};
 pub(super) use self::{
     pool::Pools,
-    worker::{wq_worker_running, wq_worker_sleeping},
+    worker::{runs_work, wq_worker_running, wq_worker_sleeping},
 };
 
 use super::{

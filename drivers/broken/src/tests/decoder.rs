@@ -19,13 +19,12 @@ macro_rules! planted {
     (
         reported { $($bug:ident, $says:literal;)* }
         left_behind { $($left:ident;)* }
-        waits_for_lockdep { $($lock:ident $(, $explored:literal)?;)* }
     ) => {
         /// What the driver does wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(non_camel_case_types)]
         #[cfg_attr(not(feature = "debug"), allow(dead_code, reason = "nothing is told of them"))]
-        pub(super) enum Bug { none, $($bug,)* $($left,)* $($lock),* }
+        pub(super) enum Bug { none, $($bug,)* $($left),* }
 
         $(#[test]
         #[cfg(feature = "debug")]
@@ -40,17 +39,6 @@ macro_rules! planted {
         fn $left() {
             planted(stringify!($left), Bug::$left).tell_left();
         })*
-
-        /// Lockdep will see these on one run, and then they are no longer silent on any.
-        #[cfg(feature = "debug")]
-        mod waits_for_lockdep {
-            $(#[test]
-            fn $lock() {
-                let mistake = super::planted(stringify!($lock), super::Bug::$lock);
-                mistake.tell(None);
-                $(mistake.tell_explored($explored);)?
-            })*
-        }
     };
 }
 
@@ -75,19 +63,17 @@ planted! {
         spinlock_twice, "though it has that itself";
         status_in_a_callback, "callback-atomic";
         timeline_dropped_in_the_handler, "sleeping function called from invalid context";
+        timer_cancelled_under_its_lock, "lock-order";
         two_orders_of_queue_locks, "lock-order";
         wait_in_the_worker, "waits for";
         wait_under_a_mutex, "waits for";
         wait_under_a_spinlock, "sleeping function called from invalid context";
         wait_while_signalling, "signalling-section";
+        wait_with_a_timeout_under_a_mutex, "signalling-section";
     }
     left_behind {
         interrupt_after_the_end;
         work_after_the_end;
-    }
-    waits_for_lockdep {
-        timer_cancelled_under_its_lock, "run by timers/";
-        wait_with_a_timeout_under_a_mutex;
     }
 }
 

@@ -113,6 +113,24 @@ pub unsafe fn lock_map_acquire(map: *const lockdep_map) {
 
 pub use lock_release as lock_map_release;
 
+/// What `map` is of was begun by the task. If that runs an item of work, it could not before the task
+/// had the mutexes that it holds, for which others of its kind will wait as well: so who holds one of
+/// these must not wait for what the map is of. From any context.
+///
+/// Linux does not know of this.
+///
+/// # Safety
+///
+/// The map is static.
+#[track_caller]
+pub unsafe fn lockdep_needs_held(map: *const lockdep_map) {
+    if super::ON && crate::workqueue::runs_work() {
+        // SAFETY: It is static: the caller's guarantee.
+        let map: &'static lockdep_map = unsafe { &*map };
+        map.dep_map().needs_held(map.addr(), Location::caller());
+    }
+}
+
 /// Calls `prime` if it is the first call in this machine with that number, up to 31: as a task that
 /// holds nothing. So a hierarchy of locks is known before it is used. From any context.
 pub fn lockdep_prime(number: u32, prime: impl FnOnce()) {

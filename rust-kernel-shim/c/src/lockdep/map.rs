@@ -139,12 +139,17 @@ impl dep_map {
     }
 
     /// Gives that of a map without a lock its kind, if it has none yet.
-    pub(super) fn is_named(&'static self, name: &'static CStr) {
+    pub(crate) fn is_named(&self, name: &'static CStr) {
         if self.0.load(Relaxed) == NONE {
             let key = ptr::from_ref(self).addr();
             let kind = number(key, crate::as_char_ptr(name), What::Event);
             self.0.store(kind, Relaxed);
         }
+    }
+
+    /// The memory of such a map is about to be freed.
+    pub(crate) fn goes(&self) {
+        forget(ptr::from_ref(self).addr(), super::watch::forget);
     }
 
     /// A copy, for what is held while the original may go.
@@ -198,10 +203,10 @@ impl dep_map {
 }
 
 /// The keys of the kinds that have this key themselves, which are forgotten.
-pub(super) fn forget(key: *mut lock_class_key, mut f: impl FnMut(usize, usize)) {
+pub(super) fn forget(key: usize, mut f: impl FnMut(usize, usize)) {
     let _changes = CHANGES.lock();
     for what in [What::Spinlock, What::Mutex, What::Event] {
-        if let Ok(number) = find(key.addr(), what) {
+        if let Ok(number) = find(key, what) {
             let kind = &TABLE[usize::from(number) - 1];
             f(ptr::from_ref(kind).addr(), size_of::<Kind>());
             kind.key.store(GONE, Release);

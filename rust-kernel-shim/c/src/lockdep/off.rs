@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A kernel that does not watch locks.
 
-use super::{lock_class_key, How, What};
+use super::{lock_class_key, How, Off, What};
 use crate::{
     ffi::{c_char, c_int},
     rule::Rule,
@@ -20,7 +20,9 @@ impl dep_map {
         Self
     }
 
-    pub(super) fn is_named(&'static self, _: &'static CStr) {}
+    pub(crate) fn is_named(&self, _: &'static CStr) {}
+
+    pub(crate) fn goes(&self) {}
 
     pub(crate) fn is_held(&self, _: usize, _: What, _: Option<bool>) -> c_int {
         -1
@@ -36,8 +38,10 @@ impl dep_map {
     #[inline(always)]
     pub(crate) fn release(&self, _: usize, _: What) {}
 
+    pub(super) fn needs_held(&self, _: usize, _: &'static Location<'static>) {}
+
     #[inline(always)]
-    pub(crate) fn touch(&self, _: bool, _: &'static Location<'static>) {}
+    pub(crate) fn touch(&self, _: Off, _: &'static Location<'static>) {}
 }
 
 #[inline(always)]

@@ -7,7 +7,7 @@
 
 pub(crate) use super::map::dep_map;
 pub(super) use super::report::circles_break;
-use super::{map, place, report, How, What, IRQ_LOCK_ORDER, LOCK_CONTEXT, LOCK_ORDER};
+use super::{map, place, report, How, Off, What, IRQ_LOCK_ORDER, LOCK_CONTEXT, LOCK_ORDER};
 use crate::{ffi::c_int, globals, rule};
 use core::{
     cell::Cell,
@@ -35,12 +35,18 @@ pub(super) static ENGINE: Engine<Shim> = Engine::new(Shim {
     locked: AtomicBool::new(false),
 });
 
+/// Mutexes of a thread that are known.
+const MOST: usize = 8;
+
 machine::per_thread! {
     static TASK: Task = Task::new();
     /// Where the thread has told the engine something last.
     static AT: Cell<Option<&'static Location<'static>>> = Cell::new(None);
-    /// True while soft interrupts are disabled.
-    static BH_OFF: Cell<bool> = Cell::new(false);
+    /// The mutexes that the thread has waited for and holds, and where it took them, the last one
+    /// last.
+    static MUTEXES: [Cell<Option<(Lock, usize)>>; MOST] = [const { Cell::new(None) }; MOST];
+    /// The interrupts that count as disabled.
+    static OFF: Cell<Off> = Cell::new(Off::None);
     /// While the engine is told what may be done elsewhere: by a task that holds nothing, in that
     /// context, at that place.
     static PRETENDS: Cell<Option<(*const Task, Context, usize)>> = Cell::new(None);
@@ -68,12 +74,12 @@ impl Host for Shim {
         cpu::with(|cpu| {
             let softirq = cpu.open(Count::Softirq) != 0;
             Context {
-                irqs_off: cpu.open(Count::IrqsOff) != 0,
+                irqs_off: cpu.open(Count::IrqsOff) != 0 || OFF.get() == Off::Hard,
                 hardirq: cpu.open(Count::Hardirq) != 0,
                 // Locks are no raw ones here.
                 threaded: true,
                 softirq,
-                softirqs_enabled: !softirq && !BH_OFF.get(),
+                softirqs_enabled: !softirq && OFF.get() == Off::None,
             }
         })
     }
@@ -128,6 +134,14 @@ impl dep_map {
         if let Some(lock) = self.lock(instance, what) {
             let nest = how.nest.and_then(|(map, what, at)| map.lock(at, what));
             lock_is_taken(&lock, how, nest, at);
+            if what == What::Mutex && !how.trylock && PRETENDS.get().is_none() {
+                let mutex = (lock, place::number(at, lock.key));
+                MUTEXES.with(|all| {
+                    all.iter()
+                        .find(|slot| slot.get().is_none())
+                        .map(|slot| slot.set(Some(mutex)))
+                });
+            }
         }
     }
 
@@ -136,7 +150,40 @@ impl dep_map {
     pub(crate) fn release(&self, instance: usize, what: What) {
         if let Some(lock) = self.lock(instance, what) {
             release(&lock);
+            if what == What::Mutex {
+                let same = |slot: &&Cell<Option<(Lock, usize)>>| {
+                    slot.get()
+                        .is_some_and(|(lock, _)| lock.instance == instance)
+                };
+                MUTEXES.with(|all| all.iter().find(same).map(Cell::take));
+            }
         }
+    }
+
+    /// What this is the map of needs the mutexes that the task holds: it could begin only when the
+    /// task had got them.
+    pub(super) fn needs_held(&self, instance: usize, at: &'static Location<'static>) {
+        let held = MUTEXES.with(|all| all.each_ref().map(|slot| slot.get()));
+        let (Some(map), true) = (self.lock(instance, What::Event), rule::checking()) else {
+            return;
+        };
+        if held.iter().all(Option::is_none) {
+            return;
+        }
+        AT.set(Some(at));
+        pretend(false, &"another task", || {
+            let begins = lockdep::Acquire {
+                trylock: true,
+                read: 1,
+                ..lockdep::Acquire::at(place::own(at))
+            };
+            ENGINE.acquire(&map, &begins);
+            for (lock, ip) in held.iter().flatten() {
+                ENGINE.acquire(lock, &lockdep::Acquire::at(*ip));
+                ENGINE.release(lock, 0);
+            }
+            ENGINE.release(&map, 0);
+        });
     }
 
     /// 1 if the task holds the lock, as reader or not if that is said; 0 if not; -1 if that is not
@@ -150,13 +197,13 @@ impl dep_map {
         }
     }
 
-    /// The task waits for the end of what runs, in a soft interrupt if it is `bh`.
-    pub(crate) fn touch(&self, bh: bool, at: &'static Location<'static>) {
+    /// The task waits for the end of what runs in such interrupts.
+    pub(crate) fn touch(&self, off: Off, at: &'static Location<'static>) {
         if let Some(lock) = self.lock(0, What::Event) {
-            let before = BH_OFF.replace(bh);
+            let before = OFF.replace(off);
             lock_is_taken(&lock, How::LOCK, None, at);
             release(&lock);
-            BH_OFF.set(before);
+            OFF.set(before);
         }
     }
 }
@@ -261,5 +308,10 @@ pub fn lockdep_depth() -> usize {
 
 /// Forgets the classes of a key, of which no lock is used any more.
 pub(super) fn key_goes(key: *mut super::lock_class_key) {
-    map::forget(key, |kind, size| ENGINE.free_key_range(kind, size));
+    map::forget(key.addr(), forget);
+}
+
+/// Forgets the classes of keys in this memory.
+pub(super) fn forget(start: usize, size: usize) {
+    ENGINE.free_key_range(start, size);
 }

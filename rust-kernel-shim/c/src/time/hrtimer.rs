@@ -7,13 +7,16 @@
 
 use super::queue::{self, Timers};
 use crate::{
+    as_char_ptr,
     debug::active,
-    ffi::{c_int, c_uint},
-    globals, ktime_t, list_head, CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_TAI,
-    INIT_LIST_HEAD, WARN_ON,
+    ffi::{c_int, c_uint, c_void},
+    globals, ktime_t, list_head,
+    lockdep::{dep_map, Off, What},
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_TAI, INIT_LIST_HEAD, WARN_ON,
 };
 use core::{
-    ptr::{self, addr_of_mut, null},
+    panic::Location,
+    ptr::{self, addr_of_mut, null, null_mut},
     sync::atomic::{AtomicI64, Ordering::Relaxed},
 };
 use machine::{barrier, blocked, clock, task};
@@ -86,9 +89,19 @@ pub struct hrtimer {
     pub(super) function: Function,
     /// The test that has started it; changes as `timers` does.
     pub(super) test: u64,
+    /// Held while the function runs.
+    pub(super) dep_map: dep_map,
 }
 
 impl hrtimer {
+    /// Where its function runs.
+    pub(super) fn runs_in(&self) -> Off {
+        match self.soft {
+            true => Off::Soft,
+            false => Off::Hard,
+        }
+    }
+
     /// The nanoseconds until it is due, by its clock.
     pub(super) fn left(&self, monotonic: ktime_t, real: ktime_t) -> ktime_t {
         let now = match self.clock {
@@ -116,7 +129,8 @@ pub unsafe fn hrtimer_setup(
     let clock = clock_id.cast_unsigned();
     let known = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI].contains(&clock);
     WARN_ON!(!known || function.is_none());
-    // SAFETY: `timer` is valid for writes.
+    let key = function.map_or(null_mut(), |function| function as *mut c_void);
+    // SAFETY: `timer` is valid for writes; the name is a literal.
     unsafe {
         timer.write(hrtimer {
             link: list_head::new(),
@@ -126,6 +140,8 @@ pub unsafe fn hrtimer_setup(
             soft: mode & SOFT != 0,
             function,
             test: 0,
+            // All timers of a function are of one class.
+            dep_map: dep_map::named(as_char_ptr(c"hrtimer"), key.cast(), What::Event),
         });
         INIT_LIST_HEAD(addr_of_mut!((*timer).link));
     }
@@ -208,6 +224,9 @@ pub unsafe fn hrtimer_try_to_cancel(timer: *mut hrtimer) -> c_int {
 #[track_caller]
 pub unsafe fn hrtimer_cancel(timer: *mut hrtimer) -> c_int {
     let mut tries = 0;
+    // SAFETY: `timer` is initialised: the caller's guarantee.
+    let (dep_map, off) = unsafe { (&(*timer).dep_map, (*timer).runs_in()) };
+    dep_map.touch(off, Location::caller());
     loop {
         // SAFETY: `timer` is initialised: the caller's guarantee.
         let result = unsafe { hrtimer_try_to_cancel(timer) };

@@ -11,8 +11,10 @@
 use super::hrtimer::{hrtimer, hrtimer_restart_HRTIMER_RESTART};
 use crate::{
     ffi::{c_int, c_void},
-    globals, ktime_t, list_add_tail, list_del_init, list_empty, list_head, serve_hardirq,
-    serve_softirq, task_struct, INIT_LIST_HEAD, TASK_IDLE, TASK_NORMAL, TASK_RUNNING,
+    globals, ktime_t, list_add_tail, list_del_init, list_empty, list_head,
+    lockdep::{How, What},
+    serve_hardirq, serve_softirq, task_struct, INIT_LIST_HEAD, TASK_IDLE, TASK_NORMAL,
+    TASK_RUNNING,
 };
 use core::{
     cell::UnsafeCell,
@@ -184,9 +186,14 @@ impl Timers {
         let this = addr_of_mut!(call);
         lock.0 = this;
         // SAFETY: On the list, so it is valid.
-        let (soft, function, test) = unsafe {
+        let (soft, function, test, dep_map) = unsafe {
             list_del_init(addr_of_mut!((*timer).link));
-            ((*timer).soft, (*timer).function, (*timer).test)
+            (
+                (*timer).soft,
+                (*timer).function,
+                (*timer).test,
+                (*timer).dep_map.copy(),
+            )
         };
         drop(lock);
         task::current().set_state(TASK_RUNNING);
@@ -194,7 +201,14 @@ impl Timers {
         blocked::acquired(thing, Location::caller());
         // SAFETY: The caller that started the timer vouches for the function.
         let function = || function.map(|function| unsafe { function(timer) });
-        let run = || failed::work_for(test, function);
+        let run = || {
+            // The copy, since the timer may go.
+            let instance = ptr::from_ref(&dep_map).addr();
+            dep_map.acquire(instance, What::Event, How::RUN, Location::caller());
+            let result = failed::work_for(test, function);
+            dep_map.release(instance, What::Event);
+            result
+        };
         let restart = match soft {
             true => serve_softirq(run),
             false => serve_hardirq(run),

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     ffi::{c_char, c_int, c_uint, c_ulong},
     hrtimer, hrtimer_cancel, hrtimer_mode_HRTIMER_MODE_ABS_SOFT, hrtimer_restart,
-    hrtimer_restart_HRTIMER_NORESTART, hrtimer_setup, jiffies, lock_class_key, CLOCK_MONOTONIC,
-    TICK_NSEC,
+    hrtimer_restart_HRTIMER_NORESTART, hrtimer_setup, jiffies, lock_class_key,
+    lockdep::{dep_map, What},
+    CLOCK_MONOTONIC, TICK_NSEC,
 };
 use core::ptr::addr_of_mut;
 
@@ -48,14 +49,15 @@ pub unsafe fn timer_init_key(
     timer: *mut timer_list,
     func: Option<unsafe extern "C" fn(timer: *mut timer_list)>,
     _flags: c_uint,
-    _name: *const c_char,
-    _key: *mut lock_class_key,
+    name: *const c_char,
+    key: *mut lock_class_key,
 ) {
     let (clock, mode) = (CLOCK_MONOTONIC, hrtimer_mode_HRTIMER_MODE_ABS_SOFT);
-    // SAFETY: `timer` is valid for writes.
+    // SAFETY: `timer` is valid for writes, and the name lives forever: the caller's guarantees.
     unsafe {
         addr_of_mut!((*timer).function).write(func);
         hrtimer_setup(timer.cast(), Some(expired), clock.cast_signed(), mode);
+        (*timer).base.dep_map = dep_map::named(name, key, What::Event);
     }
 }
 
@@ -97,6 +99,7 @@ pub unsafe fn timer_delete(timer: *mut timer_list) -> c_int {
 /// # Safety
 ///
 /// `timer` is initialised, and the caller is not its function.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn timer_delete_sync(timer: *mut timer_list) -> c_int {
     // SAFETY: `timer` is initialised, and its base with it; the caller is not its function.
     unsafe { hrtimer_cancel(timer.cast()) }

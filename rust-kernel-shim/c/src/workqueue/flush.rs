@@ -9,8 +9,9 @@
 use super::{
     super::{globals, list_empty, may_sleep, wait_event, MAX_SCHEDULE_TIMEOUT},
     pool::{Inner, Pools},
-    work_struct, workqueue_struct, DISABLED, WQ_BH,
+    work_struct, workqueue_struct, DISABLED,
 };
+use crate::lockdep::Off;
 use core::{panic::Location, ptr, sync::atomic::Ordering::Relaxed};
 use machine::blocked::{self, Thing, KINDS};
 
@@ -34,8 +35,8 @@ fn wait_until_none(pools: &Pools, thing: Thing, f: impl Fn(*const workqueue_stru
 unsafe fn touch(work: *mut work_struct) {
     // SAFETY: `work` is initialised: the caller's guarantee. It was queued, so it has had a queue.
     let (dep_map, wq) = unsafe { (&(*work).dep_map, (*work).wq.as_ref()) };
-    let bh = wq.is_some_and(|wq| wq.flags & WQ_BH != 0);
-    dep_map.touch(bh, Location::caller());
+    let off = wq.map_or(Off::None, workqueue_struct::runs_in);
+    dep_map.touch(off, Location::caller());
 }
 
 /// The number of the item that `work` was last queued as, while it is waiting or being run.
@@ -79,6 +80,8 @@ pub unsafe fn flush_work(work: *mut work_struct) -> bool {
 #[track_caller]
 pub unsafe fn __flush_workqueue(wq: *mut workqueue_struct) {
     may_sleep();
+    // SAFETY: `wq` is valid: the caller's guarantee.
+    unsafe { &*wq }.touch(Location::caller());
     globals::with(|globals| {
         let next = globals.pools.lock().seq;
         wait_until_none(&globals.pools, QUEUE, |own, seq| {
@@ -98,6 +101,8 @@ pub use __flush_workqueue as flush_workqueue;
 #[track_caller]
 pub unsafe fn drain_workqueue(wq: *mut workqueue_struct) {
     may_sleep();
+    // SAFETY: `wq` is valid: the caller's guarantee.
+    unsafe { &*wq }.touch(Location::caller());
     globals::with(|globals| wait_until_none(&globals.pools, QUEUE, |own, _| ptr::eq(own, wq)));
 }
 

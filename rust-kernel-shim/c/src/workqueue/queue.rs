@@ -4,10 +4,15 @@
 //! C file mirrored: [`kernel/workqueue.c`](srctree/kernel/workqueue.c)
 
 use super::{
-    super::{kfree, kmalloc_obj, GFP_KERNEL},
+    super::{
+        kfree, kmalloc_obj,
+        lockdep::{dep_map, Off},
+        GFP_KERNEL,
+    },
     drain_workqueue,
 };
 use crate::ffi::{c_char, c_int, c_uint};
+use core::panic::Location;
 
 /// Runs work where sleeping is not allowed.
 pub const WQ_BH: c_uint = 1 << 0;
@@ -35,6 +40,8 @@ pub struct workqueue_struct {
     name: [c_char; WQ_NAME_LEN],
     pub(super) flags: c_uint,
     pub(super) max_active: c_int,
+    /// Held while an item of the queue runs.
+    dep_map: dep_map,
 }
 
 impl workqueue_struct {
@@ -49,7 +56,27 @@ impl workqueue_struct {
             name: own,
             flags,
             max_active,
+            dep_map: dep_map::new(),
         }
+    }
+
+    /// Where items of the queue run.
+    pub(super) fn runs_in(&self) -> Off {
+        match self.flags & WQ_BH {
+            0 => Off::None,
+            _ => Off::Soft,
+        }
+    }
+
+    /// The task is about to wait for all items, for lockdep.
+    pub(super) fn touch(&self, at: &'static Location<'static>) {
+        self.dep_map().touch(self.runs_in(), at);
+    }
+
+    /// What is held while an item runs, whatever becomes of the queue meanwhile.
+    pub(super) fn dep_map(&self) -> dep_map {
+        self.dep_map.is_named(c"(wq_completion)");
+        self.dep_map.copy()
     }
 }
 
@@ -134,6 +161,7 @@ pub unsafe fn destroy_workqueue(wq: *mut workqueue_struct) {
     // queue.
     unsafe {
         drain_workqueue(wq);
+        (*wq).dep_map.goes();
         kfree(wq.cast());
     }
 }

@@ -18,7 +18,7 @@ use crate::{debug::splat::splat, lockdep_depth};
 use core::{
     cell::Cell,
     panic::Location,
-    ptr::{addr_of, addr_of_mut},
+    ptr::{self, addr_of, addr_of_mut},
 };
 #[cfg(feature = "debug")]
 use machine::cpu;
@@ -54,7 +54,7 @@ impl Worker {
     unsafe fn run(this: *mut Self, pools: &Pools, mut inner: Guard<'_>, work: *mut work_struct) {
         // SAFETY: The caller says that the worker is its own and the work just taken. The lock is
         // held.
-        let (func, thing, test, dep_map) = unsafe {
+        let (func, thing, test, dep_maps) = unsafe {
             (*this).work = work;
             (*this).func = (*work).func;
             (*this).wq = (*work).wq;
@@ -65,7 +65,7 @@ impl Worker {
                 (*work).func,
                 (*work).thing((*work).seq),
                 (*work).test,
-                (*work).dep_map.copy(),
+                [(*(*work).wq).dep_map(), (*work).dep_map.copy()],
             );
             (*work).release();
             known
@@ -78,13 +78,19 @@ impl Worker {
             // SAFETY: The worker is this thread's: the caller's guarantee.
             let softirq = unsafe { (*this).pool } == BH;
             let run = || {
-                // The copy, since the work may go.
-                let instance = core::ptr::from_ref(&dep_map).addr();
-                dep_map.acquire(instance, What::Event, How::RUN, Location::caller());
+                // Copies, since the work may go, and the queue after it.
+                let held = dep_maps
+                    .each_ref()
+                    .map(|map| (map, ptr::from_ref(map).addr()));
+                for (map, instance) in held {
+                    map.acquire(instance, What::Event, How::RUN, Location::caller());
+                }
                 // SAFETY: The caller of `queue_work()` vouches for the function, which may free the
                 // work.
                 failed::work_for(test, || unsafe { func(work) });
-                dep_map.release(instance, What::Event);
+                for (map, instance) in held.into_iter().rev() {
+                    map.release(instance, What::Event);
+                }
             };
             if softirq {
                 serve_softirq(run);
@@ -196,6 +202,11 @@ machine::per_thread! {
     static LAST: Cell<Option<&'static str>> = Cell::new(None);
     /// The number of the pool whose worker this thread is.
     static POOL: Cell<Option<usize>> = Cell::new(None);
+}
+
+/// True if the thread runs work.
+pub(in super::super) fn runs_work() -> bool {
+    POOL.get().is_some()
 }
 
 /// The thread is about to block: if it is a worker, another may start. Returns whether it is one.

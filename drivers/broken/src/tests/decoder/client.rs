@@ -195,8 +195,8 @@ impl Client {
                 picture.wait(); // BUG: wait_under_a_mutex
             }
             Bug::wait_with_a_timeout_under_a_mutex => {
-                let _firmware = queue.firmware.lock();
-                let _ = picture.wait_timeout(msecs_to_jiffies(10));
+                let _firmware = queue.firmware.lock(); // BUG: wait_with_a_timeout_under_a_mutex
+                let _ = picture.wait_timeout(msecs_to_jiffies(10)); // BUG: wait_with_a_timeout_under_a_mutex
             }
             Bug::mutex_twice => {
                 let mut firmware = queue.firmware.lock(); // BUG: mutex_twice
