@@ -233,6 +233,26 @@ fn barrier_waits_for_callbacks() {
 }
 
 #[test]
+fn barrier_waits_for_a_callback_that_runs() {
+    static STAGE: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn slow(_head: *mut callback_head) {
+        STAGE.store(1, SeqCst);
+        for _ in 0..1000 {
+            thread::yield_now();
+        }
+        STAGE.store(2, SeqCst);
+    }
+    let head = Box::leak(Box::new(HEAD));
+    // SAFETY: The head is leaked.
+    unsafe { call_rcu(head, Some(slow)) };
+    while STAGE.load(SeqCst) == 0 {
+        thread::yield_now();
+    }
+    rcu::rcu_barrier();
+    assert_eq!(STAGE.load(SeqCst), 2, "a callback runs");
+}
+
+#[test]
 fn a_flood_of_callbacks_waits_where_it_may_sleep() {
     static FLOOD: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn arrives(_head: *mut callback_head) {

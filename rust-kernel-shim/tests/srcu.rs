@@ -20,7 +20,7 @@ use kernel::{
 use std::{
     boxed::Box,
     cell::UnsafeCell,
-    mem::{forget, MaybeUninit},
+    mem::{forget, ManuallyDrop, MaybeUninit},
     ptr::{addr_of_mut, null_mut},
     sync::{
         atomic::{
@@ -182,6 +182,10 @@ fn call(domain: &Domain, called: &AtomicUsize) {
     unsafe { call_srcu(domain.as_raw(), addr_of_mut!(counts.head), Some(count)) };
 }
 
+/// The line of that.
+#[cfg(feature = "debug")]
+const CALL: u32 = line!() - 5;
+
 #[test]
 fn a_barrier_waits_for_callbacks() {
     let body = || {
@@ -290,6 +294,75 @@ fn readers_find_what_is_published_under_any_schedule() {
     assert!(explored.is_ok(), "{explored:?}");
 }
 
+#[test]
+fn a_callback_that_runs_is_waited_for() {
+    static STAGE: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn slow(_head: *mut callback_head) {
+        STAGE.store(1, SeqCst);
+        for _ in 0..1000 {
+            thread::yield_now();
+        }
+        STAGE.store(2, SeqCst);
+    }
+    // A cleanup does so, too, for the last access of the thread that has called it.
+    for cleans_up in [false, true] {
+        let domain = ManuallyDrop::new(Domain::new());
+        STAGE.store(0, SeqCst);
+        let (next, func) = (null_mut(), None);
+        let head = Box::leak(Box::new(callback_head { next, func }));
+        // SAFETY: The domain is initialised, and the head leaked.
+        unsafe { call_srcu(domain.as_raw(), head, Some(slow)) };
+        while STAGE.load(SeqCst) == 0 {
+            thread::yield_now();
+        }
+        // SAFETY: As above; it is not used after it was cleaned up.
+        unsafe {
+            match cleans_up {
+                false => srcu_barrier(domain.as_raw()),
+                true => cleanup_srcu_struct(domain.as_raw()),
+            }
+        }
+        assert_eq!(STAGE.load(SeqCst), 2, "a callback runs");
+        if !cleans_up {
+            drop(ManuallyDrop::into_inner(domain));
+        }
+    }
+}
+
+#[test]
+fn an_exit_waits_for_callbacks_under_any_schedule() {
+    struct Module {
+        domain: Domain,
+        called: &'static AtomicUsize,
+    }
+    impl Drop for Module {
+        fn drop(&mut self) {
+            // SAFETY: The domain is initialised.
+            unsafe { srcu_barrier(self.domain.as_raw()) };
+            assert_eq!(self.called.load(SeqCst), 4, "callbacks that were called");
+        }
+    }
+    let explored = Explorer::new().schedules(200).run(|| {
+        let module = std::sync::Arc::new(Module {
+            domain: Domain::new(),
+            called: Box::leak(Box::new(AtomicUsize::new(0))),
+        });
+        for _ in 0..2 {
+            let module = module.clone();
+            spawn(move || {
+                // SAFETY: The domain is initialised, and the section is ended.
+                unsafe {
+                    let index = srcu_down_read(module.domain.as_raw());
+                    call(&module.domain, module.called);
+                    srcu_up_read(module.domain.as_raw(), index);
+                }
+                call(&module.domain, module.called);
+            });
+        }
+    });
+    assert!(explored.is_ok(), "{explored:?}");
+}
+
 #[cfg(feature = "debug")]
 mod debug {
     use super::*;
@@ -297,7 +370,6 @@ mod debug {
         bindings::{srcu_read_lock, srcu_read_lock_held, srcu_read_unlock},
         testing::{console, expect_bug, memory::set_rcu_stall_timeout, test_alone},
     };
-    use std::mem::ManuallyDrop;
 
     #[test]
     fn a_section_is_held_by_its_task() {
@@ -373,6 +445,24 @@ mod debug {
             );
         }
         assert_eq!(CALLED.load(SeqCst), 1);
+    }
+
+    #[test]
+    fn callbacks_that_a_reader_keeps_from_being_called_are_printed() {
+        static NEVER: AtomicUsize = AtomicUsize::new(0);
+        let end = std::panic::catch_unwind(|| {
+            fifo(|| {
+                let domain = ManuallyDrop::new(Domain::new());
+                // SAFETY: The domain is initialised, and leaked.
+                unsafe { srcu_down_read(domain.as_raw()) };
+                call(&domain, &NEVER);
+            })
+        });
+        assert!(end.is_err(), "what the domain has allocated is left behind");
+        assert_eq!(NEVER.load(SeqCst), 0);
+        assert_eq!(console::said("RCU callbacks left behind:"), 1);
+        let queued = format!("1 queued at {}:{CALL}", file!());
+        assert_eq!(console::said(&queued), 1);
     }
 
     #[test]
