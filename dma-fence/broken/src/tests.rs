@@ -11,6 +11,7 @@ mod callbacks;
 mod freed;
 mod happened;
 mod names;
+mod nested;
 mod pending;
 mod refs;
 mod threads;
@@ -43,6 +44,14 @@ macro_rules! drivers {
             }
         }
     };
+}
+
+::dma_fence::mistakes! {
+    "tests":
+    nested::child_under_its_parent, "lock-order";
+    nested::container_over_its_member, "lock-order";
+    nested::lock_that_the_interrupt_takes, "irq-lock-order";
+    nested::names_under_a_lock;
 }
 
 drivers! {

@@ -110,11 +110,12 @@ pub(super) fn lock_taken(fence: *const dma_fence) {
     }
 }
 
-/// The lock of a fence is about to be taken under that of another: two of one class, which may be
-/// nested the other way round elsewhere.
+/// The lock of a fence is about to be taken by a callback of another, which may be done the other way
+/// round elsewhere. An op of a container takes those of its members: the order is for lockdep.
 #[track_caller]
 fn nested(record: &Record) {
-    let Some(call) = debug_call(|call| call.surely_locked && !call.reported) else {
+    let callback = |call: &DriverCall| call.what == Call::Callback.what() && !call.reported;
+    let Some(call) = debug_call(callback) else {
         return;
     };
     if checking() && debug_report_once() {

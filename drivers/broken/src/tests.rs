@@ -4,6 +4,7 @@
 //! A line that is to be named by what tells of the mistake ends with the word BUG.
 
 mod decoder;
+mod nested;
 
 mod happened {
     pub(super) mod context;
@@ -33,6 +34,15 @@ dma_fence::mistakes! {
     early::kill_that_forgets_a_dependency;
     early::merge_that_counts_too_few;
     early::reset_that_completes_what_was_submitted;
+}
+
+dma_fence::mistakes! {
+    "tests":
+    nested::completion_that_is_waited_for, "waits for";
+    nested::mutex_in_the_signalling_section, "signalling-section";
+    nested::reader_that_sleeps, "waits for";
+    nested::signal_under_the_lock_of_the_ring, "lock-order";
+    nested::work_that_a_callback_queues, "callback-atomic";
 }
 
 /// A resume puts a number into the register that it was beyond.
