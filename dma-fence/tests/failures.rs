@@ -132,6 +132,24 @@ failures! {
         .unwrap();
     }
 
+    fn lock_order() {
+        fifo(|| {
+            let jobs = KBox::pin_init(new_mutex!(0, "Ring::jobs"), GFP_KERNEL).unwrap();
+            let clients = KBox::pin_init(new_mutex!(1, "Device::clients"), GFP_KERNEL).unwrap();
+            let submit = || {
+                let mut jobs = jobs.lock();
+                *jobs += *clients.lock();
+            };
+            let close = || {
+                let mut clients = clients.lock();
+                *clients -= *jobs.lock();
+            };
+            submit();
+            close();
+        })
+        .unwrap();
+    }
+
     fn endless() {
         fifo(|| {
             let context = context(Plain).unwrap();

@@ -13,7 +13,7 @@ use kernel::{
     bindings::{
         __mutex_init, init_irq_work, irq_work, irq_work_queue, irq_work_sync, kfree,
         lock_class_key, mutex, mutex_lock_nested, mutex_unlock, spin_lock, spin_lock_irqsave,
-        spin_unlock, spin_unlock_irqrestore, synchronize_rcu,
+        spin_unlock, spin_unlock_irqrestore,
     },
     prelude::*,
     sync::rcu,
@@ -166,7 +166,6 @@ pub(super) fn child_under_its_parent(wrong: bool) -> Result {
         mutex_unlock(child);
         mutex_unlock(parent);
         kfree(family.cast());
-        synchronize_rcu();
     }
     Ok(())
 }
