@@ -173,12 +173,18 @@ impl Callbacks {
     /// On a virtual CPU the caller has the run token, and no task is inside a section that holds up
     /// a grace period. Threads of the host may be, if they know of the machine's objects.
     pub(crate) fn serve(&self) -> bool {
+        let late = planted("batch");
+        if late {
+            gp::wait();
+        }
         let batch = self.take();
         let polled = || globals::with(|globals| globals.progress.is_needed());
         if batch.is_empty() && !polled() {
             return false;
         }
-        gp::wait();
+        if !late {
+            gp::wait();
+        }
         let mut called = 0;
         // SAFETY: `call_rcu()`'s caller vouches for them; a grace period has passed.
         unsafe { batch.call(|| called += 1) };

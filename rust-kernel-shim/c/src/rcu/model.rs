@@ -153,6 +153,59 @@ unsafe impl Send for Module {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Module {}
 
+#[repr(C)]
+struct Frees {
+    head: callback_head,
+    freed: Arc<AtomicUsize>,
+}
+
+/// # Safety
+///
+/// `head` is that of a [`Frees`].
+unsafe extern "C" fn frees(head: *mut callback_head) {
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { &(*head.cast::<Frees>()).freed }.store(1, Relaxed);
+}
+
+struct Queue(Callbacks);
+
+// SAFETY: What is queued may be called by the worker.
+unsafe impl Send for Queue {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for Queue {}
+
+/// A callback is called when the readers have gone that were there when it was queued, whenever the
+/// grace period before it has begun.
+#[test]
+fn a_callback_waits_for_readers() {
+    loom::model(|| {
+        let (published, queue) = (Published::new(), Arc::new(Queue(Callbacks::new())));
+        let freed = Arc::new(AtomicUsize::new(0));
+        let (read, frees_what, served) = (published.clone(), freed.clone(), queue.clone());
+        let reader = thread::spawn(move || {
+            cpu::with(|cpu| cpu.enter(Count::Rcu, gp::current));
+            if read.current.load(Relaxed) == 0 {
+                assert_eq!(frees_what.load(Relaxed), 0, "freed in a section");
+            }
+            cpu::with(|cpu| cpu.exit(Count::Rcu));
+        });
+        let worker = thread::spawn(move || {
+            served.0.serve();
+        });
+        published.replace();
+        let (next, func) = (null_mut(), None);
+        let head = callback_head { next, func };
+        let mut object = core::mem::MaybeUninit::new(Frees { head, freed });
+        let object = object.as_mut_ptr();
+        // SAFETY: The object lives until the callback has returned, if it is called at all.
+        unsafe { queue.0.push(object.cast(), Some(frees)) };
+        worker.join().unwrap();
+        reader.join().unwrap();
+        // SAFETY: It is not used any more.
+        unsafe { object.drop_in_place() };
+    });
+}
+
 /// An exit that finds no callback pending sees what they did, and may free what they use; a callback
 /// sees what was written to its object before it was queued.
 #[test]
