@@ -78,7 +78,7 @@ fn form(source: &str, wrong: bool) -> String {
         let code = line.trim_start();
         let indent = line.len() - code.len();
         branch = match (branch, code.trim_end()) {
-            (None, "if wrong {" | "if self.0.wrong {") => Some((indent, wrong)),
+            (None, "if wrong {" | "if self.wrong {" | "if self.0.wrong {") => Some((indent, wrong)),
             (None, "if !wrong {") => Some((indent, !wrong)),
             (Some((at, shown)), "} else {") if at == indent => Some((at, !shown)),
             (Some((at, _)), "}") if at == indent => None,

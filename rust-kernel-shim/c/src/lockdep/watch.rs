@@ -225,7 +225,7 @@ fn lock_is_taken(lock: &Lock, how: How<'_>, nest: Option<Lock>, at: &'static Loc
             nest: nest.as_ref(),
             ip: match PRETENDS.get() {
                 Some((.., place)) => place,
-                None if how.own_place => place::own(at),
+                None if how.own_place || !checking => place::own(at),
                 None => place::number(at, lock.key),
             },
         },
