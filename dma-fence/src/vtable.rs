@@ -107,7 +107,8 @@ impl<T: FenceContextOps> Block<T> {
             bindings::__dma_fence_debug_done(fence, || {
                 // SAFETY: The caller's guarantees are the same.
                 let (_, view) = unsafe { Self::view(fence) };
-                op(&view).map(Progress::parts)
+                let said = bindings::__dma_fence_driver("the op progress", || op(&view));
+                said.flatten().map(Progress::parts)
             });
         }
     }

@@ -65,6 +65,24 @@ fn deadline() {
     issued.signal(Ok(()));
 }
 
+#[cfg(feature = "debug")]
+struct Counts;
+
+#[cfg(feature = "debug")]
+impl FenceContextOps for Counts {
+    type FenceDataType = ();
+    const PROGRESS: Option<dma_fence::ProgressOp<Self>> = Some(|_| {
+        broken();
+        None
+    });
+}
+
+#[cfg(feature = "debug")]
+fn progress() {
+    let context = context(Counts).unwrap();
+    issue(&context).unwrap().0.signal(Ok(()));
+}
+
 struct Data;
 
 impl Drop for Data {
@@ -87,16 +105,18 @@ fn rcu_callback() {
 }
 
 /// What calls the driver, and how that is called in the log.
-const WAYS: [(&str, fn()); 4] = [
+const WAYS: &[(&str, fn())] = &[
     ("a callback", callback),
     ("an op", op),
     ("the op set_deadline", deadline),
+    #[cfg(feature = "debug")]
+    ("the op progress", progress),
     ("an RCU callback", rcu_callback),
 ];
 
 #[test]
 fn a_machine_panics_in_their_place() {
-    for (_, way) in WAYS {
+    for &(_, way) in WAYS {
         let said = catch_unwind(|| fifo(way)).expect_err("it panics");
         let said = said.downcast_ref::<String>().map(String::as_str);
         assert_eq!(said, Some("planted"));
@@ -106,7 +126,7 @@ fn a_machine_panics_in_their_place() {
 
 #[test]
 fn a_schedule_fails_with_its_seed() {
-    for (_, way) in WAYS {
+    for &(_, way) in WAYS {
         let failure = Explorer::new().seed(3).run(way).unwrap_err();
         assert_eq!(failure.seed, 3);
         assert_eq!(failure.outcome, Outcome::Panic("planted".into()));
