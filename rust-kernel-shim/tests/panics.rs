@@ -17,7 +17,16 @@ use kernel::{
     },
     workqueue,
 };
-use std::{panic::catch_unwind, string::String};
+use std::{
+    panic::{self, catch_unwind},
+    string::String,
+    sync::atomic::{
+        AtomicBool,
+        Ordering::{Acquire, Release},
+    },
+    thread,
+    time::Duration,
+};
 
 /// A place in this file.
 fn here(line: u32) -> String {
@@ -140,6 +149,30 @@ fn freely_beside() {
 #[ignore = "has to pass beside freely(): run by the_others_run_and_pass()"]
 fn freely_in_a_machine() {
     assert_eq!(fifo(|| fsleep(Delta::from_secs(20))), Ok(()));
+}
+
+/// Run by the test below, in a process of its own.
+#[test]
+#[ignore = "fails the process: run by a_panic_that_takes_long_to_say_fails_the_process()"]
+fn ends_meanwhile() {
+    static PANICS: AtomicBool = AtomicBool::new(false);
+    // As the host's own, with a backtrace.
+    panic::set_hook(std::boxed::Box::new(|_| {
+        PANICS.store(true, Release);
+        thread::sleep(Duration::from_millis(500));
+    }));
+    WAYS[0].1();
+    while !PANICS.load(Acquire) {
+        thread::yield_now();
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "starts a process")]
+fn a_panic_that_takes_long_to_say_fails_the_process() {
+    let (passed, printed) = test_alone("ends_meanwhile", &[]);
+    let said = format!("BUG: panic in {} at {}: planted\n", WAYS[0].0, here(LINE));
+    assert!(!passed && printed.contains(&said), "{printed}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! What exploring needs of the host: panics, and the environment.
 
 use super::{
-    console, location, report_log,
+    border, console, location, report_log,
     vcpu::{self, Path},
 };
 use fastrand::Rng;
@@ -109,6 +109,7 @@ pub fn hook_panics() {
             if let Some(at) = info.location() {
                 location::panics(at);
             }
+            border::panics();
             before(info);
         }));
     });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reports of broken rules, BUGs and WARNINGs, until a test takes them.
 
-use super::{console, failed};
+use super::{border, console, failed};
 use core::cell::Cell;
 use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
@@ -60,6 +60,11 @@ pub fn keep(report: Report, expected: bool) {
         failed::fail(&report.said());
     }
     crate::lock(&REPORTS).push(report);
+    look_at_exit();
+}
+
+/// Has the process end with 1 if there are reports then.
+pub(super) fn look_at_exit() {
     static AT_EXIT: Once = Once::new();
     AT_EXIT.call_once(|| {
         // SAFETY: The function may be called at any exit. A failure matters little after the print.
@@ -102,6 +107,7 @@ pub fn take(machine: u64) -> Reports {
 }
 
 extern "C" fn at_exit() {
+    border::wait_for_panics();
     let reports = crate::lock(&REPORTS);
     if let Some(report) = reports.first() {
         let (said, more) = (report.said(), reports.len() - 1);
