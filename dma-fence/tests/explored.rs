@@ -5,7 +5,7 @@
 use dma_fence::{
     bindings::{self, dma_fence_ops},
     testing::{context, issue_arc, register, Plain},
-    FenceCallback, FenceContextOps, PollOp,
+    Fence, FenceCallback, FenceContextOps, PollOp,
 };
 use kernel::{
     bindings as c,
@@ -15,7 +15,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed},
         Arc,
     },
-    testing::{console::said, explore, spawn, without_checks},
+    testing::{console::said, explore, spawn, without_checks, Explorer},
     time::{delay::fsleep, Delta},
 };
 
@@ -197,4 +197,23 @@ fn a_slot_gives_no_fence_whose_memory_was_used_again() {
             unsafe { c::kfree(core::ptr::with_exposed_provenance_mut::<Reused>(address).cast()) };
         })
     });
+}
+
+/// Each small enough for all schedules with one preemption.
+#[test]
+fn no_waiter_is_forgotten() {
+    let one = |fence: &Fence| fence.wait();
+    let any = |fence: &Fence| _ = dma_fence::wait_any(&[fence], usize::MAX).unwrap();
+    for wait in [one as fn(&Fence), any] {
+        let search = Explorer::new().schedules(100_000).search(1, move || {
+            let context = context(Plain).unwrap();
+            let (issued, fence) = issue_arc(&context).unwrap();
+            spawn(move || issued.signal(Ok(())));
+            wait(&fence);
+        });
+        match search {
+            Ok(search) => assert!(search.complete, "{search:?}"),
+            Err(failure) => panic!("{failure}"),
+        }
+    }
 }

@@ -29,6 +29,7 @@ use std::{
         Barrier,
     },
     thread,
+    time::{Duration, Instant},
 };
 
 /// Calls `body` inside of a section of some kind.
@@ -250,6 +251,54 @@ fn barrier_waits_for_a_callback_that_runs() {
     }
     rcu::rcu_barrier();
     assert_eq!(STAGE.load(SeqCst), 2, "a callback runs");
+}
+
+/// The grace period that was current when this section began.
+fn current() -> u64 {
+    machine::cpu::with(|cpu| cpu.reader().grace_period())
+}
+
+#[test]
+fn what_is_queued_during_a_grace_period_waits_for_the_next() {
+    static ARRIVED: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn arrives(_head: *mut callback_head) {
+        ARRIVED.fetch_add(1, SeqCst);
+    }
+    let [first, second] = [(); 2].map(|()| Box::leak(Box::new(HEAD)));
+    let (begun, ends) = (Barrier::new(2), Barrier::new(2));
+    let guard = rcu::read_lock();
+    let number = current();
+    // SAFETY: The head is leaked.
+    unsafe { call_rcu(first, Some(arrives)) };
+    thread::scope(|s| {
+        s.spawn(|| {
+            let mut guard = rcu::read_lock();
+            // The first one need not wait for a section that begins from here on.
+            while current() == number {
+                drop(guard);
+                thread::yield_now();
+                guard = rcu::read_lock();
+            }
+            begun.wait();
+            ends.wait();
+            assert!(ARRIVED.load(SeqCst) < 2, "called during a section");
+            drop(guard);
+        });
+        begun.wait();
+        // SAFETY: The head is leaked.
+        unsafe { call_rcu(second, Some(arrives)) };
+        drop(guard);
+        // It waits nevertheless if the grace period that has begun is another test's.
+        let begin = Instant::now();
+        while ARRIVED.load(SeqCst) == 0 && begin.elapsed().as_secs() < 1 {
+            thread::yield_now();
+        }
+        // Long enough for another of the same batch.
+        thread::sleep(Duration::from_millis(20));
+        ends.wait();
+    });
+    rcu::rcu_barrier();
+    assert_eq!(ARRIVED.load(SeqCst), 2);
 }
 
 #[test]

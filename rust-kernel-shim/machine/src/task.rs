@@ -178,6 +178,10 @@ impl task_struct {
 
     /// Sets the state, before a condition is checked: `set_current_state()`.
     pub fn set_state(&self, state: c_uint) {
+        // A wake-up may come before the store, or between it and the look at the condition.
+        if state != TASK_RUNNING {
+            point();
+        }
         self.state.store(state, Relaxed);
         if let (TASK_RUNNING, Some(vcpu)) = (state, &self.vcpu) {
             vcpu.cancel_block(self);

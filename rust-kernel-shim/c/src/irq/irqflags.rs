@@ -17,9 +17,12 @@ use crate::{
     rcu::current_grace_period,
 };
 use core::{cell::Cell, panic::Location};
-use machine::cpu::{self, Count};
 #[cfg(feature = "debug")]
 use machine::location;
+use machine::{
+    cpu::{self, Count},
+    task,
+};
 
 /// Forbids preemption, until [`preempt_enable`].
 #[inline]
@@ -35,6 +38,7 @@ pub unsafe fn preempt_disable() {
 #[inline]
 pub unsafe fn preempt_enable() {
     cpu::with(|cpu| cpu.exit(Count::Preempt));
+    task::point();
 }
 
 /// Disables interrupts and says in what state they were: 0 if they were on.

@@ -209,7 +209,6 @@ pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
     blocked::released(known(lock).id);
     // SAFETY: Disabled when the lock was taken.
     unsafe { preempt_enable() };
-    task::point();
 }
 
 /// Takes the lock with interrupts disabled; returns what [`spin_unlock_irqrestore`] needs.

@@ -140,10 +140,15 @@ impl Vcpu {
     /// Blocks while tasks end, until `enough`.
     pub(super) fn wait_for_ends(&self, me: &task_struct, enough: impl Fn() -> bool) {
         while !enough() {
-            self.lock().joining.push(TaskPtr(me));
             me.set_state(task::TASK_UNINTERRUPTIBLE);
+            self.lock().joining.push(TaskPtr(me));
+            // Those that have ended before did not know of this one.
+            if enough() {
+                me.set_state(task::TASK_RUNNING);
+            }
             self.block(me, None);
         }
+        self.lock().joining.retain(|&task| task != TaskPtr(me));
     }
 }
 
