@@ -3,14 +3,14 @@
 #![cfg(feature = "debug")]
 
 use kernel::{
-    bindings, new_mutex, new_spinlock,
+    bindings, new_mutex, new_spinlock, new_srcu,
     prelude::*,
-    sync::{Mutex, SpinLock},
+    sync::{rcu, Arc, Mutex, SpinLock, Srcu},
     testing::{
         expect_bug, explore,
         report::{reports_of, Report},
-        test_alone,
-        vcpu::fifo,
+        spawn, test_alone,
+        vcpu::{fifo, Stuck},
         Explorer, Outcome,
     },
     time::{delay::fsleep, Delta},
@@ -107,6 +107,39 @@ fn work_that_leaks_a_lock_is_named() {
         "{text}"
     );
     assert!(text.contains("work_that_leaks_a_lock_is_named"), "{text}");
+}
+
+#[test]
+fn work_that_leaks_a_section_that_may_sleep_is_named() {
+    let (reports, end) = reports_of(|| {
+        let users: Arc<Srcu> = Arc::pin_init(new_srcu!("users"), GFP_KERNEL).unwrap();
+        let leaks = users.clone();
+        let leaks = move || core::mem::forget(leaks.read_lock());
+        workqueue::system().try_spawn(GFP_KERNEL, leaks).unwrap();
+        fsleep(Delta::from_millis(1));
+        users.synchronize();
+    });
+    assert!(matches!(end, Err(Stuck::Deadlock(_))), "{end:?}");
+    let text = &reports[0].text;
+    assert!(
+        text.starts_with("BUG: workqueue leaked atomic, lock or RCU: kworker["),
+        "{text}"
+    );
+    assert!(text.contains("holds srcu `users`, taken at"), "{text}");
+}
+
+#[test]
+fn a_task_that_ends_in_a_section_is_named() {
+    let report = one(|| drop(spawn(|| core::mem::forget(rcu::read_lock()))));
+    let text = &report.text;
+    assert!(
+        text.starts_with("BUG: task exits with a lock or in a section: test["),
+        "{text}"
+    );
+    let line = line!() - 6;
+    let place =
+        format!("is in a read-side section, entered at rust-kernel-shim/tests/bugs.rs:{line}");
+    assert!(text.contains(&place), "{text}");
 }
 
 fn spinlock_forever() -> &'static SpinLock<()> {

@@ -294,6 +294,11 @@ pub fn released(id: (u64, u64)) {
     }
 }
 
+/// True if the calling task holds something for which others wait. From any context.
+pub fn holds_any() -> bool {
+    ON && HELD.with(|held| held.iter().next().is_some())
+}
+
 /// Describes the task that runs on this thread, and is about to block or does.
 #[track_caller]
 pub(super) fn describe(task: &task_struct) -> Description {

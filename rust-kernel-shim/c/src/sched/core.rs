@@ -11,6 +11,11 @@ use crate::{
     TICK_NSEC,
 };
 use machine::task;
+#[cfg(feature = "debug")]
+use {
+    crate::{debug::splat::splat, lockdep_depth},
+    machine::{blocked, cpu},
+};
 
 pub use machine::task::{
     task_struct, TASK_COMM_LEN, TASK_FREEZABLE, TASK_IDLE, TASK_INTERRUPTIBLE, TASK_NORMAL,
@@ -182,12 +187,29 @@ pub unsafe fn kthread_create(
     // SAFETY: `name` is NUL-terminated: the caller's guarantee.
     let name = unsafe { crate::from_char_ptr(name) };
     // SAFETY: `threadfn` may be called with `data` on another thread: the caller's guarantee.
-    let t = unsafe { task::spawn(threadfn, data, name.to_bytes(), debug_check_no_locks_held) };
+    let t = unsafe { task::spawn(threadfn, data, name.to_bytes(), ends) };
     if t.is_null() {
         // C: `ERR_PTR()`.
         return core::ptr::without_provenance_mut((crate::ENOMEM as usize).wrapping_neg());
     }
     t
+}
+
+/// The calling task ends: a debug kernel says so if it forgot to release something.
+fn ends() {
+    // What lockdep knows of, it reports.
+    #[cfg(feature = "debug")]
+    if lockdep_depth() == 0 && (cpu::with(cpu::Cpu::in_section) || blocked::holds_any()) {
+        let t = task::current();
+        let (comm, pid) = (t.comm(), t.pid);
+        splat(
+            crate::KERN_ERR,
+            "the end of a task",
+            format_args!("BUG: task exits with a lock or in a section: {comm}[{pid}]"),
+            format_args!(""),
+        );
+    }
+    debug_check_no_locks_held();
 }
 
 /// Asks a kernel thread to end, waits until it has, and returns what its function did; -EINTR

@@ -135,7 +135,7 @@ type Guard<'a> = spin::mutex::SpinMutexGuard<'a, Inner>;
 /// A debug kernel says so if a work function forgot to release something.
 #[cfg(feature = "debug")]
 fn check_context(func: work_func_t) {
-    if cpu::with(cpu::Cpu::in_section) || lockdep_depth() != 0 {
+    if cpu::with(cpu::Cpu::in_section) || blocked::holds_any() || lockdep_depth() != 0 {
         let t = task::current();
         let (comm, pid) = (t.comm(), t.pid);
         let last = func.map_or(core::ptr::null(), |func| func as *const c_void);
