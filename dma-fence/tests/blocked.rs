@@ -3,7 +3,10 @@
 #![cfg(all(feature = "debug", not(any(loom, tsan))))]
 #![forbid(unsafe_code)]
 
-use dma_fence::{testing::Plain, Fence, FenceContext};
+use dma_fence::{
+    testing::{register, Plain},
+    Fence, FenceCallback, FenceContext,
+};
 use kernel::{
     new_mutex,
     prelude::*,
@@ -68,6 +71,27 @@ fn a_deadlock_is_the_cause_and_a_pending_fence_the_consequence() {
     let blames = "never signalled, and the tasks that are left are blocked, see the deadlock above";
     assert_ne!(console::said(blames), 0);
     assert_eq!(console::said("no task is left"), 0);
+}
+
+struct Asks(ARef<Fence>);
+
+impl FenceCallback for Asks {
+    fn on_signal(&mut self) {
+        let _ = self.0.status();
+    }
+}
+
+#[test]
+fn the_lock_of_a_fence_is_named_by_that() {
+    let said = panics(|| {
+        let context = timeline(c"locked");
+        let issued = context.new_fence_allocation(()).unwrap().new_fence();
+        let asks = Asks(issued.as_fence().into());
+        let _asks = register(issued.as_fence(), asks);
+        issued.signal(Ok(()));
+    });
+    assert!(said.contains("waits for spinlock of fence "), "{said}");
+    assert!(said.contains(" (driver:locked) at "), "{said}");
 }
 
 #[test]

@@ -80,11 +80,14 @@ impl Thing {
 
     /// A lock at this address.
     pub fn lock(what: &'static str, addr: usize) -> Self {
-        let say = |(_, addr), out: &mut dyn fmt::Write| match names::write_name(addr, out)? {
-            true => Ok(()),
-            false => {
-                let owner = *super::lock(&OWNER);
-                owner(addr as usize, out)
+        let say = |(_, addr), out: &mut dyn fmt::Write| {
+            // Whose it is says more than its name, which may be that of many.
+            let mut owned = String::new();
+            let owner = *super::lock(&OWNER);
+            owner(addr as usize, &mut owned)?;
+            match owned.as_str() {
+                "" => names::write_name(addr, out),
+                owned => out.write_str(owned),
             }
         };
         Self {

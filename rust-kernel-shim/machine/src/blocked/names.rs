@@ -43,19 +43,18 @@ pub unsafe fn name_lock(addr: usize, name: *const c_char) {
     }
 }
 
-/// Writes the name of the lock at `addr`, after a space; false if it is not known.
+/// Writes the name of the lock at `addr`, after a space, if it is known.
 #[allow(clippy::disallowed_methods, reason = "these are the host's characters")]
-pub(super) fn write_name(addr: u64, out: &mut dyn fmt::Write) -> Result<bool, fmt::Error> {
+pub(super) fn write_name(addr: u64, out: &mut dyn fmt::Write) -> fmt::Result {
     let (lock, name) = place(addr as usize);
     // These pair with the `Release`s in `name_lock()`: the name is that of the address, if it is
     // the same before and after.
     let before = lock.load(Acquire);
     let name = name.load(Acquire);
     if [before, lock.load(Relaxed)] != [addr as usize; 2] || name.is_null() {
-        return Ok(false);
+        return Ok(());
     }
     // SAFETY: A name that `name_lock()` was given lives forever.
     let name = unsafe { CStr::from_ptr(name) };
-    write!(out, " `{}`", name.to_string_lossy())?;
-    Ok(true)
+    write!(out, " `{}`", name.to_string_lossy())
 }
