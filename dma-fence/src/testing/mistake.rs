@@ -86,6 +86,27 @@ impl<D: Fn(bool) -> Result + Copy + Send + Sync + 'static> Mistake<D> {
         );
     }
 
+    /// Runs the driver with its mistake, in order: one report must have `says` in it, and name each
+    /// line that is marked, as that of a circle names both ways round.
+    ///
+    /// # Panics
+    ///
+    /// If that is not so.
+    #[track_caller]
+    pub fn tell_each(self, says: &str) {
+        let Self { driver, .. } = self;
+        console::set_loglevel(0);
+        let (reports, _) = reports_of(move || driver(true).unwrap());
+        let told = reports.iter().any(|report| {
+            self.told(&report.text, says) && self.lines().all(|line| at(&report.text, line))
+        });
+        assert!(
+            told,
+            "expected `{says}` at each line that is marked for {}, but there is this: {reports:#?}",
+            self.name
+        );
+    }
+
     /// Runs the driver with its mistake under several schedules, one of which must fail.
     ///
     /// # Panics

@@ -18,19 +18,28 @@ use kernel::{
 macro_rules! planted {
     (
         reported { $($bug:ident, $says:literal;)* }
+        both_ways { $($lock:ident, $names:literal;)* }
         left_behind { $($left:ident;)* }
     ) => {
         /// What the driver does wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(non_camel_case_types)]
         #[cfg_attr(not(feature = "debug"), allow(dead_code, reason = "nothing is told of them"))]
-        pub(super) enum Bug { none, $($bug,)* $($left),* }
+        pub(super) enum Bug { none, $($bug,)* $($lock,)* $($left),* }
 
         $(#[test]
         #[cfg(feature = "debug")]
         fn $bug() {
             let mistake = planted(stringify!($bug), Bug::$bug);
             mistake.tell(Some($says));
+            mistake.fail_explored();
+        })*
+
+        $(#[test]
+        #[cfg(feature = "debug")]
+        fn $lock() {
+            let mistake = planted(stringify!($lock), Bug::$lock);
+            mistake.tell_each($names);
             mistake.fail_explored();
         })*
 
@@ -45,7 +54,6 @@ macro_rules! planted {
 planted! {
     reported {
         allocation_under_a_spinlock, "sleeping function called from invalid context";
-        allocation_while_signalling, "signalling-section";
         data_that_owns_its_timeline, "synchronize_rcu";
         flush_that_is_not_woken, "waits for";
         flush_while_signalling, "waits for";
@@ -54,20 +62,24 @@ planted! {
         last_first, "context-order";
         mutex_twice, "though it has that itself";
         mutex_under_a_spinlock, "sleeping function called from invalid context";
-        poll_under_a_lock, "lock-order";
         reference_left, "reference-left";
-        registration_dropped_under_a_lock, "lock-order";
         removal_that_is_not_woken, "waits for";
         signal_in_a_callback, "a callback takes the lock of fence";
-        spinlock_that_interrupts_take, "irq-lock-order";
         spinlock_twice, "though it has that itself";
         status_in_a_callback, "callback-atomic";
         timeline_dropped_in_the_handler, "sleeping function called from invalid context";
-        timer_cancelled_under_its_lock, "lock-order";
-        two_orders_of_queue_locks, "lock-order";
         wait_in_the_worker, "waits for";
         wait_under_a_mutex, "waits for";
         wait_under_a_spinlock, "sleeping function called from invalid context";
+    }
+    // The other of two orders, or marks, is in the report as well.
+    both_ways {
+        allocation_while_signalling, "signalling-section";
+        poll_under_a_lock, "lock-order";
+        registration_dropped_under_a_lock, "lock-order";
+        spinlock_that_interrupts_take, "irq-lock-order";
+        timer_cancelled_under_its_lock, "lock-order";
+        two_orders_of_queue_locks, "lock-order";
         wait_while_signalling, "signalling-section";
         wait_with_a_timeout_under_a_mutex, "signalling-section";
     }

@@ -117,7 +117,7 @@ impl Client {
             .map(|after| self.register(queue, after, &ready))
             .transpose()?
             .flatten();
-        let mut jobs = queue.jobs.lock();
+        let mut jobs = queue.jobs.lock(); // BUG: two_orders_of_queue_locks
         if self.bug == Bug::two_orders_of_queue_locks && after.is_some() {
             let _parsed = self.queues[0].jobs.lock(); // BUG: two_orders_of_queue_locks
         }
@@ -224,7 +224,7 @@ impl Client {
         let [parser, reconstructor] = &self.queues;
         if self.bug == Bug::two_orders_of_queue_locks {
             let parsed = parser.jobs.lock();
-            return parsed.all.len() + reconstructor.jobs.lock().all.len(); // BUG: two_orders_of_queue_locks
+            return parsed.all.len() + reconstructor.jobs.lock().all.len();
         }
         let parsed = parser.jobs.lock().all.len();
         parsed + reconstructor.jobs.lock().all.len()

@@ -122,7 +122,7 @@ impl WorkItem for Queue {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let mut firmware = this.firmware.lock();
+        let mut firmware = this.firmware.lock(); // BUG: wait_with_a_timeout_under_a_mutex
         firmware.told += 1;
         let any = this.feed();
         if any {
@@ -170,7 +170,7 @@ impl Queue {
 
     /// Looks what is to be started and what to be freed, in a while. From any context.
     pub(super) fn kick(this: &Arc<Self>) {
-        let mut jobs = this.jobs.lock();
+        let mut jobs = this.jobs.lock(); // BUG: poll_under_a_lock, registration_dropped_under_a_lock
         if !jobs.gone && workqueue::system().enqueue(this.clone()).is_ok() {
             jobs.works += 1;
         }
@@ -178,10 +178,10 @@ impl Queue {
 
     /// Gives the hardware all jobs that are ready; true if there are any.
     fn feed(&self) -> bool {
-        let signalling = Signalling::begin(); // BUG: allocation_while_signalling, wait_while_signalling, flush_while_signalling
+        let signalling = Signalling::begin(); // BUG: allocation_while_signalling, wait_while_signalling, flush_while_signalling, wait_with_a_timeout_under_a_mutex
         let mut any = false;
         let mut waited: Option<ARef<Fence>> = None;
-        let mut jobs = self.jobs.lock();
+        let mut jobs = self.jobs.lock(); // BUG: poll_under_a_lock
         for job in jobs.all.iter_mut() {
             let Some(fence) = job.fence.as_ref().filter(|_| job.number == 0) else {
                 continue;
@@ -236,7 +236,7 @@ impl Queue {
             match self.bug {
                 Bug::job_dropped => drop(fence),                // BUG: job_dropped
                 Bug::job_forgotten => core::mem::forget(fence), // BUG: job_forgotten
-                _ => fence.signal(result), // BUG: timeline_dropped_in_the_handler, last_first, data_that_owns_its_timeline
+                _ => fence.signal(result), // BUG: timeline_dropped_in_the_handler, last_first, data_that_owns_its_timeline, poll_under_a_lock, registration_dropped_under_a_lock
             }
             self.count();
             let mut jobs = self.jobs.lock();
@@ -258,7 +258,7 @@ impl Queue {
 
     /// Takes the oldest fence that is not signalled, of the jobs for which `f` says so.
     fn take_fence(&self, f: impl Fn(&Job) -> bool) -> Option<(u64, ArcDriverFence<Ops>)> {
-        let mut jobs = self.jobs.lock();
+        let mut jobs = self.jobs.lock(); // BUG: timer_cancelled_under_its_lock
         let mut pending = jobs
             .all
             .iter_mut()
@@ -273,7 +273,7 @@ impl Queue {
     /// Frees the jobs that are over. May sleep.
     fn reap(&self) {
         loop {
-            let mut jobs = self.jobs.lock();
+            let mut jobs = self.jobs.lock(); // BUG: registration_dropped_under_a_lock
             let over = jobs.all.iter().position(|job| job.over);
             let Some(mut job) = over.and_then(|over| jobs.all.remove(over).ok()) else {
                 break;
@@ -307,7 +307,7 @@ impl Queue {
         if self.bug != Bug::interrupt_after_the_end {
             let clock = self.firmware.lock().clock.take();
             let cancels = self.bug == Bug::timer_cancelled_under_its_lock;
-            let jobs = cancels.then(|| self.jobs.lock());
+            let jobs = cancels.then(|| self.jobs.lock()); // BUG: timer_cancelled_under_its_lock
             drop(clock); // BUG: timer_cancelled_under_its_lock
             drop(jobs);
         }
