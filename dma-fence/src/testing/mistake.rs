@@ -11,6 +11,9 @@ use kernel::{
 /// Schedules under which a driver must be silent that makes no mistake.
 const SCHEDULES: usize = 25;
 
+/// Schedules of which one must show a mistake.
+const MOST: usize = 2000;
+
 /// A driver that is told whether to make its mistake.
 #[derive(Clone, Copy, Debug)]
 pub struct Mistake<D> {
@@ -162,7 +165,7 @@ impl<D: Fn(bool) -> Result + Copy + Send + Sync + 'static> Mistake<D> {
     /// How the first of several schedules fails, if any does.
     fn explore(self) -> Option<Outcome> {
         let Self { driver, .. } = self;
-        let explorer = Explorer::new();
+        let explorer = Explorer::new().schedules(MOST);
         let explored = explorer.run(move || driver(true).unwrap());
         explored.err().map(|failure| failure.outcome)
     }
