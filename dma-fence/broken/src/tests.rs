@@ -10,6 +10,7 @@ mod active;
 mod callbacks;
 mod freed;
 mod happened;
+mod locks;
 mod names;
 mod nested;
 mod pending;
@@ -126,6 +127,12 @@ drivers! {
     }
     "rcu-no-sleep" {
         names::copied_with_memory_that_sleeps, "inside an RCU read-side";
+    }
+    "irq-lock-order" {
+        locks::shared_with_interrupts_on, "inconsistent lock state";
+    }
+    "lock-order" {
+        locks::of_two_timelines, "possible recursive locking";
     }
 }
 
