@@ -5,7 +5,7 @@
 
 use super::{
     debugobjects::{debug_block_allocated, debug_block_freed},
-    fs_reclaim, globals, may_sleep,
+    fs_reclaim, globals, lockdep_depth, may_sleep,
 };
 use crate::ffi::{c_int, c_ulong, c_void};
 use core::{
@@ -130,8 +130,8 @@ pub unsafe fn krealloc_node_align(
     _nid: c_int,
 ) -> *mut c_void {
     if flags & __GFP_DIRECT_RECLAIM != 0 {
-        // What must not sleep has been reported.
-        if may_sleep() {
+        // What must not sleep has been reported; and a task that holds nothing keeps no other waiting.
+        if may_sleep() && lockdep_depth() != 0 {
             fs_reclaim(|| {});
         }
     }
