@@ -16,6 +16,7 @@ use kernel::{
         without_checks, Explorer, Outcome,
     },
     time::{delay::fsleep, Delta},
+    workqueue,
 };
 use std::{
     boxed::Box,
@@ -341,4 +342,16 @@ fn free_threads_are_named_once_they_hang() {
         let line = format!("waits for {thing} at {at}");
         assert_eq!(console::said(&line), 1, "{line}");
     }
+}
+
+#[test]
+fn no_place_of_ours_is_said() {
+    let said = deadlock(|| {
+        let things = things();
+        let waits = move || things.done.wait_for_completion();
+        workqueue::system().try_spawn(GFP_KERNEL, waits).unwrap();
+    });
+    assert!(said.ends_with("; one other task waits"), "{said}");
+    assert_ne!(console::said("for the end of all other tasks"), 0);
+    assert_eq!(console::said("for the end of all other tasks at "), 0);
 }

@@ -319,7 +319,7 @@ pub(super) fn describe(task: &task_struct) -> Description {
         state: task.state_letter(),
         waits,
         timed: TIMED.get(),
-        at: location::entry(at.unwrap_or(Location::caller())),
+        at: location::driver_entry(at.unwrap_or(Location::caller())),
         holds: holds(task),
     }
 }

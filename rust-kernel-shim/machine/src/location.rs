@@ -91,6 +91,19 @@ pub fn entry(location: &Location<'_>) -> String {
     enter(location).0
 }
 
+/// As [`entry`], or nothing if all frames are in the kernel.
+#[cfg(feature = "debug")]
+pub(super) fn driver_entry(location: &Location<'_>) -> String {
+    let (entry, own) = (entry(location), at(location));
+    if entry == own && is_core(location.file()) {
+        return String::new();
+    }
+    entry
+}
+
+#[cfg(not(feature = "debug"))]
+pub(super) use entry as driver_entry;
+
 /// As [`entry`], and what of the kernel was called there.
 pub fn called(location: &Location<'_>) -> String {
     match enter(location) {

@@ -22,7 +22,7 @@ pub(crate) struct Description {
     pub(super) waits: Option<(Thing, String)>,
     /// The wait ends by itself.
     pub(super) timed: bool,
-    /// Where it waits.
+    /// Where it waits; nothing if that is in the kernel alone.
     pub(super) at: String,
     /// What it holds.
     pub(super) holds: Vec<(Thing, String)>,
@@ -32,12 +32,15 @@ impl Description {
     /// What it does, in a few words.
     fn does(&self) -> String {
         let timed = if self.timed { " with a timeout" } else { "" };
-        let at = &self.at;
+        let at = match self.at.as_str() {
+            "" => String::new(),
+            at => format!(" at {at}"),
+        };
         match &self.waits {
-            Some((_, text)) => format!("waits{timed} for {text} at {at}"),
-            None if self.state == 'R' => format!("runs at {at}"),
+            Some((_, text)) => format!("waits{timed} for {text}{at}"),
+            None if self.state == 'R' => format!("runs{at}"),
             None if self.state == 'N' => "was never woken".into(),
-            None => format!("sleeps{timed} at {at}"),
+            None => format!("sleeps{timed}{at}"),
         }
     }
 
