@@ -6,7 +6,14 @@
 
 use ::dma_fence::bindings::*;
 use core::{cell::UnsafeCell, mem::MaybeUninit, ptr::null_mut};
-use kernel::{ffi::c_char, str::CStrExt as _};
+use kernel::{
+    bindings::{
+        get_current, kref, kref_get, kref_put, set_current_state, wake_up_process,
+        TASK_UNINTERRUPTIBLE,
+    },
+    ffi::c_char,
+    str::CStrExt as _,
+};
 use loom::{
     sync::{
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -196,4 +203,108 @@ fn signal_publishes() {
         },
         |_, ()| {},
     );
+}
+
+/// What has the timestamp's bit has the timestamp.
+#[test]
+fn signal_against_timestamp() {
+    const TIME: i64 = 7;
+    for signaller_first in [true, false] {
+        loom::model(move || {
+            let shared = Shared::new();
+            let second = shared.clone();
+            // SAFETY: Initialised, and the reference of `init` is still there.
+            let signal = |shared: &Shared| unsafe {
+                dma_fence_signal_timestamp(shared.fence(), TIME);
+            };
+            let ask = |shared: &Shared| {
+                // SAFETY: As above.
+                unsafe {
+                    if dma_fence_test_signaled_flag(shared.fence()) {
+                        assert_eq!(dma_fence_timestamp(shared.fence()), TIME);
+                    }
+                }
+            };
+            let (first, other) = if signaller_first {
+                (signal as fn(&Shared), ask as fn(&Shared))
+            } else {
+                (ask as fn(&Shared), signal as fn(&Shared))
+            };
+            let other = thread::spawn(move || other(&second));
+            first(&shared);
+            other.join().unwrap();
+        });
+    }
+}
+
+/// The stub has one timestamp, whoever asks first.
+#[test]
+fn two_first_users_of_the_stub() {
+    loom::model(|| {
+        // SAFETY: The stub stays, and has signalled.
+        let ask = || unsafe { dma_fence_timestamp(dma_fence_get_stub()) };
+        let other = thread::spawn(ask);
+        let time = ask();
+        assert_eq!(other.join().unwrap(), time);
+        assert_eq!(ask(), time);
+    });
+}
+
+/// What others did with their references comes before what is done after the last was dropped.
+#[test]
+fn two_drop_the_last_references() {
+    struct Counted {
+        kref: UnsafeCell<kref>,
+        memory: loom::cell::UnsafeCell<usize>,
+    }
+    // SAFETY: The count is atomic, and protects the memory: this is what the checker checks.
+    unsafe impl Send for Counted {}
+    // SAFETY: As for `Send`.
+    unsafe impl Sync for Counted {}
+
+    fn put(counted: &Counted) {
+        // SAFETY: Each of the two has a reference; the memory is the last one's.
+        unsafe {
+            counted.memory.with(|memory| *memory);
+            if kref_put(counted.kref.get(), None) != 0 {
+                counted.memory.with_mut(|memory| *memory = 1);
+            }
+        }
+    }
+    loom::model(|| {
+        let counted = Arc::new(Counted {
+            kref: UnsafeCell::new(kref::new()),
+            memory: loom::cell::UnsafeCell::new(0),
+        });
+        // SAFETY: The caller has the first reference.
+        unsafe { kref_get(counted.kref.get()) };
+        let second = counted.clone();
+        let other = thread::spawn(move || put(&second));
+        put(&counted);
+        other.join().unwrap();
+    });
+}
+
+/// A task that is about to sleep sees why it is woken, or is woken.
+#[test]
+fn wake_against_sleep() {
+    loom::model(|| {
+        let done = Arc::new(AtomicUsize::new(0));
+        let told = done.clone();
+        // SAFETY: The task is this one's, which outlives the other.
+        let task = unsafe { get_current() }.expose_provenance();
+        let waker = thread::spawn(move || {
+            told.store(1, Relaxed);
+            // SAFETY: As above.
+            unsafe { wake_up_process(core::ptr::with_exposed_provenance_mut(task)) }
+        });
+        // SAFETY: It is the state of this task.
+        unsafe { set_current_state(TASK_UNINTERRUPTIBLE) };
+        let seen = done.load(Relaxed);
+        assert_ne!(
+            (seen, waker.join().unwrap()),
+            (0, 0),
+            "it sleeps, and is not woken"
+        );
+    });
 }

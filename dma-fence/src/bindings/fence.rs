@@ -61,6 +61,9 @@ pub struct dma_fence {
     pub(super) flags: Atomic<usize>,
     pub(super) refcount: UnsafeCell<kref>,
     pub(super) error: Atomic<c_int>,
+    /// The timestamp as the model checker sees it, which knows no plain memory.
+    #[cfg(loom)]
+    pub(super) timestamp: Atomic<ktime_t>,
 }
 
 // SAFETY: What changes is atomic, under the lock, or handed over as the invariants say.
@@ -172,6 +175,38 @@ impl dma_fence {
     #[inline]
     pub(super) fn detach(&self) {
         self.ops.store(null_mut(), Relaxed);
+    }
+
+    /// The time of the signal.
+    ///
+    /// # Safety
+    ///
+    /// `TIMESTAMP` is set.
+    #[inline]
+    pub(super) unsafe fn timestamp(&self) -> ktime_t {
+        #[cfg(loom)]
+        return self.timestamp.load(Relaxed);
+        // SAFETY: Written before the bit was set, and not again while there is a reference.
+        #[cfg(not(loom))]
+        unsafe {
+            (*self.list.get()).timestamp
+        }
+    }
+
+    /// Stores the time of the signal.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock, `TIMESTAMP` is not set, and the list of callbacks not used any more.
+    #[inline]
+    pub(super) unsafe fn set_timestamp(&self, timestamp: ktime_t) {
+        #[cfg(loom)]
+        self.timestamp.store(timestamp, Relaxed);
+        // SAFETY: It is the lock's until the bit is set: the caller's guarantee.
+        #[cfg(not(loom))]
+        unsafe {
+            (*self.list.get()).timestamp = timestamp;
+        }
     }
 
     /// `READ_ONCE(fence->error)`.

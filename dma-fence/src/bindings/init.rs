@@ -91,6 +91,8 @@ unsafe fn init(
             spin_lock_init!((*fence).spinlock(), name);
         }
         addr_of_mut!((*fence).error).write(Atomic::new(0));
+        #[cfg(loom)]
+        addr_of_mut!((*fence).timestamp).write(Atomic::new(0));
         contract::init(&*fence, &*ops, shared);
         trace_dma_fence_init(fence);
     }

@@ -106,7 +106,7 @@ pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
     // to the stack before the timestamp takes its place.
     unsafe {
         list_replace(cb_list(fence), callbacks);
-        (*f.list.get()).timestamp = timestamp;
+        f.set_timestamp(timestamp);
     }
     // Publishes the timestamp to `dma_fence_timestamp()`.
     f.set(TIMESTAMP);

@@ -152,6 +152,6 @@ pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
         // SAFETY: A pause has no preconditions.
         unsafe { cpu_relax() };
     }
-    // SAFETY: Written before the bit was set, and not again while there is a reference.
-    unsafe { (*f.list.get()).timestamp }
+    // SAFETY: The bit is set.
+    unsafe { f.timestamp() }
 }

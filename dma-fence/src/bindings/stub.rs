@@ -42,6 +42,8 @@ kernel::bindings::global! {
         flags: Atomic::new(INITIALIZED | INLINE_LOCK | SIGNALED | ENABLE_SIGNAL),
         refcount: UnsafeCell::new(kref::new()),
         error: Atomic::new(0),
+        #[cfg(loom)]
+        timestamp: Atomic::new(0),
     };
 }
 
@@ -56,7 +58,7 @@ pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
             contract::foreign(stub);
             let flags = dma_fence_lock_irqsave(stub);
             if !dma_fence_stub.test(TIMESTAMP) {
-                (*dma_fence_stub.list.get()).timestamp = ktime_get();
+                dma_fence_stub.set_timestamp(ktime_get());
                 dma_fence_stub.set(TIMESTAMP);
             }
             dma_fence_unlock_irqrestore(stub, flags);

@@ -123,7 +123,7 @@ arithmetic! {
 
 /// Atomics without preemption points; the model checker's in a model.
 pub mod quiet {
-    pub use super::native::{AtomicPtr, AtomicU64, AtomicUsize};
+    pub use super::native::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 }
 
 /// True in a model in which a fault of this name is planted, which it must find: by `PLANTED` in its

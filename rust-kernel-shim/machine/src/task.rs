@@ -2,6 +2,7 @@
 //! Tasks: threads of the host that can block, be woken, and be sent signals.
 
 use super::{
+    atomic::{fence, quiet},
     blocked::{self, Patience, Question, Thing},
     clock, cpu, failed, fork, heap, lock, oops,
     vcpu::{self, Vcpu},
@@ -11,7 +12,7 @@ use core::{
     cell::Cell,
     ptr,
     sync::atomic::{
-        fence, AtomicBool, AtomicI32, AtomicPtr, AtomicU32,
+        AtomicBool, AtomicI32, AtomicPtr, AtomicU32,
         Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
     },
 };
@@ -55,7 +56,7 @@ pub struct task_struct {
     pub tgid: c_int,
     comm: [u8; TASK_COMM_LEN],
     usage: AtomicU32,
-    state: AtomicU32,
+    state: quiet::AtomicU32,
     signal: AtomicBool,
     allowed: AtomicBool,
     should_stop: AtomicBool,
@@ -103,7 +104,7 @@ impl task_struct {
             tgid: 1,
             comm,
             usage: AtomicU32::new(usage),
-            state: AtomicU32::new(TASK_RUNNING),
+            state: quiet::AtomicU32::new(TASK_RUNNING),
             signal: AtomicBool::new(false),
             allowed: AtomicBool::new(false),
             should_stop: AtomicBool::new(false),
