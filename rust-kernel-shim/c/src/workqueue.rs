@@ -173,6 +173,12 @@ pub unsafe fn queue_work(wq: *mut workqueue_struct, work: *mut work_struct) -> b
     unsafe { queue_work_on(wq_misc_consts_WORK_CPU_UNBOUND.cast_signed(), wq, work) }
 }
 
+/// Has workers of this machine that find nothing to do go idle, as they do among threads that run
+/// freely; or end, all that are idle now among them, as a machine with a virtual CPU needs at its end.
+pub fn debug_workers_stay(stay: bool) {
+    globals::with(|globals| globals.pools.set_workers_stay(stay));
+}
+
 /// What is known of work, as reports say it: it is queued, or its function runs and is blocked.
 /// What `work` leads to is not looked at.
 pub(super) fn work_state(work: *const work_struct) -> Option<&'static str> {

@@ -17,6 +17,7 @@ use core::{
     cell::UnsafeCell,
     mem::MaybeUninit,
     ptr::{addr_of, addr_of_mut},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 use machine::{failed, task};
 use spin::mutex::{SpinMutex, SpinMutexGuard};
@@ -69,7 +70,7 @@ pub(in super::super) struct Pools {
     done: UnsafeCell<MaybeUninit<wait_queue_head>>,
     processors: usize,
     /// Idle workers wait for more work, instead of ending.
-    pub(super) workers_stay: bool,
+    pub(super) workers_stay: AtomicBool,
 }
 
 // SAFETY: `inner` is used under its lock, under which `done`, which has its own, is initialised.
@@ -123,7 +124,7 @@ impl Pools {
             }),
             done: UnsafeCell::new(MaybeUninit::uninit()),
             processors,
-            workers_stay,
+            workers_stay: AtomicBool::new(workers_stay),
         }
     }
 
@@ -146,6 +147,19 @@ impl Pools {
             }
         }
         inner
+    }
+
+    /// See [`debug_workers_stay`](super::debug_workers_stay).
+    pub(super) fn set_workers_stay(&self, stay: bool) {
+        let mut inner = self.lock();
+        self.workers_stay.store(stay, Relaxed);
+        for (index, name) in NAMES.iter().enumerate() {
+            // SAFETY: The list is ours.
+            while !stay && !unsafe { list_empty(addr_of!(inner.pools[index].idle)) } {
+                inner.pools[index].awake += 1;
+                inner.start_worker(index, name);
+            }
+        }
     }
 
     /// The tasks that wait for items to be done; initialised by the first [`Self::lock`].

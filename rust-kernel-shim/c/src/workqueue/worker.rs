@@ -19,6 +19,7 @@ use core::{
     cell::Cell,
     panic::Location,
     ptr::{self, addr_of, addr_of_mut},
+    sync::atomic::Ordering::Relaxed,
 };
 #[cfg(feature = "debug")]
 use machine::cpu;
@@ -181,7 +182,7 @@ pub(super) unsafe extern "C" fn worker_thread(pool: *mut c_void) -> c_int {
             inner.pools[pool.addr()].awake -= 1;
             // An item of another pool may have waited for what was run here.
             pools.kick(&mut inner);
-            if !pools.workers_stay {
+            if !pools.workers_stay.load(Relaxed) {
                 break;
             }
             // SAFETY: The worker is this thread's, and idle.
