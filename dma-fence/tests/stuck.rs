@@ -11,7 +11,7 @@ use kernel::{
     prelude::*,
     sync::{rcu, Arc, LockedBy, Mutex},
     testing::{
-        spawn,
+        expect_bug, spawn,
         vcpu::{fifo, settle, Stuck},
         without_checks,
     },
@@ -81,10 +81,12 @@ fn timeline() -> Arc<FenceContext<Plain>> {
 
 #[test]
 fn a_guard_that_an_ended_task_has_leaked_holds_up_nothing() {
-    let end = fifo(|| {
-        spawn(|| core::mem::forget(rcu::read_lock()));
-        settle();
-        drop(timeline());
+    let end = expect_bug("task exits with a lock or in a section", || {
+        fifo(|| {
+            spawn(|| core::mem::forget(rcu::read_lock()));
+            settle();
+            drop(timeline());
+        })
     });
     assert_eq!(end, Ok(()));
 }

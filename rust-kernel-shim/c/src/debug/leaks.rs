@@ -30,16 +30,24 @@ pub(crate) fn at_exit(machine: u64) {
 static FREELY: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn show_at_exit() {
-    // What waits for a grace period is not left behind, unless that is held up.
+    // What waits for a grace period is not left behind, unless that is held up; nor is what another
+    // thread is about to free.
     let mut tries = 0;
-    while tries < 2000 {
-        if !crate::rcu_callbacks_pending() {
-            show(0, "memory left behind at exit:", Origin::is_driver);
-            break;
-        }
+    while tries < 2000 && (crate::rcu_callbacks_pending() || any_left(0, Origin::is_driver)) {
         barrier::back_off(&mut tries);
     }
+    if !crate::rcu_callbacks_pending() {
+        show(0, "memory left behind at exit:", Origin::is_driver);
+    }
     crate::rcu_show_left(0, "RCU callbacks left behind at exit:");
+}
+
+fn any_left(machine: u64, f: impl Fn(&Origin) -> bool) -> bool {
+    let mut left = BLOCKS.filter_map(|_, block| {
+        let left = block.machine == machine && f(&block.allocated);
+        left.then_some(())
+    });
+    left.next().is_some()
 }
 
 fn show(machine: u64, heading: &str, f: impl Fn(&Origin) -> bool) -> usize {
