@@ -7,7 +7,7 @@ use kernel::{
     prelude,
     str::CStrExt as _,
     sync::{Arc, Completion},
-    testing::{explore, memory, spawn, vcpu, Explorer},
+    testing::{explore, memory, spawn, vcpu},
     types::Opaque,
 };
 use std::{
@@ -173,20 +173,22 @@ fn no_flush_misses_the_end_of_the_work() {
 #[test]
 fn no_worker_goes_idle_over_work() {
     // SAFETY: The item is there until it is flushed, which waits for it.
-    let search = Explorer::new().schedules(100_000).search(1, || unsafe {
-        let runs = AtomicU32::new(0);
-        let count = |_| {
-            runs.fetch_add(1, SeqCst);
-        };
-        let count = item(&count);
-        debug_workers_stay(true);
-        for run in 1..=2 {
-            queue_work(system_wq, count.ptr());
-            flush_work(count.ptr());
-            assert_eq!(runs.load(SeqCst), run);
-        }
-        debug_workers_stay(false);
-    });
+    let search = kernel::testing::Explorer::new()
+        .schedules(100_000)
+        .search(1, || unsafe {
+            let runs = AtomicU32::new(0);
+            let count = |_| {
+                runs.fetch_add(1, SeqCst);
+            };
+            let count = item(&count);
+            debug_workers_stay(true);
+            for run in 1..=2 {
+                queue_work(system_wq, count.ptr());
+                flush_work(count.ptr());
+                assert_eq!(runs.load(SeqCst), run);
+            }
+            debug_workers_stay(false);
+        });
     assert!(
         search.as_ref().is_ok_and(|search| search.complete),
         "{search:?}"
