@@ -243,6 +243,26 @@ fn a_resume_waits_until_the_rings_are_empty() {
     });
 }
 
+/// It may come at any moment of the handler's.
+#[test]
+fn a_remove_waits_for_the_handler() {
+    explore(|| {
+        let gpu = FakeGpu::new(Config {
+            rings: 1,
+            ..RELIABLE
+        })?;
+        // It stays: the last one of a timeline waits for a grace period, and so for handlers.
+        let context = gpu.context(0, c"a")?;
+        let fence = context.submit(Job::Work(0), &[])?;
+        let waiters = wait_for([&fence].into_iter())?;
+        // As long as the interrupt takes to come.
+        fsleep(Delta::from_micros(100));
+        check(gpu, &[fence]);
+        waiters.into_iter().for_each(Task::join);
+        Ok(())
+    });
+}
+
 #[test]
 fn after_a_remove_all_fences_have_signalled() {
     explore(|| {
