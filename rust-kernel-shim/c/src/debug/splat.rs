@@ -40,7 +40,8 @@ pub(crate) fn splat(level: u8, at: &str, what: fmt::Arguments<'_>, more: fmt::Ar
     let counts = rule::counts() && !known;
     let expected = taken || (counts && expected::is_expected(machine, &text));
     // The log has it all the same.
-    let quiet = expected || known || !rule::counts();
+    let again = counts && !expected && report_log::again(machine, "", &text);
+    let quiet = expected || known || again || !rule::counts();
     crate::printk(
         if quiet { KERN_DEBUG } else { level },
         b"\0",
@@ -53,7 +54,7 @@ pub(crate) fn splat(level: u8, at: &str, what: fmt::Arguments<'_>, more: fmt::Ar
             text,
             late: ending || report_log::panicking(),
         };
-        report_log::keep(report, expected);
+        report_log::keep(report, expected, again);
     }
 }
 
