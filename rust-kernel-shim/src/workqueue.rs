@@ -68,12 +68,14 @@
 
 mod delayed;
 mod item;
+mod owned;
 mod pointers;
 mod queue;
 mod work;
 
 pub use delayed::{impl_has_delayed_work, new_delayed_work, DelayedWork, HasDelayedWork};
 pub use item::{RawDelayedWorkItem, RawWorkItem, WorkItem, WorkItemPointer};
+pub use owned::{OwnedQueue, WqFlags};
 pub use queue::{
     system, system_bh, system_bh_highpri, system_freezable, system_freezable_power_efficient,
     system_highpri, system_long, system_power_efficient, system_unbound, Queue,

@@ -68,7 +68,11 @@ fn a_task_on_a_queue_is_woken() {
                 c::__wake_up(its.get(), c::TASK_NORMAL, 1, core::ptr::null_mut());
                 ends.complete_all();
             });
-            c::prepare_to_wait(queue.get(), entry.get(), c::TASK_UNINTERRUPTIBLE);
+            c::prepare_to_wait(
+                queue.get(),
+                entry.get(),
+                c::TASK_UNINTERRUPTIBLE.cast_signed(),
+            );
             c::schedule();
             c::finish_wait(queue.get(), entry.get());
         }

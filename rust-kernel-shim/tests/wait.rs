@@ -23,14 +23,14 @@ fn an_entry_that_was_exclusive_counts_no_more() {
         assert!(c::prepare_to_wait_exclusive(
             wq,
             first,
-            c::TASK_UNINTERRUPTIBLE
+            c::TASK_UNINTERRUPTIBLE.cast_signed()
         ));
         assert!(!c::prepare_to_wait_exclusive(
             wq,
             last,
-            c::TASK_UNINTERRUPTIBLE
+            c::TASK_UNINTERRUPTIBLE.cast_signed()
         ));
-        c::prepare_to_wait(wq, first, c::TASK_UNINTERRUPTIBLE);
+        c::prepare_to_wait(wq, first, c::TASK_UNINTERRUPTIBLE.cast_signed());
         c::__wake_up(wq, c::TASK_NORMAL, 1, core::ptr::null_mut());
         // An entry begins with its link.
         let woken = [first, last].map(|entry| c::list_empty(entry.cast()));

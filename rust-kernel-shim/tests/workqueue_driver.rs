@@ -8,9 +8,12 @@ use kernel::{
     new_condvar, new_delayed_work, new_mutex, new_spinlock_irq, new_work,
     prelude::*,
     sync::{Arc, CondVar, CondVarTimeoutResult, LockedBy, Mutex, SpinLockIrq},
-    testing::vcpu,
+    testing::{expect_bug, vcpu},
     time::{delay::fsleep, Delta, Instant, Jiffies, Monotonic},
-    workqueue::{self, impl_has_delayed_work, impl_has_work, DelayedWork, Work, WorkItem},
+    workqueue::{
+        self, impl_has_delayed_work, impl_has_work, DelayedWork, OwnedQueue, Work, WorkItem,
+        WqFlags,
+    },
 };
 
 /// A device that finishes the jobs that it is given, one after the other.
@@ -222,4 +225,35 @@ fn another_lock_does_not_open_what_is_under_this_one() {
         data.access(&*second.lock());
     });
     assert!(matches!(end, Err(vcpu::Stuck::Bug(said)) if said.contains("mismatched owners")));
+}
+
+#[test]
+fn a_queue_of_its_own_is_empty_when_it_goes() -> Result {
+    vcpu::fifo(|| {
+        let log = Arc::pin_init(new_mutex!(KVec::new()), GFP_KERNEL)?;
+        let queue = OwnedQueue::new_fmt(fmt!("own-{}", 1), WqFlags::UNBOUND, 1)?;
+        for n in 0..3 {
+            let log = log.clone();
+            queue.try_spawn(GFP_KERNEL, move || {
+                fsleep(Delta::from_millis(10));
+                let _ = log.lock().push(n, GFP_KERNEL);
+            })?;
+        }
+        drop(queue);
+        // One at a time, so in order.
+        assert_eq!(*log.lock(), [0, 1, 2]);
+        Ok(())
+    })
+    .map_err(|_| EDEADLK)?
+}
+
+#[test]
+fn a_queue_of_bottom_halves_takes_no_limit_and_few_flags() -> Result {
+    let make = |flags, limit| OwnedQueue::new(c"bh", flags, limit);
+    assert!(make(WqFlags::BH | WqFlags::HIGHPRI, 0).is_ok());
+    expect_bug("WARNING", || {
+        assert!(make(WqFlags::BH, 1).is_err());
+        assert!(make(WqFlags::BH | WqFlags::UNBOUND, 0).is_err());
+    });
+    Ok(())
 }

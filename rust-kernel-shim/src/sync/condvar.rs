@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     bindings,
-    ffi::{c_int, c_long, c_uint},
+    ffi::{c_int, c_long},
     str::{CStr, CStrExt as _},
     task::{
         MAX_SCHEDULE_TIMEOUT, TASK_FREEZABLE, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
@@ -109,14 +109,12 @@ impl CondVar {
     ) -> c_long {
         let queue = self.wait_queue_head.get();
         let wait = Opaque::<bindings::wait_queue_entry>::uninit();
-        // CAST: The states are small positive numbers.
-        let state = wait_state as c_uint;
 
         // SAFETY: The entry is valid, and on this stack until it is off the queue.
         unsafe { bindings::init_wait(wait.get()) };
         // Before the lock is given back, so that no notification is lost.
         // SAFETY: Both are initialised, and the entry is ours.
-        unsafe { bindings::prepare_to_wait_exclusive(queue, wait.get(), state) };
+        unsafe { bindings::prepare_to_wait_exclusive(queue, wait.get(), wait_state) };
         // SAFETY: `schedule_timeout()` has no preconditions.
         let left = guard.do_unlocked(|| unsafe { bindings::schedule_timeout(timeout) });
         // SAFETY: The entry was prepared above, and lives until this has taken it off the queue.

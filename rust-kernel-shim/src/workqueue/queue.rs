@@ -55,9 +55,14 @@ impl Queue {
 
     /// Has the item run after `delay` jiffies, in any context.
     ///
-    /// As [`Self::enqueue`] otherwise.
+    /// As [`Self::enqueue`] otherwise. Only on a queue that is never destroyed, since destroying one
+    /// does not wait for what waits for its time; Linux 7.3, which has no others, takes any.
     #[doc(alias = "queue_delayed_work")]
-    pub fn enqueue_delayed<W, const ID: u64>(&self, w: W, delay: Jiffies) -> W::EnqueueOutput
+    pub fn enqueue_delayed<W, const ID: u64>(
+        &'static self,
+        w: W,
+        delay: Jiffies,
+    ) -> W::EnqueueOutput
     where
         W: RawDelayedWorkItem<ID> + Send + 'static,
     {
@@ -65,7 +70,7 @@ impl Queue {
         let put = |work: *mut bindings::work_struct| {
             // SAFETY: It is that of a delayed work.
             let delayed = unsafe { container_of!(work, bindings::delayed_work, work) };
-            // SAFETY: As in `enqueue()`, for all of the delayed work.
+            // SAFETY: As in `enqueue()`, for all of the delayed work. The queue is there forever.
             unsafe { bindings::queue_delayed_work_on(ANY_CPU, queue, delayed, delay) }
         };
         // SAFETY: As in `enqueue()`.

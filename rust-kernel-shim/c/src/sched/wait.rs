@@ -76,7 +76,7 @@ pub unsafe fn init_wait(entry: *mut wait_queue_entry) {
 pub unsafe fn prepare_to_wait(
     wq: *mut wait_queue_head,
     entry: *mut wait_queue_entry,
-    state: c_uint,
+    state: c_int,
 ) {
     blocked::begin_wait(known(wq));
     // SAFETY: The caller's guarantees are the same.
@@ -93,7 +93,7 @@ pub unsafe fn prepare_to_wait(
 pub unsafe fn prepare_to_wait_exclusive(
     wq: *mut wait_queue_head,
     entry: *mut wait_queue_entry,
-    state: c_uint,
+    state: c_int,
 ) -> bool {
     blocked::begin_wait(known(wq));
     // SAFETY: The caller's guarantees are the same.
@@ -111,7 +111,7 @@ fn known(wq: *mut wait_queue_head) -> Thing {
 unsafe fn prepare(
     wq: *mut wait_queue_head,
     entry: *mut wait_queue_entry,
-    state: c_uint,
+    state: c_int,
     flag: c_uint,
 ) -> bool {
     // SAFETY: The caller says that both are initialised, and `entry` its own. The lock is held.
@@ -126,7 +126,7 @@ unsafe fn prepare(
             true => list_add_tail(link, head),
             false => {}
         }
-        task::current().set_state(state);
+        task::current().set_state(state.cast_unsigned());
         spin_unlock_irqrestore(addr_of_mut!((*wq).lock), flags);
         first
     }
@@ -149,7 +149,7 @@ pub(crate) unsafe fn wait_event(
     unsafe {
         init_wait(entry);
         loop {
-            prepare(wq, entry, TASK_UNINTERRUPTIBLE, flag);
+            prepare(wq, entry, TASK_UNINTERRUPTIBLE.cast_signed(), flag);
             if condition() {
                 left = left.max(1);
                 break;

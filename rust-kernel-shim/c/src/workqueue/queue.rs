@@ -12,7 +12,17 @@ use super::{
     drain_workqueue,
 };
 use crate::ffi::{c_char, c_int, c_uint};
-use core::panic::Location;
+use core::{panic::Location, ptr::null_mut};
+
+/// C: `enum wq_flags`; bindgen gives its values the prefix.
+pub type wq_flags = c_uint;
+
+pub use self::{
+    __WQ_ORDERED as wq_flags___WQ_ORDERED, WQ_BH as wq_flags_WQ_BH,
+    WQ_FREEZABLE as wq_flags_WQ_FREEZABLE, WQ_HIGHPRI as wq_flags_WQ_HIGHPRI,
+    WQ_MEM_RECLAIM as wq_flags_WQ_MEM_RECLAIM, WQ_PERCPU as wq_flags_WQ_PERCPU,
+    WQ_POWER_EFFICIENT as wq_flags_WQ_POWER_EFFICIENT, WQ_UNBOUND as wq_flags_WQ_UNBOUND,
+};
 
 /// Runs work where sleeping is not allowed.
 pub const WQ_BH: c_uint = 1 << 0;
@@ -24,6 +34,10 @@ pub const WQ_FREEZABLE: c_uint = 1 << 2;
 pub const WQ_MEM_RECLAIM: c_uint = 1 << 3;
 /// Work is urgent.
 pub const WQ_HIGHPRI: c_uint = 1 << 4;
+/// Work may be moved to save power, which needs a boot parameter of Linux.
+pub const WQ_POWER_EFFICIENT: c_uint = 1 << 7;
+/// Work runs on the processor that queues it, which here is any.
+pub const WQ_PERCPU: c_uint = 1 << 8;
 /// Work is run one item at a time, in the order in which it was queued.
 pub const __WQ_ORDERED: c_uint = 1 << 17;
 
@@ -119,7 +133,8 @@ system_queues! {
 }
 
 /// Creates a queue, of which up to `max_active` items run or sleep at the same time, 0 for
-/// [`WQ_DFL_ACTIVE`]; null if there is no memory. May sleep.
+/// [`WQ_DFL_ACTIVE`]; null if there is no memory. One with [`WQ_BH`] takes no limit, and no flags
+/// but [`WQ_HIGHPRI`] and [`WQ_PERCPU`]; C warns, and it is null. May sleep.
 ///
 /// C's takes a format and its arguments; here `name` is the name as it is.
 pub unsafe fn alloc_workqueue(
@@ -127,6 +142,10 @@ pub unsafe fn alloc_workqueue(
     flags: c_uint,
     max_active: c_int,
 ) -> *mut workqueue_struct {
+    let bad = flags & !(WQ_BH | WQ_HIGHPRI | WQ_PERCPU) != 0 || max_active != 0;
+    if crate::WARN_ON!(flags & WQ_BH != 0 && bad) {
+        return null_mut();
+    }
     let max_active = match max_active {
         0 => WQ_DFL_ACTIVE,
         n => n.clamp(1, WQ_DFL_ACTIVE),

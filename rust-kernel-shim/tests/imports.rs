@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What files of Linux import, compiled one by one: those of its crate, of drivers in 7.3, and of
+//! what is posted for it.
+
+#![forbid(unsafe_code)]
+
+macro_rules! imports {
+    ($($path:path,)*) => {$(
+        const _: () = {
+            #[allow(unused_imports)]
+            use $path as _;
+        };
+    )*};
+}
+
+// Sorted.
+imports! {
+    kernel::sync::CondVar,
+    kernel::sync::LockClassKey,
+    kernel::workqueue::DelayedWork,
+    kernel::workqueue::HasDelayedWork,
+    kernel::workqueue::HasWork,
+    kernel::workqueue::OwnedQueue,
+    kernel::workqueue::Queue,
+    kernel::workqueue::RawDelayedWorkItem,
+    kernel::workqueue::RawWorkItem,
+    kernel::workqueue::Work,
+    kernel::workqueue::WorkItem,
+    kernel::workqueue::WorkItemPointer,
+    kernel::workqueue::WqFlags,
+    kernel::workqueue::impl_has_delayed_work,
+    kernel::workqueue::impl_has_work,
+    kernel::workqueue::new_delayed_work,
+    kernel::workqueue::new_work,
+}
