@@ -23,22 +23,27 @@
 extern crate self as kernel;
 
 pub mod alloc;
+pub mod bits;
 pub mod bug;
 pub mod build_assert;
 pub mod error;
 pub mod fmt;
 pub mod init;
+pub mod ioctl;
 pub mod module;
 pub mod prelude;
 pub mod print;
 pub mod revocable;
 pub mod seq_file;
+pub mod sizes;
 pub mod str;
 pub mod sync;
 pub mod task;
 pub mod testing;
 pub mod time;
+pub mod transmute;
 pub mod types;
+pub mod uapi;
 pub mod workqueue;
 
 /// The kernel's C functions and types, under their C names.

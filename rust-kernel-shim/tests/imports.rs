@@ -15,8 +15,19 @@ macro_rules! imports {
 
 // Sorted.
 imports! {
+    kernel::bits::bit_u32,
+    kernel::bits::genmask_u32,
+    kernel::ioctl::_IOW,
+    kernel::ioctl::_IOWR,
+    kernel::sizes::SZ_1M,
+    kernel::sizes::SZ_4K,
+    kernel::sizes::SZ_64K,
+    kernel::sizes::SizeConstants,
     kernel::sync::CondVar,
     kernel::sync::LockClassKey,
+    kernel::transmute::AsBytes,
+    kernel::transmute::FromBytes,
+    kernel::uapi,
     kernel::workqueue::DelayedWork,
     kernel::workqueue::HasDelayedWork,
     kernel::workqueue::HasWork,
