@@ -31,6 +31,7 @@ pub mod fmt;
 pub mod init;
 pub mod ioctl;
 pub mod module;
+pub mod module_param;
 pub mod prelude;
 pub mod print;
 pub mod revocable;

@@ -7,6 +7,7 @@
 use crate::{
     bindings,
     error::{Error, Result},
+    module_param::KernelParam,
     str::CStr,
 };
 use pin_init::PinInit;
@@ -53,6 +54,12 @@ pub trait ModuleMetadata {
     /// The directory of its crate.
     #[doc(hidden)]
     const DIRECTORY: &'static str = "";
+
+    /// Its parameters.
+    #[doc(hidden)]
+    fn parameters() -> &'static [KernelParam] {
+        &[]
+    }
 }
 
 /// The module that `M` was given to [`module!`](crate::prelude::module) for.

@@ -9,6 +9,7 @@ pub use crate::ffi::CStr;
 use crate::{
     alloc::AllocError,
     bindings,
+    error::{code::EINVAL, to_result, Result},
     ffi::c_char,
     fmt::{self, Write},
 };
@@ -16,6 +17,7 @@ use crate::{
 mod bstr;
 mod cstring;
 mod formatter;
+pub mod parse_int;
 
 pub use bstr::BStr;
 pub use cstring::CString;
@@ -25,6 +27,31 @@ mod private {
     pub trait Sealed {}
 
     impl Sealed for super::CStr {}
+}
+
+/// Reads a text as yes or no, by its first characters; EINVAL if it is neither.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{prelude::*, str::kstrtobool};
+///
+/// assert_eq!(kstrtobool(c"off"), Ok(false));
+/// assert_eq!(kstrtobool(c"Yes"), Ok(true));
+/// assert_eq!(kstrtobool(c"2"), Err(EINVAL));
+/// ```
+pub fn kstrtobool(string: &CStr) -> Result<bool> {
+    let mut result = false;
+    // SAFETY: The text is NUL-terminated.
+    to_result(unsafe { bindings::kstrtobool(string.as_char_ptr(), &mut result) })?;
+    Ok(result)
+}
+
+/// As [`kstrtobool`], of bytes that need not end with a NUL.
+pub fn kstrtobool_bytes(bytes: &[u8]) -> Result<bool> {
+    let byte = |at| bytes.get(at).copied().unwrap_or(0);
+    let text = [byte(0), byte(1), 0];
+    kstrtobool(CStr::from_bytes_until_nul(&text).map_err(|_| EINVAL)?)
 }
 
 /// Methods of a [`CStr`] that `core` does not have.

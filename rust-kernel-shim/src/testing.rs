@@ -23,6 +23,6 @@ pub use boot::{boot, refuse_threads};
 pub use context::{in_hardirq, in_serving_softirq};
 pub use explore::{explore, Explorer, Failure, Message, Outcome, Search};
 pub use machine::test_alone;
-pub use module::{device_gone, insmod, loaded_modules, Loaded};
+pub use module::{device_gone, insmod, insmod_with, loaded_modules, Loaded};
 pub use report::{expect_bug, expect_report, without_checks};
 pub use task::{everywhere, set_hung_task_timeout, spawn};

@@ -32,6 +32,7 @@ mod base {
     pub(crate) mod kref;
     pub(crate) mod list;
     pub(crate) mod module;
+    pub(crate) mod moduleparam;
     pub(crate) mod printk;
     pub(crate) mod refcount;
     pub(crate) mod seq_file;
@@ -96,7 +97,7 @@ pub use self::globals::{with as with_globals, Globals};
 pub use self::{
     base::{
         bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*, module::*,
-        printk::*, refcount::*, seq_file::*, string::*,
+        moduleparam::*, printk::*, refcount::*, seq_file::*, string::*,
     },
     debug::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,

@@ -7,11 +7,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use std::ffi::CString;
 use syn::{
-    bracketed,
+    braced, bracketed,
     ext::IdentExt,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
-    Error, Ident, LitCStr, LitStr, Result, Token, Type,
+    Error, Expr, Ident, LitCStr, LitStr, Result, Token, Type,
 };
 
 /// The keys, in the order in which Linux 7.3 wants them.
@@ -28,10 +28,74 @@ const KEYS: [&str; 9] = [
 ];
 const REQUIRED: [&str; 3] = ["type", "name", "license"];
 
+/// The types of which there can be parameters, and their operations.
+const PARAMETERS: [(&str, &str); 11] = [
+    ("i8", "PARAM_OPS_I8"),
+    ("u8", "PARAM_OPS_U8"),
+    ("i16", "PARAM_OPS_I16"),
+    ("u16", "PARAM_OPS_U16"),
+    ("i32", "PARAM_OPS_I32"),
+    ("u32", "PARAM_OPS_U32"),
+    ("i64", "PARAM_OPS_I64"),
+    ("u64", "PARAM_OPS_U64"),
+    ("isize", "PARAM_OPS_ISIZE"),
+    ("usize", "PARAM_OPS_USIZE"),
+    ("bool", "PARAM_OPS_BOOL"),
+];
+
 /// The parsed `module!`, as far as it is used.
 pub(crate) struct ModuleInfo {
     type_: Type,
     name: LitStr,
+    parameters: Vec<Parameter>,
+}
+
+/// A parameter: `name: type { default: ..., description: ..., },`.
+struct Parameter {
+    name: Ident,
+    type_: Ident,
+    operations: Ident,
+    default: Expr,
+}
+
+impl Parse for Parameter {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let name = input.parse()?;
+        input.parse::<Token![:]>()?;
+        let type_: Ident = input.parse()?;
+        let Some((_, operations)) = PARAMETERS.iter().find(|(name, _)| type_ == name) else {
+            return refuse(&type_, format!("there are no parameters of type `{type_}`"));
+        };
+        let operations = Ident::new(operations, type_.span());
+        let fields;
+        braced!(fields in input);
+        let key = |wanted: &str| {
+            let key = fields.call(Ident::parse_any)?;
+            fields.parse::<Token![:]>()?;
+            match key == wanted {
+                true => Ok(()),
+                false => refuse(
+                    key,
+                    format!("expected `{wanted}`: a default, then a description"),
+                ),
+            }
+        };
+        key("default")?;
+        let default = fields.parse()?;
+        fields.parse::<Token![,]>()?;
+        key("description")?;
+        fields.parse::<LitStr>()?;
+        fields.parse::<Token![,]>()?;
+        match fields.is_empty() {
+            true => Ok(Parameter {
+                name,
+                type_,
+                operations,
+                default,
+            }),
+            false => Err(fields.error("unexpected key of a parameter")),
+        }
+    }
 }
 
 fn ascii(input: ParseStream<'_>) -> Result<LitStr> {
@@ -79,6 +143,7 @@ impl Parse for ModuleInfo {
         let mut seen: Vec<Ident> = Vec::new();
         let mut type_ = None;
         let mut name = None;
+        let mut parameters = Vec::new();
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
             if seen.contains(&key) {
@@ -91,7 +156,13 @@ impl Parse for ModuleInfo {
                 "license" => drop(ascii(input)?),
                 "description" => drop(input.parse::<LitStr>()?),
                 "authors" | "alias" | "firmware" | "imports_ns" => ascii_list(input)?,
-                "params" => return refuse(key, "module parameters are not supported here yet"),
+                "params" => {
+                    let list;
+                    braced!(list in input);
+                    parameters = Punctuated::<_, Token![,]>::parse_terminated(&list)?
+                        .into_iter()
+                        .collect();
+                }
                 _ => {
                     let keys = KEYS.join(", ");
                     return refuse(&key, format!("unknown key `{key}`; the keys are: {keys}"));
@@ -102,17 +173,34 @@ impl Parse for ModuleInfo {
         }
         check_order(span, &seen)?;
         match (type_, name) {
-            (Some(type_), Some(name)) => Ok(ModuleInfo { type_, name }),
+            (Some(type_), Some(name)) => Ok(ModuleInfo {
+                type_,
+                name,
+                parameters,
+            }),
             _ => unreachable!("check_order() found `type` and `name`"),
         }
     }
 }
 
 pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
-    let ModuleInfo { type_, name } = info;
+    let ModuleInfo {
+        type_,
+        name,
+        parameters,
+    } = info;
     let c_name = CString::new(name.value())
         .map_err(|_| Error::new_spanned(&name, "the name contains a NUL"))?;
     let c_name = LitCStr::new(&c_name, name.span());
+
+    let (names, types, operations, defaults): (Vec<_>, Vec<_>, Vec<_>, Vec<_>) = parameters
+        .into_iter()
+        .map(|own| (own.name, own.type_, own.operations, own.default))
+        .collect();
+    let c_names = names.iter().map(|own| {
+        let text = CString::new(own.to_string()).expect("an identifier has no NUL");
+        LitCStr::new(&text, own.span())
+    });
 
     Ok(quote! {
         /// The prefix of every line that this module prints.
@@ -138,6 +226,23 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
                 // SAFETY: The static is never unloaded.
                 unsafe { ::kernel::ThisModule::from_ptr(__THIS_MODULE.as_ptr()) }
             };
+
+            fn parameters() -> &'static [::kernel::module_param::KernelParam] {
+                static __PARAMETERS: &[::kernel::module_param::KernelParam] = &[#(
+                    ::kernel::module_param::KernelParam::new(::kernel::bindings::kernel_param {
+                        name: ::kernel::str::as_char_ptr_in_const_context(#c_names),
+                        mod_: ::core::ptr::null_mut(),
+                        ops: &raw const ::kernel::module_param::#operations,
+                        perm: 0,
+                        level: -1,
+                        flags: 0,
+                        __bindgen_anon_1: ::kernel::bindings::kernel_param__bindgen_ty_1 {
+                            arg: module_parameters::#names.as_void_ptr(),
+                        },
+                    }),
+                )*];
+                __PARAMETERS
+            }
         }
 
         // In the kernel the loader calls these by name. Here they only make
@@ -153,7 +258,13 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
             }
         }
 
-        mod module_parameters {}
+        mod module_parameters {
+            #(
+                #[allow(non_upper_case_globals)]
+                pub(crate) static #names: ::kernel::module_param::ModuleParamAccess<#types> =
+                    ::kernel::module_param::ModuleParamAccess::new(#defaults);
+            )*
+        }
     })
 }
 
@@ -172,7 +283,8 @@ mod tests {
         assert_eq!(
             parse(
                 "type: M, name: \"m\", authors: [\"a\", \"b\"], description: \"d\", \
-                 license: \"GPL\", alias: [\"x\"], firmware: [], imports_ns: [\"N\",],"
+                 license: \"GPL\", alias: [\"x\"], firmware: [], imports_ns: [\"N\",], \
+                 params: { p: u8 { default: 1, description: \"d\", }, },"
             ),
             Ok(())
         );
@@ -192,6 +304,14 @@ mod tests {
                 "the key `name` is given twice",
             ),
             ("type: M, nome: \"m\",", "unknown key `nome`; the keys are: type, name, authors, description, license, alias, firmware, imports_ns, params"),
+            (
+                "type: M, name: \"m\", license: \"GPL\", params: { p: f32 { default: 1.0, description: \"d\", } },",
+                "there are no parameters of type `f32`",
+            ),
+            (
+                "type: M, name: \"m\", license: \"GPL\", params: { p: u8 { description: \"d\", default: 1, } },",
+                "expected `default`: a default, then a description",
+            ),
             ("type: M, name: \"\u{e9}\", license: \"GPL\",", "expected ASCII only"),
         ] {
             assert_eq!(parse(text), Err(message.to_string()), "{text}");

@@ -13,7 +13,8 @@ use crate::{
     },
     init::InPlaceInit as _,
     module::{this_module, InPlaceModule, ModuleMetadata},
-    str::CStr,
+    pr_err, pr_warn,
+    str::{BStr, CStr},
 };
 use core::{ops::Deref, pin::Pin};
 use spin::mutex::SpinMutex;
@@ -107,6 +108,40 @@ pub fn device_gone<M: ModuleMetadata>() {
     };
     bindings::debug_module_exited(&module);
     debug_module_gone(&module);
+}
+
+/// As [`insmod`], with parameters: `name=value`, separated by spaces. In a process each is set once,
+/// since here a module is not read anew when it is loaded again.
+///
+/// # Errors
+///
+/// Those of [`insmod`]; EEXIST for a parameter that was set; EINVAL for a value that it does not take.
+/// One that there is not is ignored, and the log says so.
+pub fn insmod_with<M: InPlaceModule + ModuleMetadata>(parameters: &CStr) -> Result<Loaded<M>> {
+    let mut result = Ok(());
+    for word in parameters.to_bytes().split(u8::is_ascii_whitespace) {
+        let mut parts = word.splitn(2, |&byte| byte == b'=');
+        let (name, value) = (BStr::from_bytes(parts.next().unwrap_or(b"")), parts.next());
+        if name.is_empty() {
+            continue;
+        }
+        let Some(parameter) = M::parameters().iter().find(|own| own.is_called(name)) else {
+            pr_warn!("{}: unknown parameter '{}' ignored\n", M::NAME, name);
+            continue;
+        };
+        if let Err(error) = parameter.set(value) {
+            let value = BStr::from_bytes(value.unwrap_or(b""));
+            pr_err!(
+                "{}: `{}' invalid for parameter `{}'\n",
+                M::NAME,
+                value,
+                name
+            );
+            result = Err(error);
+        }
+    }
+    result?;
+    insmod()
 }
 
 impl<M: InPlaceModule + ModuleMetadata> Deref for Loaded<M> {

@@ -10,7 +10,12 @@ module! {
     type: M,
     name: "m",
     license: "GPL",
-    params: {},
+    params: {
+        rate: f32 {
+            default: 1.0,
+            description: "Has no operations",
+        },
+    },
 }
 
 fn main() {}
