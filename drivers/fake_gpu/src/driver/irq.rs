@@ -104,3 +104,47 @@ impl Ring {
         this.state.lock().stats.interrupts += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::{
+        Config,
+        FakeGpu,
+        Job, //
+    };
+    use dma_fence::{
+        testing::register,
+        FenceCallback, //
+    };
+    use kernel::testing::vcpu;
+
+    /// Keeps what STATUS was when the fence signalled.
+    struct Look(Arc<Device<Rings>>, Arc<Atomic<u32>>);
+
+    impl FenceCallback for Look {
+        fn on_signal(&mut self) {
+            self.1.store(self.0.read32(reg::STATUS), Relaxed);
+        }
+    }
+
+    /// If it did so later, it would forget what the engine tells from its look on.
+    #[test]
+    fn the_handler_acknowledges_before_it_looks() {
+        let body = || -> Result {
+            let gpu = FakeGpu::new(Config {
+                watchdog: None,
+                ..Config::default()
+            })?;
+            let fence = gpu.context(0, c"client")?.submit(Job::Work(1), &[])?;
+            let status = Arc::new(Atomic::new(u32::MAX), GFP_KERNEL)?;
+            let look = Look(gpu.device.clone(), status.clone());
+            let _registration = register(&fence, look).map_err(|_| EINVAL)?;
+            fence.wait();
+            assert_eq!(gpu.stats().interrupts, 1, "the handler has signalled it");
+            assert_eq!(status.load(Relaxed), 0);
+            Ok(())
+        };
+        vcpu::fifo(body).expect("it ends").expect("all went well");
+    }
+}

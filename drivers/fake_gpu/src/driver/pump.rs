@@ -123,3 +123,63 @@ impl Ring {
         }
     }
 }
+
+#[cfg(all(test, feature = "debug"))]
+mod tests {
+    use super::*;
+    use crate::driver::{
+        Config,
+        FakeGpu,
+        Job, //
+    };
+    use kernel::{
+        prelude::*,
+        testing::{
+            vcpu,
+            Explorer, //
+        },
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
+
+    /// Fills the ring with commands that take no time, of which the last tells that it is over.
+    fn fill(ring: &Ring) {
+        let mut state = ring.state.lock();
+        let number = state.next_number();
+        state.tail = DWORDS - Command::SIZE;
+        let last = Command::Fence(number);
+        let memory = ring.registers.memory();
+        memory.put(state.tail - Command::SIZE, last);
+        ring.registers.write(reg::TAIL, state.tail);
+    }
+
+    /// It empties at any moment of the look for room, all at once: nothing comes after that.
+    fn room_comes() -> Result {
+        let gpu = FakeGpu::new(Config {
+            rings: 1,
+            watchdog: None,
+            ..Config::default()
+        })?;
+        let ring = &gpu.rings[0];
+        let context = gpu.context(0, c"client")?;
+        fill(ring);
+        ring.registers.write(reg::DOORBELL, 1);
+        let fence = context.submit(Job::Work(0), &[])?;
+        // Not waited for, which would look again.
+        for _ in 0..3 {
+            vcpu::settle();
+            fsleep(Delta::from_millis(1));
+        }
+        assert_eq!(fence.status(), Some(Ok(())), "the job is forgotten");
+        Ok(())
+    }
+
+    #[test]
+    fn room_that_comes_during_the_look_is_used() {
+        let explorer = Explorer::new().schedules(100_000);
+        let search = explorer.search(1, || room_comes().expect("there is memory"));
+        assert!(search.expect("each schedule ends well").complete);
+    }
+}

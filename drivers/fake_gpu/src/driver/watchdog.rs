@@ -118,3 +118,52 @@ impl Ring {
         self.signal();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::{
+        Config,
+        FakeGpu,
+        Job, //
+    };
+    use kernel::{
+        testing::vcpu,
+        time::{
+            delay::fsleep,
+            Delta, //
+        },
+    };
+
+    /// Whether a ring is reset that stood still for the watchdog, and then did so, or did not, until
+    /// it was to be reset.
+    fn is_reset(moves: bool) -> bool {
+        let body = move || -> Result<bool> {
+            let gpu = FakeGpu::new(Config {
+                rings: 1,
+                watchdog: None,
+                ..Config::default()
+            })?;
+            let fence = gpu.context(0, c"client")?.submit(Job::Work(1000), &[])?;
+            fsleep(Delta::from_millis(1));
+            let ring = &gpu.rings[0];
+            // No time passes between these looks.
+            let looks = [(); PATIENCE as usize + 1];
+            let hangs = looks.map(|()| ring.seems_to_hang(&mut ring.state.lock()));
+            assert_eq!(hangs, [false, false, false, true]);
+            if moves {
+                fsleep(Delta::from_millis(1));
+            }
+            ring.recover(ETIME, |ring, state| ring.seems_stuck(state));
+            assert_eq!(fence.status(), (!moves).then_some(Err(ETIME)));
+            Ok(gpu.stats().resets == 1)
+        };
+        vcpu::fifo(body).expect("it ends").expect("there is memory")
+    }
+
+    #[test]
+    fn a_ring_that_has_moved_since_the_look_is_not_reset() {
+        assert!(is_reset(false));
+        assert!(!is_reset(true));
+    }
+}
