@@ -5,7 +5,7 @@
 use crate::refuse;
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{parse_quote, Ident, Item, ItemMod, Result};
+use syn::{parse_quote, Ident, Item, ItemMod, Result, ReturnType};
 
 /// KUnit's limit on the name of a suite, in bytes.
 const NAME_MAX: usize = 255;
@@ -48,15 +48,22 @@ pub(crate) fn expand(suite: Ident, mut module: ItemMod) -> Result<TokenStream> {
     };
 
     let mut out: Vec<Item> = Vec::new();
-    for item in items {
-        let is_test = matches!(
-            &item,
-            Item::Fn(function) if function.attrs.iter().any(|attr| attr.path().is_ident("test"))
-        );
-        if is_test {
-            // Macros are scoped by text: as in the kernel, items above the first test see the usual
-            // ones.
-            out.extend(assertions());
+    for mut item in items {
+        if let Item::Fn(function) = &mut item {
+            if function
+                .attrs
+                .iter()
+                .any(|attr| attr.path().is_ident("test"))
+            {
+                // Macros are scoped by text: as in the kernel, items above the first test see the
+                // usual ones.
+                out.extend(assertions());
+                let result = std::mem::replace(&mut function.sig.output, ReturnType::Default);
+                let body = &function.block;
+                *function.block = parse_quote!({
+                    ::kernel::testing::kunit_case(|| #result #body)
+                });
+            }
         }
         out.push(item);
     }

@@ -265,6 +265,12 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
                     ::kernel::module_param::ModuleParamAccess::new(#defaults);
             )*
         }
+
+        /// Loads the module and unloads it, for tests that cannot name its type.
+        #[doc(hidden)]
+        pub fn __load_and_unload() -> ::kernel::error::Result {
+            ::kernel::testing::insmod::<LocalModule>().map(::core::mem::drop)
+        }
     })
 }
 
