@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# upstream --self-test, sourced: files of ours, each with something that must be found.
+mkdir -p "$work/rust/kernel" "$work/driver"
+bad=0
+
+# finds STATUS WORDS OPTION... FILE, from standard input.
+finds() {
+	local want=$1 words=$2 file="$work/${*: -1}" status=0 said
+	shift 2
+	cat >"$file"
+	options=("${@:1:$#-1}" --schedules 20)
+	said=$(judge "$file" 2>"$work/errors") || status=$?
+	said=$(tr -s ' ' <<<"$said")
+	[[ $status = "$want" && $said = *"$words"* ]] && return
+	echo "upstream: self-test: ${*: -1}: status $status, expected $want and '$words': $said"
+	cat "$work/errors"
+	bad=1
+}
+
+finds 0 'unmodified, beside 1/1 1/1 0' rust/kernel/good.rs <<'RUST'
+//! ```
+//! assert_eq!(kernel::good::twice(2), 4);
+//! ```
+/// Twice.
+pub fn twice(n: u32) -> u32 {
+    crate::sync::rcu::read_lock().unlock();
+    n * 2
+}
+
+#[crate::macros::kunit_tests(good)]
+mod tests {
+    #[test]
+    fn it_is_twice() -> crate::error::Result {
+        assert_eq!(super::twice(1), 2);
+        Ok(())
+    }
+}
+RUST
+finds 1 'wrong.rs:2: failed: ' rust/kernel/wrong.rs <<'RUST'
+//!
+//! ```
+//! assert!(kernel::wrong::yes());
+//! ```
+/// No.
+pub fn yes() -> bool {
+    false
+}
+RUST
+finds 1 'report: BUG: rcu: sleeping inside an RCU read-side section' rust/kernel/sleeps.rs <<'RUST'
+//! ```
+//! let _guard = kernel::sync::rcu::read_lock();
+//! let _new = KBox::new(1, GFP_KERNEL)?;
+//! # Ok::<(), Error>(())
+//! ```
+RUST
+finds 1 'report: ' rust/kernel/races.rs <<'RUST'
+//! ```
+//! use kernel::sync::{atomic::{Atomic, Relaxed}, Arc, Completion};
+//!
+//! // An increment is lost where one task comes between the two steps of the other.
+//! let counter = Arc::new(Atomic::new(0), GFP_KERNEL)?;
+//! let increment = |counter: &Atomic<i32>| counter.store(counter.load(Relaxed) + 1, Relaxed);
+//! let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+//! let (theirs, told) = (counter.clone(), done.clone());
+//! kernel::testing::spawn(move || {
+//!     increment(&theirs);
+//!     told.complete_all();
+//! });
+//! increment(&counter);
+//! done.wait_for_completion();
+//! assert_eq!(counter.load(Relaxed), 2);
+//! # Ok::<(), Error>(())
+//! ```
+RUST
+finds 1 'cannot find function `nothing`' driver/broken.rs <<'RUST'
+use kernel::prelude::*;
+pub fn f() -> Result { nothing() }
+RUST
+cat >"$work/mend.diff" <<'DIFF'
+--- a/driver/mended.rs
++++ b/driver/mended.rs
+@@ -1,2 +1,2 @@
+ use kernel::prelude::*;
+-pub fn f() -> Result { nothing() }
++pub fn f() -> Result { Ok(()) }
+DIFF
+finds 0 '1 hunks, driver' --patch "$work/mend.diff" driver/mended.rs <<'RUST'
+use kernel::prelude::*;
+pub fn f() -> Result { nothing() }
+RUST
+finds 0 'unmodified, driver 0/0 1/1 0' driver/loads.rs <<'RUST'
+//! A module.
+use kernel::prelude::*;
+module! {
+    type: Loads,
+    name: "loads",
+    license: "GPL",
+}
+struct Loads;
+impl kernel::Module for Loads {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        pr_info!("here\n");
+        Ok(Self)
+    }
+}
+RUST
+finds 1 'insmod, rmmod: failed: ' driver/refuses.rs <<'RUST'
+//! A module.
+use kernel::prelude::*;
+module! {
+    type: Refuses,
+    name: "refuses",
+    license: "GPL",
+}
+struct Refuses;
+impl kernel::Module for Refuses {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Err(ENODEV)
+    }
+}
+RUST
+((bad)) || echo "upstream: self-test: what is wrong is found, what is not is not"

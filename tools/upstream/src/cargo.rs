@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What cargo says.
+
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// An error of the compiler's.
+#[derive(Clone, Debug)]
+pub(crate) struct Mistake {
+    /// Where, from the root of the copy; empty if nowhere.
+    pub(crate) file: String,
+    line: u64,
+    code: String,
+    message: String,
+}
+
+impl Mistake {
+    /// The feature of the language that it wants, of a compiler that is not stable.
+    pub(crate) fn nightly(&self) -> Option<String> {
+        let quoted = |text: &str| Some(text.split('`').nth(1)?.to_owned());
+        match self.code.as_str() {
+            "E0658" | "E0554" => Some(quoted(&self.message).unwrap_or(self.message.clone())),
+            // A coercion of a pointer type of the kernel's to one of a trait object.
+            "E0308" if self.message.contains("dyn ") => Some("CoerceUnsized".to_owned()),
+            "E0307" | "E0801" => Some("arbitrary_self_types".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// In a line, at most.
+    pub(crate) fn say(&self) -> String {
+        let message = self.message.lines().next().unwrap_or("");
+        format!("{}:{}: {message}", self.file, self.line)
+    }
+}
+
+/// What came of a build.
+pub(crate) struct Build {
+    pub(crate) mistakes: Vec<Mistake>,
+    /// The program of each test target, by its name.
+    pub(crate) programs: Vec<(String, PathBuf)>,
+}
+
+/// Runs cargo in the copy.
+pub(crate) fn cargo(tree: &Path, target: &Path, arguments: &[&str]) -> Result<Build, String> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(arguments)
+        .args(["--quiet", "--message-format=json", "--target-dir"])
+        .arg(target)
+        .current_dir(tree)
+        .env_remove("RUSTFLAGS")
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages: Vec<Value> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let mistakes: Vec<_> = messages
+        .iter()
+        .filter(|message| {
+            message["reason"] == "compiler-message" && message["message"]["level"] == "error"
+        })
+        .filter_map(|message| mistake(&message["message"]))
+        .collect();
+    if mistakes.is_empty() && !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let programs = messages
+        .iter()
+        .filter(|message| message["profile"]["test"] == true)
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?;
+            Some((name.to_owned(), message["executable"].as_str()?.into()))
+        })
+        .collect();
+    Ok(Build { mistakes, programs })
+}
+
+fn mistake(message: &Value) -> Option<Mistake> {
+    let text = message["message"].as_str()?;
+    if text.starts_with("aborting due to") {
+        return None;
+    }
+    let mut spans = message["spans"].as_array().into_iter().flatten();
+    let mut span = spans
+        .find(|span| span["is_primary"] == true)
+        .unwrap_or(&Value::Null);
+    // Of a macro, the place that calls it.
+    while span["expansion"]["span"].is_object() {
+        span = &span["expansion"]["span"];
+    }
+    let mut text = text.to_owned();
+    if let Some(label) = message["spans"][0]["label"].as_str() {
+        text += ": ";
+        text += label;
+    }
+    Some(Mistake {
+        file: span["file_name"].as_str().unwrap_or("").to_owned(),
+        line: span["line_start"].as_u64().unwrap_or(0),
+        code: message["code"]["code"].as_str().unwrap_or("").to_owned(),
+        message: text,
+    })
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Puts files of the kernel's Rust code on the shim as they are, and runs them; for
+//! `scripts/upstream`, which says more.
+
+#![forbid(unsafe_code)]
+
+mod cargo;
+mod examples;
+mod place;
+mod run;
+mod source;
+mod table;
+mod tree;
+
+use clap::Parser;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Runs files of the kernel's on a copy of the repository.
+#[derive(Parser)]
+struct Arguments {
+    /// The repository.
+    #[arg(long)]
+    root: PathBuf,
+    /// Where the copy stands, and what is built of it.
+    #[arg(long)]
+    work: PathBuf,
+    /// The repository's files, each with a NUL.
+    #[arg(long)]
+    list: PathBuf,
+    /// A patch for the files, in the form of `diff -u`; its hunks are counted.
+    #[arg(long)]
+    patch: Vec<PathBuf>,
+    /// All files in one wrapper, where they may use each other.
+    #[arg(long)]
+    together: bool,
+    /// Schedules of each example and test.
+    #[arg(long, default_value_t = 100)]
+    schedules: u32,
+    /// JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    files: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run::run(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("upstream: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

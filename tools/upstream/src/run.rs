@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Compiles the files and runs their examples and tests.
+
+use crate::{
+    cargo::{cargo, Mistake},
+    examples::{of_file, Example, Kind},
+    place::{known_file, place, put_back, Placed, Stand},
+    source::Source,
+    table,
+    tree::{at, Tree},
+    Arguments,
+};
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// How long an example or a test may take, in seconds.
+const LIMIT: &str = "120";
+
+/// What came of an example or a test.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "result", content = "why", rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    Passed,
+    /// It says why.
+    Failed(String),
+    /// Something that is wrong was found, as it ran or in one of its schedules.
+    Reported(String),
+    /// A feature of a compiler that is not stable.
+    Nightly(String),
+    DoesNotCompile(String),
+    /// It says so itself.
+    Ignored,
+}
+
+/// An example or a test, and what came of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+}
+
+/// A file of a row.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) sha256: String,
+    /// Of the patch that was applied.
+    pub(crate) hunks: usize,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) files: Vec<File>,
+    /// None if it does not compile.
+    pub(crate) stand: Option<Stand>,
+    /// The first reason for that.
+    pub(crate) reason: Option<String>,
+    /// The feature that it needs of a compiler that is not stable.
+    pub(crate) nightly: Option<String>,
+    pub(crate) examples: Vec<Case>,
+    pub(crate) tests: Vec<Case>,
+}
+
+impl Row {
+    fn new(sources: &[Source]) -> Self {
+        let files = sources.iter().map(|source| File {
+            name: source.label(),
+            sha256: source.sha256.clone(),
+            hunks: source.hunks,
+        });
+        Self {
+            files: files.collect(),
+            stand: None,
+            reason: None,
+            nightly: None,
+            examples: Vec::new(),
+            tests: Vec::new(),
+        }
+    }
+
+    /// Whether all of it is as it should be.
+    pub(crate) fn good(&self) -> bool {
+        let good = |case: &Case| matches!(case.outcome, Outcome::Passed | Outcome::Ignored);
+        self.stand.is_some() && self.examples.iter().chain(&self.tests).all(good)
+    }
+}
+
+/// What all of it needs.
+struct Lane<'a> {
+    tree: Tree,
+    target: PathBuf,
+    arguments: &'a Arguments,
+}
+
+/// True if nothing was found.
+pub(crate) fn run(arguments: &Arguments) -> Result<bool, String> {
+    let tree = Tree::new(
+        &arguments.root,
+        arguments.work.join("tree"),
+        &arguments.list,
+    )?;
+    let target = arguments.work.join("target");
+    let lane = Lane {
+        tree,
+        target,
+        arguments,
+    };
+    let mut rows = Vec::new();
+    for unit in lane.units()? {
+        let labels: Vec<_> = unit.iter().map(Source::label).collect();
+        eprintln!("upstream: {}", labels.join(", "));
+        let row = lane.row(&unit);
+        put_back(&lane.tree, &unit)?;
+        rows.push(row?);
+    }
+    if arguments.json {
+        let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
+        println!("{json}");
+    } else {
+        table::print(&rows);
+    }
+    Ok(rows.iter().all(Row::good))
+}
+
+impl Lane<'_> {
+    /// What is compiled at once.
+    fn units(&self) -> Result<Vec<Vec<Source>>, String> {
+        let mut units = Vec::new();
+        for path in &self.arguments.files {
+            let path = at(path, path.canonicalize())?;
+            if !path.is_dir() {
+                units.push(vec![Source::read(&path)?]);
+                continue;
+            }
+            let kernel = path
+                .join("x.rs")
+                .to_string_lossy()
+                .contains("/rust/kernel/");
+            let sources: Vec<_> = files(&path, kernel)?
+                .iter()
+                .map(|file| Source::read(file))
+                .collect::<Result<_, _>>()?;
+            if kernel {
+                units.extend(sources.into_iter().map(|source| vec![source]));
+            } else if sources.iter().any(Source::is_root) {
+                // It names its modules itself.
+                units.extend(
+                    sources
+                        .into_iter()
+                        .filter(Source::is_root)
+                        .map(|root| vec![root]),
+                );
+            } else {
+                units.push(sources);
+            }
+        }
+        if self.arguments.together {
+            units = vec![units.into_iter().flatten().collect()];
+        }
+        if units.is_empty() {
+            return Err("there are no files".to_owned());
+        }
+        for source in units.iter_mut().flatten() {
+            for patch in &self.arguments.patch {
+                source.patch(patch, &self.arguments.work)?;
+            }
+        }
+        Ok(units)
+    }
+
+    fn row(&self, sources: &[Source]) -> Result<Row, String> {
+        let mut row = Row::new(sources);
+        let placed = match place(&self.tree, &self.target, sources)? {
+            Ok(placed) => placed,
+            Err(mistakes) => {
+                row.nightly = mistakes.iter().find_map(Mistake::nightly);
+                row.reason = mistakes.first().map(|first| {
+                    let more = mistakes.len() - 1;
+                    first.say()
+                        + &if more > 0 {
+                            format!(" (and {more} more)")
+                        } else {
+                            String::new()
+                        }
+                });
+                return Ok(row);
+            }
+        };
+        row.stand = Some(placed.stand);
+        for source in sources {
+            let files = source.own(|file| known_file(&self.tree, source, file));
+            let examples = files.flat_map(|file| of_file(&file.name, &file.text));
+            row.examples
+                .extend(self.examples(&placed, examples.collect())?);
+            row.tests.extend(self.tests(&placed, source)?);
+        }
+        row.tests.extend(self.load(&placed)?);
+        Ok(row)
+    }
+
+    /// Makes the package of examples, with nothing in it but `tests/NAME.rs`.
+    fn package(&self, placed: &Placed, files: Vec<(String, String)>) -> Result<(), String> {
+        let mut files: Vec<_> = files
+            .into_iter()
+            .map(|(file, text)| (format!("tests/{file}"), text.into_bytes()))
+            .collect();
+        files.push(("src/lib.rs".to_owned(), Vec::new()));
+        self.tree.package("tests", &placed.dependencies, &files)
+    }
+
+    /// Builds the examples that compile, and runs them.
+    fn examples(&self, placed: &Placed, all: Vec<Example>) -> Result<Vec<Case>, String> {
+        let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+        let name = |example: &Example| format!("{}:{}", example.file, example.line);
+        let (mut live, mut fail) = (Vec::new(), Vec::new());
+        for example in &all {
+            match example.kind {
+                Kind::Ignore => drop(outcomes.insert(name(example), Outcome::Ignored)),
+                Kind::Fail => fail.push(example),
+                _ => live.push(example),
+            }
+        }
+        let build = loop {
+            if live.is_empty() {
+                break None;
+            }
+            self.package(placed, suite(&live))?;
+            let build = self.build(&["test", "-p", "upstream-tests", "--tests", "--no-run"])?;
+            if build.mistakes.is_empty() {
+                break Some(build);
+            }
+            let before = live.len();
+            live.retain(|example| {
+                let file = format!("/{}.rs", example.name());
+                let mut found = build
+                    .mistakes
+                    .iter()
+                    .filter(|mistake| mistake.file.ends_with(&file));
+                let Some(first) = found.next() else {
+                    return true;
+                };
+                let nightly = first.nightly().or_else(|| found.find_map(Mistake::nightly));
+                let outcome = match nightly {
+                    Some(feature) => Outcome::Nightly(feature),
+                    None => Outcome::DoesNotCompile(first.say()),
+                };
+                outcomes.insert(name(example), outcome);
+                false
+            });
+            if live.len() == before {
+                return Err(format!(
+                    "the examples do not build: {}",
+                    build.mistakes[0].say()
+                ));
+            }
+        };
+        for example in live {
+            let outcome = if example.kind == Kind::Build {
+                Outcome::Passed
+            } else {
+                let programs = build.iter().flat_map(|build| &build.programs);
+                let program = programs.clone().find(|(name, _)| name == "examples");
+                let (_, program) = program.ok_or("there is no program of the examples")?;
+                self.case(program, &format!("{}::runs", example.name()))?
+            };
+            outcomes.insert(name(example), outcome);
+        }
+        for example in fail {
+            self.package(placed, suite(&[example]))?;
+            let build = self.build(&["check", "-p", "upstream-tests", "--tests"])?;
+            let outcome = if build.mistakes.is_empty() {
+                Outcome::Failed("it compiles, but should not".to_owned())
+            } else {
+                Outcome::Passed
+            };
+            outcomes.insert(name(example), outcome);
+        }
+        let case = |example: &Example| {
+            let name = name(example);
+            let outcome = outcomes.get(&name).cloned();
+            outcome.map(|outcome| Case { name, outcome })
+        };
+        Ok(all.iter().filter_map(case).collect())
+    }
+
+    /// Runs the tests in a source.
+    fn tests(&self, placed: &Placed, source: &Source) -> Result<Vec<Case>, String> {
+        if !source
+            .files
+            .iter()
+            .any(|file| file.text.contains("#[test]"))
+        {
+            return Ok(Vec::new());
+        }
+        let build = self.build(&["test", "-p", placed.package, "--lib", "--no-run"])?;
+        if let Some(first) = build.mistakes.first() {
+            let name = "its tests".to_owned();
+            let outcome = first
+                .nightly()
+                .map_or(Outcome::DoesNotCompile(first.say()), Outcome::Nightly);
+            return Ok(vec![Case { name, outcome }]);
+        }
+        let module = match &source.module {
+            Some(module) => module.join("::") + "::",
+            None if source.is_root() => String::new(),
+            None => source.stem() + "::",
+        };
+        let mut cases = Vec::new();
+        for (_, program) in &build.programs {
+            let output = Command::new(program)
+                .args(["--list", "--format", "terse"])
+                .output()
+                .map_err(|error| format!("{}: {error}", program.display()))?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
+            for name in names.filter(|name| name.starts_with(&module)) {
+                let outcome = self.case(program, name)?;
+                let name = name.to_owned();
+                cases.push(Case { name, outcome });
+            }
+        }
+        Ok(cases)
+    }
+
+    /// Loads and unloads the module that a file is.
+    fn load(&self, placed: &Placed) -> Result<Vec<Case>, String> {
+        let mut cases = Vec::new();
+        for name in &placed.loaded {
+            let code = format!(
+                "#[test]\nfn loads() {{ ::kernel::testing::kunit_case({name}::__load_and_unload) }}\n"
+            );
+            self.package(placed, vec![("load.rs".to_owned(), code)])?;
+            let build = self.build(&["test", "-p", "upstream-tests", "--tests", "--no-run"])?;
+            let program = build.programs.iter().find(|(name, _)| name == "load");
+            let outcome = match (program, build.mistakes.first()) {
+                (Some((_, program)), None) => self.case(program, "loads")?,
+                (_, Some(first)) => Outcome::DoesNotCompile(first.say()),
+                _ => return Err("there is no program that loads".to_owned()),
+            };
+            let name = "insmod, rmmod".to_owned();
+            cases.push(Case { name, outcome });
+        }
+        Ok(cases)
+    }
+
+    fn build(&self, arguments: &[&str]) -> Result<crate::cargo::Build, String> {
+        cargo(&self.tree.path, &self.target, arguments)
+    }
+
+    /// Runs a test as it is, then under many schedules.
+    fn case(&self, program: &Path, name: &str) -> Result<Outcome, String> {
+        for schedules in [0, self.arguments.schedules] {
+            let mut command = Command::new("timeout");
+            command
+                .args(["-k", "1", LIMIT])
+                .arg(program)
+                .args(["--exact", name, "--nocapture", "--test-threads=1"])
+                .current_dir(&self.tree.path);
+            for variable in ["FENCE_SCHEDULES", "FENCE_SEED", "FENCE_SHARD", "FENCE_PATH"] {
+                command.env_remove(variable);
+            }
+            if schedules > 0 {
+                command.env("FENCE_CASE_SCHEDULES", schedules.to_string());
+            }
+            let output = command
+                .output()
+                .map_err(|error| format!("timeout: {error}"))?;
+            if output.status.success() {
+                continue;
+            }
+            let text =
+                String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+            let log = self
+                .arguments
+                .work
+                .join(format!("{}.log", name.replace("::", ".")));
+            at(&log, fs::write(&log, text.as_bytes()))?;
+            let why = match (why(&text), output.status.code()) {
+                (_, Some(124 | 137)) => format!("has not ended after {LIMIT} s"),
+                (Some(why), _) => why,
+                (None, _) => format!("{}", output.status),
+            };
+            let why = format!("{why} ({})", log.display());
+            let report = text.contains("BUG: ") || text.contains("WARNING: ");
+            return Ok(if schedules > 0 || report {
+                Outcome::Reported(why)
+            } else {
+                Outcome::Failed(why)
+            });
+        }
+        Ok(Outcome::Passed)
+    }
+}
+
+/// The line that tells most of what went wrong.
+fn why(text: &str) -> Option<String> {
+    let line = |part: &str| text.lines().find(|line| line.contains(part));
+    let panic = text
+        .lines()
+        .skip_while(|line| !line.contains("panicked at"))
+        .nth(1);
+    let found = line("BUG: ").or_else(|| line("WARNING: ")).or(panic)?;
+    Some(found.trim().to_owned())
+}
+
+/// The files of a test target with the examples.
+fn suite(examples: &[&Example]) -> Vec<(String, String)> {
+    let mut root = ROOT.to_owned();
+    let mut files = Vec::new();
+    for example in examples {
+        let name = example.name();
+        root += &format!("#[path = \"examples/{name}.rs\"]\nmod {name};\n");
+        files.push((format!("examples/{name}.rs"), example.code()));
+    }
+    files.push(("examples.rs".to_owned(), root));
+    files
+}
+
+/// What the root of a crate with examples has in the kernel.
+const ROOT: &str = "\
+#![allow(dead_code, macro_expanded_macro_exports_accessed_by_absolute_paths, unused)]
+const __LOG_PREFIX: &[u8] = b\"doctests\\0\";
+struct LocalModule;
+impl kernel::ModuleMetadata for LocalModule {
+    const NAME: &'static kernel::str::CStr = c\"doctests\";
+    // SAFETY: Null is what there is where no module is loaded.
+    const THIS_MODULE: kernel::ThisModule = unsafe { kernel::ThisModule::from_ptr(core::ptr::null_mut()) };
+}
+";
+
+/// The files of a directory, or of all below it as well.
+fn files(dir: &Path, deep: bool) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for entry in at(dir, fs::read_dir(dir))?.flatten() {
+        let path = entry.path();
+        if path.is_dir() && deep {
+            found.extend(files(&path, true)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
