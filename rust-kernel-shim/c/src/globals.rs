@@ -3,6 +3,7 @@
 
 use super::{
     debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
+    irq::manage::Irqs,
     rcu::{rcu_show_left, Callbacks, Domains, Progress},
     slab::Failing,
     time::queue::Timers,
@@ -39,6 +40,7 @@ pub struct Globals {
     pub(super) domains: Domains,
     pub(super) pools: Pools,
     pub(super) timers: Timers,
+    pub(super) irqs: Irqs,
     pub(super) failing: Failing,
 }
 
@@ -65,6 +67,7 @@ impl Globals {
                 domains: Domains::new(),
                 pools: Pools::new(processors, workers_stay),
                 timers: Timers::new(),
+                irqs: Irqs::new(),
                 failing: Failing::new((0, "")),
             }
         }

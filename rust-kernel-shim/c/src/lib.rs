@@ -57,6 +57,7 @@ mod debug {
 mod irq {
     pub(crate) mod irq_work;
     pub(crate) mod irqflags;
+    pub(crate) mod manage;
 }
 
 /// Events, and the buffer that records them.
@@ -84,6 +85,7 @@ mod time {
     pub(crate) mod timer;
 }
 
+mod devices;
 mod globals;
 mod lockdep;
 mod rcu;
@@ -103,7 +105,8 @@ pub use self::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,
         splat::debug_fail_point,
     },
-    irq::{irq_work::*, irqflags::*},
+    devices::*,
+    irq::{irq_work::*, irqflags::*, manage::*},
     lockdep::*,
     rcu::*,
     sched::{completion::*, core::*, mutex::*, spinlock::*, wait::*},

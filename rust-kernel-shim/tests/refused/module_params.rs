@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Parameters of a module are the kernel's only, so far.
+//! A parameter of a module is an integer or a bool.
 
 use kernel::prelude::*;
 
