@@ -19,19 +19,6 @@ use core::{
 };
 use pin_init::{pin_data, pin_init, PinInit, Wrapper};
 
-/// Declares what is `pub(crate)`, and `pub` for a file of the kernel's crate in a crate of its own.
-macro_rules! in_the_crate {
-    ($(#[$doc:meta])* fn $($function:tt)*) => {
-        #[cfg(not(feature = "upstream"))]
-        $(#[$doc])*
-        pub(crate) fn $($function)*
-
-        #[cfg(feature = "upstream")]
-        $(#[$doc])*
-        pub fn $($function)*
-    };
-}
-
 /// Declares a kind of lock by C's functions.
 macro_rules! backend {
     (
@@ -273,19 +260,17 @@ impl<'a, T: ?Sized, B: Backend> Guard<'a, T, B> {
         self.lock
     }
 
-    in_the_crate! {
-        /// Releases the lock while `cb` runs.
-        fn do_unlocked<U>(&mut self, cb: impl FnOnce() -> U) -> U {
-            let lock = self.lock.state.get();
-            // SAFETY: By the invariant this thread has it.
-            unsafe { B::unlock(lock, &self.state) };
-            // INVARIANT: Taken again however `cb` ends.
-            let _relock = ScopeGuard::new(|| {
-                // SAFETY: Released above, with the state from when it was taken.
-                unsafe { B::relock(lock, &mut self.state) }
-            });
-            cb()
-        }
+    /// Releases the lock while `cb` runs.
+    pub(crate) fn do_unlocked<U>(&mut self, cb: impl FnOnce() -> U) -> U {
+        let lock = self.lock.state.get();
+        // SAFETY: By the invariant this thread has it.
+        unsafe { B::unlock(lock, &self.state) };
+        // INVARIANT: Taken again however `cb` ends.
+        let _relock = ScopeGuard::new(|| {
+            // SAFETY: Released above, with the state from when it was taken.
+            unsafe { B::relock(lock, &mut self.state) }
+        });
+        cb()
     }
 
     /// Returns what the lock protects, pinned.
