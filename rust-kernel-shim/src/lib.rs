@@ -38,6 +38,7 @@ pub mod module;
 pub mod module_param;
 pub mod prelude;
 pub mod print;
+pub mod rbtree;
 pub mod revocable;
 pub mod seq_file;
 pub mod sizes;

@@ -34,6 +34,7 @@ mod base {
     pub(crate) mod module;
     pub(crate) mod moduleparam;
     pub(crate) mod printk;
+    pub(crate) mod rbtree;
     pub(crate) mod refcount;
     pub(crate) mod seq_file;
     pub(crate) mod string;
@@ -99,7 +100,7 @@ pub use self::globals::{with as with_globals, Globals};
 pub use self::{
     base::{
         bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*, module::*,
-        moduleparam::*, printk::*, refcount::*, seq_file::*, string::*,
+        moduleparam::*, printk::*, rbtree::*, refcount::*, seq_file::*, string::*,
     },
     debug::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,
