@@ -225,6 +225,30 @@ impl<Ctx: DeviceContext> AsRef<Device<Ctx>> for Device<Ctx> {
     }
 }
 
+/// A device of some bus, of which the [`Device`] is a part.
+///
+/// # Safety
+///
+/// The device is [`OFFSET`](Self::OFFSET) bytes into it, whatever the context.
+pub unsafe trait AsBusDevice<Ctx: DeviceContext>: AsRef<Device<Ctx>> {
+    /// The offset of the device, in bytes.
+    const OFFSET: usize;
+
+    /// From the device to what it is a part of.
+    ///
+    /// # Safety
+    ///
+    /// It is a part of such a one.
+    unsafe fn from_device(dev: &Device<Ctx>) -> &Self
+    where
+        Self: Sized,
+    {
+        let this = dev.as_raw().wrapping_byte_sub(Self::OFFSET).cast();
+        // SAFETY: The caller says so, and the trait where it is.
+        unsafe { &*this }
+    }
+}
+
 /// Implements `Deref` from each context of a transparent device to the one that knows less.
 #[doc(hidden)]
 #[macro_export]

@@ -12,8 +12,9 @@ use crate::{
     prelude::*,
     revocable::{Revocable, RevocableGuard},
     sync::{aref::ARef, rcu, Arc, Completion},
-    types::{ForeignOwnable, Opaque},
+    types::{CovariantForLt, ForLt, ForeignOwnable, Opaque},
 };
+use core::ops::Deref;
 
 /// What the device has, and the owner too.
 #[pin_data]
@@ -171,6 +172,94 @@ impl<T: Send + 'static> Drop for Devres<T> {
             // SAFETY: By the invariant the device had a reference, which is ours now.
             drop(unsafe { Arc::from_raw(Arc::as_ptr(&self.inner)) });
         }
+    }
+}
+
+/// As [`Devres`], for a value that has a lifetime: it is handed out with one that is no longer than its
+/// use.
+pub struct DevresLt<F: ForLt>(Devres<F::Of<'static>>)
+where
+    for<'a> F::Of<'a>: Send;
+
+impl<F: ForLt> DevresLt<F>
+where
+    for<'a> F::Of<'a>: Send,
+{
+    /// Initialises a value for a device. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Devres::new`].
+    ///
+    /// # Safety
+    ///
+    /// What the value has borrowed is there until the device is unbound.
+    pub unsafe fn new<'a, E>(
+        dev: &'a Device<Bound>,
+        data: impl PinInit<F::Of<'a>, E>,
+    ) -> Result<Self>
+    where
+        Error: From<E>,
+    {
+        // SAFETY: The types differ in a lifetime only; the value goes before that ends, says the
+        // caller.
+        let data = unsafe { pin_init::cast_pin_init::<_, F::Of<'static>, E>(data) };
+        Ok(Self(Devres::new(dev, data)?))
+    }
+
+    /// Returns the device.
+    #[inline]
+    pub fn device(&self) -> &Device {
+        self.0.device()
+    }
+
+    /// Calls `f` with the value; EINVAL if it is another device's.
+    #[inline]
+    pub fn access_with<R, G>(&self, dev: &Device<Bound>, f: G) -> Result<R>
+    where
+        G: for<'a> FnOnce(&F::Of<'a>) -> R,
+    {
+        self.0.access(dev).map(f)
+    }
+
+    /// Calls `f` with the value inside a read-side section; `None` if it has gone.
+    #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
+    pub fn try_access_with<R, G>(&self, f: G) -> Option<R>
+    where
+        G: for<'a> FnOnce(&F::Of<'a>) -> R,
+    {
+        self.0.try_access_with(f)
+    }
+}
+
+impl<F: CovariantForLt> DevresLt<F>
+where
+    for<'a> F::Of<'a>: Send,
+{
+    /// Returns the value, which stays as long as the device is bound; EINVAL if it is another one's.
+    #[inline]
+    pub fn access<'a>(&'a self, dev: &'a Device<Bound>) -> Result<&'a F::Of<'a>> {
+        self.0.access(dev).map(F::cast_ref)
+    }
+
+    /// Begins a read-side section in which the value may be used; `None` if it has gone.
+    #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
+    pub fn try_access(&self) -> Option<DevresGuard<'_, F>> {
+        self.0.try_access().map(DevresGuard)
+    }
+}
+
+/// A read-side section in which the value of a [`DevresLt`] may be used.
+pub struct DevresGuard<'a, F: CovariantForLt>(RevocableGuard<'a, F::Of<'static>>);
+
+impl<'a, F: CovariantForLt> Deref for DevresGuard<'a, F> {
+    type Target = F::Of<'a>;
+
+    #[inline]
+    fn deref(&self) -> &F::Of<'a> {
+        F::cast_ref(&*self.0)
     }
 }
 

@@ -13,8 +13,10 @@ use core::{
 };
 use pin_init::{PinInit, Wrapper, Zeroable};
 
+mod for_lt;
 mod owner;
 
+pub use for_lt::{CovariantForLt, ForLt};
 pub(crate) use owner::{only_owner, owner};
 
 /// A type whose values C can own as a pointer.

@@ -37,6 +37,7 @@ mod base {
     pub(crate) mod rbtree;
     pub(crate) mod refcount;
     pub(crate) mod seq_file;
+    pub(crate) mod sizes;
     pub(crate) mod string;
 }
 
@@ -88,6 +89,7 @@ mod time {
 
 mod devices;
 mod globals;
+mod io;
 mod lockdep;
 mod rcu;
 mod slab;
@@ -100,13 +102,14 @@ pub use self::globals::{with as with_globals, Globals};
 pub use self::{
     base::{
         bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*, module::*,
-        moduleparam::*, printk::*, rbtree::*, refcount::*, seq_file::*, string::*,
+        moduleparam::*, printk::*, rbtree::*, refcount::*, seq_file::*, sizes::*, string::*,
     },
     debug::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,
         splat::debug_fail_point,
     },
     devices::*,
+    io::*,
     irq::{irq_work::*, irqflags::*, manage::*},
     lockdep::*,
     rcu::*,
