@@ -9,6 +9,7 @@ use fake_gpu::{
     Fault, Faults,
 };
 use kernel::{
+    irq::{Handler, IrqReturn},
     prelude::*,
     sync::{
         atomic::{Atomic, Relaxed},
@@ -21,10 +22,13 @@ use kernel::{
 /// Counts interrupts.
 struct Counter(Atomic<u32>);
 
-impl Interrupt for Counter {
-    fn handle(&self) {
+impl Interrupt for Counter {}
+
+impl Handler for Counter {
+    fn handle(&self) -> IrqReturn {
         assert!(testing::in_hardirq());
         self.0.add(1u32, Relaxed);
+        IrqReturn::Handled
     }
 }
 

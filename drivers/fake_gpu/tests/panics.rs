@@ -9,6 +9,7 @@ use fake_gpu::{
     Faults,
 };
 use kernel::{
+    irq::{Handler, IrqReturn},
     prelude::*,
     sync::Arc,
     testing::{test_alone, vcpu::fifo, Explorer, Outcome},
@@ -17,13 +18,16 @@ use kernel::{
 use std::{panic::catch_unwind, string::String};
 
 /// Where the driver of this file panics.
-const LINE: u32 = line!() + 6;
+const LINE: u32 = line!() + 8;
 
 struct Broken;
 
-impl Interrupt for Broken {
-    fn handle(&self) {
+impl Interrupt for Broken {}
+
+impl Handler for Broken {
+    fn handle(&self) -> IrqReturn {
         [0; 0].first().expect("planted");
+        IrqReturn::Handled
     }
 }
 

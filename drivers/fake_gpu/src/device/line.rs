@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use kernel::{
-    new_condvar, new_spinlock_irq,
+    irq, new_condvar, new_spinlock_irq,
     prelude::*,
     sync::{
         atomic::{
@@ -17,12 +17,10 @@ use kernel::{
     },
 };
 
-/// The interrupt handler of a driver.
-pub trait Interrupt: Send + Sync + 'static {
-    /// Something has happened, or not. Called in hardirq context, maybe on several processors at
-    /// once: in Linux the handler of one line is not entered again while it runs.
-    fn handle(&self);
-}
+/// A handler of a driver that can be connected to the line: something has happened, or not. Called in
+/// hardirq context, maybe on several processors at once: that of a line of Linux is not entered again
+/// while it runs.
+pub trait Interrupt: irq::Handler + Send + 'static {}
 
 struct Handler<H> {
     handler: Option<Arc<H>>,
@@ -85,7 +83,8 @@ impl<H: Interrupt> Line<H> {
         };
         line.running += 1;
         drop(line);
-        handler.handle();
+        // Whose interrupt it was is of no interest to the only one on the line.
+        let _ = handler.handle();
         // Before the waiter is woken, whose reference is to be the last.
         drop(handler);
         let mut line = self.handler.lock();

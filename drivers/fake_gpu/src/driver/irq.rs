@@ -15,6 +15,10 @@ use crate::device::{
 };
 use core::ops::Deref;
 use kernel::{
+    irq::{
+        Handler,
+        IrqReturn, //
+    },
     new_mutex,
     prelude::*,
     sync::{
@@ -72,13 +76,14 @@ impl Deref for Rings {
     }
 }
 
-impl Interrupt for Rings {
-    fn handle(&self) {
+impl Interrupt for Rings {}
+
+impl Handler for Rings {
+    fn handle(&self) -> IrqReturn {
         let status = self.device.read32(reg::STATUS);
-        // In Linux a handler returns IRQ_NONE here, and IRQ_HANDLED below.
         if status == 0 {
             self.spurious.add(1u64, Relaxed);
-            return;
+            return IrqReturn::None;
         }
         // STATUS is write-1-to-clear. Acknowledged before the look: what happens after that raises
         // another interrupt.
@@ -88,6 +93,7 @@ impl Interrupt for Rings {
                 Ring::interrupt(ring);
             }
         }
+        IrqReturn::Handled
     }
 }
 
