@@ -31,4 +31,4 @@ pub use kunit::{kunit_case, CaseResult};
 pub use machine::test_alone;
 pub use module::{device_gone, insmod, insmod_with, loaded_modules, Loaded};
 pub use report::{expect_bug, expect_report, without_checks};
-pub use task::{everywhere, set_hung_task_timeout, spawn};
+pub use task::{everywhere, set_hung_task_timeout, set_lockdep, spawn, Lockdep};

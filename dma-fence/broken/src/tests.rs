@@ -49,10 +49,13 @@ macro_rules! drivers {
 
 ::dma_fence::mistakes! {
     "tests":
+    nested::array_over_chains, "lock-order";
+    nested::chain_over_a_chain, "lock-order";
     nested::child_under_its_parent, "lock-order";
     nested::container_over_its_member, "lock-order";
     nested::lock_that_the_interrupt_takes, "irq-lock-order";
     nested::names_under_a_lock;
+    nested::timer_that_signals, "lock-order";
 }
 
 drivers! {

@@ -10,7 +10,7 @@ use super::super::contract;
 use core::ptr::null;
 use kernel::bindings::{
     fs_reclaim, in_atomic, lock_acquire, lock_is_held_type, lock_map_acquire, lock_map_release,
-    lock_release, lockdep_map, lockdep_needs_held, lockdep_prime,
+    lock_release, lockdep_map, lockdep_needs_held, lockdep_prime, lockdep_was_waited_for,
 };
 
 static dma_fence_lockdep_map: lockdep_map = lockdep_map::new(c"dma_fence_map");
@@ -65,6 +65,14 @@ pub unsafe fn dma_fence_end_signalling(cookie: bool) {
         // SAFETY: The map is static.
         unsafe { lock_release(&dma_fence_lockdep_map, 0) };
     }
+}
+
+/// The caller has waited for a fence, for however long it took.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub(super) fn has_waited() {
+    // SAFETY: The map is static.
+    unsafe { lockdep_was_waited_for(&dma_fence_lockdep_map) };
 }
 
 /// Says that the caller might wait for a fence.

@@ -6,6 +6,7 @@ use super::{
     __dma_fence_might_wait, dma_fence, dma_fence_cb, dma_fence_enable_signaling,
     dma_fence_lock_irqsave, dma_fence_unlock_irqrestore,
     fence::{cb_list, SIGNALED},
+    signalling::has_waited,
     trace_dma_fence_wait_end, trace_dma_fence_wait_end_enabled, trace_dma_fence_wait_start,
 };
 use core::{cell::UnsafeCell, ptr::addr_of_mut};
@@ -134,6 +135,9 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
             None => dma_fence_default_wait(fence, intr, timeout),
         };
         contract::wait_end(fence);
+        if timeout == MAX_SCHEDULE_TIMEOUT {
+            has_waited();
+        }
         if trace_dma_fence_wait_end_enabled() {
             rcu_read_lock();
             trace_dma_fence_wait_end(fence);

@@ -12,8 +12,8 @@ use core::{ffi::CStr, panic::Location};
 use kernel::{
     bindings::{
         debug_section_begins, debug_section_ends, debug_section_waits,
-        debugobjects::debug_check_no_obj_dropped, lockdep_circles_break, lockdep_taken_in_irq,
-        rcu_order, spinlock_t,
+        debugobjects::debug_check_no_obj_dropped, lockdep_circles_break, lockdep_others_go_on,
+        lockdep_taken_in_irq, rcu_order, spinlock_t,
     },
     ffi::{c_char, c_int},
     str::CStrExt as _,
@@ -165,7 +165,10 @@ events! {
     };
 
     /// It has set the bit; the ops are still attached.
-    signaled(fence: &dma_fence) = life::signalled(fence);
+    signaled(fence: &dma_fence) = {
+        life::signalled(fence);
+        lockdep_others_go_on();
+    };
 
     /// `dma_fence_put()` is about to drop a reference, maybe the last.
     put(fence: &dma_fence) = {

@@ -38,6 +38,8 @@ dma_fence::mistakes! {
 
 dma_fence::mistakes! {
     "tests":
+    nested::completion_after_the_fence, "lock-order";
+    nested::completion_in_the_signalling_section, "signalling-section";
     nested::completion_that_is_waited_for, "waits for";
     nested::mutex_in_the_signalling_section, "signalling-section";
     nested::reader_that_sleeps, "waits for";

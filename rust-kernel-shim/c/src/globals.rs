@@ -4,6 +4,7 @@
 use super::{
     debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
     irq::manage::Irqs,
+    lockdep::LockdepMode,
     rcu::{rcu_show_left, Callbacks, Domains, Progress},
     slab::Failing,
     time::queue::Timers,
@@ -11,7 +12,7 @@ use super::{
 };
 use core::{
     any::Any,
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering::Relaxed},
 };
 use machine::{expected, vcpu};
 
@@ -28,9 +29,9 @@ pub struct Globals {
     pub(super) unchecked: AtomicBool,
     /// What lockdep was told before it was used, a bit each.
     pub(super) primed: AtomicU32,
-    /// True until lockdep has found something.
+    /// What lockdep looks at, see `lockdep::Mode`; 0 if that was not asked yet.
     #[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
-    pub(super) debug_locks: AtomicBool,
+    pub(super) lockdep: AtomicU8,
     /// True if the caller that runs the machine takes its reports.
     pub(super) expects: AtomicBool,
     /// True while the machine ends.
@@ -59,7 +60,7 @@ impl Globals {
                 covered: AtomicU64::new(0),
                 unchecked: AtomicBool::new(false),
                 primed: AtomicU32::new(0),
-                debug_locks: AtomicBool::new(true),
+                lockdep: AtomicU8::new(0),
                 expects: AtomicBool::new(false),
                 ending: AtomicBool::new(false),
                 callbacks: Callbacks::new(),
@@ -83,6 +84,14 @@ impl Globals {
     /// processors: items of work are run beside each other.
     pub fn explored() -> Self {
         Self::next(FREE_PROCESSORS)
+    }
+
+    /// What lockdep looks at, if that is said.
+    pub fn lockdep(self, mode: Option<LockdepMode>) -> Self {
+        if let Some(mode) = mode {
+            self.lockdep.store(mode as u8, Relaxed);
+        }
+        self
     }
 
     fn next(processors: usize) -> Self {

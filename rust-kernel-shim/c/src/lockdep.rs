@@ -12,6 +12,8 @@
 mod api;
 #[cfg(all(feature = "debug", not(loom), not(tsan)))]
 mod map;
+#[cfg(all(feature = "debug", not(loom), not(tsan)))]
+mod needs;
 #[cfg(not(all(feature = "debug", not(loom), not(tsan))))]
 mod off;
 #[cfg(all(feature = "debug", not(loom), not(tsan)))]
@@ -21,18 +23,62 @@ mod report;
 #[cfg(all(feature = "debug", not(loom), not(tsan)))]
 mod watch;
 
-#[cfg(not(all(feature = "debug", not(loom), not(tsan))))]
-use self::off as watch;
+pub(crate) use self::needs::{for_a_mutex, slept};
 pub(crate) use self::watch::{dep_map, hardirqs_off, hardirqs_on, memory_goes};
 pub use self::{
     api::*,
+    needs::lockdep_others_go_on,
     watch::{debug_check_no_locks_held, lockdep_depth, lockdep_machine_ended},
 };
+#[cfg(not(all(feature = "debug", not(loom), not(tsan))))]
+use self::{off as needs, off as watch};
 
-use crate::rule::Rule;
+use crate::{
+    globals,
+    rule::{Rule, Site},
+    Globals,
+};
+use core::sync::atomic::Ordering::Relaxed;
 
 /// True if locks are watched.
 const ON: bool = cfg!(all(feature = "debug", not(loom), not(tsan)));
+
+/// What lockdep looks at. If the environment has `FENCE_LOCKDEP`, it says what that is at first:
+/// `off`, `kernel` or `strict`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LockdepMode {
+    /// Nothing.
+    Off = 1,
+    /// What Linux looks at.
+    Kernel,
+    /// What has to happen before others can go on as well. This is the default.
+    Strict,
+}
+
+/// What lockdep looks at in this machine now. From any context.
+#[inline]
+#[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
+fn mode() -> u8 {
+    globals::with(|globals| match globals.lockdep.load(Relaxed) {
+        0 => first_mode(globals),
+        mode => mode,
+    })
+}
+
+#[cold]
+#[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
+fn first_mode(globals: &Globals) -> u8 {
+    let mode = machine::explore::lockdep_mode();
+    // As long as none was set meanwhile.
+    let set = globals.lockdep.compare_exchange(0, mode, Relaxed, Relaxed);
+    set.map_or_else(|set| set, |_| mode)
+}
+
+/// Sets what lockdep looks at in this machine from now on. From any context.
+pub fn lockdep_set_mode(mode: LockdepMode) {
+    globals::with(|globals| globals.lockdep.store(mode as u8, Relaxed));
+}
 
 /// The address of one, and those of the next seven bytes for its subclasses, name a class.
 #[repr(C)]
@@ -95,10 +141,14 @@ pub(crate) struct How<'a> {
     pub(crate) trylock: bool,
     /// 0 exclusively, 1 shared, 2 shared and recursive.
     pub(crate) read: u8,
+    /// It is waited for, and not taken.
+    pub(crate) sync: bool,
     /// Only counts as held.
     pub(crate) unchecked: bool,
-    /// The place is the kernel's own, and no driver's call has led there.
+    /// The place is the kernel's own, and no driver's call has led there; it was asked for here, if
+    /// that is known.
     pub(crate) own_place: bool,
+    pub(crate) asked: Option<Site>,
     /// A lock that is held, which permits to take more than one of the class.
     pub(crate) nest: Option<(&'a dep_map, What, usize)>,
 }
@@ -109,8 +159,10 @@ impl How<'_> {
         subclass: 0,
         trylock: false,
         read: 0,
+        sync: false,
         unchecked: false,
         own_place: false,
+        asked: None,
         nest: None,
     };
     /// Exclusively, and it was free.
@@ -119,11 +171,27 @@ impl How<'_> {
         ..Self::LOCK
     };
 
-    /// What is run.
-    pub(crate) const RUN: Self = How {
-        own_place: true,
+    /// As one of many who do not wait for each other.
+    pub(crate) const READ: Self = How {
+        read: 2,
         ..Self::LOCK
     };
+
+    /// By all others: the task waits until none has it, and goes on without.
+    #[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
+    pub(crate) const SYNC: Self = How {
+        sync: true,
+        ..Self::LOCK
+    };
+
+    /// What is run, which was asked for there.
+    pub(crate) fn run(asked: Option<Site>) -> Self {
+        How {
+            own_place: true,
+            asked,
+            ..Self::LOCK
+        }
+    }
 
     /// Exclusively, by a task that sleeps meanwhile. If it must not, that has been reported, and
     /// nothing is drawn from it.

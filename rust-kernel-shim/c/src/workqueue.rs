@@ -31,7 +31,7 @@ use super::{
     debug::active,
     globals, list_head, lock_class_key,
     lockdep::{dep_map, What},
-    INIT_LIST_HEAD,
+    lockdep_others_go_on, INIT_LIST_HEAD,
 };
 use crate::ffi::{c_char, c_int, c_uint};
 use core::{
@@ -147,6 +147,7 @@ pub unsafe fn queue_work_on(
     work: *mut work_struct,
 ) -> bool {
     let since = active::since(&active::WORK);
+    lockdep_others_go_on();
     globals::with(|globals| {
         let mut inner = globals.pools.lock();
         // SAFETY: `work` is initialised: the caller's guarantee.

@@ -13,7 +13,7 @@ use std::{
     fs::File,
     io::Write as _,
     panic::{self, AssertUnwindSafe, Location},
-    sync::{Arc, Once},
+    sync::{Arc, LazyLock, Once},
     thread,
 };
 
@@ -27,6 +27,18 @@ pub fn variable(name: &str) -> Option<u64> {
         Ok(number) => Some(number),
         Err(_) => panic!("{name} is `{value}`, but should be a number such as 1"),
     }
+}
+
+/// What the environment wants lockdep to look at: 1 for `off`, 2 for `kernel`, 3 for `strict`; 3 if it
+/// says nothing.
+pub fn lockdep_mode() -> u8 {
+    static MODE: LazyLock<u8> = LazyLock::new(|| match env::var("FENCE_LOCKDEP").as_deref() {
+        Err(_) | Ok("strict") => 3,
+        Ok("kernel") => 2,
+        Ok("off") => 1,
+        Ok(value) => panic!("FENCE_LOCKDEP is `{value}`, but should be off, kernel or strict"),
+    });
+    *MODE
 }
 
 /// The shard that the environment wants tried, from 0, and of how many.

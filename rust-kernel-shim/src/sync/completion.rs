@@ -8,6 +8,7 @@ use crate::{
     bindings,
     types::{c_synchronises, Opaque},
 };
+use core::panic::Location;
 use pin_init::{pin_data, pin_init, PinInit};
 
 /// Something that is done once, and that others wait for.
@@ -33,11 +34,13 @@ c_synchronises!(Completion);
 impl Completion {
     /// Not done yet.
     #[doc(alias = "init_completion")]
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn new() -> impl PinInit<Self> {
+        let at = Location::caller();
         pin_init!(Self {
-            inner <- Opaque::ffi_init(|slot: *mut bindings::completion| {
+            inner <- Opaque::ffi_init(move |slot: *mut bindings::completion| {
                 // SAFETY: The memory is valid, and pinned.
-                unsafe { bindings::init_completion(slot) };
+                unsafe { bindings::init_completion_at(slot, at) };
             }),
         })
     }
@@ -48,6 +51,7 @@ impl Completion {
 
     /// Wakes all waiters, now and later; in any context.
     #[inline]
+    #[cfg_attr(feature = "debug", track_caller)]
     pub fn complete_all(&self) {
         // SAFETY: The completion is initialised.
         unsafe { bindings::complete_all(self.as_raw()) };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A test body under many schedules.
 
-use super::{memory::fail_nth_in, vcpu::STACK};
+use super::{memory::fail_nth_in, vcpu::STACK, Lockdep};
 use crate::bindings::{self, Globals};
 use ::machine::{
     explore as machine, report_log,
@@ -69,6 +69,8 @@ pub struct Explorer {
     how: How,
     /// The last allocation that may be the one to fail; 0 if none does.
     failing: usize,
+    /// What lockdep looks at, if that is said.
+    lockdep: Option<Lockdep>,
     /// Of so many shards, the number of the one that is tried, from 0.
     shard: (usize, usize),
 }
@@ -91,6 +93,7 @@ impl Explorer {
                 slow_readers: false,
             },
             failing: 0,
+            lockdep: None,
             shard: (0, 1),
         }
     }
@@ -129,6 +132,12 @@ impl Explorer {
             failing: most,
             ..self
         }
+    }
+
+    /// Has lockdep look at that much, whatever the environment says.
+    pub const fn lockdep(self, mode: Lockdep) -> Self {
+        let lockdep = Some(mode);
+        Self { lockdep, ..self }
     }
 
     /// Tries at most `schedules`, of successive seeds; with 0, [`Explorer::run`] does not call its
@@ -224,7 +233,7 @@ impl Explorer {
         let at = Location::caller();
         for schedule in 1..=self.schedules {
             let policy = Policy::search(path.clone(), preemptions, self.how);
-            let outcome = one(policy, None, body.clone());
+            let outcome = one(policy, None, self.lockdep, body.clone());
             let outcome = path.strayed().map(Outcome::Strayed).or(outcome);
             if let Some(outcome) = outcome {
                 machine::explored(at, (0, 1), schedule, Some(&path));
@@ -264,7 +273,7 @@ impl Explorer {
             tried += 1;
             let (body, nth) = (body.clone(), machine::drawn(seed, self.failing));
             let body = move || fail_nth_in("", nth, body).0;
-            if let Some(outcome) = one(policy, Some(seed), body) {
+            if let Some(outcome) = one(policy, Some(seed), self.lockdep, body) {
                 machine::explored(at, self.shard, tried, Some(&seed));
                 return Err(Failure {
                     seed,
@@ -289,8 +298,13 @@ pub struct Search {
 }
 
 /// Runs `body` under one schedule; what went wrong, if anything did.
-fn one(policy: Policy, seed: Option<u64>, body: impl FnOnce() + Send + 'static) -> Option<Outcome> {
-    let globals = Globals::explored();
+fn one(
+    policy: Policy,
+    seed: Option<u64>,
+    lockdep: Option<Lockdep>,
+    body: impl FnOnce() + Send + 'static,
+) -> Option<Outcome> {
+    let globals = Globals::explored().lockdep(lockdep);
     let number = globals.number();
     let body = super::vcpu::returns(body);
     let run = machine::catch(move || Vcpu::run(policy, seed, globals, STACK, body));

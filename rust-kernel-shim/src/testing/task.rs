@@ -20,6 +20,26 @@ pub fn set_hung_task_timeout(ns: u64) -> u64 {
     machine::blocked::set_hung_task_timeout(ns)
 }
 
+pub use bindings::LockdepMode as Lockdep;
+
+/// Sets what lockdep looks at in this machine from now on; at first that is what `FENCE_LOCKDEP` of the
+/// environment says, `off`, `kernel` or `strict`, or else the last. Without a word in a production kernel.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::testing::{set_lockdep, vcpu, Lockdep};
+///
+/// vcpu::fifo(|| {
+///     set_lockdep(Lockdep::Kernel);
+///     // Here only what Linux looks at as well is looked at.
+/// })?;
+/// # Ok::<(), vcpu::Stuck>(())
+/// ```
+pub fn set_lockdep(mode: Lockdep) {
+    bindings::lockdep_set_mode(mode);
+}
+
 /// Starts a task that runs `body`. May sleep.
 ///
 /// If `body` panics, the machine ends, and [`fifo`](vcpu::fifo()) or [`explore()`] panics in its

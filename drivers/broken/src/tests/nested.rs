@@ -25,6 +25,9 @@ struct Ring {
     /// Held by a task that may wait.
     #[pin]
     clients: Mutex<u32>,
+    /// What is left to do at the end.
+    #[pin]
+    stopped: Mutex<u32>,
     #[pin]
     idle: Completion,
     #[pin]
@@ -37,6 +40,7 @@ fn ring(wrong: bool) -> Result<Arc<Ring>> {
         jobs <- new_spinlock_irq!(0, "Ring::jobs"),
         told <- new_mutex!(0, "Ring::told"),
         clients <- new_mutex!(0, "Ring::clients"),
+        stopped <- new_mutex!(0, "Ring::stopped"),
         idle <- Completion::new(),
         users <- new_srcu!("Ring::users"),
         wrong,
@@ -146,6 +150,56 @@ pub(super) fn completion_that_is_waited_for(wrong: bool) -> Result {
     let clients = wrong.then_some(clients);
     ring.idle.wait_for_completion(); // BUG: completion_that_is_waited_for
     drop(clients);
+    Ok(())
+}
+
+/// A worker waits for one fence, and completes what the task waits for that signals another: before its
+/// section, but not inside.
+pub(super) fn completion_in_the_signalling_section(wrong: bool) -> Result {
+    let ring = ring(wrong)?;
+    let (first, job) = (issue()?, issue()?);
+    let fence = ARef::<Fence>::from(first.as_fence());
+    let other = ring.clone();
+    let stop = move || {
+        fence.wait(); // BUG: completion_in_the_signalling_section
+        other.idle.complete_all();
+    };
+    workqueue::system().try_spawn(GFP_KERNEL, stop)?;
+    first.signal(Ok(()));
+    ring.idle.wait_for_completion();
+    let signalling = Signalling::begin();
+    if wrong {
+        // It is done already, but another time it may not be.
+        ring.idle.wait_for_completion(); // BUG: completion_in_the_signalling_section
+    }
+    job.signal(Ok(()));
+    drop(signalling);
+    Ok(())
+}
+
+/// A worker signals a job when it has stopped the ring, and completes what it does last. Who has waited
+/// for the job may hold the mutex while he waits for the end.
+pub(super) fn completion_after_the_fence(wrong: bool) -> Result {
+    let ring = ring(wrong)?;
+    let job = issue()?;
+    let fence = ARef::<Fence>::from(job.as_fence());
+    let other = ring.clone();
+    let tell = move || {
+        if !other.wrong {
+            *other.stopped.lock() += 1;
+        }
+        job.signal(Ok(()));
+        if other.wrong {
+            *other.stopped.lock() += 1; // BUG: completion_after_the_fence
+        }
+        other.idle.complete_all();
+    };
+    workqueue::system().try_spawn(GFP_KERNEL, tell)?;
+    fence.wait();
+    ring.idle.wait_for_completion();
+    let stopped = ring.stopped.lock();
+    ring.idle.wait_for_completion(); // BUG: completion_after_the_fence
+    drop(stopped);
     Ok(())
 }
 

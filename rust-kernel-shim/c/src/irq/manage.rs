@@ -20,8 +20,9 @@ use crate::{
     from_char_ptr, get_task_struct,
     globals::{self, Globals},
     init_waitqueue_head, kfree, kmalloc_obj, kthread_create, kthread_should_stop, kthread_stop,
-    lockdep::{dep_map, How, Off, What},
+    lockdep::{dep_map, slept, How, Off, What},
     may_sleep, put_task_struct,
+    rule::{site, Site},
     sched::{spinlock::Relax, wait::wait_event},
     task_struct, wait_queue_head, wake_up_all, wake_up_process, EBUSY, EINVAL, ENOMEM, GFP_KERNEL,
     MAX_SCHEDULE_TIMEOUT, TASK_COMM_LEN, TASK_IDLE, TASK_RUNNING, WARN, WARN_ON,
@@ -113,8 +114,9 @@ struct irqaction {
     thread: *mut task_struct,
     /// The thread is to run, once more.
     run_thread: bool,
-    /// The test that has requested it.
+    /// The test that has requested it, and where, in a debug kernel.
     test: u64,
+    asked: Option<Site>,
     /// Held while the handler runs, and while its thread does.
     dep_maps: [dep_map; 2],
 }
@@ -444,7 +446,8 @@ unsafe fn run(action: *mut irqaction, thread: bool) -> irqreturn_t {
             true => (*action).thread_fn,
         };
         let (irq, dev) = ((*(*action).desc).irq.cast_signed(), (*action).dev_id);
-        map.acquire(instance, What::Event, How::RUN, Location::caller());
+        let how = How::run((*action).asked);
+        map.acquire(instance, What::Event, how, Location::caller());
         let result = failed::work_for((*action).test, || {
             function.map_or(irqreturn_IRQ_NONE, |function| function(irq, dev))
         });
@@ -474,6 +477,7 @@ unsafe extern "C" fn irq_thread(data: *mut c_void) -> c_int {
         }
         if !run {
             me.schedule(None);
+            slept();
             continue;
         }
         me.set_state(TASK_RUNNING);
@@ -535,6 +539,7 @@ pub unsafe fn request_threaded_irq(
     dev: *mut c_void,
 ) -> c_int {
     may_sleep();
+    let at = Location::caller();
     // CAST: The flags of a handler are below 32 bits.
     let flags = flags as c_uint;
     let has = |flag| flags & flag != 0;
@@ -569,6 +574,7 @@ pub unsafe fn request_threaded_irq(
             thread: null_mut(),
             run_thread: false,
             test: failed::this_test(),
+            asked: cfg!(feature = "debug").then(|| site(at)),
             dep_maps: [map(handler), map(thread_fn)],
         });
     }

@@ -10,7 +10,7 @@ use crate::{
     ffi::{c_int, c_uint, c_ulong},
     globals,
     rule::Rule,
-    spinlock_t,
+    spinlock_t, Globals,
 };
 use core::{ffi::CStr, panic::Location, sync::atomic::Ordering::Relaxed};
 
@@ -131,11 +131,30 @@ pub unsafe fn lockdep_needs_held(map: *const lockdep_map) {
     }
 }
 
-/// Calls `prime` if it is the first call in this machine with that number, up to 31: as a task that
+/// The task has waited for what `map` is of. If it runs an item of work, what that completes later
+/// needs it. From any context.
+///
+/// Linux does not know of this.
+///
+/// # Safety
+///
+/// The map is static.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn lockdep_was_waited_for(map: *const lockdep_map) {
+    // SAFETY: It is static: the caller's guarantee.
+    let map: &'static lockdep_map = unsafe { &*map };
+    map.dep_map().was_waited_for(map.addr(), Location::caller());
+}
+
+/// Calls `prime` if it is the first call in this machine with that number, up to 30: as a task that
 /// holds nothing. So a hierarchy of locks is known before it is used. From any context.
 pub fn lockdep_prime(number: u32, prime: impl FnOnce()) {
     let bit = 1 << number;
-    if super::ON && globals::with(|globals| globals.primed.fetch_or(bit, Relaxed)) & bit == 0 {
+    let first = |globals: &Globals| {
+        globals.primed.load(Relaxed) & bit == 0 && globals.primed.fetch_or(bit, Relaxed) & bit == 0
+    };
+    if super::ON && globals::with(first) {
         watch::pretend(false, &"boot", prime);
     }
 }
@@ -161,6 +180,9 @@ pub unsafe fn lockdep_taken_in_irq(lock: *mut spinlock_t, place: &'static &'stat
     });
 }
 
+/// The number of what [`fs_reclaim`] primes.
+const RECLAIM: u32 = 31;
+
 static __fs_reclaim_map: lockdep_map = lockdep_map::new(c"fs_reclaim");
 
 /// What callbacks of address spaces, which wait for GPUs, are called under.
@@ -172,6 +194,13 @@ pub static __mmu_notifier_invalidate_range_start_map: lockdep_map =
 /// Memory may have to be reclaimed first. C: `fs_reclaim_acquire()`, and its end around `inside`.
 #[track_caller]
 pub fn fs_reclaim(inside: impl FnOnce()) {
+    // That the one is inside the other is no driver's doing.
+    lockdep_prime(RECLAIM, || reclaim(|| {}));
+    reclaim(inside);
+}
+
+#[track_caller]
+fn reclaim(inside: impl FnOnce()) {
     // SAFETY: The map is static.
     unsafe {
         lock_map_acquire(&__fs_reclaim_map);

@@ -9,6 +9,7 @@ use super::{lock_class_key, What};
 use crate::ffi::c_char;
 use core::{
     ffi::CStr,
+    panic::Location,
     ptr,
     sync::atomic::{
         AtomicPtr, AtomicU16, AtomicU8, AtomicUsize,
@@ -16,6 +17,7 @@ use core::{
     },
 };
 use lockdep::{Lock, Name, LD_LOCK_NORMAL, LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_SLEEP};
+use machine::location;
 use spin::mutex::SpinMutex;
 
 impl What {
@@ -135,6 +137,22 @@ impl dep_map {
             [0, _] if what == What::Event => Self::unwatched(),
             [0, name_at] => Self(AtomicU16::new(number(name_at, name, what))),
             [key, _] => Self(AtomicU16::new(number(key, name, what))),
+        }
+    }
+
+    /// That of an event which is initialised there: all that are, are of one class; the kernel's own
+    /// are not watched.
+    pub(crate) fn of_place(name: &'static CStr, at: &'static Location<'static>) -> Self {
+        match location::is_core_location(at) {
+            true => Self::unwatched(),
+            false => {
+                let key = ptr::from_ref(at).addr();
+                Self(AtomicU16::new(number(
+                    key,
+                    crate::as_char_ptr(name),
+                    What::Event,
+                )))
+            }
         }
     }
 

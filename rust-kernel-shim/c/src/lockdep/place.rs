@@ -61,6 +61,11 @@ fn look_up(at: &'static Location<'static>, key: usize) -> usize {
     ptr::from_ref(site).expose_provenance() | SITE
 }
 
+/// The number of the place where a driver has asked for what happens.
+pub(super) fn asked(site: Site) -> usize {
+    ptr::from_ref(location::keep(site)).expose_provenance() | SITE
+}
+
 /// A machine has ended.
 pub(super) fn forget(machine: u64) {
     SITES.remove_range((machine, 0, 0), (machine + 1, 0, 0));

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What lockdep has found, as reports of rules.
 
-use super::{watch::ENGINE, IRQ_LOCK_ORDER, LOCK_CONTEXT, LOCK_ORDER};
+use super::{
+    lockdep_set_mode, watch::ENGINE, LockdepMode, IRQ_LOCK_ORDER, LOCK_CONTEXT, LOCK_ORDER,
+};
 use crate::{
-    globals, printk,
+    printk,
     rule::{self, Rule},
     KERN_WARNING,
 };
-use core::{ffi::CStr, fmt, panic::Location, sync::atomic::Ordering::Relaxed};
+use core::{ffi::CStr, fmt, panic::Location};
 use lockdep::{Chain, Finding, HeldInfo, Report};
 use spin::mutex::SpinMutex;
 
@@ -34,7 +36,7 @@ pub(super) fn report(report: &Report, at: Option<&'static Location<'static>>) {
         | Finding::HeldAtExit
         | Finding::Misuse { .. } => &LOCK_CONTEXT,
         Finding::Full { table } => {
-            globals::with(|globals| globals.debug_locks.store(false, Relaxed));
+            lockdep_set_mode(LockdepMode::Off);
             let said = format_args!("lockdep: too many {table}, nothing is looked at any more\n");
             return printk(KERN_WARNING, b"\0", said);
         }
@@ -43,7 +45,7 @@ pub(super) fn report(report: &Report, at: Option<&'static Location<'static>>) {
     let title = report.finding.title();
     let title = title.strip_prefix("WARNING: ").unwrap_or(title);
     if rule.report_text(title, at.unwrap_or(Location::caller()), text) {
-        globals::with(|globals| globals.debug_locks.store(false, Relaxed));
+        lockdep_set_mode(LockdepMode::Off);
     }
 }
 

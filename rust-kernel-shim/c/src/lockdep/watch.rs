@@ -7,7 +7,10 @@
 
 pub(crate) use super::map::dep_map;
 pub(super) use super::report::circles_break;
-use super::{map, place, report, How, Off, What, IRQ_LOCK_ORDER, LOCK_CONTEXT, LOCK_ORDER};
+use super::{
+    map, mode, needs, place, report, How, LockdepMode, Off, What, IRQ_LOCK_ORDER, LOCK_CONTEXT,
+    LOCK_ORDER,
+};
 use crate::{ffi::c_int, globals, rule};
 use core::{
     cell::Cell,
@@ -16,7 +19,7 @@ use core::{
     ptr,
     sync::atomic::{
         AtomicBool,
-        Ordering::{Acquire, Relaxed, Release},
+        Ordering::{Acquire, Release},
     },
 };
 use lockdep::{Context, Engine, Host, Known, Lock, Report, Task, Text};
@@ -35,16 +38,10 @@ pub(super) static ENGINE: Engine<Shim> = Engine::new(Shim {
     locked: AtomicBool::new(false),
 });
 
-/// Mutexes of a thread that are known.
-const MOST: usize = 8;
-
 machine::per_thread! {
     static TASK: Task = Task::new();
     /// Where the thread has told the engine something last.
     static AT: Cell<Option<&'static Location<'static>>> = Cell::new(None);
-    /// The mutexes that the thread has waited for and holds, and where it took them, the last one
-    /// last.
-    static MUTEXES: [Cell<Option<(Lock, usize)>>; MOST] = [const { Cell::new(None) }; MOST];
     /// The interrupts that count as disabled.
     static OFF: Cell<Off> = Cell::new(Off::None);
     /// While the engine is told what may be done elsewhere: by a task that holds nothing, in that
@@ -56,7 +53,7 @@ impl Host for Shim {
     const LOCK_BYTES: usize = size_of::<crate::spinlock_t>();
 
     fn enabled(&self) -> bool {
-        globals::with(|globals| globals.debug_locks.load(Relaxed))
+        mode() != LockdepMode::Off as u8
     }
 
     fn with_task<R>(&self, f: impl FnOnce(&Task) -> R) -> R {
@@ -136,12 +133,8 @@ impl dep_map {
             lock_is_taken(&lock, how, nest, at);
             let waited = what == What::Mutex && !how.trylock && PRETENDS.get().is_none();
             if waited && rule::checking() {
-                let mutex = (lock, place::number(at, lock.key));
-                MUTEXES.with(|all| {
-                    all.iter()
-                        .find(|slot| slot.get().is_none())
-                        .map(|slot| slot.set(Some(mutex)))
-                });
+                let subclass = how.subclass;
+                needs::takes(Lock { subclass, ..lock }, place::number(at, lock.key));
             }
         }
     }
@@ -152,39 +145,9 @@ impl dep_map {
         if let Some(lock) = self.lock(instance, what) {
             release(&lock);
             if what == What::Mutex {
-                let same = |slot: &&Cell<Option<(Lock, usize)>>| {
-                    slot.get()
-                        .is_some_and(|(lock, _)| lock.instance == instance)
-                };
-                MUTEXES.with(|all| all.iter().find(same).map(Cell::take));
+                needs::releases(instance);
             }
         }
-    }
-
-    /// What this is the map of needs the mutexes that the task holds: it could begin only when the
-    /// task had got them.
-    pub(super) fn needs_held(&self, instance: usize, at: &'static Location<'static>) {
-        let held = MUTEXES.with(|all| all.each_ref().map(|slot| slot.get()));
-        let (Some(map), true) = (self.lock(instance, What::Event), rule::checking()) else {
-            return;
-        };
-        if held.iter().all(Option::is_none) {
-            return;
-        }
-        AT.set(Some(at));
-        pretend(false, &"another task", || {
-            let begins = lockdep::Acquire {
-                trylock: true,
-                read: 1,
-                ..lockdep::Acquire::at(place::own(at))
-            };
-            ENGINE.acquire(&map, &begins);
-            for (lock, ip) in held.iter().flatten() {
-                ENGINE.acquire(lock, &lockdep::Acquire::at(*ip));
-                ENGINE.release(lock, 0);
-            }
-            ENGINE.release(&map, 0);
-        });
     }
 
     /// 1 if the task holds the lock, as reader or not if that is said; 0 if not; -1 if that is not
@@ -196,6 +159,14 @@ impl dep_map {
             Some(Known::NotHeld) => 0,
             Some(Known::Unknown) | None => -1,
         }
+    }
+
+    /// The task waits for readers; false if locks are not watched.
+    pub(crate) fn sync(&self, instance: usize, at: &'static Location<'static>) -> bool {
+        let lock = self.lock(instance, What::Event);
+        lock.filter(|_| ENGINE.host().enabled() && rule::checking())
+            .map(|lock| lock_is_taken(&lock, How::SYNC, None, at))
+            .is_some()
     }
 
     /// The task waits for the end of what runs in such interrupts.
@@ -215,22 +186,24 @@ fn lock_is_taken(lock: &Lock, how: How<'_>, nest: Option<Lock>, at: &'static Loc
     for rule in [&LOCK_ORDER, &IRQ_LOCK_ORDER, &LOCK_CONTEXT] {
         rule.look();
     }
-    AT.set(Some(at));
-    ENGINE.acquire(
-        lock,
-        &lockdep::Acquire {
-            subclass: how.subclass,
-            trylock: how.trylock,
-            read: how.read,
-            check: checking && !how.unchecked,
-            nest: nest.as_ref(),
-            ip: match PRETENDS.get() {
-                Some((.., place)) => place,
-                None if how.own_place || !checking => place::own(at),
-                None => place::number(at, lock.key),
-            },
+    told(at);
+    let acquire = lockdep::Acquire {
+        subclass: how.subclass,
+        trylock: how.trylock,
+        read: how.read,
+        check: checking && !how.unchecked,
+        nest: nest.as_ref(),
+        ip: match PRETENDS.get() {
+            Some((.., place)) => place,
+            None if how.asked.is_some() && checking => how.asked.map_or(0, place::asked),
+            None if how.own_place || !checking => place::own(at),
+            None => place::number(at, lock.key),
         },
-    );
+    };
+    match how.sync {
+        true => ENGINE.sync(lock, &acquire),
+        false => ENGINE.acquire(lock, &acquire),
+    }
 }
 
 fn release(lock: &Lock) {
@@ -252,6 +225,11 @@ pub(super) fn pretend(hardirq: bool, place: &'static &'static str, f: impl FnOnc
     let before = PRETENDS.replace(Some((ptr::from_ref(&task), context, place::text(place))));
     f();
     PRETENDS.set(before);
+}
+
+/// What the engine is told now happens there.
+pub(super) fn told(at: &'static Location<'static>) {
+    AT.set(Some(at));
 }
 
 /// Interrupts were disabled.
@@ -289,6 +267,7 @@ pub fn debug_check_no_locks_held() {
         ENGINE.check_no_locks_held();
         TASK.with(Task::init);
     }
+    needs::ends();
 }
 
 /// A machine has ended: its classes are forgotten.

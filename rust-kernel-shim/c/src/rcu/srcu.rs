@@ -26,12 +26,13 @@ use super::{
 };
 use crate::{
     ffi::{c_char, c_int, c_ulong},
-    kfree, kmalloc_obj, lock_class_key, may_sleep, ENOMEM, GFP_KERNEL, WARN, WARN_ON,
+    kfree, kmalloc_obj, lock_class_key,
+    lockdep::{dep_map, How, What},
+    may_sleep, ENOMEM, GFP_KERNEL, WARN, WARN_ON,
 };
-#[cfg(feature = "debug")]
-use core::panic::Location;
 use core::{
     fmt::Write as _,
+    panic::Location,
     ptr::null_mut,
     sync::atomic::{
         AtomicU64, AtomicUsize as Counter,
@@ -108,10 +109,11 @@ struct Data {
     queued: Counter,
     /// Servers that use this.
     serving: Counter,
+    dep_map: dep_map,
 }
 
 impl Data {
-    fn new() -> Self {
+    fn new(dep_map: dep_map) -> Self {
         Self {
             shards: core::array::from_fn(|_| Shard {
                 locks: [AtomicUsize::new(0), AtomicUsize::new(0)],
@@ -129,6 +131,7 @@ impl Data {
             batches: AtomicU64::new(0),
             queued: Counter::new(0),
             serving: Counter::new(0),
+            dep_map,
         }
     }
 
@@ -272,8 +275,16 @@ unsafe fn data<'a>(ssp: *const srcu_struct) -> &'a Data {
 pub unsafe fn init_srcu_struct_with_key(
     ssp: *mut srcu_struct,
     name: *const c_char,
-    _key: *mut lock_class_key,
+    key: *mut lock_class_key,
 ) -> c_int {
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { init(ssp, name, dep_map::named(name, key, What::Event)) }
+}
+
+/// # Safety
+///
+/// As [`init_srcu_struct_with_key`].
+unsafe fn init(ssp: *mut srcu_struct, name: *const c_char, dep_map: dep_map) -> c_int {
     // SAFETY: `ssp` is valid for writes, and the name lives forever: the caller's guarantees. What
     // was allocated is.
     unsafe {
@@ -282,16 +293,18 @@ pub unsafe fn init_srcu_struct_with_key(
         if data.is_null() {
             return -(ENOMEM as c_int);
         }
-        data.write(Data::new());
+        data.write(Data::new(dep_map));
         blocked::name_lock(ssp.addr(), name.cast());
     }
     0
 }
 
-/// As [`init_srcu_struct_with_key`], of no name.
+/// As [`init_srcu_struct_with_key`], of no name; domains of one line are of one class.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn init_srcu_struct(ssp: *mut srcu_struct) -> c_int {
-    // SAFETY: The caller's guarantees are the same; the key is not looked at.
-    unsafe { init_srcu_struct_with_key(ssp, null_mut(), null_mut()) }
+    let dep_map = dep_map::of_place(c"srcu", Location::caller());
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { init(ssp, null_mut(), dep_map) }
 }
 
 /// Frees what [`init_srcu_struct`] has allocated. May sleep.
@@ -342,9 +355,11 @@ pub unsafe fn cleanup_srcu_struct(ssp: *mut srcu_struct) {
 pub unsafe fn srcu_read_lock(ssp: *mut srcu_struct) -> c_int {
     // SAFETY: The caller's guarantees are the same.
     let index = unsafe { srcu_down_read(ssp) };
+    let at = Location::caller();
+    // SAFETY: `ssp` is initialised: the caller's guarantee.
+    unsafe { &data(ssp).dep_map }.acquire(ssp.addr(), What::Event, How::READ, at);
     #[cfg(feature = "debug")]
     {
-        let at = Location::caller();
         // SAFETY: `ssp` is initialised: the caller's guarantee.
         let domain = unsafe { (*ssp).data.addr() };
         cpu::with(|cpu| cpu.reader().sleepable_begins(domain, at));
@@ -369,6 +384,9 @@ pub unsafe fn srcu_read_unlock(ssp: *mut srcu_struct, idx: c_int) {
         blocked::released(known(ssp).id);
         if !cpu::with(|cpu| cpu.reader().sleepable_ends(domain)) {
             crate::WARN!(true, "srcu_read_unlock() without srcu_read_lock()");
+        } else {
+            // SAFETY: As above.
+            unsafe { &data(ssp).dep_map }.release(ssp.addr(), What::Event);
         }
     }
     // SAFETY: The caller's guarantees are the same.
@@ -430,19 +448,24 @@ pub unsafe fn srcu_readers_active(ssp: *mut srcu_struct) -> bool {
 pub unsafe fn synchronize_srcu(ssp: *mut srcu_struct) {
     not_from_a_callback("synchronize_srcu");
     may_sleep();
+    let at = Location::caller();
+    // SAFETY: `ssp` is initialised: the caller's guarantee.
+    let dep_map = unsafe { &data(ssp).dep_map };
     #[cfg(feature = "debug")]
-    {
+    // What lockdep knows of, it reports.
+    if !dep_map.sync(ssp.addr(), at) {
         // SAFETY: `ssp` is initialised: the caller's guarantee.
         let domain = unsafe { (*ssp).data.addr() };
         let held = cpu::with(|cpu| cpu.reader().sleepable_at(domain));
         crate::WARN!(
             held.is_some(),
             "Illegal synchronize_srcu() in same-type SRCU read-side critical section, entered at {}",
-            machine::location::at(held.unwrap_or(Location::caller()))
+            machine::location::at(held.unwrap_or(at))
         );
     }
     // SAFETY: `ssp` is initialised, and stays so during the call: the caller's guarantee.
     unsafe { wait_by(known(ssp), |head, func| queue::call(ssp, head, func)) };
+    dep_map.was_waited_for(ssp.addr(), at);
 }
 
 /// As [`synchronize_srcu`]; here every grace period is as fast as it can be.

@@ -5,10 +5,12 @@
 
 use crate::ffi::{c_long, c_uint, c_ulong};
 use crate::{
-    init_waitqueue_head, may_sleep, spin_lock_irqsave, spin_unlock_irqrestore, wait_event,
-    wait_queue_head, wake_locked, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, WQ_FLAG_EXCLUSIVE,
+    init_waitqueue_head,
+    lockdep::{dep_map, slept},
+    may_sleep, spin_lock_irqsave, spin_unlock_irqrestore, wait_event, wait_queue_head, wake_locked,
+    MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, WQ_FLAG_EXCLUSIVE,
 };
-use core::ptr::addr_of_mut;
+use core::{panic::Location, ptr::addr_of_mut};
 use machine::blocked::{self, Thing, KINDS};
 
 /// Something to wait for.
@@ -20,14 +22,24 @@ use machine::blocked::{self, Thing, KINDS};
 #[repr(C)]
 pub struct completion {
     done: c_uint,
+    dep_map: dep_map,
     wait: wait_queue_head,
 }
 
 /// Makes `x` something that has not been done.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn init_completion(x: *mut completion) {
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { init_completion_at(x, Location::caller()) };
+}
+
+/// As [`init_completion`], for a driver that has asked for it there: completions of one line are of
+/// one class.
+pub unsafe fn init_completion_at(x: *mut completion, at: &'static Location<'static>) {
     // SAFETY: `x` is valid for writes: the caller's guarantee.
     unsafe {
         (*x).done = 0;
+        addr_of_mut!((*x).dep_map).write(dep_map::of_place(c"(completion)", at));
         init_waitqueue_head(addr_of_mut!((*x).wait));
     }
 }
@@ -52,6 +64,7 @@ unsafe fn take(x: *mut completion) -> bool {
 /// # Safety
 ///
 /// `x` is initialised, and valid until a waiter has returned or this call has.
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn complete(x: *mut completion) {
     // SAFETY: The caller's guarantees are the same.
     unsafe { complete_and_wake(x, |done| done.saturating_add(1), false) }
@@ -62,6 +75,7 @@ pub unsafe fn complete(x: *mut completion) {
 /// # Safety
 ///
 /// As [`complete`].
+#[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn complete_all(x: *mut completion) {
     // SAFETY: The caller's guarantees are the same.
     unsafe { complete_and_wake(x, |_| c_uint::MAX, true) }
@@ -70,7 +84,10 @@ pub unsafe fn complete_all(x: *mut completion) {
 /// # Safety
 ///
 /// As [`complete`].
+#[cfg_attr(feature = "debug", track_caller)]
 unsafe fn complete_and_wake(x: *mut completion, f: impl FnOnce(c_uint) -> c_uint, all: bool) {
+    // SAFETY: `x` is valid until a waiter has returned, which none has yet: the caller's guarantee.
+    unsafe { &(*x).dep_map }.happens(x.addr(), Location::caller());
     // A waiter that sees the new `done` may return and take `x` with it: so the wake-up comes
     // first, inside the same section as the change.
     // SAFETY: `x` is valid until a waiter has returned: the caller's guarantee. A waiter takes the
@@ -100,7 +117,13 @@ unsafe fn wait_for_common(x: *mut completion, timeout: c_long) -> c_long {
 /// As [`wait_for_completion_timeout`], by which the task waits for `thing`.
 #[track_caller]
 pub(crate) unsafe fn wait_for(x: *mut completion, timeout: c_long, thing: Thing) -> c_long {
-    may_sleep();
+    // Who waits for a while does not wait forever.
+    if may_sleep() && timeout == MAX_SCHEDULE_TIMEOUT {
+        // SAFETY: `x` is initialised: the caller's guarantee.
+        unsafe { &(*x).dep_map }.waited_for(Location::caller());
+    }
+    // Whether it is done already.
+    slept();
     let _waits = blocked::waiting(thing);
     // SAFETY: `x` is initialised: the caller's guarantee.
     unsafe {

@@ -6,7 +6,9 @@
 
 use crate::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use crate::{
-    debug_check_no_locks_held, jiffies, may_sleep,
+    debug_check_no_locks_held, jiffies,
+    lockdep::slept,
+    lockdep_others_go_on, may_sleep,
     workqueue::{wq_worker_running, wq_worker_sleeping},
     TICK_NSEC,
 };
@@ -73,6 +75,7 @@ pub unsafe fn __set_current_state(state: c_uint) {
 pub unsafe fn wake_up_state(t: *mut task_struct, state: c_uint) -> c_int {
     // SAFETY: `t` is valid: the caller's guarantee.
     let woken = unsafe { &*t }.wake(state);
+    lockdep_others_go_on();
     task::point();
     woken.into()
 }
@@ -135,6 +138,7 @@ fn sleep(ns: Option<u128>) {
     // A worker that blocks lets another one take its place.
     let worker = t.is_blocked() && wq_worker_sleeping();
     t.schedule(ns);
+    slept();
     if worker {
         wq_worker_running();
     }

@@ -6,7 +6,7 @@
 use crate::ffi::{c_char, c_int, c_uint};
 use crate::{
     __wake_up, init_waitqueue_head, lock_class_key,
-    lockdep::{dep_map, How, What},
+    lockdep::{dep_map, for_a_mutex, How, What},
     may_sleep, wait_event, wait_queue_head, MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, WQ_FLAG_EXCLUSIVE,
 };
 use core::{
@@ -98,7 +98,7 @@ pub unsafe fn mutex_lock_nested(lock: *mut mutex, subclass: c_uint) {
     // SAFETY: `lock` is initialised: the caller's guarantee.
     unsafe {
         let (wait, taken) = (addr_of_mut!((*lock).wait), || acquire(lock, at));
-        wait_event(wait, WQ_FLAG_EXCLUSIVE, MAX_SCHEDULE_TIMEOUT, taken);
+        for_a_mutex(|| wait_event(wait, WQ_FLAG_EXCLUSIVE, MAX_SCHEDULE_TIMEOUT, taken));
     }
 }
 
@@ -114,7 +114,7 @@ pub unsafe fn mutex_unlock(lock: *mut mutex) {
         blocked::released(known(lock).id);
         // Pairs with the `Acquire` in `mutex_trylock`.
         (*lock).locked.store(false, Release);
-        __wake_up(addr_of_mut!((*lock).wait), TASK_NORMAL, 1, null_mut());
+        for_a_mutex(|| __wake_up(addr_of_mut!((*lock).wait), TASK_NORMAL, 1, null_mut()));
     }
 }
 

@@ -6,8 +6,9 @@
 use crate::ffi::{c_char, c_int, c_long, c_uint, c_void};
 use crate::{
     __spin_lock_init, get_current, list_add, list_add_tail, list_del_init, list_empty, list_head,
-    lock_class_key, schedule_timeout, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t,
-    task_struct, wake_up_state, INIT_LIST_HEAD, TASK_NORMAL, TASK_RUNNING, TASK_UNINTERRUPTIBLE,
+    lock_class_key, lockdep_others_go_on, schedule_timeout, spin_lock_irqsave,
+    spin_unlock_irqrestore, spinlock_t, task_struct, wake_up_state, INIT_LIST_HEAD, TASK_NORMAL,
+    TASK_RUNNING, TASK_UNINTERRUPTIBLE,
 };
 use core::{
     mem::MaybeUninit,
@@ -209,6 +210,8 @@ pub(crate) unsafe fn wake_locked(wq: *mut wait_queue_head, state: c_uint, nr: c_
 /// all if `nr` is 0, and takes them off the queue. `key` is for queues with functions of their
 /// own, of which there are none. From any context.
 pub unsafe fn __wake_up(wq: *mut wait_queue_head, state: c_uint, nr: c_int, _key: *mut c_void) {
+    // Who comes later finds the condition.
+    lockdep_others_go_on();
     // SAFETY: `wq` is initialised: the caller's guarantee. It is changed under its lock.
     unsafe {
         let flags = spin_lock_irqsave(addr_of_mut!((*wq).lock));

@@ -10,6 +10,7 @@
 
 use super::hrtimer::{hrtimer, hrtimer_restart_HRTIMER_RESTART};
 use crate::{
+    debug::active,
     ffi::{c_int, c_void},
     globals, ktime_t, list_add_tail, list_del_init, list_empty, list_head,
     lockdep::{How, What},
@@ -196,6 +197,7 @@ impl Timers {
             )
         };
         drop(lock);
+        let asked = active::site_of(timer.addr());
         task::current().set_state(TASK_RUNNING);
         let thing = function_of(timer);
         blocked::acquired(thing, Location::caller());
@@ -204,7 +206,8 @@ impl Timers {
         let run = || {
             // The copy, since the timer may go.
             let instance = ptr::from_ref(&dep_map).addr();
-            dep_map.acquire(instance, What::Event, How::RUN, Location::caller());
+            let how = How::run(asked);
+            dep_map.acquire(instance, What::Event, how, Location::caller());
             let result = failed::work_for(test, function);
             dep_map.release(instance, What::Event);
             result

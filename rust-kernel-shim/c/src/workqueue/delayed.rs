@@ -12,6 +12,7 @@ use super::{
 use crate::{
     container_of,
     ffi::{c_int, c_ulong},
+    lockdep_others_go_on,
 };
 use core::ptr::addr_of_mut;
 use machine::task;
@@ -63,6 +64,7 @@ pub unsafe fn queue_delayed_work_on(
             return queue_work_on(cpu, wq, work);
         }
         let since = active::since(&active::WORK);
+        lockdep_others_go_on();
         globals::with(|globals| {
             // Under the lock, so that a task that finds it pending finds it with a timer, too.
             let _inner = globals.pools.lock();

@@ -84,7 +84,12 @@ impl Worker {
                     .each_ref()
                     .map(|map| (map, ptr::from_ref(map).addr()));
                 for (map, instance) in held {
-                    map.acquire(instance, What::Event, How::RUN, Location::caller());
+                    map.acquire(
+                        instance,
+                        What::Event,
+                        How::run(thing.asked),
+                        Location::caller(),
+                    );
                 }
                 // SAFETY: The caller of `queue_work()` vouches for the function, which may free the
                 // work.
