@@ -159,7 +159,12 @@ pub unsafe fn synchronize_rcu() {
     may_sleep();
     let stamp = request::rcu_order();
     if globals::with(Globals::has_vcpu) {
-        wait_for_callback(Thing::GRACE_PERIOD)
+        // SAFETY: As in `wait_for_callback()`.
+        unsafe {
+            wait_by(Thing::GRACE_PERIOD, |head, func| {
+                callbacks::queue_waiter(head, func)
+            })
+        }
     } else {
         gp::wait()
     }

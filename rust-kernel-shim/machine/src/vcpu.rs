@@ -15,7 +15,7 @@
 mod policy;
 mod run;
 
-pub use policy::{How, Path, Policy};
+pub use policy::{How, Interrupt, Path, Policy};
 
 use super::{
     blocked,
@@ -380,6 +380,40 @@ impl Vcpu {
         done
     }
 
+    /// A number below `of`, which the schedule decides; 0 if there is none.
+    pub fn drawn(&self, of: usize) -> usize {
+        self.lock().policy.drawn(of)
+    }
+
+    /// What becomes of an interrupt that a device raises.
+    pub fn interrupt(&self) -> Interrupt {
+        self.lock().policy.interrupt()
+    }
+
+    /// By how much the unloading of a module is late (ns), if it is.
+    pub fn unload(&self) -> Option<u32> {
+        self.lock().policy.unload()
+    }
+
+    /// True if modules are unloaded late: then a task that waits for a grace period does not wait for
+    /// callbacks.
+    pub fn late_unload(&self) -> bool {
+        self.lock().policy.late_unload()
+    }
+
+    /// True if callbacks of RCU that could be called wait for longer.
+    pub fn callbacks_wait(&self) -> bool {
+        self.lock().policy.callbacks_wait()
+    }
+
+    /// True if the next timer is due before callbacks that could be called.
+    fn timer_first(&self) -> bool {
+        self.hooks.grace_period_is_due() && {
+            let mut inner = self.lock();
+            !inner.timers.is_empty() && inner.policy.callbacks_wait()
+        }
+    }
+
     /// Ends a grace period, if one is waited for and no section holds it up.
     fn end_grace_period(&self) -> bool {
         let quiescent = !self.lock().tasks.iter().any(|t| t.get().in_section());
@@ -389,7 +423,7 @@ impl Vcpu {
     /// Ends a grace period if callbacks may run here, or else lets time pass; false if neither
     /// helps.
     fn progress(&self, callbacks: bool) -> bool {
-        if callbacks && self.end_grace_period() {
+        if callbacks && !self.timer_first() && self.end_grace_period() {
             return true;
         }
         let mut inner = self.lock();

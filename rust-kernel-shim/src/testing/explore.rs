@@ -87,11 +87,7 @@ impl Explorer {
         Self {
             schedules: SCHEDULES,
             seed: 1,
-            how: How {
-                points: POINTS,
-                timers_wait: false,
-                slow_readers: false,
-            },
+            how: How::new(POINTS),
             failing: 0,
             lockdep: None,
             shard: (0, 1),
@@ -119,6 +115,120 @@ impl Explorer {
         Self {
             how: How {
                 slow_readers,
+                ..self.how
+            },
+            ..self
+        }
+    }
+
+    /// Has so many of a thousand interrupts that [`IrqLine::raise`](super::IrqLine::raise) raises never
+    /// come: for drivers that look for themselves when none has come for long.
+    ///
+    /// # Examples
+    ///
+    /// A driver that only waits for the interrupt waits forever when that is lost, which is a failure.
+    ///
+    /// ```
+    /// use kernel::{
+    ///     faux, irq::{Flags, Handler, IrqReturn, Registration}, prelude::*, sync::Completion,
+    ///     testing::{Explorer, IrqLine},
+    /// };
+    ///
+    /// #[pin_data]
+    /// struct Done {
+    ///     #[pin]
+    ///     done: Completion,
+    /// }
+    ///
+    /// impl Handler for Done {
+    ///     fn handle(&self) -> IrqReturn {
+    ///         self.done.complete_all();
+    ///         IrqReturn::Handled
+    ///     }
+    /// }
+    ///
+    /// let explorer = Explorer::new().schedules(50).lost_interrupts(200).late_interrupts(200);
+    /// let outcome = explorer.run(|| {
+    ///     let device = faux::Registration::new(c"device", None).unwrap();
+    ///     let line = IrqLine::new().unwrap();
+    ///     let request = line.request(device.as_ref().as_ref());
+    ///     let init = try_pin_init!(Done { done <- Completion::new() }? Error);
+    ///     // SAFETY: Dropped below.
+    ///     let init = unsafe { Registration::new(request, Flags::TRIGGER_NONE, c"done", init) };
+    ///     let registration = KBox::pin_init(init, GFP_KERNEL).unwrap();
+    ///     line.raise();
+    ///     registration.handler().done.wait_for_completion(); // Forever, if none comes.
+    ///     drop(registration);
+    /// });
+    /// assert!(outcome.unwrap_err().to_string().contains("deadlock"));
+    /// ```
+    pub const fn lost_interrupts(self, per_mille: u32) -> Self {
+        Self {
+            how: How {
+                lost: per_mille,
+                ..self.how
+            },
+            ..self
+        }
+    }
+
+    /// Has so many of a thousand interrupts that are not lost come 1 us to 100 ms after they were
+    /// raised, if there is a handler then; those that are late on one line at the same time are one.
+    pub const fn late_interrupts(self, per_mille: u32) -> Self {
+        Self {
+            how: How {
+                late: per_mille,
+                ..self.how
+            },
+            ..self
+        }
+    }
+
+    /// Has modules unloaded while more of what they have set off is under way: dropping a
+    /// [`Loaded`](super::Loaded) sleeps for a while before the module's exit begins, as if the
+    /// task were slow; and callbacks of RCU are called long after their grace period has ended,
+    /// so that to wait for one is not to wait for callbacks.
+    ///
+    /// # Examples
+    ///
+    /// A driver that frees by a function of its own waits for that in its exit:
+    ///
+    /// ```
+    /// # mod driver {
+    /// use kernel::{prelude::*, sync::rcu, testing::{insmod, Explorer}};
+    ///
+    /// struct Driver;
+    ///
+    /// impl kernel::Module for Driver {
+    ///     fn init(_module: &'static ThisModule) -> Result<Self> {
+    ///         Ok(Self)
+    ///     }
+    /// }
+    ///
+    /// impl Drop for Driver {
+    ///     fn drop(&mut self) {
+    ///         rcu::rcu_barrier();
+    ///     }
+    /// }
+    ///
+    /// module! {
+    ///     type: Driver,
+    ///     name: "driver",
+    ///     license: "GPL",
+    /// }
+    ///
+    /// # pub fn main() {
+    /// let explorer = Explorer::new().schedules(50).late_unload();
+    /// explorer.run(|| drop(insmod::<Driver>().unwrap())).unwrap();
+    /// # }
+    /// # }
+    /// # driver::main()
+    /// ```
+    pub const fn late_unload(self) -> Self {
+        let late_unload = true;
+        Self {
+            how: How {
+                late_unload,
                 ..self.how
             },
             ..self

@@ -15,7 +15,9 @@ use crate::{
     module::{this_module, InPlaceModule, ModuleMetadata},
     pr_err, pr_warn,
     str::{BStr, CStr},
+    time::{delay::fsleep, Delta},
 };
+use ::machine::vcpu;
 use core::{ops::Deref, pin::Pin};
 use spin::mutex::SpinMutex;
 
@@ -35,6 +37,15 @@ pub struct Loaded<M: InPlaceModule + ModuleMetadata> {
     // Dropped first: the module's exit runs while its text is there.
     module: Pin<KBox<M>>,
     _text: Text,
+}
+
+impl<M: InPlaceModule + ModuleMetadata> Drop for Loaded<M> {
+    fn drop(&mut self) {
+        let late = vcpu::with(|vcpu| vcpu.unload()).flatten();
+        if let Some(ns) = late {
+            fsleep(Delta::from_nanos(ns.into()));
+        }
+    }
 }
 
 /// The text of a loaded module: a slot of [`LOADED`].

@@ -8,7 +8,8 @@
 //! is remembered. One for which there is no handler is lost.
 //!
 //! What differs from Linux: a simulated device raises its line itself ([`debug_irq_raise`]); and
-//! waiting for handlers always sleeps, where Linux spins for those in hard interrupts.
+//! waiting for handlers always sleeps, where Linux spins for those in hard interrupts. Where a
+//! schedule is explored, an interrupt may be lost, or late: a timer of the line's has it come then.
 
 use super::{
     irq_work::{init_irq_work, irq_work, irq_work_queue, irq_work_sync},
@@ -24,8 +25,14 @@ use crate::{
     may_sleep, put_task_struct,
     rule::{site, Site},
     sched::{spinlock::Relax, wait::wait_event},
-    task_struct, wait_queue_head, wake_up_all, wake_up_process, EBUSY, EINVAL, ENOMEM, GFP_KERNEL,
-    MAX_SCHEDULE_TIMEOUT, TASK_COMM_LEN, TASK_IDLE, TASK_RUNNING, WARN, WARN_ON,
+    task_struct,
+    time::hrtimer::{
+        arm, hrtimer, hrtimer_cancel, hrtimer_mode_HRTIMER_MODE_REL, hrtimer_restart,
+        hrtimer_restart_HRTIMER_NORESTART, hrtimer_setup,
+    },
+    wait_queue_head, wake_up_all, wake_up_process, CLOCK_MONOTONIC, EBUSY, EINVAL, ENOMEM,
+    GFP_KERNEL, INIT_LIST_HEAD, MAX_SCHEDULE_TIMEOUT, TASK_COMM_LEN, TASK_IDLE, TASK_RUNNING, WARN,
+    WARN_ON,
 };
 use core::{
     cell::UnsafeCell,
@@ -37,6 +44,7 @@ use core::{
 use machine::{
     blocked::{self, Thing, KINDS},
     failed, task,
+    vcpu::{self, Interrupt},
 };
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
@@ -143,6 +151,8 @@ pub struct irq_desc {
     threads_active: c_uint,
     /// Takes the interrupt once interrupts are enabled.
     raise: irq_work,
+    /// Takes one that is late.
+    late: hrtimer,
 }
 
 struct Inner {
@@ -246,6 +256,15 @@ pub fn debug_irq_line() -> *mut irq_desc {
         unsafe {
             init_irq_work(addr_of_mut!((*desc).raise), Some(raised));
             let raise = ptr::read(addr_of_mut!((*desc).raise));
+            let (clock, mode) = (CLOCK_MONOTONIC, hrtimer_mode_HRTIMER_MODE_REL);
+            // CAST: A small number.
+            hrtimer_setup(
+                addr_of_mut!((*desc).late),
+                Some(comes),
+                clock as c_int,
+                mode,
+            );
+            let late = ptr::read(addr_of_mut!((*desc).late));
             desc.write(irq_desc {
                 next: replace(&mut inner.first, desc),
                 irq: inner.last,
@@ -256,7 +275,10 @@ pub fn debug_irq_line() -> *mut irq_desc {
                 in_progress: false,
                 threads_active: 0,
                 raise,
+                late,
             });
+            // Its link is its first field, and leads to itself, which has moved.
+            INIT_LIST_HEAD(addr_of_mut!((*desc).late).cast());
         }
     });
     desc
@@ -282,7 +304,10 @@ unsafe fn is_ours(globals: &Globals, desc: *const irq_desc) -> bool {
 /// `desc` is from [`debug_irq_line`], and not used any more.
 pub unsafe fn debug_irq_line_goes(desc: *mut irq_desc) {
     // SAFETY: `desc` is valid, and raised no more: the caller's guarantee.
-    unsafe { irq_work_sync(addr_of_mut!((*desc).raise)) };
+    unsafe {
+        hrtimer_cancel(addr_of_mut!((*desc).late));
+        irq_work_sync(addr_of_mut!((*desc).raise));
+    }
     let unused = globals::with(|globals| {
         // SAFETY: `desc` is valid: the caller's guarantee.
         if !unsafe { is_ours(globals, desc) } {
@@ -321,6 +346,18 @@ pub unsafe fn debug_irq_raise(desc: *mut irq_desc) {
     if !globals::with(|globals| unsafe { is_ours(globals, desc) }) {
         return;
     }
+    let interrupt = vcpu::with(|vcpu| vcpu.interrupt());
+    match interrupt.unwrap_or(Interrupt::Comes) {
+        Interrupt::Comes => (),
+        Interrupt::Lost => return,
+        // SAFETY: `desc` is valid until `debug_irq_line_goes()`, which cancels the timer. One that is
+        // late already comes with this one.
+        Interrupt::Late(ns) => unsafe {
+            let mode = hrtimer_mode_HRTIMER_MODE_REL;
+            arm(addr_of_mut!((*desc).late), ns.into(), mode);
+            return;
+        },
+    }
     // SAFETY: `in_hardirq()` has no preconditions.
     if unsafe { in_hardirq() } {
         // SAFETY: `desc` is valid: the caller's guarantee.
@@ -329,6 +366,19 @@ pub unsafe fn debug_irq_raise(desc: *mut irq_desc) {
         // SAFETY: `desc` is valid until then: the caller's guarantee.
         unsafe { irq_work_queue(addr_of_mut!((*desc).raise)) };
     }
+}
+
+/// An interrupt that was late.
+///
+/// # Safety
+///
+/// `timer` is that of an [`irq_desc`].
+unsafe extern "C" fn comes(timer: *mut hrtimer) -> hrtimer_restart {
+    // SAFETY: The caller says so.
+    let desc = unsafe { container_of!(timer, irq_desc, late) };
+    // SAFETY: The line is valid until its timer was cancelled.
+    globals::with(|globals| unsafe { handle_edge_irq(&globals.irqs, desc) });
+    hrtimer_restart_HRTIMER_NORESTART
 }
 
 /// # Safety

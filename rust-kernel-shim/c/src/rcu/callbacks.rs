@@ -19,6 +19,7 @@ use machine::{
         planted,
         quiet::{AtomicPtr, AtomicUsize},
     },
+    vcpu,
     worker::Worker,
 };
 
@@ -36,6 +37,8 @@ pub(super) fn running() -> bool {
 pub(crate) struct Callbacks {
     /// The callback that was queued last, and from there on those that were queued before.
     newest: AtomicPtr<callback_head>,
+    /// The same of tasks that wait for a grace period, where these do not wait for callbacks.
+    waiters: AtomicPtr<callback_head>,
     /// Callbacks that were queued and have not returned.
     pending: AtomicUsize,
 }
@@ -126,6 +129,7 @@ impl Callbacks {
         pub(crate) fn new() -> Self {
             Self {
                 newest: AtomicPtr::new(null_mut()),
+                waiters: AtomicPtr::new(null_mut()),
                 pending: AtomicUsize::new(0),
             }
         }
@@ -135,14 +139,27 @@ impl Callbacks {
     ///
     /// `head` is valid, and belongs to the queue until it is called.
     pub(super) unsafe fn push(&self, head: *mut callback_head, func: rcu_callback_t) {
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { self.push_to(&self.newest, head, func) };
+    }
+
+    /// # Safety
+    ///
+    /// As [`push`](Self::push).
+    unsafe fn push_to(
+        &self,
+        queue: &AtomicPtr<callback_head>,
+        head: *mut callback_head,
+        func: rcu_callback_t,
+    ) {
         self.pending.fetch_add(1, Relaxed);
-        let mut next = self.newest.load(Relaxed);
+        let mut next = queue.load(Relaxed);
         loop {
             // SAFETY: `head` is valid: the caller's guarantee.
             unsafe { head.write(callback_head { next, func }) };
             // Pairs with the `Acquire` in `take()`: the head is written, as is what it is in.
             let order = if planted("queue") { Relaxed } else { Release };
-            match self.newest.compare_exchange(next, head, order, Relaxed) {
+            match queue.compare_exchange(next, head, order, Relaxed) {
                 Ok(_) => return,
                 Err(newer) => next = newer,
             }
@@ -150,10 +167,10 @@ impl Callbacks {
     }
 
     /// Takes all that are queued.
-    fn take(&self) -> List {
+    fn take(queue: &AtomicPtr<callback_head>) -> List {
         let mut batch = List::default();
         // Pairs with the `Release` in `push()`; a later push is an exchange, and has those before it.
-        let mut head = self.newest.swap(null_mut(), Acquire);
+        let mut head = queue.swap(null_mut(), Acquire);
         while !head.is_null() {
             // SAFETY: It was queued, and belongs to the batch from here on.
             head = unsafe { batch.push_front(head) };
@@ -177,9 +194,18 @@ impl Callbacks {
         if late {
             gp::wait();
         }
-        let batch = self.take();
+        let waiters = match late_unload() {
+            true => Self::take(&self.waiters),
+            false => List::default(),
+        };
+        // They may be late, but not forever.
+        let wait = !waiters.is_empty() && vcpu::with(|vcpu| vcpu.callbacks_wait()) == Some(true);
+        let batch = match wait {
+            true => List::default(),
+            false => Self::take(&self.newest),
+        };
         let polled = || globals::with(|globals| globals.progress.is_needed());
-        if batch.is_empty() && !polled() {
+        if batch.is_empty() && waiters.is_empty() && !polled() {
             return false;
         }
         if !late {
@@ -187,7 +213,10 @@ impl Callbacks {
         }
         let mut called = 0;
         // SAFETY: `call_rcu()`'s caller vouches for them; a grace period has passed.
-        unsafe { batch.call(|| called += 1) };
+        unsafe {
+            waiters.call(|| called += 1);
+            batch.call(|| called += 1);
+        }
         let order = if planted("returned") {
             Relaxed
         } else {
@@ -211,6 +240,28 @@ static WORKER: Worker = Worker::new("rcu", || {
 pub(super) unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
     // SAFETY: The caller's guarantees are the same.
     globals::with(|globals| unsafe { globals.callbacks.push(head, func) });
+    kick();
+}
+
+/// True if a task that waits for a grace period does not wait for callbacks.
+fn late_unload() -> bool {
+    vcpu::with(|vcpu| vcpu.late_unload()) == Some(true)
+}
+
+/// As [`queue`], for a task that waits for a grace period.
+///
+/// # Safety
+///
+/// As [`queue`].
+pub(super) unsafe fn queue_waiter(head: *mut callback_head, func: rcu_callback_t) {
+    // SAFETY: The caller's guarantees are the same.
+    globals::with(|globals| unsafe {
+        let callbacks = &globals.callbacks;
+        match late_unload() {
+            true => callbacks.push_to(&callbacks.waiters, head, func),
+            false => callbacks.push(head, func),
+        }
+    });
     kick();
 }
 

@@ -175,6 +175,16 @@ pub unsafe fn hrtimer_start_range_ns(
 #[cfg_attr(feature = "debug", track_caller)]
 pub(super) unsafe fn start(timer: *mut hrtimer, tim: ktime_t, mode: hrtimer_mode) -> bool {
     active::activated(timer.expose_provenance(), active::since(&active::TIMER));
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { arm(timer, tim, mode) }
+}
+
+/// As [`start`], for a timer that is no driver's.
+///
+/// # Safety
+///
+/// As [`hrtimer_start_range_ns`].
+pub(crate) unsafe fn arm(timer: *mut hrtimer, tim: ktime_t, mode: hrtimer_mode) -> bool {
     task::point();
     let queued = globals::with(|globals| {
         let mut lock = queue::lock();

@@ -51,7 +51,27 @@ pub struct How {
     pub timers_wait: bool,
     /// A task that is in a read-side section often falls behind all others.
     pub slow_readers: bool,
+    /// Of a thousand interrupts, how many are lost.
+    pub lost: u32,
+    /// Of a thousand others, how many are late.
+    pub late: u32,
+    /// Modules are unloaded late, and callbacks of RCU are called late.
+    pub late_unload: bool,
 }
+
+/// What becomes of an interrupt that a device raises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// It comes.
+    Comes,
+    /// It never does.
+    Lost,
+    /// It comes after so many nanoseconds.
+    Late(u32),
+}
+
+/// By how much something is late (ns).
+const LATE: [u32; 4] = [1_000, 100_000, 5_000_000, 100_000_000];
 
 /// What may happen at a point beside that the task goes on.
 pub(super) struct Chances {
@@ -87,6 +107,18 @@ fn address(task: &task_struct) -> usize {
 }
 
 impl How {
+    /// As it is without anything that goes wrong, with a budget of so many points.
+    pub const fn new(points: usize) -> Self {
+        Self {
+            points,
+            timers_wait: false,
+            slow_readers: false,
+            lost: 0,
+            late: 0,
+            late_unload: false,
+        }
+    }
+
     /// True if this task is to be slow now.
     fn slow_reader(&self) -> bool {
         self.slow_readers && cpu::with(|cpu| cpu.open(Count::Rcu) != 0)
@@ -125,12 +157,61 @@ impl Policy {
         !matches!(self, Self::Fifo)
     }
 
-    pub(super) fn points(&self) -> usize {
+    fn how(&self) -> Option<&How> {
         match self {
-            Self::Fifo => FIFO_POINTS,
-            Self::Random { how, .. } | Self::Pct { how, .. } => how.points,
-            Self::Search(search) => search.how.points,
+            Self::Fifo => None,
+            Self::Random { how, .. } | Self::Pct { how, .. } => Some(how),
+            Self::Search(search) => Some(&search.how),
         }
+    }
+
+    pub(super) fn points(&self) -> usize {
+        self.how().map_or(FIFO_POINTS, |how| how.points)
+    }
+
+    /// A number below `of`; a search tries each, at no cost.
+    pub(super) fn drawn(&mut self, of: usize) -> usize {
+        match self {
+            Self::Fifo => 0,
+            Self::Random { rng, .. } | Self::Pct { rng, .. } => rng.usize(..of.max(1)),
+            Self::Search(search) => search.drawn(of),
+        }
+    }
+
+    /// True if something goes wrong that does so `rate` times in a thousand.
+    fn fault(&mut self, rate: u32) -> bool {
+        match self {
+            Self::Random { rng, .. } | Self::Pct { rng, .. } => rate != 0 && rng.u32(..1000) < rate,
+            Self::Search(search) => search.fault(rate),
+            Self::Fifo => false,
+        }
+    }
+
+    /// What becomes of an interrupt.
+    pub(super) fn interrupt(&mut self) -> Interrupt {
+        let (lost, late) = self.how().map_or((0, 0), |how| (how.lost, how.late));
+        if self.fault(lost) {
+            Interrupt::Lost
+        } else if self.fault(late) {
+            Interrupt::Late(LATE[self.drawn(LATE.len())])
+        } else {
+            Interrupt::Comes
+        }
+    }
+
+    pub(super) fn late_unload(&self) -> bool {
+        self.how().is_some_and(|how| how.late_unload)
+    }
+
+    /// By how much the unloading of a module is late (ns), if it is.
+    pub(super) fn unload(&mut self) -> Option<u32> {
+        let late = self.late_unload() && self.fault(750);
+        late.then(|| LATE[self.drawn(LATE.len())])
+    }
+
+    /// True if callbacks of RCU that could be called wait for longer.
+    pub(super) fn callbacks_wait(&mut self) -> bool {
+        self.late_unload() && self.fault(750)
     }
 
     /// Which of the `len` tasks that are `runnable` is next; 0 is the one that has waited longest.
@@ -228,11 +309,7 @@ mod tests {
         let this = core::ptr::from_ref(me).addr();
         let mut policy = Policy::Pct {
             rng: Rng::with_seed(1),
-            how: super::How {
-                points: 1,
-                timers_wait: false,
-                slow_readers: false,
-            },
+            how: super::How::new(1),
             changes: Vec::new(),
             lowered: vec![1, this, 2],
         };

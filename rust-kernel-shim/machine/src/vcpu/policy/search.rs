@@ -4,6 +4,7 @@
 //! Where tasks block, each that is runnable is tried as the next one, at no cost; where a task could
 //! go on, another one, the end of a grace period and the next timer are, for one preemption each.
 //! Few preemptions find most bugs, and the number of schedules grows with the power of their number.
+//! What goes wrong, an interrupt that is lost, say, is one as well.
 //! A task that loops while it waits for others does not go round again before them, so it costs none.
 
 use super::{Chances, Choice, How};
@@ -170,6 +171,18 @@ impl Search {
         let nth = self.path.choose(others);
         let mut others = runnable.enumerate().filter(|&(_, task)| Some(task) != not);
         others.nth(nth).map_or(0, |(at, _)| at)
+    }
+
+    /// Each number below `of`.
+    pub(super) fn drawn(&self, of: usize) -> usize {
+        self.path.choose(of)
+    }
+
+    /// Whether something goes wrong that may, for one preemption.
+    pub(super) fn fault(&mut self, rate: u32) -> bool {
+        let fault = rate != 0 && self.preemptions != 0 && self.path.choose(2) == 1;
+        self.preemptions -= usize::from(fault);
+        fault
     }
 
     /// Returns the choice at a point of `task`.
