@@ -7,11 +7,11 @@
 #![forbid(unsafe_code)]
 
 use dma_fence::{testing::register, Complete, Fence};
-use fake_gpu::{Config, Context, FakeGpu, Faults, Job};
+use fake_gpu::{Config, Context, FakeGpu, FakeGpuModule, Fault, Faults, Job};
 use kernel::{
     prelude::*,
     sync::{aref::ARef, Arc, Completion},
-    testing::{memory::fail_nth, spawn, vcpu, Explorer},
+    testing::{insmod, memory::fail_nth, spawn, vcpu, Explorer},
     time::{delay::fsleep, Delta, Instant, Monotonic},
 };
 use std::vec::Vec;
@@ -285,4 +285,40 @@ fn after_a_remove_all_fences_have_signalled() {
         check(gpu, &fences);
         Ok(())
     });
+}
+
+/// An allocation fails, the device loses interrupts or has them late, readers are slow, and the module
+/// is unloaded late.
+#[test]
+fn all_faults_at_once_lose_nothing() {
+    let explorer = Explorer::new().schedules(200).failing_allocation(100);
+    let explorer = explorer.slow_readers().late_unload();
+    let body = || {
+        let rates = [Fault::LostInterrupt, Fault::LateInterrupt];
+        let faults = rates
+            .into_iter()
+            .fold(Faults::NONE, |faults, fault| faults.with(fault, 200));
+        // Its line is its own, so the schedule decides by the seed.
+        let seed = vcpu::drawn(1 << 16) as u64;
+        let Ok(module) = insmod::<FakeGpuModule>() else {
+            return;
+        };
+        let Ok(gpu) = FakeGpu::new(Config {
+            faults,
+            seed,
+            ..WATCHED
+        }) else {
+            return;
+        };
+        if let Ok(context) = gpu.context(0, c"a") {
+            let jobs = (0..6).map(|n| context.submit(Job::Work(n), &[]));
+            let fences: Vec<_> = jobs.filter_map(Result::ok).collect();
+            fences.iter().step_by(2).for_each(|fence| fence.wait());
+            check(gpu, &fences);
+        }
+        drop(module);
+    };
+    if let Err(failure) = explorer.from_environment().run(body) {
+        panic!("{failure}");
+    }
 }

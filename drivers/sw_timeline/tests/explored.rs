@@ -6,10 +6,10 @@
 use dma_fence::{testing::register, FenceCallback};
 use kernel::{
     prelude::*,
-    testing::{explore, spawn},
+    testing::{explore, insmod, spawn, Explorer},
 };
 use std::sync::Mutex;
-use sw_timeline::Timeline;
+use sw_timeline::{SwTimeline, Timeline};
 
 /// Writes a number down when the fence signals that it is registered on.
 struct Note(usize, std::sync::Arc<Mutex<std::vec::Vec<usize>>>);
@@ -79,4 +79,27 @@ fn closing_leaves_no_task_waiting() {
             Err(error) => assert_eq!(error, ENOENT),
         }
     });
+}
+
+/// An allocation fails, readers are slow, and the module is unloaded late.
+#[test]
+fn all_faults_at_once_leave_no_task_waiting() {
+    let explorer = Explorer::new().failing_allocation(20);
+    let explorer = explorer.slow_readers().late_unload();
+    let explorer = explorer.lost_interrupts(200).late_interrupts(200);
+    let body = || {
+        let Ok(module) = insmod::<SwTimeline>() else {
+            return;
+        };
+        if let Ok(timeline) = Timeline::new(c"explored") {
+            let fences = [1, 2, 3].map(|value| timeline.fence(value));
+            timeline.advance(2);
+            timeline.close();
+            fences.iter().flatten().for_each(|fence| fence.wait());
+        }
+        drop(module);
+    };
+    if let Err(failure) = explorer.from_environment().run(body) {
+        panic!("{failure}");
+    }
 }
