@@ -44,6 +44,11 @@ pub struct AllocError;
 pub struct Flags(u32);
 
 impl Flags {
+    /// As C has them.
+    pub(crate) fn as_raw(self) -> u32 {
+        self.0
+    }
+
     /// Returns whether all of `flags` are among these.
     #[cfg_attr(feature = "debug", track_caller)]
     pub fn contains(self, flags: Flags) -> bool {

@@ -53,6 +53,7 @@ pub mod transmute;
 pub mod types;
 pub mod uapi;
 pub mod workqueue;
+pub mod xarray;
 
 /// The kernel's C functions and types, under their C names.
 pub use ::bindings;

@@ -96,4 +96,10 @@ imports! {
     kernel::workqueue::impl_has_work,
     kernel::workqueue::new_delayed_work,
     kernel::workqueue::new_work,
+    kernel::xarray::AllocKind,
+    kernel::xarray::Guard,
+    kernel::xarray::ReservedIndex,
+    kernel::xarray::StoreError,
+    kernel::xarray::XArray,
+    kernel::xarray::XaLimit,
 }

@@ -94,6 +94,7 @@ mod lockdep;
 mod rcu;
 mod slab;
 mod workqueue;
+mod xa;
 
 #[cfg(feature = "debug")]
 pub use self::debug::rcu_escape::*;
@@ -118,6 +119,7 @@ pub use self::{
     time::{hrtimer::*, timekeeping::*, timer::*},
     trace::{buffer::*, tracepoint::*},
     workqueue::*,
+    xa::*,
 };
 
 pub use machine::blocked::{begin_wait as debug_wait_begins, end_wait as debug_wait_ends, Thing};
