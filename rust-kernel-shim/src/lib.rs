@@ -37,6 +37,7 @@ pub mod ioctl;
 pub mod irq;
 pub mod module;
 pub mod module_param;
+pub mod page;
 pub mod prelude;
 pub mod print;
 pub mod ptr;

@@ -3,7 +3,7 @@
 
 use super::{
     debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
-    irq::manage::Irqs,
+    irq::irqdesc::Irqs,
     lockdep::LockdepMode,
     rcu::{rcu_show_left, Callbacks, Domains, Progress},
     slab::Failing,

@@ -57,7 +57,9 @@ mod debug {
 
 /// Interrupts.
 mod irq {
+    mod handle;
     pub(crate) mod irq_work;
+    pub(crate) mod irqdesc;
     pub(crate) mod irqflags;
     pub(crate) mod manage;
 }
@@ -91,6 +93,7 @@ mod devices;
 mod globals;
 mod io;
 mod lockdep;
+mod pages;
 mod rcu;
 mod slab;
 mod workqueue;
@@ -111,8 +114,9 @@ pub use self::{
     },
     devices::*,
     io::*,
-    irq::{irq_work::*, irqflags::*, manage::*},
+    irq::{irq_work::*, irqdesc::*, irqflags::*, manage::*},
     lockdep::*,
+    pages::*,
     rcu::*,
     sched::{completion::*, core::*, mutex::*, spinlock::*, wait::*},
     slab::*,
