@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The procedural macros of the kernel's prelude and of pin-init.
+//! The procedural macros of the kernel's prelude.
 //!
 //! C header: none; this is the userspace counterpart of Linux's
-//! `rust/macros` and of the function-like macros of `rust/pin-init`. A macro
-//! here takes exactly the grammar its namesake takes in Linux 7.3, or less of
+//! `rust/macros`. A macro here takes exactly the grammar its namesake takes in Linux 7.3, or less of
 //! it: what one of these accepts, the kernel's accepts with the same meaning.
 //!
 //! Use them through `kernel::prelude`, never from this crate by name.
 
 mod fmt;
-mod init;
 mod kunit;
 mod module;
-mod pinned_drop;
-mod shadowing;
 mod vtable;
 
 use proc_macro::TokenStream;
-use quote::{quote, ToTokens};
+use quote::ToTokens;
 use syn::parse_macro_input;
 
 /// Refuses the input, with the error `message` at `at`.
@@ -74,29 +70,4 @@ pub fn kunit_tests(attr: TokenStream, input: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn fmt(input: TokenStream) -> TokenStream {
     fmt::expand(input.into()).into()
-}
-
-/// An initialiser of a structure that is not pinned.
-#[proc_macro]
-pub fn init(input: TokenStream) -> TokenStream {
-    tokens(init::expand(parse_macro_input!(input), &quote!(try_init)))
-}
-
-/// An initialiser of a structure that is pinned.
-#[proc_macro]
-pub fn pin_init(input: TokenStream) -> TokenStream {
-    tokens(init::expand(
-        parse_macro_input!(input),
-        &quote!(try_pin_init),
-    ))
-}
-
-/// Implements `PinnedDrop`.
-///
-/// The result is an `unsafe impl` with the span of the user's `impl`, so
-/// that code under `forbid(unsafe_code)` cannot use it, as in Linux 7.3.
-#[proc_macro_attribute]
-pub fn pinned_drop(attr: TokenStream, input: TokenStream) -> TokenStream {
-    parse_macro_input!(attr as syn::parse::Nothing);
-    tokens(pinned_drop::expand(parse_macro_input!(input)))
 }

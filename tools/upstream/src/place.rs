@@ -36,12 +36,8 @@ pub(crate) struct Placed {
 }
 
 /// The manifest of a crate on the kernel crate that all else is in.
-fn dependencies(tree: &Tree, kernel: &str) -> String {
-    let pinned = tree
-        .workspace_has("pinned-init")
-        .then_some("pinned-init.workspace = true\n");
-    let pinned = pinned.unwrap_or("");
-    format!("[dependencies]\n{kernel}\npin_init.workspace = true\n{pinned}")
+fn dependencies(kernel: &str) -> String {
+    format!("[dependencies]\n{kernel}\npin_init.workspace = true\n")
 }
 
 const IN_PLACE: &str =
@@ -95,7 +91,7 @@ pub(crate) fn place(
             return Ok(Ok(Placed {
                 stand: Stand::InPlace,
                 package: "rust-kernel-shim",
-                dependencies: dependencies(tree, IN_PLACE),
+                dependencies: dependencies(IN_PLACE),
                 loaded: Vec::new(),
             }));
         }
@@ -106,7 +102,7 @@ pub(crate) fn place(
         sources.iter().partition(|source| source.module.is_some());
     beside(tree, &modules)?;
     let mut package = "upstream-kernel";
-    let mut all = dependencies(tree, BESIDE);
+    let mut all = dependencies(BESIDE);
     let mut loaded = Vec::new();
     if !drivers.is_empty() {
         package = "upstream-driver";
@@ -171,7 +167,7 @@ fn beside(tree: &Tree, sources: &[&Source]) -> Result<(), String> {
     files.push(("src/lib.rs".to_owned(), lib.into_bytes()));
     let kernel = "shim = { package = \"rust-kernel-shim\", path = \"../../rust-kernel-shim\" }\n\
                   bindings = { package = \"upstream-bindings\", path = \"../bindings\" }";
-    let manifest = format!("[lib]\nname = \"kernel\"\n{}", dependencies(tree, kernel));
+    let manifest = format!("[lib]\nname = \"kernel\"\n{}", dependencies(kernel));
     tree.package("kernel", &manifest, &files)
 }
 

@@ -60,12 +60,6 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether the workspace names a dependency.
-    pub(crate) fn workspace_has(&self, dependency: &str) -> bool {
-        fs::read_to_string(self.root.join("Cargo.toml"))
-            .is_ok_and(|text| text.contains(&format!("\n{dependency} = ")))
-    }
-
     /// Whether the repository has the file.
     pub(crate) fn has(&self, file: &str) -> bool {
         self.root.join(file).is_file()

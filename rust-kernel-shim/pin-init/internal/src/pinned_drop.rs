@@ -39,14 +39,14 @@ pub(crate) fn expand(mut item: ItemImpl) -> Result<TokenStream> {
     if !names_pinned_drop(path) {
         return refuse(path, "expected `PinnedDrop` or `::pin_init::PinnedDrop`");
     }
-    *path = parse_quote!(::pinned_init::PinnedDrop);
+    *path = parse_quote!(::pin_init::PinnedDrop);
 
     // The user's span makes `forbid(unsafe_code)` see it, as in Linux 7.3.
     item.unsafety = Some(Unsafe(item.impl_token.span));
     for method in &mut item.items {
         if let ImplItem::Fn(method) = method {
             if method.sig.ident == "drop" {
-                let token = parse_quote!(_: ::pinned_init::__internal::OnlyCallFromDrop);
+                let token = parse_quote!(_: ::pin_init::__internal::OnlyCallFromDrop);
                 method.sig.inputs.push(token);
             }
         }
