@@ -8,6 +8,8 @@ mod memory;
 mod order;
 mod references;
 
+extern crate std;
+
 #[cfg(feature = "debug")]
 use dma_fence::testing::Mistake;
 
@@ -40,6 +42,22 @@ dma_fence::mistakes! {
     order::recovered_after_it_was_retired;
     // What a result means to the caller of a driver's function is the driver's.
     order::time_left_for_an_error;
+}
+
+/// What is said of the misuses of locks, for `scripts/kernel-lane --lockdep` to read.
+#[test]
+#[ignore = "it prints, and expects nothing"]
+fn print_what_is_said_of_locks() {
+    use kernel::testing::{console, report::reports_of};
+    console::set_loglevel(0);
+    for (name, driver) in locks::ALL {
+        std::println!("@@ misuse {name}");
+        let (reports, end) = reports_of(move || driver(true));
+        for report in reports.iter() {
+            std::println!("{}", report.text);
+        }
+        std::println!("@@ {}", if end.is_ok() { "ended" } else { "stuck" });
+    }
 }
 
 /// What judges is judged.

@@ -15,6 +15,25 @@ use kernel::{
     sync::{Arc, Mutex},
 };
 
+/// A driver that is told whether to make its mistake.
+pub(super) type Driver = fn(bool) -> Result;
+
+macro_rules! names {
+    ($($name:ident)*) => {
+        [$((stringify!($name), $name as Driver)),*]
+    };
+}
+
+/// All of them, which `scripts/kernel-lane --lockdep` has Linux's lockdep judge as well.
+pub(super) const ALL: [(&str, Driver); 6] = names! {
+    wait_in_the_signalling_section
+    mutex_in_a_callback
+    memory_that_is_reclaimed_in_the_section
+    mutex_held_across_a_wait
+    last_reference_of_a_pending_fence
+    signal_under_the_lock_of_the_fence
+};
+
 /// Jobs that are known to a client, and its callback.
 #[repr(C)]
 struct Client {
