@@ -43,6 +43,10 @@ pub(super) fn call_begins(fence: *const dma_fence, call: Call, step: Option<(&'s
         rule: &CALLBACK_ATOMIC,
         created: record.map(|record| record.created),
         step,
+        signalled: record.and_then(|record| match call {
+            Call::Callback => record.signalled.map(|(_, at)| at),
+            _ => None,
+        }),
         // Nothing is reported of a fence that is not tracked.
         reported: record.is_none(),
         surely_locked: call.surely_locked(),

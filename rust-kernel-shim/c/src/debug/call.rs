@@ -27,6 +27,8 @@ pub struct DriverCall {
     pub created: Option<&'static Location<'static>>,
     /// The step that led here, and its location.
     pub step: Option<(&'static str, &'static Location<'static>)>,
+    /// The location of what it was called for, if that is a signal.
+    pub signalled: Option<&'static Location<'static>>,
     /// True once it was reported.
     pub reported: bool,
 }
@@ -35,8 +37,9 @@ impl DriverCall {
     /// Reports that it breaks its rule: `what`, by something that happens now.
     pub fn report(&self, what: core::fmt::Arguments<'_>, now: (&str, Place)) {
         let created = self.created.map_or(Place::Unknown, Place::At);
-        let step = self.step.map(|(step, at)| (step, Place::At(at)));
-        let steps = step.into_iter().chain([now]);
+        let signalled = self.signalled.map(|at| ("fence signalled", at));
+        let steps = self.step.into_iter().chain(signalled);
+        let steps = steps.map(|(step, at)| (step, Place::At(at))).chain([now]);
         self.rule.report_on(self.subject, created, what, steps);
     }
 }
