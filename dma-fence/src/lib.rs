@@ -64,6 +64,8 @@ mod context;
 mod contract;
 mod driver_fence;
 mod fence;
+#[cfg(not(CONFIG_RUST))]
+pub mod helpers;
 mod ktime;
 mod ops;
 mod private;

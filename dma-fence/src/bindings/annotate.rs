@@ -18,12 +18,12 @@ pub use kernel::bindings::{
 };
 
 macro_rules! annotations {
-    ($($(#[$doc:meta])* $name:ident = $event:ident($($arg:ident: $type:ty),*);)*) => {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) = $told:expr;)*) => {
         $($(#[$doc])*
         #[inline]
         #[cfg_attr(feature = "debug", track_caller)]
         pub fn $name($($arg: $type),*) {
-            contract::$event($($arg),*);
+            $told;
         })*
     };
 }
@@ -31,18 +31,23 @@ macro_rules! annotations {
 annotations! {
     /// The ops of this fence, which was just initialised, reach a context and data in the fence,
     /// which are at these addresses, and two names.
-    __dma_fence_debug_declare =
-        declare(fence: *mut dma_fence, context: usize, names: [&CStr; 2], data: usize);
+    __dma_fence_debug_declare(
+        fence: *mut dma_fence,
+        context: usize,
+        names: [&CStr; 2],
+        data: usize
+    ) = contract::declare(fence.cast(), context, names, data);
     /// The contents of this memory are about to be dropped, without the memory being freed.
-    __dma_fence_debug_drop = drop_in_place(addr: usize, size: usize);
+    __dma_fence_debug_drop(addr: usize, size: usize) = contract::drop_in_place(addr, size);
     /// The fences of this one's context signal in order.
-    __dma_fence_debug_in_order = in_order(fence: *mut dma_fence);
+    __dma_fence_debug_in_order(fence: *mut dma_fence) = contract::in_order(fence.cast());
     /// The fence can be found by others than its issuer from now on.
-    __dma_fence_debug_publish = publish(fence: *mut dma_fence);
+    __dma_fence_debug_publish(fence: *mut dma_fence) = contract::publish(fence.cast());
     /// Reports name `at` as the place where the callback was added.
-    __dma_fence_debug_added_at = add_callback_at(cb: *mut dma_fence_cb, at: &'static Location<'static>);
+    __dma_fence_debug_added_at(cb: *mut dma_fence_cb, at: &'static Location<'static>) =
+        contract::add_callback_at(cb, at);
     /// The issuer's side of the fence is dropped without having signalled it.
-    __dma_fence_debug_cancel = forget(fence: *mut dma_fence);
+    __dma_fence_debug_cancel(fence: *mut dma_fence) = contract::forget(fence.cast());
 }
 
 /// The fence is about to be signalled by its driver, without an error. `progress` returns how far
@@ -53,5 +58,5 @@ pub fn __dma_fence_debug_done(
     fence: *mut dma_fence,
     progress: impl FnOnce() -> Option<(u64, u64, u32)>,
 ) {
-    contract::done(fence, progress);
+    contract::done(fence.cast(), progress);
 }

@@ -5,7 +5,7 @@ use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_assert_held, dma_fence_cb, dma_fence_func_t, dma_fence_lock_irqsave,
     dma_fence_signal_locked, dma_fence_unlock_irqrestore,
-    fence::{cb_list, ENABLE_SIGNAL, SIGNALED},
+    fence::{cb_list, live, ENABLE_SIGNAL, SIGNALED},
     trace_dma_fence_enable_signal,
 };
 use core::ptr::addr_of_mut;
@@ -30,7 +30,7 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
     // from then on only the read-side section keeps what it runs in, which its owner frees a grace
     // period after the signal.
     unsafe {
-        let f = &*fence;
+        let f = live(fence);
         dma_fence_assert_held(fence);
         contract::publish(f);
         let was_set = f.test_and_set(ENABLE_SIGNAL);
@@ -95,7 +95,7 @@ pub unsafe fn dma_fence_add_callback(
     // SAFETY: The caller has a reference, and the callback is not in use; the list is changed under
     // the lock.
     unsafe {
-        let (f, node) = (&*fence, addr_of_mut!((*cb).node));
+        let (f, node) = (live(fence), addr_of_mut!((*cb).node));
         if f.test(SIGNALED) {
             contract::add_callback(f, cb, false);
             INIT_LIST_HEAD(node);
@@ -135,7 +135,7 @@ pub unsafe fn dma_fence_remove_callback(fence: *mut dma_fence, cb: *mut dma_fenc
         let flags = dma_fence_lock_irqsave(fence);
         let node = addr_of_mut!((*cb).node);
         let pending = !list_empty(node);
-        contract::remove_callback(&*fence, cb, pending);
+        contract::remove_callback(live(fence), cb, pending);
         if pending {
             list_del_init(node);
         }

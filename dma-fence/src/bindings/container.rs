@@ -6,7 +6,7 @@
 //!
 //! There is no way to make one yet; so far only the question can be asked.
 
-use super::{super::contract, dma_fence, dma_fence_ops};
+use super::{super::contract, dma_fence, dma_fence_ops, fence::live};
 use core::ptr;
 use kernel::sync::atomic::Relaxed;
 
@@ -19,7 +19,7 @@ pub static dma_fence_chain_ops: dma_fence_ops = pin_init::zeroed();
 unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
     // Relaxed: it is only compared.
     // SAFETY: The caller has a reference to the fence.
-    ptr::eq(unsafe { &*fence }.ops.load(Relaxed), ops)
+    ptr::eq(unsafe { live(fence) }.ops.load(Relaxed), ops)
 }
 
 /// True if the fence is an array. From any context.

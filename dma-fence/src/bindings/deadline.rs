@@ -4,6 +4,7 @@
 use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_is_signaled,
+    fence::live,
 };
 use kernel::bindings::{ktime_t, rcu_read_lock, rcu_read_unlock};
 
@@ -16,7 +17,7 @@ pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
     // SAFETY: The caller has a reference; inside the section the ops live, even if the fence is
     // signalled meanwhile.
     unsafe {
-        let f = &*fence;
+        let f = live(fence);
         rcu_read_lock();
         if let Some(set_deadline) = f.ops().and_then(|ops| ops.as_ref().set_deadline) {
             if !dma_fence_is_signaled(fence) {

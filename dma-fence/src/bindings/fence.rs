@@ -5,6 +5,7 @@
 
 use core::{
     cell::UnsafeCell,
+    mem::ManuallyDrop,
     ptr::{addr_of_mut, null_mut, NonNull},
 };
 use kernel::{
@@ -15,20 +16,22 @@ use kernel::{
 
 /// The lock of a fence: its own, or one that it shares.
 #[repr(C)]
-pub(super) union fence_lock {
-    pub(super) extern_lock: *mut spinlock_t,
-    pub(super) inline_lock: core::mem::ManuallyDrop<spinlock_t>,
+pub union dma_fence__bindgen_ty_1 {
+    /// The one that it shares.
+    pub extern_lock: *mut spinlock_t,
+    /// Its own.
+    pub inline_lock: ManuallyDrop<spinlock_t>,
 }
 
 /// A union whose member depends on the state of the fence.
 #[repr(C)]
-pub(super) union fence_list {
+pub union dma_fence__bindgen_ty_2 {
     /// Until it signals: the callbacks, under the lock.
-    pub(super) cb_list: list_head,
+    pub cb_list: list_head,
     /// After it has signalled: when, in nanoseconds. Published by `TIMESTAMP_BIT`.
-    pub(super) timestamp: ktime_t,
+    pub timestamp: ktime_t,
     /// After the last reference was dropped.
-    pub(super) rcu: callback_head,
+    pub rcu: callback_head,
 }
 
 /// A fence: something that will have happened.
@@ -49,14 +52,53 @@ pub(super) union fence_list {
 ///   or `release`. What it points to lives for a grace period longer.
 /// - `list` is the list of callbacks until `SIGNALED` is set, the timestamp once `TIMESTAMP` is,
 ///   and RCU's once the count is 0.
+///
+/// The fields are plain, as bindgen has them, for files that were written for the kernel. All else
+/// that is here sees a [`Live`] in the same place: what is read while it changes is atomic, and a
+/// reference to a plain field would say that it does not change.
+#[cfg(not(loom))]
 #[repr(C)]
 pub struct dma_fence {
-    pub(super) lock: UnsafeCell<fence_lock>,
-    pub(super) ops: Atomic<*mut dma_fence_ops>,
-    pub(super) list: UnsafeCell<fence_list>,
+    /// The lock.
+    pub __bindgen_anon_1: dma_fence__bindgen_ty_1,
+    /// What the driver does; null once it is detached.
+    pub ops: *const dma_fence_ops,
+    /// The callbacks, or what comes after them.
+    pub __bindgen_anon_2: dma_fence__bindgen_ty_2,
     /// The context: fences of one context are in order. Never changes.
     pub context: u64,
     /// The place in the context's order. Never changes.
+    pub seqno: u64,
+    /// The bits.
+    pub flags: c_ulong,
+    /// The references.
+    pub refcount: kref,
+    /// The error, or 0; counts once the fence has signalled.
+    pub error: c_int,
+}
+
+#[cfg(not(loom))]
+impl Default for dma_fence {
+    fn default() -> Self {
+        // SAFETY: Zeroes are valid for all fields: a fence that was not initialised.
+        unsafe { core::mem::zeroed() }
+    }
+}
+
+/// The model checker knows no plain memory.
+#[cfg(loom)]
+pub type dma_fence = Live;
+
+#[doc(hidden)]
+/// A fence as it is used: a [`dma_fence`] whose fields are what may change at any time.
+#[repr(C)]
+pub struct Live {
+    pub(super) lock: UnsafeCell<dma_fence__bindgen_ty_1>,
+    pub(super) ops: Atomic<*mut dma_fence_ops>,
+    pub(super) list: UnsafeCell<dma_fence__bindgen_ty_2>,
+    /// The context.
+    pub context: u64,
+    /// The place in the context's order.
     pub seqno: u64,
     pub(super) flags: Atomic<usize>,
     pub(super) refcount: UnsafeCell<kref>,
@@ -67,9 +109,20 @@ pub struct dma_fence {
 }
 
 // SAFETY: What changes is atomic, under the lock, or handed over as the invariants say.
-unsafe impl Send for dma_fence {}
+unsafe impl Send for Live {}
 // SAFETY: What changes is atomic, under the lock, or handed over as the invariants say.
-unsafe impl Sync for dma_fence {}
+unsafe impl Sync for Live {}
+
+/// The fence that C's pointer is to.
+///
+/// # Safety
+///
+/// `fence` is valid for `'a`, or zeroed.
+#[inline]
+pub(crate) unsafe fn live<'a>(fence: *const dma_fence) -> &'a Live {
+    // SAFETY: The caller's guarantee; the layout is the same, and zeroes are valid.
+    unsafe { &*fence.cast() }
+}
 
 /// Called when a fence signals, with its lock held and interrupts off; may free the callback.
 pub type dma_fence_func_t =
@@ -137,7 +190,7 @@ pub(crate) const SIGNALED: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_SIGNA
 pub(crate) const TIMESTAMP: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_TIMESTAMP_BIT;
 pub(super) const ENABLE_SIGNAL: usize = 1 << dma_fence_flag_bits_DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT;
 
-impl dma_fence {
+impl Live {
     /// `test_bit()`: what happened before the bit was set is visible if it is.
     #[inline]
     pub(crate) fn test(&self, bit: usize) -> bool {
@@ -245,33 +298,35 @@ impl dma_fence {
 #[inline]
 pub(super) unsafe fn cb_list(fence: *mut dma_fence) -> *mut list_head {
     // SAFETY: `fence` is valid; no reference to the cell's content is made.
-    unsafe { addr_of_mut!((*UnsafeCell::raw_get(addr_of_mut!((*fence).list))).cb_list) }
+    unsafe {
+        addr_of_mut!((*UnsafeCell::raw_get(addr_of_mut!((*fence.cast::<Live>()).list))).cb_list)
+    }
 }
 
 /// Returns the flags; bit n is C's.
 pub unsafe fn dma_fence_flags(fence: *mut dma_fence) -> c_ulong {
     // SAFETY: The fence is valid.
     // Pairs as in `test()`.
-    unsafe { &*fence }.flags.load(Acquire)
+    unsafe { live(fence) }.flags.load(Acquire)
 }
 
 /// Returns the error, 0 if there is none; it counts only once the fence has signalled.
 pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
     // SAFETY: The fence is valid.
-    unsafe { &*fence }.error()
+    unsafe { live(fence) }.error()
 }
 
 /// Sets the error and looks at nothing else, where `dma_fence_set_error()` would warn about a
 /// fence that signals at this moment.
 pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
     // SAFETY: The fence is valid.
-    unsafe { &*fence }.set_error(error);
+    unsafe { live(fence) }.set_error(error);
 }
 
 /// Returns the count of references.
 pub unsafe fn dma_fence_kref(fence: *mut dma_fence) -> *mut kref {
     // SAFETY: The fence is valid; no reference is made.
-    UnsafeCell::raw_get(unsafe { addr_of_mut!((*fence).refcount) })
+    UnsafeCell::raw_get(unsafe { addr_of_mut!((*fence.cast::<Live>()).refcount) })
 }
 
 /// Returns the sequence number.
@@ -290,18 +345,27 @@ pub unsafe fn dma_fence_context(fence: *mut dma_fence) -> u64 {
 
 #[cfg(all(target_pointer_width = "64", not(loom)))]
 mod layout {
-    use super::{dma_fence, dma_fence_cb, dma_fence_ops};
+    use super::{dma_fence, dma_fence_cb, dma_fence_ops, Live};
     use core::mem::offset_of;
     use static_assertions::{const_assert, const_assert_eq};
 
     const_assert_eq!(size_of::<dma_fence>(), 64);
-    const_assert_eq!(offset_of!(dma_fence, lock), 0);
+    const_assert_eq!(size_of::<Live>(), 64);
+    const_assert_eq!(offset_of!(Live, lock), 0);
+    const_assert_eq!(offset_of!(dma_fence, __bindgen_anon_1), 0);
+    const_assert_eq!(offset_of!(Live, ops), 8);
     const_assert_eq!(offset_of!(dma_fence, ops), 8);
-    const_assert_eq!(offset_of!(dma_fence, list), 16);
+    const_assert_eq!(offset_of!(Live, list), 16);
+    const_assert_eq!(offset_of!(dma_fence, __bindgen_anon_2), 16);
+    const_assert_eq!(offset_of!(Live, context), 32);
     const_assert_eq!(offset_of!(dma_fence, context), 32);
+    const_assert_eq!(offset_of!(Live, seqno), 40);
     const_assert_eq!(offset_of!(dma_fence, seqno), 40);
+    const_assert_eq!(offset_of!(Live, flags), 48);
     const_assert_eq!(offset_of!(dma_fence, flags), 48);
+    const_assert_eq!(offset_of!(Live, refcount), 56);
     const_assert_eq!(offset_of!(dma_fence, refcount), 56);
+    const_assert_eq!(offset_of!(Live, error), 60);
     const_assert_eq!(offset_of!(dma_fence, error), 60);
     const_assert_eq!(size_of::<dma_fence_cb>(), 24);
     const_assert_eq!(offset_of!(dma_fence_cb, node), 0);

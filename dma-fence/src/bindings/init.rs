@@ -4,7 +4,7 @@
 use super::{
     super::contract,
     dma_fence, dma_fence_kref, dma_fence_ops,
-    fence::{cb_list, fence_lock, INITIALIZED, INLINE_LOCK, SEQNO64},
+    fence::{cb_list, dma_fence__bindgen_ty_1, live, Live, INITIALIZED, INLINE_LOCK, SEQNO64},
     trace_dma_fence_init,
 };
 use core::{cell::UnsafeCell, mem::ManuallyDrop, ptr::addr_of_mut};
@@ -71,29 +71,30 @@ unsafe fn init(
     let shared = lock;
     let (lock, flags) = if lock.is_null() {
         let inline_lock = ManuallyDrop::new(spinlock::new());
-        (fence_lock { inline_lock }, flags | INLINE_LOCK)
+        (dma_fence__bindgen_ty_1 { inline_lock }, flags | INLINE_LOCK)
     } else {
-        (fence_lock { extern_lock: lock }, flags)
+        (dma_fence__bindgen_ty_1 { extern_lock: lock }, flags)
     };
     // SAFETY: All fields may be written. Whether a padding byte of a union
     // is written does not matter.
     unsafe {
         kref_init(dma_fence_kref(fence));
-        addr_of_mut!((*fence).ops).write(Atomic::new(ops.cast_mut()));
+        let cells: *mut Live = fence.cast();
+        addr_of_mut!((*cells).ops).write(Atomic::new(ops.cast_mut()));
         INIT_LIST_HEAD(cb_list(fence));
         (*fence).context = context;
         (*fence).seqno = seqno;
-        addr_of_mut!((*fence).flags).write(Atomic::new(flags | INITIALIZED));
-        addr_of_mut!((*fence).lock).write(UnsafeCell::new(lock));
+        addr_of_mut!((*cells).flags).write(Atomic::new(flags | INITIALIZED));
+        addr_of_mut!((*cells).lock).write(UnsafeCell::new(lock));
         if shared.is_null() {
             // All fences that have a lock of their own are of one class, as in Linux.
             let name = c"&fence->inline_lock".as_char_ptr();
-            spin_lock_init!((*fence).spinlock(), name);
+            spin_lock_init!(live(fence).spinlock(), name);
         }
-        addr_of_mut!((*fence).error).write(Atomic::new(0));
+        addr_of_mut!((*cells).error).write(Atomic::new(0));
         #[cfg(loom)]
-        addr_of_mut!((*fence).timestamp).write(Atomic::new(0));
-        contract::init(&*fence, &*ops, shared);
+        addr_of_mut!((*cells).timestamp).write(Atomic::new(0));
+        contract::init(live(fence), &*ops, shared);
         trace_dma_fence_init(fence);
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_ops,
-    fence::SIGNALED,
+    fence::{live, SIGNALED},
 };
 use core::ffi::CStr;
 use kernel::{ffi::c_char, str::CStrExt as _, sync::atomic::Relaxed};
@@ -27,7 +27,7 @@ unsafe fn name(
     detached: &'static CStr,
 ) -> *const c_char {
     // SAFETY: The caller has a reference to the fence.
-    let f = unsafe { &*fence };
+    let f = unsafe { live(fence) };
     contract::name(f);
     // The pointer and the bit may be read in any order: one of them is enough to keep off, and a
     // reader that finds both in time is inside the section that the driver waits for.
@@ -87,7 +87,7 @@ pub unsafe fn dma_fence_timeline_name(fence: *mut dma_fence) -> *const c_char {
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
     // SAFETY: The fence is valid.
-    let f = unsafe { &*fence };
+    let f = unsafe { live(fence) };
     let ops = f.ops.load(Relaxed);
     if !ops.is_null() {
         contract::ops_ptr(f);
@@ -98,5 +98,5 @@ pub unsafe fn dma_fence_ops_ptr(fence: *mut dma_fence) -> *const dma_fence_ops {
 /// True while the ops are attached.
 pub unsafe fn dma_fence_has_ops(fence: *mut dma_fence) -> bool {
     // SAFETY: The fence is valid.
-    !unsafe { &*fence }.ops.load(Relaxed).is_null()
+    !unsafe { live(fence) }.ops.load(Relaxed).is_null()
 }

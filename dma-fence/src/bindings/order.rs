@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Which of two fences of a context is later.
 
-use super::{super::contract, dma_fence, dma_fence_is_signaled, fence::SEQNO64};
+use super::{super::contract, dma_fence, dma_fence_is_signaled, fence::live, fence::SEQNO64};
 use core::ptr::null_mut;
 use kernel::WARN_ON;
 
@@ -10,7 +10,7 @@ use kernel::WARN_ON;
 #[inline]
 pub unsafe fn __dma_fence_is_later(fence: *mut dma_fence, f1: u64, f2: u64) -> bool {
     // SAFETY: The caller has a reference to the fence.
-    if unsafe { &*fence }.test(SEQNO64) {
+    if unsafe { live(fence) }.test(SEQNO64) {
         f1 > f2
     } else {
         // CAST: The low halves are what counts, and the sign of their difference.
@@ -28,7 +28,7 @@ pub unsafe fn dma_fence_is_later(f1: *mut dma_fence, f2: *mut dma_fence) -> bool
     contract::needs_fence!(f2, "dma_fence_is_later", false);
     // SAFETY: The caller has references to both fences.
     unsafe {
-        contract::is_later(&*f1, &*f2);
+        contract::is_later(live(f1), live(f2));
         if WARN_ON!((*f1).context != (*f2).context) {
             return false;
         }
@@ -51,7 +51,7 @@ pub unsafe fn dma_fence_later(f1: *mut dma_fence, f2: *mut dma_fence) -> *mut dm
     contract::needs_fence!(f2, "dma_fence_later", null_mut());
     // SAFETY: The caller has references to both fences.
     unsafe {
-        contract::is_later(&*f1, &*f2);
+        contract::is_later(live(f1), live(f2));
         if WARN_ON!((*f1).context != (*f2).context) {
             return null_mut();
         }

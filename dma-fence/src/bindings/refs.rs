@@ -5,15 +5,11 @@ use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_driver_name, dma_fence_kref, dma_fence_lock_irqsave,
     dma_fence_timeline_name, dma_fence_unlock_irqrestore,
-    fence::{cb_list, SIGNALED},
+    fence::{cb_list, live, Live, SIGNALED},
     signal::signal_locked,
     trace_dma_fence_destroy,
 };
-use core::{
-    ffi::CStr,
-    mem::offset_of,
-    ptr::{addr_of_mut, null_mut},
-};
+use core::{ffi::CStr, mem::offset_of, ptr::null_mut};
 use kernel::{
     bindings::{
         callback_head, kref, kref_get, kref_get_unless_zero, kref_put, ktime_get, kvfree_call_rcu,
@@ -38,7 +34,7 @@ pub unsafe fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence {
         // SAFETY: The caller has a reference.
         unsafe {
             kref_get(dma_fence_kref(fence));
-            contract::get(fence);
+            contract::get(fence.cast());
         }
     }
     fence
@@ -55,7 +51,7 @@ pub unsafe fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence {
     contract::needs_fence!(fence, "dma_fence_get_rcu", null_mut());
     // SAFETY: The memory is that of a fence as long as the caller's section lasts.
     if unsafe { kref_get_unless_zero(dma_fence_kref(fence)) } != 0 {
-        contract::get(fence);
+        contract::get(fence.cast());
         fence
     } else {
         null_mut()
@@ -111,7 +107,7 @@ pub unsafe fn dma_fence_put(fence: *mut dma_fence) {
         contract::needs_reference!(fence, "dma_fence_put");
         // SAFETY: The caller owns a reference; the release frees what is no longer referenced.
         unsafe {
-            contract::put(&*fence);
+            contract::put(live(fence));
             kref_put(dma_fence_kref(fence), Some(dma_fence_release));
         }
     }
@@ -131,7 +127,7 @@ pub unsafe extern "C" fn dma_fence_release(kref: *mut kref) {
     // SAFETY: The memory is ours until it is freed below. The read-side section keeps what the ops
     // reach from going while it is open.
     unsafe {
-        let f = &*fence;
+        let f = live(fence);
         rcu_read_lock();
         trace_dma_fence_destroy(fence);
         // Once it has signalled, there is no list any more.
@@ -172,7 +168,7 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
             "Fence {driver}:{timeline}:{context:x}:{seqno:x} released with pending signals!"
         );
         let flags = dma_fence_lock_irqsave(fence);
-        (*fence).set_error(-(EDEADLK as i32));
+        live(fence).set_error(-(EDEADLK as i32));
         signal_locked(fence, ktime_get());
         dma_fence_unlock_irqrestore(fence, flags);
     }
@@ -185,11 +181,11 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
 /// The last reference was dropped; the fence is the first member of a block from `kmalloc()`.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_free(fence: *mut dma_fence) {
-    const RCU: usize = offset_of!(dma_fence, list);
+    const RCU: usize = offset_of!(Live, list);
     // SAFETY: The list is not used any more, since the last reference is gone; RCU's part of the
     // union is at its beginning.
     unsafe {
-        let head: *mut callback_head = addr_of_mut!((*fence).list).cast();
+        let head: *mut callback_head = fence.byte_add(RCU).cast();
         kvfree_call_rcu::<RCU>(head);
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     super::contract,
     dma_fence, dma_fence_begin_signalling, dma_fence_cb, dma_fence_end_signalling,
-    fence::{cb_list, SIGNALED, TIMESTAMP},
+    fence::{cb_list, live, SIGNALED, TIMESTAMP},
     trace_dma_fence_signaled,
 };
 use core::mem::MaybeUninit;
@@ -21,7 +21,7 @@ use kernel::{
 #[inline]
 pub unsafe fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t {
     // SAFETY: The caller has a reference to the fence.
-    unsafe { &*fence }.spinlock()
+    unsafe { live(fence) }.spinlock()
 }
 
 /// Takes the lock with interrupts off; returns what [`dma_fence_unlock_irqrestore`] needs.
@@ -34,7 +34,7 @@ pub unsafe fn dma_fence_spinlock(fence: *mut dma_fence) -> *mut spinlock_t {
 pub unsafe fn dma_fence_lock_irqsave(fence: *mut dma_fence) -> c_ulong {
     // SAFETY: The caller has a reference to the fence, whose lock it is, and does not hold it.
     unsafe {
-        contract::lock(&*fence);
+        contract::lock(live(fence));
         spin_lock_irqsave(dma_fence_spinlock(fence))
     }
 }
@@ -81,7 +81,7 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
 #[cfg_attr(feature = "debug", track_caller)]
 pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
     // SAFETY: The caller has a reference to the fence, or has dropped the last.
-    let f = unsafe { &*fence };
+    let f = unsafe { live(fence) };
     // SAFETY: The caller has a reference to the fence.
     unsafe { dma_fence_assert_held(fence) };
     contract::signal(f);
@@ -183,7 +183,7 @@ pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
     contract::needs_reference!(fence, "dma_fence_check_and_signal_locked", true);
     // SAFETY: The caller has a reference, and holds the lock.
     unsafe {
-        let signaled = (*fence).test(SIGNALED);
+        let signaled = live(fence).test(SIGNALED);
         dma_fence_signal_locked(fence);
         signaled
     }

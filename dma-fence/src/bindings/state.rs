@@ -5,7 +5,7 @@ use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_lock_irqsave, dma_fence_signal, dma_fence_signal_locked,
     dma_fence_unlock_irqrestore,
-    fence::{INITIALIZED, SIGNALED, TIMESTAMP},
+    fence::{live, INITIALIZED, SIGNALED, TIMESTAMP},
 };
 use kernel::{
     bindings::{cpu_relax, ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock, EINVAL},
@@ -22,7 +22,7 @@ const MAX_ERRNO: c_int = 4095;
 /// `fence` is null or points to memory that is zeroed or a fence.
 pub unsafe fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool {
     // SAFETY: It is zeroed or a fence. Zeroes are valid for all fields.
-    !fence.is_null() && unsafe { &*fence }.test(INITIALIZED)
+    !fence.is_null() && unsafe { live(fence) }.test(INITIALIZED)
 }
 
 /// True if the fence is known to have signalled; asks no op. From any context.
@@ -32,7 +32,7 @@ pub unsafe fn dma_fence_was_initialized(fence: *mut dma_fence) -> bool {
 pub unsafe fn dma_fence_test_signaled_flag(fence: *mut dma_fence) -> bool {
     contract::needs_fence!(fence, "dma_fence_test_signaled_flag", true);
     // SAFETY: The caller has a reference to the fence.
-    unsafe { &*fence }.test(SIGNALED)
+    unsafe { live(fence) }.test(SIGNALED)
 }
 
 /// True if the fence has signalled, or its `signaled` op says so, in which case it is signalled.
@@ -46,7 +46,7 @@ unsafe fn is_signaled(fence: *mut dma_fence, locked: bool) -> bool {
     // SAFETY: The caller has a reference. Inside the section the ops live, even if the fence is
     // signalled meanwhile.
     unsafe {
-        let f = &*fence;
+        let f = live(fence);
         if f.test(SIGNALED) {
             return true;
         }
@@ -103,7 +103,7 @@ pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
         if !dma_fence_is_signaled_locked(fence) {
             return 0;
         }
-        match (*fence).error() {
+        match live(fence).error() {
             0 => 1,
             error => error,
         }
@@ -131,7 +131,7 @@ pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
 pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
     contract::needs_fence!(fence, "dma_fence_set_error");
     // SAFETY: The caller has a reference to the fence.
-    let f = unsafe { &*fence };
+    let f = unsafe { live(fence) };
     contract::set_error(f, error);
     WARN_ON!(f.test(SIGNALED));
     WARN_ON!(!(-MAX_ERRNO..0).contains(&error));
@@ -143,7 +143,7 @@ pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
 pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
     contract::needs_fence!(fence, "dma_fence_timestamp", 0);
     // SAFETY: The caller has a reference to the fence.
-    let f = unsafe { &*fence };
+    let f = unsafe { live(fence) };
     if WARN_ON!(!f.test(SIGNALED)) {
         // SAFETY: Reading the clock has no preconditions.
         return unsafe { ktime_get() };

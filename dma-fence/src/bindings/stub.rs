@@ -5,7 +5,10 @@ use super::{
     super::contract,
     dma_fence, dma_fence_get, dma_fence_init, dma_fence_lock_irqsave, dma_fence_ops,
     dma_fence_signal_timestamp, dma_fence_unlock_irqrestore,
-    fence::{fence_list, fence_lock, ENABLE_SIGNAL, INITIALIZED, INLINE_LOCK, SIGNALED, TIMESTAMP},
+    fence::{
+        dma_fence__bindgen_ty_1, dma_fence__bindgen_ty_2, live, Live, ENABLE_SIGNAL, INITIALIZED,
+        INLINE_LOCK, SIGNALED, TIMESTAMP,
+    },
 };
 use core::{
     cell::UnsafeCell,
@@ -31,12 +34,12 @@ static dma_fence_stub_ops: dma_fence_ops = dma_fence_ops {
 
 kernel::bindings::global! {
     /// As the kernel's initcall leaves it, but for the time.
-    static dma_fence_stub: dma_fence = dma_fence {
-        lock: UnsafeCell::new(fence_lock {
+    static dma_fence_stub: Live = Live {
+        lock: UnsafeCell::new(dma_fence__bindgen_ty_1 {
             inline_lock: ManuallyDrop::new(spinlock::new()),
         }),
         ops: Atomic::new(null_mut()),
-        list: UnsafeCell::new(fence_list { timestamp: 0 }),
+        list: UnsafeCell::new(dma_fence__bindgen_ty_2 { timestamp: 0 }),
         context: 0,
         seqno: 0,
         flags: Atomic::new(INITIALIZED | INLINE_LOCK | SIGNALED | ENABLE_SIGNAL),
@@ -50,12 +53,12 @@ kernel::bindings::global! {
 /// Returns a reference to the fence that has always been signalled: context 0, number 0. Its
 /// timestamp is the time of the first call. From any context.
 pub unsafe fn dma_fence_get_stub() -> *mut dma_fence {
-    let stub = ptr::from_ref::<dma_fence>(&dma_fence_stub).cast_mut();
+    let stub: *mut dma_fence = ptr::from_ref::<Live>(&dma_fence_stub).cast_mut().cast();
     if !dma_fence_stub.test(TIMESTAMP) {
         // SAFETY: The stub is initialised and never freed. A task that finds the bit clear under the
         // lock is the first, and the timestamp is not read before the bit is set.
         unsafe {
-            contract::foreign(stub);
+            contract::foreign(stub.cast());
             let flags = dma_fence_lock_irqsave(stub);
             if !dma_fence_stub.test(TIMESTAMP) {
                 dma_fence_stub.set_timestamp(ktime_get());
@@ -80,7 +83,7 @@ pub unsafe fn dma_fence_allocate_private_stub(timestamp: ktime_t) -> *mut dma_fe
     // SAFETY: Fresh memory of our own; the ops are static.
     unsafe {
         dma_fence_init(fence, &dma_fence_stub_ops, null_mut(), 0, 0);
-        (*fence).test_and_set(ENABLE_SIGNAL);
+        live(fence).test_and_set(ENABLE_SIGNAL);
         dma_fence_signal_timestamp(fence, timestamp);
     }
     fence

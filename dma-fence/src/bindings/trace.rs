@@ -10,6 +10,7 @@
 
 use super::{
     super::contract, dma_fence, dma_fence_driver_name, dma_fence_ops, dma_fence_timeline_name,
+    fence::live,
 };
 use core::{ffi::CStr, fmt};
 use kernel::{
@@ -78,12 +79,12 @@ unsafe fn print_dma_fence_ops(object: *mut c_void, out: &mut dyn fmt::Write) -> 
     let fence: *mut dma_fence = object.cast();
     // SAFETY: The fence is valid, with its ops attached, of which both are mandatory.
     unsafe {
-        contract::ops_ptr(&*fence);
+        contract::ops_ptr(live(fence));
         let Some(dma_fence_ops {
             get_driver_name: Some(driver),
             get_timeline_name: Some(timeline),
             ..
-        }) = (*fence).ops().map(|ops| *ops.as_ref())
+        }) = live(fence).ops().map(|ops| *ops.as_ref())
         else {
             return Err(fmt::Error);
         };

@@ -5,7 +5,7 @@ use super::{
     super::contract,
     __dma_fence_might_wait, dma_fence, dma_fence_cb, dma_fence_enable_signaling,
     dma_fence_lock_irqsave, dma_fence_unlock_irqrestore,
-    fence::{cb_list, SIGNALED},
+    fence::{cb_list, live, SIGNALED},
     signalling::has_waited,
     trace_dma_fence_wait_end, trace_dma_fence_wait_end_enabled, trace_dma_fence_wait_start,
 };
@@ -59,7 +59,7 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
     // SAFETY: The caller has a reference and does not hold the lock. The callback is off the list,
     // which is changed under the lock, before this frame goes.
     unsafe {
-        let f = &*fence;
+        let f = live(fence);
         let mut flags = dma_fence_lock_irqsave(fence);
         let early = if f.test(SIGNALED) {
             Some(if timeout == 0 { 1 } else { timeout })
@@ -126,15 +126,15 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
         dma_fence_enable_signaling(fence);
 
         rcu_read_lock();
-        let wait = (*fence).ops().and_then(|ops| ops.as_ref().wait);
+        let wait = live(fence).ops().and_then(|ops| ops.as_ref().wait);
         trace_dma_fence_wait_start(fence);
         rcu_read_unlock();
-        contract::wait_begin(fence);
+        contract::wait_begin(fence.cast());
         let ret = match wait {
             Some(wait) => wait(fence, intr, timeout),
             None => dma_fence_default_wait(fence, intr, timeout),
         };
-        contract::wait_end(fence);
+        contract::wait_end(fence.cast());
         if timeout == MAX_SCHEDULE_TIMEOUT {
             has_waited();
         }

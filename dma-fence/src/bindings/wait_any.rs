@@ -4,7 +4,7 @@
 use super::{
     super::contract,
     dma_fence, dma_fence_add_callback, dma_fence_is_signaled, dma_fence_remove_callback,
-    fence::SIGNALED,
+    fence::{live, SIGNALED},
     wait::{default_wait_cb, dma_fence_default_wait_cb, sleeping},
 };
 use core::{
@@ -113,7 +113,7 @@ unsafe fn wait_any(
             contract::wait_any_begin(fences);
             while ret > 0 {
                 set_current_state(sleeping(intr));
-                *found = fences.iter().position(|fence| (**fence).test(SIGNALED));
+                *found = fences.iter().position(|fence| live(*fence).test(SIGNALED));
                 if found.is_some() {
                     break;
                 }

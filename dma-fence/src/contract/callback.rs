@@ -2,7 +2,7 @@
 //! A callback is on one fence at a time, and only what was added is removed.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_cb},
+    super::bindings::{dma_fence_cb, Live},
     named::Fence,
     record::{self, At, Record, Subject},
     rules::CALLBACK_ONCE,
@@ -47,7 +47,7 @@ static CALLBACK: debug_obj_descr = debug_obj_descr {
 
 /// A callback is about to be added; or, if it is not `pending`, it was too late for its fence.
 #[track_caller]
-pub(super) fn added(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: bool) {
+pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
     let Some(record) = record::of(fence) else {
         CALLBACKS.remove(cb.addr());
         return;
@@ -94,7 +94,7 @@ pub(super) fn added_at(cb: *mut dma_fence_cb, at: At) {
 
 /// A callback is about to be taken back, if it is `pending`.
 #[track_caller]
-pub(super) fn removed(fence: *const dma_fence, cb: *mut dma_fence_cb, pending: bool) {
+pub(super) fn removed(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
     if let Some(record) = record::of(fence) {
         let checking = CALLBACK_ONCE.look();
         let here = ("callback removed", Place::Here(Location::caller()));
@@ -147,7 +147,7 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
 /// Takes a callback that goes off the list of its fence, where it would be found when that signals;
 /// as debugobjects do in Linux with what they find. Not if the lock is held.
 fn unlink(callback: &Callback, cb: usize) {
-    let fence: *const dma_fence = ptr::with_exposed_provenance(callback.fence);
+    let fence: *const Live = ptr::with_exposed_provenance(callback.fence);
     let listed = |record: &Record| {
         record.subject() == callback.subject && record.signalled.is_none() && !record.released
     };

@@ -2,7 +2,7 @@
 //! The events of fences: one function for each, which the C mirror calls.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops},
+    super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops, Live},
     call::Call,
     callback, life, named, names, ops, pending, progress, reach, record, refs,
     rules::SIGNALLING_SECTION,
@@ -35,21 +35,21 @@ pub(crate) fn known() -> usize {
 /// False, and reported, if there is no fence to which `call` could do something.
 #[inline]
 #[track_caller]
-pub(crate) fn exists(fence: *const dma_fence, call: &'static str) -> bool {
+pub(crate) fn exists(fence: *const Live, call: &'static str) -> bool {
     !CHECKS || refs::exists(fence, call)
 }
 
 /// As [`exists`], and also if it has no reference left.
 #[inline]
 #[track_caller]
-pub(crate) fn is_counted(fence: *mut dma_fence, call: &'static str) -> bool {
+pub(crate) fn is_counted(fence: *mut Live, call: &'static str) -> bool {
     !CHECKS || refs::is_counted(fence, call)
 }
 
 /// Returns from a function that was called with what is no fence: a debug kernel does not touch it.
 macro_rules! needs_fence {
     ($fence:expr, $call:literal $(, $else:expr)?) => {
-        if !$crate::contract::exists($fence, $call) {
+        if !$crate::contract::exists($fence.cast(), $call) {
             return $($else)?;
         }
     };
@@ -58,7 +58,7 @@ macro_rules! needs_fence {
 /// As [`needs_fence`], also if the fence has no reference left.
 macro_rules! needs_reference {
     ($fence:expr, $call:literal $(, $else:expr)?) => {
-        if !$crate::contract::is_counted($fence, $call) {
+        if !$crate::contract::is_counted($fence.cast(), $call) {
             return $($else)?;
         }
     };
@@ -70,7 +70,7 @@ pub(crate) use {needs_fence, needs_reference};
 /// the number that this has to get to, and how many bits both have.
 #[inline]
 #[track_caller]
-pub(crate) fn done(fence: *const dma_fence, f: impl FnOnce() -> Option<(u64, u64, u32)>) {
+pub(crate) fn done(fence: *const Live, f: impl FnOnce() -> Option<(u64, u64, u32)>) {
     if CHECKS {
         progress::signals(fence, f());
     }
@@ -94,7 +94,7 @@ events! {
     context_alloc() = record::know_own_files();
 
     /// `dma_fence_init()` has initialised a fence, with a lock of its own if `lock` is null.
-    init(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock_t) = {
+    init(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) = {
         if life::begins(fence, ops, lock) {
             watch::begins();
         }
@@ -103,7 +103,7 @@ events! {
     };
 
     /// The ops of the fence reach a context and data, which are at these addresses, and two names.
-    declare(fence: *const dma_fence, context: usize, names: [&CStr; 2], data: usize) = {
+    declare(fence: *const Live, context: usize, names: [&CStr; 2], data: usize) = {
         reach::declares(fence, context, names.map(|name| name.as_char_ptr().addr()), data);
         if let Some(record) = record::of(fence) {
             named::learns(record.context, 0, names[0]);
@@ -112,10 +112,10 @@ events! {
     };
 
     /// The fences of this one's context signal in order.
-    in_order(fence: *const dma_fence) = progress::in_order(fence);
+    in_order(fence: *const Live) = progress::in_order(fence);
 
     /// The fence can be found by others than its issuer.
-    publish(fence: *const dma_fence) = {
+    publish(fence: *const Live) = {
         let at = Location::caller();
         let known = record::with(fence, |record| {
             let before = record.published;
@@ -128,7 +128,7 @@ events! {
     };
 
     /// The issuer's side goes without a signal.
-    forget(fence: *const dma_fence) = pending::forgotten(fence);
+    forget(fence: *const Live) = pending::forgotten(fence);
 
     /// Lockdep learns what fences are waited for under.
     prime_signalling() = lockdep_circles_break(c"dma_fence_map", &SIGNALLING_SECTION);
@@ -143,35 +143,35 @@ events! {
     might_wait() = debug_section_waits("fence waited for");
 
     /// `dma_fence_set_error()` is about to set an error.
-    set_error(fence: &dma_fence, error: c_int) = state::error_before_signal(fence, error);
+    set_error(fence: &Live, error: c_int) = state::error_before_signal(fence, error);
 
     /// The task is about to wait for the fence, if that has not signalled.
-    wait_begin(fence: *const dma_fence) = pending::wait_begins(fence);
+    wait_begin(fence: *const Live) = pending::wait_begins(fence);
 
     /// The task is about to wait for one of several fences.
-    wait_any_begin(fences: &[*mut dma_fence]) = pending::wait_begins(fences[0]);
+    wait_any_begin(fences: &[*mut dma_fence]) = pending::wait_begins(fences[0].cast());
 
     /// It does not wait for them any more.
-    wait_any_end(fences: &[*mut dma_fence]) = pending::wait_ends(fences[0]);
+    wait_any_end(fences: &[*mut dma_fence]) = pending::wait_ends(fences[0].cast());
 
     /// It does not wait for it any more.
-    wait_end(fence: *const dma_fence) = pending::wait_ends(fence);
+    wait_end(fence: *const Live) = pending::wait_ends(fence);
 
     /// `dma_fence_signal_timestamp_locked()` is about to set the bit, unless it is set. A grace
     /// period counts from here on: a task that sees the bit may ask for one at once.
-    signal(fence: &dma_fence) = {
+    signal(fence: &Live) = {
         let at = Location::caller();
         record::with(fence, |record| record.signals = Some((rcu_order(), at)))
     };
 
     /// It has set the bit; the ops are still attached.
-    signaled(fence: &dma_fence) = {
+    signaled(fence: &Live) = {
         life::signalled(fence);
         lockdep_others_go_on();
     };
 
     /// `dma_fence_put()` is about to drop a reference, maybe the last.
-    put(fence: &dma_fence) = {
+    put(fence: &Live) = {
         watch::look_at_the_clock();
         let at = Location::caller();
         record::with(fence, |record| record.put = Some(at));
@@ -179,29 +179,29 @@ events! {
     };
 
     /// `dma_fence_get()` and its like have taken a reference.
-    get(fence: *const dma_fence) = {
+    get(fence: *const Live) = {
         publish(fence);
         refs::taken(fence);
     };
 
     /// There is a fence that was not made by `dma_fence_init()`.
-    foreign(fence: *const dma_fence) = refs::begins(fence, false);
+    foreign(fence: *const Live) = refs::begins(fence, false);
 
     /// `dma_fence_release()`: the last reference is gone, maybe while callbacks are pending.
-    release(fence: &dma_fence, pending: bool) = {
+    release(fence: &Live, pending: bool) = {
         ops::last_put(fence);
         pending::released(fence, pending);
     };
 
     /// It will not take the lock of the fence any more.
-    destroy(fence: &dma_fence) = life::released(fence);
+    destroy(fence: &Live) = life::released(fence);
 
     /// The lock of the fence is about to be taken.
-    lock(fence: &dma_fence) = ops::lock_taken(fence);
+    lock(fence: &Live) = ops::lock_taken(fence);
 
     /// `dma_fence_add_callback()` is about to add a callback; or, if it is not `pending`, it was too
     /// late, and it is as if it had been called.
-    add_callback(fence: &dma_fence, cb: *mut dma_fence_cb, pending: bool) =
+    add_callback(fence: &Live, cb: *mut dma_fence_cb, pending: bool) =
         {
             callback::added(fence, cb, pending);
             reach::touched(fence);
@@ -212,40 +212,40 @@ events! {
         callback::added_at(cb, at);
 
     /// `dma_fence_remove_callback()` takes back a callback, if that is `pending`.
-    remove_callback(fence: &dma_fence, cb: *mut dma_fence_cb, pending: bool) =
+    remove_callback(fence: &Live, cb: *mut dma_fence_cb, pending: bool) =
         callback::removed(fence, cb, pending);
 
     /// A callback is about to be called.
-    callback_begin(fence: &dma_fence, cb: *mut dma_fence_cb) = ops::callback_begins(fence, cb);
+    callback_begin(fence: &Live, cb: *mut dma_fence_cb) = ops::callback_begins(fence, cb);
 
     /// An op is about to be called.
-    call_begin(fence: &dma_fence, call: Call) = ops::call_begins(fence, call, None);
+    call_begin(fence: &Live, call: Call) = ops::call_begins(fence, call, None);
 
     /// The op or callback has returned.
     call_end() = ops::call_ends();
 
     /// The op `signaled` has answered `dma_fence_is_signaled()`; its call is not over yet.
-    is_signaled(fence: &dma_fence, answer: bool) = state::signaled_monotonic(fence, answer);
+    is_signaled(fence: &Live, answer: bool) = state::signaled_monotonic(fence, answer);
 
     /// `dma_fence_is_later()`: two fences are about to be compared.
-    is_later(f1: &dma_fence, f2: &dma_fence) = state::compare_same_context(f1, f2);
+    is_later(f1: &Live, f2: &Live) = state::compare_same_context(f1, f2);
 
     /// `dma_fence_driver_name()` or `dma_fence_timeline_name()` is called.
-    name(fence: &dma_fence) = names::names_in_one_rcu_section(fence);
+    name(fence: &Live) = names::names_in_one_rcu_section(fence);
 
     /// An op has returned a name, which may be used until the section ends: the driver's is number
     /// 0, the timeline's number 1.
-    name_returned(fence: &dma_fence, which: usize, name: *const c_char) = {
+    name_returned(fence: &Live, which: usize, name: *const c_char) = {
         reach::name_returned(fence, which, name);
         names::escapes(fence, name);
     };
 
     /// The name is this string.
-    name_is(fence: &dma_fence, which: usize, name: impl Fn() -> &'static CStr) =
+    name_is(fence: &Live, which: usize, name: impl Fn() -> &'static CStr) =
         named::learns(fence.context, which, name());
 
     /// The table of ops is used itself, where the core would have looked at the bit.
-    ops_ptr(fence: &dma_fence) = ops::table_used(fence);
+    ops_ptr(fence: &Live) = ops::table_used(fence);
 
     /// The contents of this memory are about to be dropped, without the memory being freed.
     drop_in_place(addr: usize, size: usize) = debug_check_no_obj_dropped(addr, size);

@@ -2,7 +2,7 @@
 //! From the beginning of a fence to its end.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_ops},
+    super::bindings::{dma_fence_ops, Live},
     points, progress, reach,
     record::{self, Record, RECORDS, SETTLING},
     refs,
@@ -12,7 +12,7 @@ use kernel::bindings::{ktime_get, rcu_order, rule::checking, spinlock_t};
 
 /// A fence was initialised, with a lock of its own if `lock` is null; false if it is not tracked.
 #[track_caller]
-pub(super) fn begins(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock_t) -> bool {
+pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -> bool {
     if !checking() {
         // What was at this address before was another fence.
         if let Some(number) = record::number(fence) {
@@ -32,7 +32,7 @@ pub(super) fn begins(fence: &dma_fence, ops: &dma_fence_ops, lock: *mut spinlock
 }
 
 /// A fence signals at this moment; its ops are still attached.
-pub(super) fn signalled(fence: *const dma_fence) {
+pub(super) fn signalled(fence: *const Live) {
     let known = record::with(fence, |record| {
         record.signalled = record.signals;
         record.bit_set = rcu_order();
@@ -45,7 +45,7 @@ pub(super) fn signalled(fence: *const dma_fence) {
 }
 
 /// The last reference is gone.
-pub(super) fn released(fence: *const dma_fence) {
+pub(super) fn released(fence: *const Live) {
     let Some(number) = record::number(fence) else {
         return;
     };

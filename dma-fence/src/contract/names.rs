@@ -2,7 +2,7 @@
 //! Names are asked for and used within one RCU read-side section.
 
 use super::{
-    super::bindings::dma_fence,
+    super::bindings::Live,
     record::{self, report_on},
     rules::NAMES_IN_ONE_RCU_SECTION,
 };
@@ -19,7 +19,7 @@ fn in_a_section() -> bool {
 
 /// A name is asked for.
 #[track_caller]
-pub(super) fn names_in_one_rcu_section(fence: &dma_fence) {
+pub(super) fn names_in_one_rcu_section(fence: &Live) {
     if NAMES_IN_ONE_RCU_SECTION.look() && !in_a_section() {
         report_on(
             fence,
@@ -33,7 +33,7 @@ pub(super) fn names_in_one_rcu_section(fence: &dma_fence) {
 /// An op has returned a name, which may be used until the section ends.
 #[track_caller]
 #[cfg_attr(not(feature = "debug"), allow(unused_variables))]
-pub(super) fn escapes(fence: *const dma_fence, name: *const c_char) {
+pub(super) fn escapes(fence: *const Live, name: *const c_char) {
     if let (true, Some(record)) = (in_a_section(), record::of(fence)) {
         #[cfg(feature = "debug")]
         kernel::bindings::debug_rcu_string(kernel::bindings::RcuString {

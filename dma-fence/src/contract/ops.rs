@@ -2,7 +2,7 @@
 //! The kernel calls into a driver: when it may, and what that may not do meanwhile.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_cb, TIMESTAMP},
+    super::bindings::{dma_fence_cb, Live, TIMESTAMP},
     call::Call,
     callback::CALLBACKS,
     named::Fence,
@@ -21,7 +21,7 @@ use kernel::ffi::c_int;
 
 /// A callback is about to be called.
 #[track_caller]
-pub(super) fn callback_begins(fence: *const dma_fence, cb: *mut dma_fence_cb) {
+pub(super) fn callback_begins(fence: *const Live, cb: *mut dma_fence_cb) {
     let added = CALLBACKS.with(cb.addr(), |callback| {
         callback.pending = false;
         ("callback added", callback.added)
@@ -31,7 +31,7 @@ pub(super) fn callback_begins(fence: *const dma_fence, cb: *mut dma_fence_cb) {
 
 /// An op or a callback is about to be called, to which this step has led.
 #[track_caller]
-pub(super) fn call_begins(fence: *const dma_fence, call: Call, step: Option<(&'static str, At)>) {
+pub(super) fn call_begins(fence: *const Live, call: Call, step: Option<(&'static str, At)>) {
     let at = Location::caller();
     CALLBACK_ATOMIC.look();
     let record = record::of(fence);
@@ -85,7 +85,7 @@ fn touched(record: &Record, what: &str, at: At) {
 /// The table of ops is used itself, where the core would have looked at the bit. Once the
 /// timestamp is there, the core does not need the ops any more.
 #[track_caller]
-pub(super) fn table_used(fence: &dma_fence) {
+pub(super) fn table_used(fence: &Live) {
     let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
     if let (true, true, Some(record)) = (checking, fence.test(TIMESTAMP), record::of(fence)) {
         touched(&record, "the table of ops", Location::caller());
@@ -94,7 +94,7 @@ pub(super) fn table_used(fence: &dma_fence) {
 
 /// The lock of a fence is about to be taken: not by what is called under it.
 #[track_caller]
-pub(super) fn lock_taken(fence: *const dma_fence) {
+pub(super) fn lock_taken(fence: *const Live) {
     let Some(record) = record::of(fence) else {
         return;
     };
@@ -132,7 +132,7 @@ fn nested(record: &Record) {
 }
 
 /// The last reference to a fence is gone: not in what is called under its lock.
-pub(super) fn last_put(fence: *const dma_fence) {
+pub(super) fn last_put(fence: *const Live) {
     let Some(record) = record::of(fence) else {
         return;
     };

@@ -2,7 +2,7 @@
 //! Every published fence is signalled, in bounded time.
 
 use super::{
-    super::bindings::dma_fence,
+    super::bindings::Live,
     callback::CALLBACKS,
     named,
     record::{self, Record, LIVE, RECORDS},
@@ -95,7 +95,7 @@ fn never(record: &Record, what: fmt::Arguments<'_>, at: Option<Evidence<'_>>) {
 }
 
 /// A fence, for the report of a deadlock.
-fn thing(fence: *const dma_fence) -> Thing {
+fn thing(fence: *const Live) -> Thing {
     // SAFETY: The event is one of a fence to which the caller has a reference.
     let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
     Thing {
@@ -123,18 +123,18 @@ pub(super) fn owner(addr: usize, out: &mut dyn fmt::Write) -> fmt::Result {
 
 /// The task is about to wait for a fence.
 #[track_caller]
-pub(super) fn wait_begins(fence: *const dma_fence) {
+pub(super) fn wait_begins(fence: *const Live) {
     debug_wait_begins(thing(fence));
 }
 
 /// It has waited.
-pub(super) fn wait_ends(fence: *const dma_fence) {
+pub(super) fn wait_ends(fence: *const Live) {
     debug_wait_ends(thing(fence).id);
 }
 
 /// The issuer's side of a fence goes without a signal.
 #[track_caller]
-pub(super) fn forgotten(fence: *const dma_fence) {
+pub(super) fn forgotten(fence: *const Live) {
     if let (true, Some(record)) = (SIGNAL_EVENTUALLY.look(), record::of(fence)) {
         let what = format_args!("dropped by its issuer without a signal");
         let dropped = ("dropped", Place::Here(Location::caller()));
@@ -143,7 +143,7 @@ pub(super) fn forgotten(fence: *const dma_fence) {
 }
 
 /// The last reference to a fence is gone; `pending` says whether callbacks are pending.
-pub(super) fn released(fence: *const dma_fence, pending: bool) {
+pub(super) fn released(fence: *const Live, pending: bool) {
     let checking = RELEASE_SIGNALLED.look();
     if !pending {
         if let (true, Some(record)) = (SIGNAL_EVENTUALLY.look(), record::of(fence)) {

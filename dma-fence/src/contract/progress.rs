@@ -2,7 +2,7 @@
 //! Fences signal no sooner than their hardware is done, and in order.
 
 use super::{
-    super::bindings::dma_fence,
+    super::bindings::Live,
     record::{self, At, Record, RECORDS},
     rules::{CONTEXT_ORDER, NOT_BEFORE_DONE},
 };
@@ -24,7 +24,7 @@ fn key(record: &Record) -> (u64, u64, u64) {
 }
 
 /// The fences of this one's context signal in order.
-pub(super) fn in_order(fence: *const dma_fence) {
+pub(super) fn in_order(fence: *const Live) {
     if let (Some(number), Some(record)) = (record::number(fence), record::of(fence)) {
         ORDERED.insert(key(&record), number);
     }
@@ -39,7 +39,7 @@ const fn distance(to: u64, from: u64, bits: u32) -> i64 {
 /// The driver is about to signal the fence without an error. Its hardware is at the first number of
 /// `progress`, and has to get to the second; both have so many bits.
 #[track_caller]
-pub(super) fn signals(fence: *const dma_fence, progress: Option<(u64, u64, u32)>) {
+pub(super) fn signals(fence: *const Live, progress: Option<(u64, u64, u32)>) {
     let here = Location::caller();
     let signalled = ("fence signalled", Place::Here(here));
     let (Some(number), Some(record)) = (record::number(fence), record::of(fence)) else {

@@ -7,7 +7,7 @@
 //! a pointer for itself in its fences, which no op uses, clears it before the signal.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_ops},
+    super::bindings::{dma_fence_ops, Live},
     freed::{self, CONTEXT, DATA, FENCE, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
     memory::{for_each_pointer, for_each_string, for_each_target, Block},
     points,
@@ -56,7 +56,7 @@ fn reaches_block(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> bo
 /// A fence begins, with a lock of its own if `lock` is null.
 pub(super) fn begins(
     number: u64,
-    fence: *const dma_fence,
+    fence: *const Live,
     ops: *const dma_fence_ops,
     lock: *mut spinlock_t,
 ) {
@@ -68,7 +68,7 @@ pub(super) fn begins(
 }
 
 /// Something happens to a fence.
-pub(super) fn touched(fence: *const dma_fence) {
+pub(super) fn touched(fence: *const Live) {
     if let Some(number) = record::number(fence) {
         settle(points::touched(number));
     }
@@ -97,7 +97,7 @@ fn extern_lock_named(number: u64, lock: *mut spinlock_t) {
 }
 
 /// An op has returned a name of this fence: the driver's is number 0, the timeline's number 1.
-pub(super) fn name_returned(fence: *const dma_fence, which: usize, name: *const c_char) {
+pub(super) fn name_returned(fence: *const Live, which: usize, name: *const c_char) {
     let Some(number) = record::number(fence) else {
         return;
     };
@@ -110,7 +110,7 @@ pub(super) fn name_returned(fence: *const dma_fence, which: usize, name: *const 
 }
 
 /// The ops of the fence reach what its driver declares.
-pub(super) fn declares(fence: *const dma_fence, context: usize, names: [usize; 2], data: usize) {
+pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2], data: usize) {
     let Some(number) = record::number(fence) else {
         return;
     };
@@ -124,7 +124,7 @@ pub(super) fn declares(fence: *const dma_fence, context: usize, names: [usize; 2
 }
 
 /// The fence signals: readers may be looking at what can be reached from its memory now.
-pub(super) fn scan(fence: *const dma_fence) {
+pub(super) fn scan(fence: *const Live) {
     let Some(number) = record::number(fence) else {
         return;
     };

@@ -2,7 +2,7 @@
 //! The records of fences.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_ops, SEQNO64},
+    super::bindings::{dma_fence_ops, Live, SEQNO64},
     known::{Other, Refs, OTHERS, REFS},
     points,
 };
@@ -95,12 +95,7 @@ pub(super) static LIVE: SideTable<usize, u64> = SideTable::new();
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Record {
-    pub(super) fn new(
-        fence: &dma_fence,
-        ops: &dma_fence_ops,
-        created_ns: i64,
-        created: At,
-    ) -> Self {
+    pub(super) fn new(fence: &Live, ops: &dma_fence_ops, created_ns: i64, created: At) -> Self {
         Self {
             addr: ptr::from_ref(fence).addr(),
             context: fence.context,
@@ -183,29 +178,29 @@ pub(super) fn this_task() -> c_int {
 }
 
 /// Returns the number of a fence that is tracked.
-pub(super) fn number(fence: *const dma_fence) -> Option<u64> {
+pub(super) fn number(fence: *const Live) -> Option<u64> {
     LIVE.with(fence.addr(), |number| *number)
 }
 
 /// Calls `f` with the record of a fence.
-pub(super) fn with<R>(fence: *const dma_fence, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
+pub(super) fn with<R>(fence: *const Live, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
     RECORDS.with(number(fence)?, f)
 }
 
 /// Returns a copy of the record of a fence.
-pub(super) fn of(fence: *const dma_fence) -> Option<Record> {
+pub(super) fn of(fence: *const Live) -> Option<Record> {
     with(fence, |record| *record)
 }
 
 /// Returns the place at which a fence was created.
-pub(super) fn created(fence: *const dma_fence) -> Place {
+pub(super) fn created(fence: *const Live) -> Place {
     of(fence).map_or(Place::Unknown, |record| Place::At(record.created))
 }
 
 /// Reports that `rule` is broken: `what`, on this fence, of which maybe nothing is known.
 #[track_caller]
 pub(super) fn report_on<'a>(
-    fence: &dma_fence,
+    fence: &Live,
     rule: &Rule,
     what: fmt::Arguments<'_>,
     evidence: impl IntoIterator<Item = Evidence<'a>>,

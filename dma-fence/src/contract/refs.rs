@@ -3,7 +3,7 @@
 //! done to memory that is no fence.
 
 use super::{
-    super::bindings::{dma_fence, dma_fence_kref},
+    super::bindings::{dma_fence_kref, Live},
     known::{self, Other, Refs, Sites, OTHERS, REFS},
     named::Fence,
     record::{self, Record, LIVE, RECORDS},
@@ -25,7 +25,7 @@ static MEMORY: debug_obj_descr = debug_obj_descr {
 };
 
 /// There is a fence from now on, `tracked` by a record or not.
-pub(super) fn begins(fence: *const dma_fence, tracked: bool) {
+pub(super) fn begins(fence: *const Live, tracked: bool) {
     let addr = fence.addr();
     if tracked {
         OTHERS.remove(addr);
@@ -53,14 +53,14 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
 
 /// A reference is dropped.
 #[track_caller]
-pub(super) fn dropped(fence: *const dma_fence) {
+pub(super) fn dropped(fence: *const Live) {
     let at = site(Location::caller());
     record::number(fence).map(|number| REFS.with(number, |refs| refs.dropped.add(at)));
 }
 
 /// A reference was taken.
 #[track_caller]
-pub(super) fn taken(fence: *const dma_fence) {
+pub(super) fn taken(fence: *const Live) {
     let at = site(Location::caller());
     record::number(fence).map(|number| REFS.with(number, |refs| refs.taken.add(at)));
 }
@@ -68,7 +68,7 @@ pub(super) fn taken(fence: *const dma_fence) {
 /// Something is about to be done to a fence; false if there is none.
 #[inline]
 #[track_caller]
-pub(super) fn exists(fence: *const dma_fence, call: &'static str) -> bool {
+pub(super) fn exists(fence: *const Live, call: &'static str) -> bool {
     record::know_own_files();
     let checking = REFCOUNT.look();
     let live = LIVE.with(fence.addr(), |_| ()).is_some();
@@ -84,7 +84,7 @@ pub(super) fn exists(fence: *const dma_fence, call: &'static str) -> bool {
 /// True, and reported, if there is no fence.
 #[cold]
 #[track_caller]
-fn is_gone(fence: *const dma_fence, call: &str) -> bool {
+fn is_gone(fence: *const Live, call: &str) -> bool {
     let here = ("called", Place::Here(Location::caller()));
     let Some(other) = OTHERS.with(fence.addr(), |other| *other) else {
         let what = match fence.is_null() {
@@ -119,12 +119,12 @@ fn is_gone(fence: *const dma_fence, call: &str) -> bool {
 
 /// A reference to a fence is about to be taken or dropped; false if it has none.
 #[track_caller]
-pub(super) fn is_counted(fence: *mut dma_fence, call: &'static str) -> bool {
+pub(super) fn is_counted(fence: *mut Live, call: &'static str) -> bool {
     if !exists(fence, call) {
         return false;
     }
     // SAFETY: The fence exists, says the caller; or at least it was not freed.
-    if unsafe { kref_read(dma_fence_kref(fence)) } != 0 || !checking() {
+    if unsafe { kref_read(dma_fence_kref(fence.cast())) } != 0 || !checking() {
         return true;
     }
     let Some((number, record)) = record::number(fence).zip(record::of(fence)) else {

@@ -2,7 +2,7 @@
 //! Checks of the functions that read and set the state of a fence.
 
 use super::{
-    super::bindings::{dma_fence, SIGNALED},
+    super::bindings::{Live, SIGNALED},
     named::Fence,
     record::{self, report_on},
     rules::{COMPARE_SAME_CONTEXT, ERROR_BEFORE_SIGNAL, SIGNALED_MONOTONIC},
@@ -15,7 +15,7 @@ use kernel::{
 
 /// An error is about to be set.
 #[track_caller]
-pub(super) fn error_before_signal(fence: &dma_fence, error: c_int) {
+pub(super) fn error_before_signal(fence: &Live, error: c_int) {
     if !ERROR_BEFORE_SIGNAL.look() {
         return;
     }
@@ -43,7 +43,7 @@ pub(super) fn error_before_signal(fence: &dma_fence, error: c_int) {
 
 /// Two fences are about to be compared.
 #[track_caller]
-pub(super) fn compare_same_context(f1: &dma_fence, f2: &dma_fence) {
+pub(super) fn compare_same_context(f1: &Live, f2: &Live) {
     if !COMPARE_SAME_CONTEXT.look() || f1.context == f2.context {
         return;
     }
@@ -61,7 +61,7 @@ pub(super) fn compare_same_context(f1: &dma_fence, f2: &dma_fence) {
 
 /// The `signaled` op has answered; its call is still the innermost one.
 #[track_caller]
-pub(super) fn signaled_monotonic(fence: &dma_fence, answer: bool) {
+pub(super) fn signaled_monotonic(fence: &Live, answer: bool) {
     let checking = SIGNALED_MONOTONIC.look();
     let at = Location::caller();
     if answer {

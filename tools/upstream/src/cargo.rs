@@ -44,6 +44,9 @@ pub(crate) struct Build {
     pub(crate) programs: Vec<(String, PathBuf)>,
 }
 
+/// The options of the kernel's configuration that files ask for.
+const CONFIG: &str = "--cfg CONFIG_KUNIT --cfg CONFIG_KUNIT=\"y\"";
+
 /// Runs cargo in the copy.
 pub(crate) fn cargo(tree: &Path, target: &Path, arguments: &[&str]) -> Result<Build, String> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -51,7 +54,7 @@ pub(crate) fn cargo(tree: &Path, target: &Path, arguments: &[&str]) -> Result<Bu
         .args(["--quiet", "--message-format=json", "--target-dir"])
         .arg(target)
         .current_dir(tree)
-        .env_remove("RUSTFLAGS")
+        .env("RUSTFLAGS", CONFIG)
         .output()
         .map_err(|error| format!("cargo: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);

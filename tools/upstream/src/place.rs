@@ -215,6 +215,15 @@ fn nest(
                 *lib += &format!("pub use shim::{}::*;\n", here.join("::"));
             }
             nest(tree, &here, modules, lib)?;
+            if !tree.has(&format!("{SHIM}/{shim}.rs")) {
+                // It is a file of the kernel's that was not given; most have what is in their modules.
+                for (module, _) in modules
+                    .iter()
+                    .filter(|(module, _)| module[..module.len() - 1] == here)
+                {
+                    *lib += &format!("pub use self::{}::*;\n", module[module.len() - 1]);
+                }
+            }
             *lib += "}\n";
         }
     }

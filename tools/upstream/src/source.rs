@@ -36,9 +36,13 @@ impl Source {
         let path = at(path, path.canonicalize())?;
         let text = at(&path, fs::read_to_string(&path))?;
         let hash = Sha256::digest(text.as_bytes());
-        let dir = path.parent().unwrap_or(Path::new("/"));
+        let mut dir = path.parent().unwrap_or(Path::new("/"));
         let mut files = Vec::new();
-        let (root, name) = (is_root(&text), name(&path));
+        let (root, mut name) = (is_root(&text), name(&path));
+        if name == "mod.rs" {
+            name = format!("{}/{name}", self::name(dir));
+            dir = dir.parent().unwrap_or(dir);
+        }
         let public = false;
         children(dir, root, Text { name, text, public }, &mut files)?;
         Ok(Self {
@@ -138,6 +142,7 @@ fn module(path: &Path) -> Option<Vec<String>> {
     let text = path.to_string_lossy();
     let (_, rest) = text.rsplit_once("/rust/kernel/")?;
     let rest = rest.strip_suffix(".rs")?;
+    let rest = rest.strip_suffix("/mod").unwrap_or(rest);
     Some(rest.split('/').map(str::to_owned).collect())
 }
 
@@ -159,7 +164,8 @@ fn modules_of(text: &str) -> impl Iterator<Item = (&str, bool)> {
 /// Adds a file, and those of the modules in it that are there: beside the `root` of a crate, in a
 /// directory of its name for all others.
 fn children(dir: &Path, root: bool, file: Text, out: &mut Vec<Text>) -> Result<(), String> {
-    let below = format!("{}/", file.name.trim_end_matches(".rs"));
+    let below = file.name.trim_end_matches(".rs").trim_end_matches("/mod");
+    let below = format!("{below}/");
     let below = if root { "" } else { &below };
     let mut found = Vec::new();
     for (module, public) in modules_of(&file.text) {

@@ -139,4 +139,10 @@ name = "bindings"
 c = { package = "kernel-c", path = "../../rust-kernel-shim/c" }
 dma-fence = { path = "../../dma-fence" }
 "#;
-const BINDINGS_LIB: &str = "#![no_std]\npub use ::c::*;\npub use ::dma_fence::bindings::*;\n";
+const BINDINGS_LIB: &str = "\
+#![no_std]
+pub use ::c::*;
+pub use ::dma_fence::bindings::*;
+// In front of what the globs have under the same names.
+pub use ::dma_fence::helpers::{dma_fence_get, dma_fence_lock_irqsave, dma_fence_unlock_irqrestore};
+";
