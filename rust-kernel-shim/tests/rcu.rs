@@ -8,8 +8,9 @@ use kernel::{
         get_state_synchronize_rcu_full, init_irq_work, irq_work, irq_work_queue, irq_work_sync,
         kfree_rcu_mightsleep, kmalloc_obj, kvfree_rcu_barrier, local_irq_restore, local_irq_save,
         poll_state_synchronize_rcu, poll_state_synchronize_rcu_full, preempt_disable,
-        preempt_enable, rcu_get_gp_seq, rcu_gp_seq, rcu_read_lock_held, spin_lock, spin_unlock,
-        spinlock, start_poll_synchronize_rcu, synchronize_rcu_expedited, GFP_KERNEL,
+        preempt_enable, rcu_get_gp_seq, rcu_gp_seq, rcu_read_lock_held, schedule_timeout,
+        set_current_state, spin_lock, spin_unlock, spinlock, start_poll_synchronize_rcu,
+        synchronize_rcu_expedited, GFP_KERNEL, TASK_UNINTERRUPTIBLE,
     },
     sync::rcu,
     testing::{
@@ -307,7 +308,7 @@ fn a_flood_of_callbacks_waits_where_it_may_sleep() {
     extern "C" fn arrives(_head: *mut callback_head) {
         FLOOD.fetch_add(1, SeqCst);
     }
-    let heads = std::vec![HEAD; 10_002].leak();
+    let heads = std::vec![HEAD; 10_003].leak();
     let (begun, ends, waited) = (Barrier::new(2), Barrier::new(2), AtomicBool::new(false));
     thread::scope(|s| {
         s.spawn(|| {
@@ -326,6 +327,7 @@ fn a_flood_of_callbacks_waits_where_it_may_sleep() {
         });
         begun.wait();
         let (last, others) = heads.split_last_mut().unwrap();
+        let (next, others) = others.split_last_mut().unwrap();
         // It cannot wait here.
         without_preemption_mut(|| {
             for head in others {
@@ -334,6 +336,13 @@ fn a_flood_of_callbacks_waits_where_it_may_sleep() {
             }
         });
         ends.wait();
+        // SAFETY: As above. The task is its own, and its timeout wakes it.
+        let left = unsafe {
+            set_current_state(TASK_UNINTERRUPTIBLE);
+            call_rcu(next, Some(arrives));
+            schedule_timeout(1)
+        };
+        assert_eq!(left, 0, "it was about to sleep for something else");
         // SAFETY: As above.
         unsafe { call_rcu(last, Some(arrives)) };
         waited.store(true, SeqCst);

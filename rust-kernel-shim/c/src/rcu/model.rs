@@ -241,3 +241,46 @@ fn an_exit_waits_for_callbacks() {
         worker.join().unwrap();
     });
 }
+
+/// An exit waits for its callbacks, whatever becomes of those that others queue meanwhile.
+#[test]
+fn an_exit_waits_while_others_queue() {
+    let mut model = loom::model::Builder::new();
+    // It takes one to be called before its thread has gone on.
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let queue = Arc::new(Queue(Callbacks::new()));
+        let (next, func) = (null_mut(), None);
+        let called = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let mut objects = called.each_ref().map(|freed| Frees {
+            head: callback_head { next, func },
+            freed: freed.clone(),
+        });
+        let [own, others] = objects
+            .each_mut()
+            .map(|object| core::ptr::from_mut(object).expose_provenance());
+        let push = |queue: &Queue, object: usize| {
+            let head = core::ptr::with_exposed_provenance_mut(object);
+            // SAFETY: The object lives until the worker has called it.
+            unsafe { queue.0.push(head, Some(frees)) };
+        };
+        let (served, until) = (queue.clone(), called.clone());
+        let worker = thread::spawn(move || {
+            while until.iter().any(|called| called.load(Relaxed) == 0) {
+                if !served.0.serve() {
+                    task::relax();
+                }
+            }
+        });
+        let queued = queue.clone();
+        let other = thread::spawn(move || push(&queued, others));
+        push(&queue, own);
+        // The second condition alone is what is checked; the checker cannot wait for what never ends.
+        while queue.0.count() != 0 && called[0].load(Relaxed) == 0 {
+            task::relax();
+        }
+        assert_eq!(called[0].load(Relaxed), 1, "not called");
+        other.join().unwrap();
+        worker.join().unwrap();
+    });
+}

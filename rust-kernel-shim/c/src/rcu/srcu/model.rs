@@ -2,13 +2,14 @@
 //! A model of sleepable RCU, as those of RCU.
 
 use super::Data;
-use crate::rcu::{model::Published, poll};
+use crate::rcu::{model::Published, rcu_order};
 use core::sync::atomic::Ordering::Relaxed;
 use loom::{sync::Arc, thread};
 use machine::task;
 
 fn wait(domain: &Data) {
-    let cookie = poll::cookie();
+    // Not a cookie, whose barrier could stand in for those of the grace period, of another thread.
+    let cookie = rcu_order();
     domain.needed.store(cookie, Relaxed);
     while !domain.completed(cookie) {
         if !domain.advance() {
@@ -34,5 +35,31 @@ fn a_grace_period_waits_for_sleepable_readers() {
         wait(&domain);
         published.free();
         reader.join().unwrap();
+    });
+}
+
+/// A reader that comes and goes while the counts are summed up does not stand in for one that stays.
+#[test]
+fn readers_are_not_taken_for_each_other() {
+    let mut model = loom::model::Builder::new();
+    // As many as that takes; without a bound, hours.
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let (published, domain) = (Published::new(), Arc::new(Data::new()));
+        let reader = || {
+            let (read, entered) = (published.clone(), domain.clone());
+            thread::spawn(move || {
+                let index = entered.enter();
+                read.read();
+                entered.leave(index);
+            })
+        };
+        let readers = [reader(), reader()];
+        published.replace();
+        wait(&domain);
+        published.free();
+        for reader in readers {
+            reader.join().unwrap();
+        }
     });
 }
