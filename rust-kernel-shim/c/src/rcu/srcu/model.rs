@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A model of sleepable RCU, as those of RCU.
 
-use super::Data;
+use super::{dep_map, Data};
 use crate::rcu::{model::Published, rcu_order};
 use core::sync::atomic::Ordering::Relaxed;
 use loom::{sync::Arc, thread};
@@ -23,7 +23,7 @@ fn wait(domain: &Data) {
 #[test]
 fn a_grace_period_waits_for_sleepable_readers() {
     loom::model(|| {
-        let (published, domain) = (Published::new(), Arc::new(Data::new()));
+        let (published, domain) = (Published::new(), Arc::new(Data::new(dep_map::new())));
         let (read, entered) = (published.clone(), domain.clone());
         let reader = thread::spawn(move || {
             let index = entered.enter();
@@ -45,7 +45,7 @@ fn readers_are_not_taken_for_each_other() {
     // As many as that takes; without a bound, hours.
     model.preemption_bound = Some(3);
     model.check(|| {
-        let (published, domain) = (Published::new(), Arc::new(Data::new()));
+        let (published, domain) = (Published::new(), Arc::new(Data::new(dep_map::new())));
         let reader = || {
             let (read, entered) = (published.clone(), domain.clone());
             thread::spawn(move || {
