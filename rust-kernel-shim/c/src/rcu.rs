@@ -19,7 +19,7 @@ mod srcu;
 use super::{complete, completion, init_completion, may_sleep, wait_for, MAX_SCHEDULE_TIMEOUT};
 use crate::{
     ffi::{c_int, c_void},
-    globals, Globals, WARN,
+    globals, lockdep_map, Globals, WARN,
 };
 use core::{
     fmt,
@@ -102,6 +102,16 @@ pub unsafe fn rcu_read_unlock() {
 pub unsafe fn rcu_read_lock_held() -> c_int {
     cpu::with(|cpu| cpu.open(Count::Rcu) != 0).into()
 }
+
+/// Held in a section that [`rcu_read_lock`] began: it takes no part in the order of locks, in Linux
+/// neither, since a reader waits for nothing.
+pub static rcu_lock_map: lockdep_map = lockdep_map::of_readers(c"rcu_read_lock", || {
+    cpu::with(|cpu| cpu.open(Count::Rcu) != 0)
+});
+
+/// Held while a callback of RCU runs.
+pub static rcu_callback_map: lockdep_map =
+    lockdep_map::of_readers(c"rcu_callback", callbacks::running);
 
 /// Publishes `v`: a reader that finds it sees what was written before. From any context.
 ///

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! How much lockdep looks at, by the environment and by what a test says.
+#![cfg(all(feature = "debug", not(any(loom, tsan))))]
+
+use kernel::{
+    bindings::{lock_is_held_type, rcu_callback_map, rcu_lock_map, rcu_read_lock, rcu_read_unlock},
+    new_mutex,
+    prelude::*,
+    sync::{rcu, Arc, Completion, Mutex},
+    testing::{report::reports_of, set_lockdep, test_alone, vcpu::settle, Explorer, Lockdep},
+    workqueue,
+};
+
+#[pin_data]
+struct Device {
+    #[pin]
+    a: Mutex<()>,
+    #[pin]
+    b: Mutex<()>,
+    #[pin]
+    done: Completion,
+}
+
+fn device() -> Arc<Device> {
+    let device = pin_init!(Device {
+        a <- new_mutex!((), "a"),
+        b <- new_mutex!((), "b"),
+        done <- Completion::new(),
+    });
+    Arc::pin_init(device, GFP_KERNEL).unwrap()
+}
+
+/// What Linux sees.
+fn two_orders() {
+    let device = device();
+    drop((device.a.lock(), device.b.lock()));
+    drop((device.b.lock(), device.a.lock()));
+}
+
+/// What it does not see.
+fn a_wait() {
+    let device = device();
+    let other = device.clone();
+    let item = move || {
+        drop(other.a.lock());
+        other.done.complete_all();
+    };
+    workqueue::system().try_spawn(GFP_KERNEL, item).unwrap();
+    device.done.wait_for_completion();
+    let _a = device.a.lock();
+    device.done.wait_for_completion();
+}
+
+fn reports(mode: Option<Lockdep>) -> [usize; 2] {
+    [two_orders, a_wait].map(|body| {
+        let body = move || {
+            mode.map(set_lockdep);
+            body();
+            settle();
+        };
+        reports_of(body).0.len()
+    })
+}
+
+/// Run by the next test, in a process of its own: the environment is read once.
+#[test]
+#[ignore = "needs an environment: run by the_environment_says_what_comes_first()"]
+fn alone() {
+    println!("seen: {:?}", reports(None));
+}
+
+#[test]
+fn the_environment_says_what_comes_first() {
+    for (mode, seen) in [
+        ("off", "[0, 0]"),
+        ("kernel", "[1, 0]"),
+        ("strict", "[1, 1]"),
+    ] {
+        let (passed, printed) = test_alone("alone", &[("FENCE_LOCKDEP", mode)]);
+        assert!(
+            passed && printed.contains(&format!("seen: {seen}")),
+            "{printed}"
+        );
+    }
+    let (passed, printed) = test_alone("alone", &[("FENCE_LOCKDEP", "all")]);
+    let said = "FENCE_LOCKDEP is `all`, but should be off, kernel or strict";
+    assert!(!passed && printed.contains(said), "{printed}");
+}
+
+#[test]
+fn a_test_has_the_last_word() {
+    assert_eq!(reports(Some(Lockdep::Off)), [0, 0]);
+    assert_eq!(reports(Some(Lockdep::Kernel)), [1, 0]);
+    assert_eq!(reports(Some(Lockdep::Strict)), [1, 1]);
+    let explorer = Explorer::new().schedules(1);
+    assert!(explorer.lockdep(Lockdep::Kernel).run(a_wait).is_ok());
+    assert!(explorer.lockdep(Lockdep::Strict).run(a_wait).is_err());
+}
+
+#[test]
+fn rcu_answers_by_its_own_maps() {
+    // SAFETY: The maps are static, and each section ends.
+    unsafe {
+        let held = || [&rcu_lock_map, &rcu_callback_map].map(|map| lock_is_held_type(map, -1));
+        assert_eq!(held(), [0, 0]);
+        rcu_read_lock();
+        assert_eq!(held(), [1, 0]);
+        let guard = rcu::read_lock();
+        rcu_read_unlock();
+        assert_eq!(held(), [1, 0]);
+        assert_eq!(lock_is_held_type(&rcu_lock_map, 0), 0);
+        assert_eq!(lock_is_held_type(&rcu_lock_map, 1), 1);
+        drop(guard);
+        assert_eq!(held(), [0, 0]);
+    }
+}
