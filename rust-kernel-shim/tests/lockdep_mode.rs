@@ -54,7 +54,9 @@ fn a_wait() {
 fn reports(mode: Option<Lockdep>) -> [usize; 2] {
     [two_orders, a_wait].map(|body| {
         let body = move || {
-            mode.map(set_lockdep);
+            if let Some(mode) = mode {
+                set_lockdep(mode);
+            }
             body();
             settle();
         };
