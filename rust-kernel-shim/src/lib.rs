@@ -35,6 +35,7 @@ pub mod init;
 pub mod io;
 pub mod ioctl;
 pub mod irq;
+pub mod list;
 pub mod module;
 pub mod module_param;
 pub mod page;

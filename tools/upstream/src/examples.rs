@@ -106,7 +106,7 @@ impl Example {
         let body = &self.body;
         let (result, end) = if body.contains("fn main(") {
             ("()", "main();")
-        } else if body.trim_end().ends_with("Ok::<(), Error>(())") || body.contains("\nOk::<(), ") {
+        } else if body.trim_end().ends_with("(())") || body.contains("\nOk::<(), ") {
             ("::core::result::Result<(), impl ::core::fmt::Debug>", "")
         } else {
             ("()", "")
