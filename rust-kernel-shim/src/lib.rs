@@ -28,6 +28,7 @@ pub mod bug;
 pub mod build_assert;
 pub mod device;
 pub mod devres;
+pub mod drm;
 pub mod error;
 pub mod faux;
 pub mod fmt;

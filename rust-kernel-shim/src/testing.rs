@@ -11,6 +11,7 @@
 mod boot;
 pub mod console;
 mod context;
+mod drm;
 mod explore;
 mod io;
 mod irq;
@@ -24,6 +25,7 @@ pub mod vcpu;
 
 pub use boot::{boot, refuse_threads};
 pub use context::{in_hardirq, in_serving_softirq};
+pub use drm::DrmClient;
 pub use explore::{explore, Explorer, Failure, Message, Outcome, Search};
 pub use io::{IoRegion, Registers};
 pub use irq::IrqLine;

@@ -90,6 +90,7 @@ mod time {
 }
 
 mod devices;
+mod drm;
 mod globals;
 mod io;
 mod lockdep;
@@ -113,6 +114,7 @@ pub use self::{
         splat::debug_fail_point,
     },
     devices::*,
+    drm::*,
     io::*,
     irq::{irq_work::*, irqdesc::*, irqflags::*, manage::*},
     lockdep::*,

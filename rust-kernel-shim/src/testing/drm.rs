@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Clients of graphics devices.
+
+use crate::{
+    bindings,
+    drm::{Device, Driver, File},
+    error::{to_result, Result},
+};
+use core::{marker::PhantomData, ptr::NonNull};
+
+/// A client that has a device open; dropping it closes the file, which may sleep.
+///
+/// # Invariants
+///
+/// `file` is one of the driver's that is open, and this is its owner.
+pub struct DrmClient<T: Driver> {
+    file: NonNull<bindings::drm_file>,
+    _driver: PhantomData<T>,
+}
+
+// SAFETY: A client may close its file in any thread, if the driver's data may be dropped there.
+unsafe impl<T: Driver> Send for DrmClient<T> where T::File: Send {}
+
+// SAFETY: A reference leads to the driver's data, and to what has a lock.
+unsafe impl<T: Driver> Sync for DrmClient<T> where T::File: Sync {}
+
+impl<T: Driver> DrmClient<T> {
+    /// Opens a device. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENODEV if it is not registered, or not any more; ENOMEM, and those of the driver.
+    pub fn open(device: &Device<T>) -> Result<Self> {
+        let mut file = core::ptr::null_mut();
+        // SAFETY: The device is valid, and has its driver.
+        to_result(unsafe { bindings::debug_drm_open(device.as_raw(), &mut file) })?;
+        // INVARIANT: Opened above.
+        // SAFETY: It is there, since there is no error.
+        let file = unsafe { NonNull::new_unchecked(file) };
+        Ok(Self {
+            file,
+            _driver: PhantomData,
+        })
+    }
+
+    /// Returns the file.
+    pub fn file(&self) -> &File<T::File> {
+        // SAFETY: By the invariant it is open as long as this is there.
+        unsafe { File::from_raw(self.file.as_ptr()) }
+    }
+
+    /// Gives a handle back; EINVAL if there is none. May sleep.
+    #[doc(alias = "drm_gem_handle_delete")]
+    pub fn close_handle(&self, handle: u32) -> Result {
+        // SAFETY: By the invariant the file is open.
+        to_result(unsafe { bindings::drm_gem_handle_delete(self.file.as_ptr(), handle) })
+    }
+}
+
+impl<T: Driver> Drop for DrmClient<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant this is the owner.
+        unsafe { bindings::debug_drm_close(self.file.as_ptr()) }
+    }
+}
