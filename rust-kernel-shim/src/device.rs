@@ -105,9 +105,9 @@ impl<Ctx: DeviceContext> Device<Ctx> {
     }
 }
 
-/// Declares the methods that print, and the macros that call them.
+/// Declares the methods that print.
 macro_rules! levels {
-    ($d:tt $($text:literal: $level:ident, $method:ident, $macro:ident;)*) => {
+    ($($text:literal: $level:ident, $method:ident, $macro:ident;)*) => {
         impl<Ctx: DeviceContext> Device<Ctx> {
             $(
                 #[doc = concat!("Prints a message of level ", $text, ", see [`", stringify!($macro), "!`](crate::", stringify!($macro), "). From any context.")]
@@ -116,19 +116,10 @@ macro_rules! levels {
                 }
             )*
         }
-
-        $(
-            #[doc = concat!("Prints a message of level ", $text, " about a device. From any context.")]
-            #[macro_export]
-            macro_rules! $macro {
-                ($d($d arg:tt)*) => { $crate::dev_printk!($method, $d($d arg)*) }
-            }
-        )*
     };
 }
 
 levels! {
-    $
     "0: the system is unusable": KERN_EMERG, pr_emerg, dev_emerg;
     "1: act at once": KERN_ALERT, pr_alert, dev_alert;
     "2: a critical condition": KERN_CRIT, pr_crit, dev_crit;
@@ -148,7 +139,49 @@ impl<Ctx: DeviceContext> Device<Ctx> {
     }
 }
 
-/// Prints a message of level 7 about a device, if built with debug assertions. From any context.
+/// Prints a message of level 0: the system is unusable about a device. From any context.
+#[macro_export]
+macro_rules! dev_emerg {
+    ($($arg:tt)*) => { $crate::dev_printk!(pr_emerg, $($arg)*) }
+}
+
+/// Prints a message of level 1: act at once about a device. From any context.
+#[macro_export]
+macro_rules! dev_alert {
+    ($($arg:tt)*) => { $crate::dev_printk!(pr_alert, $($arg)*) }
+}
+
+/// Prints a message of level 2: a critical condition about a device. From any context.
+#[macro_export]
+macro_rules! dev_crit {
+    ($($arg:tt)*) => { $crate::dev_printk!(pr_crit, $($arg)*) }
+}
+
+/// Prints a message of level 3: an error about a device. From any context.
+#[macro_export]
+macro_rules! dev_err {
+    ($($arg:tt)*) => { $crate::dev_printk!(pr_err, $($arg)*) }
+}
+
+/// Prints a message of level 4: a warning about a device. From any context.
+#[macro_export]
+macro_rules! dev_warn {
+    ($($arg:tt)*) => { $crate::dev_printk!(pr_warn, $($arg)*) }
+}
+
+/// Prints a message of level 5: normal, but worth noticing about a device. From any context.
+#[macro_export]
+macro_rules! dev_notice {
+    ($($arg:tt)*) => { $crate::dev_printk!(pr_notice, $($arg)*) }
+}
+
+/// Prints a message of level 6: information about a device. From any context.
+#[macro_export]
+macro_rules! dev_info {
+    ($($arg:tt)*) => { $crate::dev_printk!(pr_info, $($arg)*) }
+}
+
+/// Prints a message of level 7, if built with debug assertions, about a device. From any context.
 #[macro_export]
 macro_rules! dev_dbg {
     ($($arg:tt)*) => { $crate::dev_printk!(pr_dbg, $($arg)*) }

@@ -42,7 +42,7 @@ unsafe impl<Ctx: device::DeviceContext> device::AsBusDevice<Ctx> for Device<Ctx>
 /// # Examples
 ///
 /// ```
-/// use kernel::{dev_info, faux, prelude::*};
+/// use kernel::{faux, prelude::*};
 ///
 /// let outer = faux::Registration::new(c"outer", None)?;
 /// let inner = faux::Registration::new(c"inner", Some(outer.as_ref().as_ref()))?;

@@ -4,7 +4,6 @@
 #![forbid(unsafe_code)]
 
 use kernel::{
-    dev_info,
     device::{Bound, Device},
     devres::{self, Devres},
     faux, new_mutex,
