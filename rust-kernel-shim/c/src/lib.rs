@@ -25,6 +25,7 @@
 
 /// Modules that depend on no other.
 mod base {
+    pub(crate) mod barrier;
     pub(crate) mod bug;
     pub(crate) mod container_of;
     pub(crate) mod errno;
@@ -106,8 +107,9 @@ pub use self::debug::rcu_escape::*;
 pub use self::globals::{with as with_globals, Globals};
 pub use self::{
     base::{
-        bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*, module::*,
-        moduleparam::*, printk::*, rbtree::*, refcount::*, seq_file::*, sizes::*, string::*,
+        barrier::*, bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*,
+        module::*, moduleparam::*, printk::*, rbtree::*, refcount::*, seq_file::*, sizes::*,
+        string::*,
     },
     debug::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,

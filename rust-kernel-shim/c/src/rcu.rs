@@ -67,6 +67,15 @@ pub struct callback_head {
     pub func: rcu_callback_t,
 }
 
+impl Default for callback_head {
+    fn default() -> Self {
+        Self {
+            next: core::ptr::null_mut(),
+            func: None,
+        }
+    }
+}
+
 /// C: `rcu_callback_t`.
 pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>;
 

@@ -3,12 +3,8 @@
 //! Memory barriers.
 //!
 //! C header: [`include/asm-generic/barrier.h`](srctree/include/asm-generic/barrier.h).
-//!
-//! There are no devices here, so the three families are one: a barrier between CPUs. A read barrier
-//! is an acquire fence, a write barrier a release fence; both order more than C requires.
 
-use core::sync::atomic::Ordering;
-use machine::atomic::fence;
+use crate::bindings;
 
 /// The kinds of barrier.
 pub mod ordering {
@@ -26,21 +22,43 @@ pub use ordering::{Full, Read, Write};
 mod private {
     /// A kind of barrier.
     pub trait MemoryBarrier {
-        /// The ordering of Rust's fence.
-        const ORDERING: super::Ordering;
+        /// Orders accesses of devices.
+        fn device();
+        /// Orders accesses of what is shared with devices.
+        fn dma();
+        /// Orders accesses of CPUs.
+        fn smp();
     }
+}
 
-    impl MemoryBarrier for super::Full {
-        const ORDERING: super::Ordering = super::Ordering::SeqCst;
-    }
+macro_rules! kinds {
+    ($($kind:ident: $mb:ident, $dma:ident, $smp:ident;)*) => {
+        $(impl MemoryBarrier for $kind {
+            #[inline]
+            fn device() {
+                // SAFETY: A barrier has no preconditions.
+                unsafe { bindings::$mb() };
+            }
 
-    impl MemoryBarrier for super::Read {
-        const ORDERING: super::Ordering = super::Ordering::Acquire;
-    }
+            #[inline]
+            fn dma() {
+                // SAFETY: A barrier has no preconditions.
+                unsafe { bindings::$dma() };
+            }
 
-    impl MemoryBarrier for super::Write {
-        const ORDERING: super::Ordering = super::Ordering::Release;
-    }
+            #[inline]
+            fn smp() {
+                // SAFETY: A barrier has no preconditions.
+                unsafe { bindings::$smp() };
+            }
+        })*
+    };
+}
+
+kinds! {
+    Full: mb, dma_mb, smp_mb;
+    Read: rmb, dma_rmb, smp_rmb;
+    Write: wmb, dma_wmb, smp_wmb;
 }
 
 use private::MemoryBarrier;
@@ -50,7 +68,7 @@ use private::MemoryBarrier;
 #[doc(alias = "wmb")]
 #[inline]
 pub fn mb<T: MemoryBarrier>(_: T) {
-    fence(T::ORDERING);
+    T::device();
 }
 
 /// A barrier between processors.
@@ -58,7 +76,7 @@ pub fn mb<T: MemoryBarrier>(_: T) {
 #[doc(alias = "smp_wmb")]
 #[inline]
 pub fn smp_mb<T: MemoryBarrier>(_: T) {
-    fence(T::ORDERING);
+    T::smp();
 }
 
 /// A barrier between processors and devices that share memory with them.
@@ -66,5 +84,5 @@ pub fn smp_mb<T: MemoryBarrier>(_: T) {
 #[doc(alias = "dma_wmb")]
 #[inline]
 pub fn dma_mb<T: MemoryBarrier>(_: T) {
-    fence(T::ORDERING);
+    T::dma();
 }
