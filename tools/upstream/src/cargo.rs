@@ -20,7 +20,14 @@ pub(crate) struct Mistake {
 impl Mistake {
     /// The feature of the language that it wants, of a compiler that is not stable.
     pub(crate) fn nightly(&self) -> Option<String> {
-        let quoted = |text: &str| Some(text.split('`').nth(1)?.to_owned());
+        // The name of the feature stands between backticks, and types may as well.
+        let quoted = |text: &str| {
+            let name = |part: &&str| {
+                part.bytes()
+                    .all(|byte| byte == b'_' || byte.is_ascii_lowercase())
+            };
+            Some(text.split('`').skip(1).step_by(2).find(name)?.to_owned())
+        };
         match self.code.as_str() {
             "E0658" | "E0554" => Some(quoted(&self.message).unwrap_or(self.message.clone())),
             // A coercion of a pointer type of the kernel's to one of a trait object.
@@ -45,7 +52,7 @@ pub(crate) struct Build {
 }
 
 /// The options of the kernel's configuration that files ask for.
-const CONFIG: &str = "--cfg CONFIG_KUNIT --cfg CONFIG_KUNIT=\"y\"";
+const CONFIG: &str = "--cfg CONFIG_KUNIT --cfg CONFIG_KUNIT=\"y\" --cfg CONFIG_SMP";
 
 /// Runs cargo in the copy.
 pub(crate) fn cargo(tree: &Path, target: &Path, arguments: &[&str]) -> Result<Build, String> {

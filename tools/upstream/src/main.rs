@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod cargo;
+mod doctests;
 mod examples;
 mod place;
 mod run;
@@ -36,6 +37,9 @@ struct Arguments {
     /// Schedules of each example and test.
     #[arg(long, default_value_t = 100)]
     schedules: u32,
+    /// All examples of the files against ours, and the tests in them.
+    #[arg(long)]
+    doctests: bool,
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,

@@ -75,6 +75,16 @@ pub(crate) fn known(tree: &Tree, source: &Source) -> bool {
         .is_some_and(|module| tree.has(&file(module)))
 }
 
+/// The copy's kernel crate, as it is.
+pub(crate) fn shim() -> Placed {
+    Placed {
+        stand: Stand::InPlace,
+        package: "rust-kernel-shim",
+        dependencies: dependencies(IN_PLACE),
+        loaded: Vec::new(),
+    }
+}
+
 /// Compiles the sources, in the way that says most of them.
 pub(crate) fn place(
     tree: &Tree,

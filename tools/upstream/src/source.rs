@@ -36,15 +36,11 @@ impl Source {
         let path = at(path, path.canonicalize())?;
         let text = at(&path, fs::read_to_string(&path))?;
         let hash = Sha256::digest(text.as_bytes());
-        let mut dir = path.parent().unwrap_or(Path::new("/"));
-        let mut files = Vec::new();
-        let (root, mut name) = (is_root(&text), name(&path));
-        if name == "mod.rs" {
+        let mut name = name(&path);
+        if let ("mod.rs", Some(dir)) = (name.as_str(), path.parent()) {
             name = format!("{}/{name}", self::name(dir));
-            dir = dir.parent().unwrap_or(dir);
         }
-        let public = false;
-        children(dir, root, Text { name, text, public }, &mut files)?;
+        let files = with_children(&path, name, text)?;
         Ok(Self {
             module: module(&path),
             files,
@@ -125,7 +121,8 @@ impl Source {
             let said = String::from_utf8_lossy(&output.stdout);
             return Err(format!("{} does not fit {label}: {said}", patch.display()));
         }
-        self.files[0].text = at(&file, fs::read_to_string(&file))?;
+        let text = at(&file, fs::read_to_string(&file))?;
+        self.files = with_children(&self.path, self.files[0].name.clone(), text)?;
         Ok(())
     }
 }
@@ -159,6 +156,16 @@ fn modules_of(text: &str) -> impl Iterator<Item = (&str, bool)> {
         let name = rest.strip_suffix(';')?;
         (before.is_empty() || before.starts_with("pub")).then_some((name, before == "pub"))
     })
+}
+
+/// The file at `path`, whose name from its source's directory is `name`, with the modules in it.
+fn with_children(path: &Path, name: String, text: String) -> Result<Vec<Text>, String> {
+    let depth = Path::new(&name).components().count();
+    let dir = path.ancestors().nth(depth).unwrap_or(Path::new("/"));
+    let (root, public) = (is_root(&text), false);
+    let mut files = Vec::new();
+    children(dir, root, Text { name, text, public }, &mut files)?;
+    Ok(files)
 }
 
 /// Adds a file, and those of the modules in it that are there: beside the `root` of a crate, in a

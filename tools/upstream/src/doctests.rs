@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! All examples of the kernel crate against ours.
+
+use crate::{
+    examples::{of_file, Example},
+    place::{known, shim},
+    run::{Case, Lane, Outcome},
+    source::Source,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What came of a file's examples, and of the tests in it.
+#[derive(Serialize)]
+struct Row {
+    file: String,
+    /// Whether ours has the module.
+    covered: bool,
+    /// Of each result, how many.
+    counts: BTreeMap<&'static str, usize>,
+    examples: Vec<Case>,
+    tests: Vec<Case>,
+}
+
+/// The results, as the table has them.
+const RESULTS: [&str; 7] = [
+    "passed",
+    "failed",
+    "report",
+    "nightly",
+    "builds not",
+    "ignored",
+    "uncovered",
+];
+
+/// True if nothing that compiles fails, and nothing is reported.
+pub(crate) fn run(lane: &Lane<'_>) -> Result<bool, String> {
+    let sources = lane.units()?.into_iter().flatten().collect::<Vec<_>>();
+    let mut of: BTreeMap<String, usize> = BTreeMap::new();
+    let mut examples: Vec<Example> = Vec::new();
+    for (number, source) in sources.iter().enumerate() {
+        let name = source.module.as_deref().unwrap_or(&[]).join("/") + ".rs";
+        examples.extend(of_file(&name, source.text()));
+        of.insert(name, number);
+    }
+    eprintln!("upstream-doctests: {} examples", examples.len());
+    let cases = lane.examples(&shim(), examples)?;
+    let mut rows: Vec<Row> = of
+        .keys()
+        .map(|file| Row {
+            file: file.clone(),
+            covered: false,
+            counts: BTreeMap::new(),
+            examples: Vec::new(),
+            tests: Vec::new(),
+        })
+        .collect();
+    for case in cases {
+        let file = case.name.rsplit_once(':').map_or("", |(file, _)| file);
+        if let Some(row) = rows.iter_mut().find(|row| row.file == file) {
+            row.examples.push(case);
+        }
+    }
+    for row in &mut rows {
+        let source = &sources[of[&row.file]];
+        let passes = |case: &Case| matches!(case.outcome, Outcome::Passed);
+        row.covered = known(&lane.tree, source) || row.examples.iter().any(passes);
+        if row.covered && source.text().contains("#[test]") {
+            eprintln!("upstream-doctests: {}", row.file);
+            row.tests = lane.row_of_tests(source)?;
+        }
+        for case in row.examples.iter().chain(&row.tests) {
+            *row.counts.entry(result(case, row.covered)).or_default() += 1;
+        }
+    }
+    rows.retain(|row| !row.counts.is_empty());
+    if lane.arguments.json {
+        let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
+        println!("{json}");
+    } else {
+        print(&rows);
+    }
+    let bad = |row: &Row| row.counts.contains_key("failed") || row.counts.contains_key("report");
+    Ok(!rows.iter().any(bad))
+}
+
+fn result(case: &Case, covered: bool) -> &'static str {
+    match &case.outcome {
+        Outcome::Passed => "passed",
+        Outcome::Failed(_) => "failed",
+        Outcome::Reported(_) => "report",
+        Outcome::Nightly(_) => "nightly",
+        Outcome::Ignored => "ignored",
+        Outcome::DoesNotCompile(_) if covered => "builds not",
+        Outcome::DoesNotCompile(_) => "uncovered",
+    }
+}
+
+fn print(rows: &[Row]) {
+    let width = rows.iter().map(|row| row.file.len()).max().unwrap_or(0);
+    let line = |name: &str, counts: &dyn Fn(&str) -> String| {
+        print!("{name:width$}");
+        for result in RESULTS {
+            print!("  {:>10}", counts(result));
+        }
+        println!();
+    };
+    line("", &|result| result.to_owned());
+    let shown = |count: usize| {
+        if count == 0 {
+            String::new()
+        } else {
+            count.to_string()
+        }
+    };
+    for row in rows {
+        line(&row.file, &|result| {
+            shown(row.counts.get(result).copied().unwrap_or(0))
+        });
+    }
+    let sum = |result: &str| rows.iter().filter_map(|row| row.counts.get(result)).sum();
+    line("all", &|result| shown(sum(result)));
+    for row in rows.iter().filter(|row| row.covered) {
+        for case in row.examples.iter().chain(&row.tests) {
+            match &case.outcome {
+                Outcome::Failed(why) => println!("{}: failed: {why}", case.name),
+                Outcome::Reported(why) => println!("{}: report: {why}", case.name),
+                Outcome::Nightly(feature) => println!("{}: needs {feature}", case.name),
+                Outcome::DoesNotCompile(why) => println!("{}: does not compile: {why}", case.name),
+                Outcome::Passed | Outcome::Ignored => {}
+            }
+        }
+    }
+}
+
+impl Lane<'_> {
+    /// The tests in a file, which have to be in the place of ours for that.
+    fn row_of_tests(&self, source: &Source) -> Result<Vec<Case>, String> {
+        let again = Source::read(&source.path)?;
+        let row = self.row_and_back(&[again], false)?;
+        if let Some(why) = row.reason {
+            let count = source.text().matches("#[test]").count();
+            let outcome = row
+                .nightly
+                .map_or(Outcome::DoesNotCompile(why), Outcome::Nightly);
+            let case = |number| Case {
+                name: format!("{}: test {number}", source.label()),
+                outcome: outcome.clone(),
+            };
+            return Ok((1..=count).map(case).collect());
+        }
+        Ok(row.tests)
+    }
+}
