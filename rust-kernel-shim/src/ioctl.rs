@@ -21,7 +21,7 @@
 
 #![expect(non_snake_case, reason = "they are C's macros")]
 
-use crate::{build_assert::build_assert, uapi};
+use crate::build_assert::build_assert;
 
 #[inline(always)]
 const fn _IOC(dir: u32, ty: u32, nr: u32, size: usize) -> u32 {

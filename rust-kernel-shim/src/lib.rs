@@ -54,12 +54,14 @@ pub mod testing;
 pub mod time;
 pub mod transmute;
 pub mod types;
-pub mod uapi;
 pub mod workqueue;
 pub mod xarray;
 
 /// The kernel's C functions and types, under their C names.
 pub use ::bindings;
+
+/// What user space knows of the kernel, under its C names.
+pub use ::uapi;
 
 /// The procedural macros; use them through [`prelude`].
 pub mod macros {

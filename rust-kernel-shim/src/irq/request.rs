@@ -132,7 +132,8 @@ macro_rules! registration {
                 try_pin_init!(&this in Self {
                     handler <- handler,
                     request,
-                    _pin: {
+                    _pin: PhantomPinned,
+                    _: {
                         let this = this.as_ptr().cast::<c_void>();
                         let (flags, name) = (flags.into_inner(), name.as_char_ptr());
                         // SAFETY: All that the callbacks use is initialised, and stays until the
@@ -141,7 +142,6 @@ macro_rules! registration {
                         to_result(unsafe {
                             bindings::$request(irq, $(Some($callbacks::$callback::<T>),)* flags, name, this)
                         })?;
-                        PhantomPinned
                     },
                 })
             }

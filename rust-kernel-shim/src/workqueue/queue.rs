@@ -130,9 +130,7 @@ impl<T: FnOnce()> WorkItem for ClosureWork<T> {
     type Pointer = Pin<KBox<Self>>;
 
     fn run(mut this: Pin<KBox<Self>>) {
-        // SAFETY: Only the closure is moved, which is not pinned.
-        let this = unsafe { this.as_mut().get_unchecked_mut() };
-        if let Some(func) = this.func.take() {
+        if let Some(func) = this.as_mut().project().func.take() {
             func()
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! In Linux bindgen generates this; here is what the modules of this crate need.
 
+#![no_std]
 #![allow(missing_docs, reason = "they are C's")]
 
 pub const _IOC_NRBITS: u32 = 8;
