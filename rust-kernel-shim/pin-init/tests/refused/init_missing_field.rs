@@ -2,7 +2,7 @@
 
 //! Every field is initialised.
 
-use kernel::prelude::*;
+use pin_init::init;
 
 struct S {
     a: u32,

@@ -2,7 +2,7 @@
 
 //! A field of a packed structure is not aligned: it could be written only byte by byte.
 
-use kernel::prelude::*;
+use pin_init::init;
 
 #[repr(C, packed)]
 struct Packed {
