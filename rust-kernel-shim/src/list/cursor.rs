@@ -96,14 +96,14 @@ impl<'a, T: ?Sized + ListItem<ID>, const ID: u64> Cursor<'a, T, ID> {
     pub fn peek_next(&mut self) -> Option<CursorPeek<'_, 'a, T, true, ID>> {
         let ptr = self.next;
         // INVARIANT: On the list, and the next.
-        (!ptr.is_null()).then(move || CursorPeek { cursor: self, ptr })
+        (!ptr.is_null()).then_some(CursorPeek { cursor: self, ptr })
     }
 
     /// Returns the value in front of the cursor; `None` at the start.
     pub fn peek_prev(&mut self) -> Option<CursorPeek<'_, 'a, T, false, ID>> {
         let ptr = self.prev();
         // INVARIANT: On the list, and not the next.
-        (!ptr.is_null()).then(move || CursorPeek { cursor: self, ptr })
+        (!ptr.is_null()).then_some(CursorPeek { cursor: self, ptr })
     }
 
     /// Moves behind the next value; false at the end.
