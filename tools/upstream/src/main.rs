@@ -40,6 +40,9 @@ struct Arguments {
     /// All examples of the files against ours, and the tests in them.
     #[arg(long)]
     doctests: bool,
+    /// At the end, the copy has all files that stand in the place of ours.
+    #[arg(long)]
+    keep: bool,
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,

@@ -52,7 +52,7 @@ fn in_shim(module: &[String], file: &str) -> String {
 }
 
 /// Puts a source in the place of ours.
-fn replace(tree: &Tree, source: &Source) -> Result<(), String> {
+pub(crate) fn replace(tree: &Tree, source: &Source) -> Result<(), String> {
     let module = source.module.as_deref().unwrap_or(&[]);
     for file in source.own(|file| known_file(tree, source, file)) {
         tree.write(&in_shim(module, &file.name), &file.text)?;

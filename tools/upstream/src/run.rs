@@ -5,7 +5,7 @@ use crate::{
     cargo::{cargo, Mistake},
     doctests,
     examples::{of_file, Example, Kind},
-    place::{known_file, place, put_back, Placed, Stand},
+    place::{known_file, place, put_back, replace, Placed, Stand},
     source::Source,
     table,
     tree::{at, Tree},
@@ -116,11 +116,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, String> {
     if arguments.doctests {
         return doctests::run(&lane);
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut kept) = (Vec::new(), Vec::new());
     for unit in lane.units()? {
         let labels: Vec<_> = unit.iter().map(Source::label).collect();
         eprintln!("upstream: {}", labels.join(", "));
-        rows.push(lane.row_and_back(&unit, true)?);
+        let row = lane.row_and_back(&unit, true)?;
+        if arguments.keep && row.stand == Some(Stand::InPlace) {
+            kept.extend(unit);
+        }
+        rows.push(row);
+    }
+    if arguments.keep {
+        for source in &kept {
+            replace(&lane.tree, source)?;
+        }
+        eprintln!(
+            "upstream: {} stand in {}",
+            kept.len(),
+            lane.tree.path.display()
+        );
     }
     if arguments.json {
         let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
