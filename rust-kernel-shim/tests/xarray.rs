@@ -306,7 +306,8 @@ fn others_come_in_where_memory_is_made() {
         assert_eq!(array.lock().get(1), Some(&2));
         assert_eq!(array.lock().get(64), Some(&1));
     });
-    assert!(SEEN.iter().all(|seen| seen.load(Relaxed)));
+    // Without a debug kernel's points there are schedules that are not found.
+    assert!(cfg!(not(feature = "debug")) || SEEN.iter().all(|seen| seen.load(Relaxed)));
 }
 
 #[test]
