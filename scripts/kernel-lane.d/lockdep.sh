@@ -52,20 +52,25 @@ compile_misuses() {
 }
 
 # boot NUMBER: has the lockdep kernel run one misuse, or with 0 all of them done right; its log goes
-# to $cache/log/misuse-NUMBER. Who waits for a lock of its own never comes back.
+# to $cache/log/misuse-NUMBER. Who waits for a lock of its own never comes back: the machine is stuck
+# if it says nothing for 20 seconds.
 boot() {
-	local log=$cache/log/misuse-$1 qemu
+	local log=$cache/log/misuse-$1 pid=$misuses/pid quiet=0 size now
+	rm -f "$pid"
 	: >"$log.raw"
 	inside timeout "$timeout" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 1024 -smp 2 \
-		-nodefaults -no-user-config -display none -no-reboot \
+		-nodefaults -no-user-config -display none -no-reboot -pidfile /build/module/misuses/pid \
 		-kernel /build/lockdep/out/arch/x86/boot/bzImage -initrd /build/module/misuses/initramfs \
-		-append "console=ttyS0,115200 panic=-1 number=$1" -serial stdio </dev/null >"$log.raw" 2>&1 &
-	qemu=$!
-	while kill -0 $qemu 2>/dev/null && ! grep -aqE '^@@ (ended|stuck)' "$log.raw"; do
+		-append "console=ttyS0,115200 panic=-1 number=$1" -serial stdio </dev/null >>"$log.raw" 2>&1 &
+	while kill -0 $! 2>/dev/null && ! grep -aq '^@@ ended' "$log.raw" && ((quiet < 40)); do
 		sleep 0.5
+		now=$(stat -c %s "$log.raw")
+		quiet=$((now == ${size:-0} ? quiet + 1 : 0)) size=$now
+		grep -aq '@@ misuse' "$log.raw" || quiet=0
 	done
-	kill $qemu 2>/dev/null || true
-	wait $qemu 2>/dev/null || true
+	((quiet < 40)) || echo '@@ stuck' >>"$log.raw"
+	[ ! -s "$pid" ] || kill "$(cat "$pid")" 2>/dev/null || true
+	wait $! 2>/dev/null || true
 	tr -d '\r' <"$log.raw" | sed -nE 's/^\[ *[0-9]+\.[0-9]+\](\[ *[TC][0-9]+\])? ?//; /@@ misuse/,$p' >"$log"
 	grep -qE '^@@ (ended|stuck)' "$log" || die "misuse $1: the machine did not come to its end, its log is $log.raw"
 }
@@ -80,13 +85,8 @@ prepare_boot() {
 		busybox mount -t proc proc /proc
 		busybox mount -t devtmpfs dev /dev
 		number=$(busybox sed 's/.*number=//' /proc/cmdline)
-		busybox insmod /misuses.ko number=$number &
-		n=0
-		while [ -d /proc/$! ] && [ $n -lt 30 ]; do
-			busybox sleep 1
-			n=$((n + 1))
-		done
-		[ $n = 30 ] && echo "@@ stuck" || echo "@@ ended"
+		busybox insmod /misuses.ko number=$number
+		echo "@@ ended"
 		busybox sleep 1000
 	END
 	chmod +x "$misuses/initrd/init"
