@@ -13,6 +13,7 @@ use kernel::{
         self, call_rcu, callback_head, debugobjects::ModuleText, jiffies, kmalloc_obj, mod_timer,
         timer_delete_sync, timer_init_key, timer_list,
     },
+    ffi::{c_int, c_void},
     impl_has_delayed_work, impl_has_hr_timer, impl_has_work, kfree_rcu, new_delayed_work,
     new_mutex, new_work,
     prelude::*,
@@ -105,6 +106,34 @@ fn ring() -> Arc<Ring> {
         done <- Completion::new(),
     });
     Arc::pin_init(ring, GFP_KERNEL).unwrap()
+}
+
+/// # Safety
+///
+/// It has no preconditions.
+unsafe extern "C" fn handled(_: c_int, _: *mut c_void) -> bindings::irqreturn_t {
+    bindings::irqreturn_IRQ_HANDLED
+}
+
+fn handler() -> End {
+    let line = bindings::debug_irq_line();
+    // SAFETY: The line goes when the handler has. The function has no preconditions.
+    let irq = unsafe {
+        let irq = bindings::debug_irq_number(line);
+        let name = c"ring".as_ptr().cast();
+        assert_eq!(
+            bindings::request_irq(irq, Some(handled), 0, name, null_mut()),
+            0
+        );
+        irq
+    };
+    Box::new(move || {
+        // SAFETY: As above.
+        unsafe {
+            bindings::free_irq(irq, null_mut());
+            bindings::debug_irq_line_goes(line);
+        }
+    })
 }
 
 type End = Box<dyn FnOnce()>;
@@ -222,13 +251,14 @@ fn remove(start: Start, wrong: bool, unplug: bool) {
 /// The module is loaded in one test at a time.
 #[test]
 fn each_kind_is_reported_once() {
-    let kinds: [(Start, &str, bool); 8] = [
+    let kinds: [(Start, &str, bool); 9] = [
         (queued, "work item is queued", true),
         (work_asleep, "work item runs, and sleeps", true),
         (delayed, "delayed work waits for its time", true),
         (delayed_asleep, "work item runs, and sleeps", true),
         (hrtimer, "timer is armed", true),
         (timer, "timer is armed", true),
+        (handler, "interrupt handler is requested", true),
         (rcu, "RCU callback is queued", false),
         (rcu_frees, "", false),
     ];
@@ -255,7 +285,7 @@ fn each_kind_is_reported_once() {
     }
     // What others have is left alone: another machine, and among threads that run freely another
     // test. A report would end this process with status 1.
-    for start in [delayed, rcu] {
+    for start in [delayed, rcu, handler] {
         let body = move || {
             let module = insmod::<Driver>().unwrap();
             let end = start();

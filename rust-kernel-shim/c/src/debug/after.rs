@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a module has started is over when its exit is, or when its device has gone.
 //!
-//! An interrupt that is taken holds up the grace period which comes before the text goes: it is over
+//! A handler that was requested is called again; an interrupt that is taken holds up the grace period which comes before the text goes: it is over
 //! then, and so are the functions of a timer and of an `irq_work`.
 
 use super::{
@@ -9,6 +9,7 @@ use super::{
     debugobjects::ModuleText,
 };
 use crate::{
+    irq::irqdesc::{self, Asked},
     rcu::{Kind, RCU_QUEUED},
     rule::{is_core, this_machine, Place, Rule, Site},
     time::queue,
@@ -21,6 +22,8 @@ use machine::failed;
 ///
 /// Rule [nothing-after-remove](../../book/rules/nothing-after-remove.html).
 pub static NOTHING_AFTER_REMOVE: Rule = Rule::new("nothing-after-remove");
+
+const IRQ_HANDLER: &str = "interrupt handler";
 
 /// Places that are told apart.
 const PLACES: usize = 8;
@@ -62,8 +65,16 @@ pub fn debug_module_exited(module: &ModuleText) {
         state: "is queued",
         at,
     });
+    let handlers = irqdesc::requests().filter_map(|(test, Asked { stamp, at })| {
+        let its = here(this_machine(), test, stamp) && module.has(at.file());
+        its.then_some(Left {
+            what: IRQ_HANDLER,
+            state: "is requested",
+            at,
+        })
+    });
     let mut said = [None; PLACES];
-    for left in started.chain(callbacks) {
+    for left in started.chain(callbacks).chain(handlers) {
         let slot = said
             .iter_mut()
             .find(|slot| slot.is_none_or(|said| said == left));
@@ -105,10 +116,10 @@ impl Left {
             true => ("the device of ", "gone", "device gone"),
             false => ("", "unloaded", "module unloaded"),
         };
-        let started = if what == TIMER.name {
-            "started"
-        } else {
-            "queued"
+        let started = match what {
+            _ if what == TIMER.name => "started",
+            IRQ_HANDLER => "requested",
+            _ => "queued",
         };
         NOTHING_AFTER_REMOVE.report(
             format_args!("module: {of}{name} is {gone} while its {what} {state}"),

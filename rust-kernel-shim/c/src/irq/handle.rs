@@ -155,7 +155,7 @@ unsafe fn run(action: *mut irqaction, thread: bool) -> irqreturn_t {
             true => (*action).thread_fn,
         };
         let (irq, dev) = ((*(*action).desc).irq.cast_signed(), (*action).dev_id);
-        let how = How::run((*action).asked);
+        let how = How::run((*action).asked.map(|asked| asked.at));
         map.acquire(instance, What::Event, how, Location::caller());
         let result = failed::work_for((*action).test, || {
             function.map_or(irqreturn_IRQ_NONE, |function| function(irq, dev))

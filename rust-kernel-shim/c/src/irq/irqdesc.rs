@@ -101,6 +101,13 @@ flags! {
     IRQF_NO_DEBUG = 1 << 20;
 }
 
+/// When a handler was requested, as a stamp of RCU's, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) stamp: u64,
+    pub(crate) at: Site,
+}
+
 /// A handler of a line.
 pub(super) struct irqaction {
     pub(super) next: *mut irqaction,
@@ -113,9 +120,9 @@ pub(super) struct irqaction {
     pub(super) thread: *mut task_struct,
     /// The thread is to run, once more.
     pub(super) run_thread: bool,
-    /// The test that has requested it, and where, in a debug kernel.
+    /// The test that has requested it, and when and where, in a debug kernel.
     pub(super) test: u64,
-    pub(super) asked: Option<Site>,
+    pub(super) asked: Option<Asked>,
     /// Held while the handler runs, and while its thread does.
     pub(super) dep_maps: [dep_map; 2],
 }
@@ -223,6 +230,33 @@ pub(super) fn with<R>(irq: c_uint, f: impl FnOnce(*mut irq_desc) -> R) -> Option
         let mut inner = globals.irqs.lock();
         inner.find(irq).map(f)
     })
+}
+
+/// The handlers of this machine's lines, in a debug kernel: by which tests, when and where they were
+/// requested. The lock is not held between two of them.
+pub(crate) fn requests() -> impl Iterator<Item = (u64, Asked)> {
+    let nth = |wanted: usize| {
+        globals::with(|globals| {
+            let inner = globals.irqs.lock();
+            let (mut desc, mut count) = (inner.first, 0);
+            // SAFETY: The lines are valid, and their actions, while the lock is held.
+            unsafe {
+                while !desc.is_null() {
+                    let mut action = (*desc).action;
+                    while !action.is_null() {
+                        if count == wanted {
+                            return (*action).asked.map(|asked| ((*action).test, asked));
+                        }
+                        count += 1;
+                        action = (*action).next;
+                    }
+                    desc = (*desc).next;
+                }
+            }
+            None
+        })
+    };
+    (0..).map_while(nth)
 }
 
 /// What a task that waits for handlers is said to wait for.

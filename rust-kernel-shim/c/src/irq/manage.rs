@@ -8,7 +8,7 @@ use crate::{
     ffi::{c_char, c_int, c_uint, c_ulong, c_void},
     from_char_ptr, get_task_struct, globals, kfree, kmalloc_obj, kthread_create, kthread_stop,
     lockdep::{dep_map, Off, What},
-    may_sleep, put_task_struct,
+    may_sleep, put_task_struct, rcu_order,
     rule::site,
     sched::wait::wait_event,
     wake_up_process, EBUSY, EINVAL, ENOMEM, GFP_KERNEL, MAX_SCHEDULE_TIMEOUT, TASK_COMM_LEN, WARN,
@@ -98,7 +98,10 @@ pub unsafe fn request_threaded_irq(
             thread: null_mut(),
             run_thread: false,
             test: failed::this_test(),
-            asked: cfg!(feature = "debug").then(|| site(at)),
+            asked: cfg!(feature = "debug").then(|| Asked {
+                stamp: rcu_order(),
+                at: site(at),
+            }),
             dep_maps: [map(handler), map(thread_fn)],
         });
     }
