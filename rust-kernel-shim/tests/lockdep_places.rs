@@ -73,6 +73,74 @@ fn the_report_names_both_sides() {
     }
 }
 
+/// `text` has these lines, in this order; of each only a part is named.
+#[track_caller]
+fn says(text: &str, parts: &[&str]) {
+    let mut lines = text.lines();
+    for part in parts {
+        assert!(
+            lines.any(|line| line.contains(part)),
+            "{part} is missing:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn the_report_says_what_was_done_with_a_completion() {
+    let waits_last = report_of(|| {
+        let device = device();
+        let other = device.clone();
+        work(move || {
+            *other.m.lock() += 1;
+            other.done.complete_all();
+        });
+        settle();
+        let _m = device.m.lock();
+        device.done.wait_for_completion();
+    });
+    let completes_last = report_of(|| {
+        let under = device();
+        let other = under.clone();
+        work(move || other.done.complete_all());
+        let m = under.m.lock();
+        under.done.wait_for_completion();
+        drop(m);
+        let device = device();
+        *device.m.lock() += 1;
+        device.done.complete_all();
+    });
+    says(
+        &waits_last,
+        &[
+            "is about to wait for:",
+            "but task is already holding lock:",
+            "taken at",
+            "before ((completion)) was completed at",
+            "waited for at",
+            "while (m) was held since",
+            "   lock(m);",
+            "                  lock(m);",
+            "                  complete((completion));",
+            "   wait((completion));",
+        ],
+    );
+    says(
+        &completes_last,
+        &[
+            "is trying to acquire lock:",
+            "which is needed for this to happen:",
+            "waited for at",
+            "while (m) was held since",
+            "taken at",
+            "before ((completion)) was completed at",
+            "                  lock(m);",
+            "                  wait((completion));",
+            "   lock(m);",
+            "   complete((completion));",
+        ],
+    );
+}
+
 #[pin_data]
 struct Alarm {
     #[pin]

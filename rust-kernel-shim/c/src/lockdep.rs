@@ -122,6 +122,8 @@ pub(crate) enum What {
     Mutex,
     /// Held while it runs, and taken by a task that waits for it.
     Event,
+    /// Happens once, and was waited for by a task; nothing runs.
+    Completion,
 }
 
 /// Interrupts in which something runs: a task that waits for it counts as having them disabled.

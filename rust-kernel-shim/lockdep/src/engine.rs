@@ -5,7 +5,7 @@ use crate::{
     chain::Chains,
     class::{Classes, Index},
     graph::Graph,
-    lock::Lock,
+    lock::{Lock, LD_LOCK_EVENT},
     report::{ClassInfo, Finding, HeldInfo, List, Report, Text},
     task::{Held, Task, MAX_LOCK_DEPTH},
     Context, Host,
@@ -364,6 +364,7 @@ impl<H: Host> Engine<H> {
             outer: class.outer(),
             inner: class.inner(),
             marks: class.marks(),
+            event: class.lock_type() == LD_LOCK_EVENT,
         }
     }
 

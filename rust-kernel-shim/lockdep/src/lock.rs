@@ -31,6 +31,9 @@ pub const LD_LOCK_NORMAL: u8 = 0;
 pub const LD_LOCK_PERCPU: u8 = 1;
 /// No lock: sets what may be waited for inside.
 pub const LD_LOCK_WAIT_OVERRIDE: u8 = 2;
+/// No lock, but what happens once and is waited for: its holder is the task that has it happen, and
+/// its taker one that waits. Linux has none.
+pub const LD_LOCK_EVENT: u8 = 3;
 
 /// The address of one, and those of the next seven bytes for its subclasses, name a class.
 #[repr(C)]

@@ -36,9 +36,32 @@ impl Display for Full<'_> {
 /// The way a scenario says that a lock is taken.
 fn verb(lock: &HeldInfo) -> &'static str {
     match (lock.read, lock.sync) {
+        _ if lock.class.event => "wait",
         (0, false) => "lock",
         (0, true) => "sync",
         _ => "rlock",
+    }
+}
+
+
+/// A step of a scenario: what is done, and with a lock of which class.
+struct Step<'a>(&'static str, &'a ClassInfo);
+
+impl Display for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({});", self.0, self.1)
+    }
+}
+
+/// The steps of a task that does `hold` with the first class and then `take` with the second. An event
+/// is held by the task that has it happen, as its last step.
+fn steps<'a>(
+    (hold, first): (&'static str, &'a ClassInfo),
+    (take, second): (&'static str, &'a ClassInfo),
+) -> [Step<'a>; 2] {
+    match first.event {
+        true => [Step(take, second), Step("complete", first)],
+        false => [Step(hold, first), Step(take, second)],
     }
 }
 
@@ -189,9 +212,16 @@ impl<H: Host> Page<'_, H> {
 
     /// Where a class was taken while the one before it was held.
     fn link(&mut self, before: &ClassInfo, link: &Link) -> fmt::Result {
-        self.out.write_str("       taken at ")?;
+        let taken = match link.class.event {
+            true => "waited for",
+            false => "taken",
+        };
+        write!(self.out, "       {taken} at ")?;
         self.place(link.taken_at)?;
-        write!(self.out, "\n       while ({before}) was held since ")?;
+        match before.event {
+            true => write!(self.out, "\n       before ({before}) was completed at ")?,
+            false => write!(self.out, "\n       while ({before}) was held since ")?,
+        }
         self.place(link.held_at)?;
         writeln!(self.out)
     }
@@ -252,28 +282,42 @@ impl<H: Host> Page<'_, H> {
         )
     }
 
+    /// What the task is about to do, or what it has done before an event.
+    fn takes(&mut self, lock: &HeldInfo) -> fmt::Result {
+        let how = match lock.class.event {
+            true => "is about to wait for",
+            false => "is trying to acquire lock",
+        };
+        writeln!(self.out, "{how}:")?;
+        self.lock(lock)
+    }
+
+    fn holds(&mut self, held: &HeldInfo) -> fmt::Result {
+        let how = match held.class.event {
+            true => "which is needed for this to happen",
+            false => "but task is already holding lock",
+        };
+        writeln!(self.out, "\n{how}:")?;
+        self.lock(held)
+    }
+
     // ---- the bodies of reports
 
     fn recursive(&mut self, lock: &HeldInfo, held: &HeldInfo) -> fmt::Result {
-        writeln!(self.out, "is trying to acquire lock:")?;
-        self.lock(lock)?;
-        writeln!(self.out, "\nbut task is already holding lock:")?;
-        self.lock(held)?;
+        self.takes(lock)?;
+        self.holds(held)?;
         self.other_info()?;
-        let (old, new) = (&held.class, &lock.class);
-        let (take_old, take_new) = (verb(held), verb(lock));
+        let [first, then] = steps((verb(held), &held.class), (verb(lock), &lock.class));
         writeln!(
             self.out,
-            " Possible unsafe locking scenario:\n\n       CPU0\n       ----\n  {take_old}({old});\n  \
-             {take_new}({new});\n{DEADLOCK}\n May be due to missing lock nesting notation\n"
+            " Possible unsafe locking scenario:\n\n       CPU0\n       ----\n  {first}\n  \
+             {then}\n{DEADLOCK}\n May be due to missing lock nesting notation\n"
         )
     }
 
     fn circular(&mut self, lock: &HeldInfo, held: &HeldInfo, chain: &Chain) -> fmt::Result {
-        writeln!(self.out, "is trying to acquire lock:")?;
-        self.lock(lock)?;
-        writeln!(self.out, "\nbut task is already holding lock:")?;
-        self.lock(held)?;
+        self.takes(lock)?;
+        self.holds(held)?;
         writeln!(
             self.out,
             "\nwhich lock already depends on the new lock.\n\n\
@@ -299,12 +343,19 @@ impl<H: Host> Page<'_, H> {
             )?;
         }
         let parent = parent.unwrap_or(first);
-        let (take_old, take_new) = (if held.read == 0 { "lock" } else { "rlock" }, verb(lock));
-        writeln!(
-            self.out,
-            " Possible unsafe locking scenario:\n\n{TWO_CPUS}  {take_old}({old});\n\
-             {RIGHT}lock({parent});\n{RIGHT}lock({old});\n  {take_new}({new});\n{DEADLOCK}"
-        )
+        let take_old = if held.read == 0 { "lock" } else { "rlock" };
+        let take = if old.event { "wait" } else { "lock" };
+        let [other, then] = steps(("lock", parent), (take, old));
+        let [first, last] = steps((take_old, old), (verb(lock), new));
+        writeln!(self.out, " Possible unsafe locking scenario:\n")?;
+        write!(self.out, "{TWO_CPUS}")?;
+        if old.event {
+            // It waits for what the other holds before it has the event happen.
+            write!(self.out, "{RIGHT}{other}\n{RIGHT}{then}\n  {first}\n  {last}\n")?;
+        } else {
+            write!(self.out, "  {first}\n{RIGHT}{other}\n{RIGHT}{then}\n  {last}\n")?;
+        }
+        writeln!(self.out, "{DEADLOCK}")
     }
 
     fn inconsistent(&mut self, lock: &HeldInfo, new: &MarkInfo, old: &MarkInfo) -> fmt::Result {

@@ -94,6 +94,8 @@ pub struct ClassInfo {
     /// `LD_WAIT_*` inside.
     pub inner: u8,
     pub(crate) marks: u8,
+    /// It is one of events ([`LD_LOCK_EVENT`](crate::LD_LOCK_EVENT)).
+    pub event: bool,
 }
 
 /// A lock that is held, or was about to be.

@@ -9,7 +9,7 @@
 use crate::{
     class::{Classes, Index},
     graph::{self, Graph, Visit},
-    lock::LD_LOCK_NORMAL,
+    lock::{LD_LOCK_EVENT, LD_LOCK_NORMAL},
 };
 
 /// A class that a search has come to.
@@ -54,7 +54,10 @@ impl Graph {
         self.search += 1;
         let passes = |class: Index| match through {
             Through::All => true,
-            Through::Real => fault!("percpu") || classes.at(class).lock_type() == LD_LOCK_NORMAL,
+            Through::Real => {
+                let lock_type = classes.at(class).lock_type();
+                fault!("percpu") || matches!(lock_type, LD_LOCK_NORMAL | LD_LOCK_EVENT)
+            }
         };
         let (mut read, mut written) = (0, 0);
         if passes(root.class) {

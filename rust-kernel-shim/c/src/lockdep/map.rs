@@ -16,7 +16,7 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use lockdep::{Lock, Name, LD_LOCK_NORMAL, LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_SLEEP};
+use lockdep::{Lock, Name, LD_LOCK_EVENT, LD_LOCK_NORMAL, LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_SLEEP};
 use machine::location;
 use spin::mutex::SpinMutex;
 
@@ -26,7 +26,7 @@ impl What {
         match self {
             What::Spinlock => LD_WAIT_CONFIG,
             What::Mutex => LD_WAIT_SLEEP,
-            What::Event => LD_WAIT_INV,
+            What::Event | What::Completion => LD_WAIT_INV,
         }
     }
 }
@@ -142,16 +142,12 @@ impl dep_map {
 
     /// That of an event which is initialised there: all that are, are of one class; the kernel's own
     /// are not watched.
-    pub(crate) fn of_place(name: &'static CStr, at: &'static Location<'static>) -> Self {
+    pub(crate) fn of_place(name: &'static CStr, at: &'static Location<'static>, what: What) -> Self {
         match location::is_core_location(at) {
             true => Self::unwatched(),
             false => {
                 let key = ptr::from_ref(at).addr();
-                Self(AtomicU16::new(number(
-                    key,
-                    crate::as_char_ptr(name),
-                    What::Event,
-                )))
+                Self(AtomicU16::new(number(key, crate::as_char_ptr(name), what)))
             }
         }
     }
@@ -193,7 +189,10 @@ impl dep_map {
             name: unsafe { Name::from_ptr(kind.name.load(Relaxed).cast()) },
             inner: what.wait_type(),
             outer: LD_WAIT_INV,
-            lock_type: LD_LOCK_NORMAL,
+            lock_type: match kind.what.load(Relaxed) {
+                what if what == What::Completion as u8 => LD_LOCK_EVENT,
+                _ => LD_LOCK_NORMAL,
+            },
             subclass: 0,
         })
     }
@@ -204,7 +203,7 @@ impl dep_map {
         let name = match what {
             What::Spinlock => c"spinlock",
             What::Mutex => c"mutex",
-            What::Event => c"event",
+            What::Event | What::Completion => c"event",
         };
         // Too small for an address.
         let key = UNNAMED.fetch_add(1, Relaxed) + GONE + 1;
@@ -223,7 +222,7 @@ impl dep_map {
 /// The keys of the kinds that have this key themselves, which are forgotten.
 pub(super) fn forget(key: usize, mut f: impl FnMut(usize, usize)) {
     let _changes = CHANGES.lock();
-    for what in [What::Spinlock, What::Mutex, What::Event] {
+    for what in [What::Spinlock, What::Mutex, What::Event, What::Completion] {
         if let Ok(number) = find(key, what) {
             let kind = &TABLE[usize::from(number) - 1];
             f(ptr::from_ref(kind).addr(), size_of::<Kind>());

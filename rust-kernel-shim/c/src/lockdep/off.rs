@@ -20,7 +20,7 @@ impl dep_map {
         Self
     }
 
-    pub(crate) const fn of_place(_: &'static CStr, _: &'static Location<'static>) -> Self {
+    pub(crate) const fn of_place(_: &'static CStr, _: &'static Location<'static>, _: What) -> Self {
         Self
     }
 

@@ -302,7 +302,7 @@ unsafe fn init(ssp: *mut srcu_struct, name: *const c_char, dep_map: dep_map) -> 
 /// As [`init_srcu_struct_with_key`], of no name; domains of one line are of one class.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn init_srcu_struct(ssp: *mut srcu_struct) -> c_int {
-    let dep_map = dep_map::of_place(c"srcu", Location::caller());
+    let dep_map = dep_map::of_place(c"srcu", Location::caller(), What::Event);
     // SAFETY: The caller's guarantees are the same.
     unsafe { init(ssp, null_mut(), dep_map) }
 }

@@ -6,7 +6,7 @@
 use crate::ffi::{c_long, c_uint, c_ulong};
 use crate::{
     init_waitqueue_head,
-    lockdep::{dep_map, slept},
+    lockdep::{dep_map, slept, What},
     may_sleep, spin_lock_irqsave, spin_unlock_irqrestore, wait_event, wait_queue_head, wake_locked,
     MAX_SCHEDULE_TIMEOUT, TASK_NORMAL, WQ_FLAG_EXCLUSIVE,
 };
@@ -39,7 +39,7 @@ pub unsafe fn init_completion_at(x: *mut completion, at: &'static Location<'stat
     // SAFETY: `x` is valid for writes: the caller's guarantee.
     unsafe {
         (*x).done = 0;
-        addr_of_mut!((*x).dep_map).write(dep_map::of_place(c"(completion)", at));
+        addr_of_mut!((*x).dep_map).write(dep_map::of_place(c"(completion)", at, What::Completion));
         init_waitqueue_head(addr_of_mut!((*x).wait));
     }
 }
