@@ -130,16 +130,19 @@ fn work_that_leaks_a_section_that_may_sleep_is_named() {
 
 #[test]
 fn a_task_that_ends_in_a_section_is_named() {
-    let report = one(|| drop(spawn(|| core::mem::forget(rcu::read_lock()))));
-    let text = &report.text;
-    assert!(
-        text.starts_with("BUG: task exits with a lock or in a section: test["),
-        "{text}"
-    );
-    let line = line!() - 6;
-    let place =
-        format!("is in a read-side section, entered at rust-kernel-shim/tests/bugs.rs:{line}");
-    assert!(text.contains(&place), "{text}");
+    fn leaks() {
+        core::mem::forget(rcu::read_lock());
+    }
+    let line = line!() - 2;
+    let (spawned, first) = (one(|| drop(spawn(leaks))), one(leaks));
+    for (report, task) in [(spawned, "test["), (first, "init[")] {
+        let text = &report.text;
+        let start = format!("BUG: task exits with a lock or in a section: {task}");
+        assert!(text.starts_with(&start), "{text}");
+        let place =
+            format!("is in a read-side section, entered at rust-kernel-shim/tests/bugs.rs:{line}");
+        assert!(text.contains(&place), "{text}");
+    }
 }
 
 fn spinlock_forever() -> &'static SpinLock<()> {

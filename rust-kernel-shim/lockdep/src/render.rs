@@ -43,7 +43,6 @@ fn verb(lock: &HeldInfo) -> &'static str {
     }
 }
 
-
 /// A step of a scenario: what is done, and with a lock of which class.
 struct Step<'a>(&'static str, &'a ClassInfo);
 
@@ -351,9 +350,15 @@ impl<H: Host> Page<'_, H> {
         write!(self.out, "{TWO_CPUS}")?;
         if old.event {
             // It waits for what the other holds before it has the event happen.
-            write!(self.out, "{RIGHT}{other}\n{RIGHT}{then}\n  {first}\n  {last}\n")?;
+            write!(
+                self.out,
+                "{RIGHT}{other}\n{RIGHT}{then}\n  {first}\n  {last}\n"
+            )?;
         } else {
-            write!(self.out, "  {first}\n{RIGHT}{other}\n{RIGHT}{then}\n  {last}\n")?;
+            write!(
+                self.out,
+                "  {first}\n{RIGHT}{other}\n{RIGHT}{then}\n  {last}\n"
+            )?;
         }
         writeln!(self.out, "{DEADLOCK}")
     }

@@ -297,6 +297,18 @@ pub fn released(id: (u64, u64)) {
     }
 }
 
+/// Memory goes: a lock in it that the task holds is one no more, which lockdep reports. From any context.
+pub fn memory_goes(start: usize, size: usize) {
+    let gone = |entry: &Entry| {
+        let (kind, addr) = entry.thing.id;
+        kind == KINDS && (addr as usize).wrapping_sub(start) < size
+    };
+    // One at a time: what follows moves.
+    while let Some(entry) = HELD.with(|held| held.iter().find(gone)) {
+        released(entry.thing.id);
+    }
+}
+
 /// True if the calling task holds something for which others wait. From any context.
 pub fn holds_any() -> bool {
     ON && HELD.with(|held| held.iter().next().is_some())

@@ -160,7 +160,7 @@ pub(super) fn run<R: Send + 'static>(
 pub(super) fn returns<R>(body: impl FnOnce() -> R) -> impl FnOnce() -> R {
     || {
         let result = body();
-        bindings::debug_check_no_locks_held();
+        bindings::debug_task_ends();
         result
     }
 }

@@ -16,7 +16,9 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use lockdep::{Lock, Name, LD_LOCK_EVENT, LD_LOCK_NORMAL, LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_SLEEP};
+use lockdep::{
+    Lock, Name, LD_LOCK_EVENT, LD_LOCK_NORMAL, LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_SLEEP,
+};
 use machine::location;
 use spin::mutex::SpinMutex;
 
@@ -142,7 +144,11 @@ impl dep_map {
 
     /// That of an event which is initialised there: all that are, are of one class; the kernel's own
     /// are not watched.
-    pub(crate) fn of_place(name: &'static CStr, at: &'static Location<'static>, what: What) -> Self {
+    pub(crate) fn of_place(
+        name: &'static CStr,
+        at: &'static Location<'static>,
+        what: What,
+    ) -> Self {
         match location::is_core_location(at) {
             true => Self::unwatched(),
             false => {

@@ -24,6 +24,7 @@ use core::{
 };
 use lockdep::{Context, Engine, Host, Known, Lock, Report, Task, Text};
 use machine::{
+    blocked,
     cpu::{self, Count},
     location, task,
 };
@@ -255,6 +256,7 @@ pub(crate) fn memory_goes(addr: usize, size: usize, at: &'static Location<'stati
     if TASK.with(Task::depth) != 0 {
         AT.set(Some(at));
         ENGINE.check_no_locks_freed(addr, size, place::own(at));
+        blocked::memory_goes(addr, size);
     }
 }
 

@@ -191,7 +191,7 @@ pub unsafe fn kthread_create(
     // SAFETY: `name` is NUL-terminated: the caller's guarantee.
     let name = unsafe { crate::from_char_ptr(name) };
     // SAFETY: `threadfn` may be called with `data` on another thread: the caller's guarantee.
-    let t = unsafe { task::spawn(threadfn, data, name.to_bytes(), ends) };
+    let t = unsafe { task::spawn(threadfn, data, name.to_bytes(), debug_task_ends) };
     if t.is_null() {
         // C: `ERR_PTR()`.
         return core::ptr::without_provenance_mut((crate::ENOMEM as usize).wrapping_neg());
@@ -200,7 +200,7 @@ pub unsafe fn kthread_create(
 }
 
 /// The calling task ends: a debug kernel says so if it forgot to release something.
-fn ends() {
+pub fn debug_task_ends() {
     // What lockdep knows of, it reports.
     #[cfg(feature = "debug")]
     if lockdep_depth() == 0 && (cpu::with(cpu::Cpu::in_section) || blocked::holds_any()) {
