@@ -25,15 +25,17 @@ mod impl_list_item_mod;
 mod iter;
 
 #[doc(inline)]
-pub use self::{
-    arc::{impl_list_arc_safe, AtomicTracker, ListArc, ListArcSafe, TryNewListArc},
-    arc_field::{define_list_arc_field_getter, ListArcField},
-    cursor::{Cursor, CursorPeek},
-    impl_list_item_mod::{
-        impl_has_list_links, impl_has_list_links_self_ptr, impl_list_item, HasListLinks, HasSelfPtr,
-    },
-    iter::{IntoIter, Iter},
+pub use arc::{impl_list_arc_safe, AtomicTracker, ListArc, ListArcSafe, TryNewListArc};
+#[doc(inline)]
+pub use arc_field::{define_list_arc_field_getter, ListArcField};
+#[doc(inline)]
+pub use cursor::{Cursor, CursorPeek};
+#[doc(inline)]
+pub use impl_list_item_mod::{
+    impl_has_list_links, impl_has_list_links_self_ptr, impl_list_item, HasListLinks, HasSelfPtr,
 };
+#[doc(inline)]
+pub use iter::{IntoIter, Iter};
 
 /// A list; it owns a [`ListArc`] of each value on it.
 ///
