@@ -120,4 +120,51 @@ impl kernel::Module for Refuses {
     }
 }
 RUST
+# What Documentation/found-upstream tells of is found again, and not where it is mended.
+cat >"$work/driver/wait.rs" <<'RUST'
+use kernel::{new_condvar, new_mutex, prelude::*};
+use kernel::sync::{Arc, CondVar, CondVarTimeoutResult::*, Mutex};
+
+pub(crate) enum WaitResult { Retry }
+
+#[pin_data]
+pub(crate) struct Wait<T> {
+    #[pin]
+    changed: CondVar,
+    #[pin]
+    data: Mutex<T>,
+}
+
+impl Wait<()> {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let new = pin_init!(Self { changed <- new_condvar!(), data <- new_mutex!(()) });
+        Arc::pin_init(new, GFP_KERNEL)
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn wait_interruptible_timeout(
+        &self,
+        ms: u32,
+        asked: impl Fn(&mut ()) -> Result<WaitResult>,
+    ) -> Result {
+        let mut data = self.data.lock();
+        let mut left = kernel::time::msecs_to_jiffies(ms);
+        loop {
+            asked(&mut data)?;
+            left = match self.changed.wait_interruptible_timeout(&mut data, left) {
+                Woken { jiffies } => left - jiffies,
+                _ => return Err(ETIMEDOUT),
+            };
+        }
+    }
+}
+RUST
+found=$root/scripts/upstream.d/found
+finds 1 'tests::woken_up: failed: ' driver/wait_timeout.rs <"$found/wait_timeout.rs"
+sed -i 's/left - jiffies/jiffies/' "$work/driver/wait.rs"
+finds 0 'unmodified, driver 0/0 3/3 0' driver/wait_timeout.rs <"$found/wait_timeout.rs"
+finds 1 'no field `name` on type `Item`' driver/list_fields.rs <"$found/list_fields.rs"
 ((bad)) || echo "upstream: self-test: what is wrong is found, what is not is not"
