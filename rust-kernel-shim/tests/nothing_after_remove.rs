@@ -120,7 +120,7 @@ fn handler() -> End {
     // SAFETY: The line goes when the handler has. The function has no preconditions.
     let irq = unsafe {
         let irq = bindings::debug_irq_number(line);
-        let name = c"ring".as_ptr().cast();
+        let name = c"ring".as_char_ptr();
         assert_eq!(
             bindings::request_irq(irq, Some(handled), 0, name, null_mut()),
             0
