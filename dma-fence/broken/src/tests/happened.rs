@@ -46,7 +46,7 @@ dma_fence::mistakes! {
 
 /// What is said of the misuses of locks, for `scripts/kernel-lane --lockdep` to read.
 #[test]
-#[ignore = "it prints, and expects nothing"]
+#[ignore = "prints, and expects nothing: run by scripts/kernel-lane --lockdep"]
 fn print_what_is_said_of_locks() {
     use kernel::testing::{console, report::reports_of};
     console::set_loglevel(0);

@@ -44,7 +44,10 @@ fn guard(field: &Ident) -> Ident {
 fn expand_step(Step { attrs, action }: &Step, kind: Kind, names: &Names) -> TokenStream {
     let Names { slot, fields } = names;
     let place = |field: &Ident| match kind {
+        // SAFETY: The slot is valid, and pinned as it is initialised by `Recipe::pin_init()`. The
+        // structure literal mentions each field once, so this one holds nothing.
         Kind::Pinned => quote!((unsafe { #fields.#field(#slot) })),
+        // SAFETY: As above; a field that may be moved need not be pinned.
         Kind::Movable => quote!((unsafe {
             ::pin_init::__internal::Place::<::pin_init::__internal::Movable, _>::new(
                 &raw mut (*#slot).#field
@@ -102,10 +105,18 @@ pub(crate) fn expand(initializer: &Initializer, kind: Kind) -> TokenStream {
         quote!(#(#cfgs)* ::core::mem::forget(#guard);)
     });
     let rest = zeroed.then(|| quote!(..loop {}));
-    let zero = zeroed.then(|| quote!(unsafe { ::pin_init::__internal::zero(#slot) };));
-    let this = this
-        .as_ref()
-        .map(|this| quote!(let #this = unsafe { ::core::ptr::NonNull::new_unchecked(#slot) };));
+    let zero = zeroed.then(|| {
+        quote! {
+            // SAFETY: The slot is valid for writes and aligned, and holds nothing yet.
+            unsafe { ::pin_init::__internal::zero(#slot) };
+        }
+    });
+    let this = this.as_ref().map(|this| {
+        quote! {
+            // SAFETY: A slot that is valid is not null.
+            let #this = unsafe { ::core::ptr::NonNull::new_unchecked(#slot) };
+        }
+    });
     let steps = steps.iter().map(|step| expand_step(step, kind, &names));
     let (fields, into) = match kind {
         Kind::Pinned => (
@@ -114,6 +125,10 @@ pub(crate) fn expand(initializer: &Initializer, kind: Kind) -> TokenStream {
         ),
         Kind::Movable => (quote!(), quote!(init)),
     };
+    // SAFETY: `Done` is made where all steps have succeeded: the literal is compiled only if they make
+    // all fields, or the rest was zeroed. Before that each guard drops its field, and a caller's code
+    // that returns early has no `Done` to return. With `Kind::Movable` each field has a place that
+    // takes an `Init` only.
     quote! {{
         #[allow(unreachable_code, clippy::diverging_sub_expression)]
         let #all = || #path { #(#(#attrs)* #given: loop {},)* #rest };

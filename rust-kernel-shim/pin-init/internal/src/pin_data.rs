@@ -129,6 +129,7 @@ impl Structure {
                 ..
             } = field;
             let kind = field.kind();
+            // SAFETY: The caller of the method says what `Place::new()` asks for.
             quote! {
                 /// # Safety
                 ///
@@ -145,6 +146,8 @@ impl Structure {
                 }
             }
         });
+        // SAFETY: There is a method for each field. `project()` pins those of the kind `Pinned`, and no
+        // other; and `no_drop()` or `drop()` leaves no `Drop` that could move them.
         quote! {
             #vis struct __Fields #generics (
                 ::pin_init::__internal::Invariant<#name #arguments>,
@@ -197,11 +200,15 @@ impl Structure {
         let projected = fields.iter().map(|field| {
             let Field { cfgs, name, .. } = field;
             let reference = match field.pinned {
-                true => quote!(unsafe { ::core::pin::Pin::new_unchecked(&mut this.#name) }),
+                true => quote! {
+                    // SAFETY: The structure is pinned, and the field with it.
+                    unsafe { ::core::pin::Pin::new_unchecked(&mut this.#name) }
+                },
                 false => quote!(&mut this.#name),
             };
             quote!(#(#cfgs)* #name: #reference,)
         });
+        // SAFETY: Of what is pinned nothing is moved: each of these fields is pinned again.
         quote! {
             #[doc(hidden)]
             #[allow(dead_code, non_snake_case)]
@@ -257,6 +264,7 @@ impl Structure {
     fn drop(&self) -> TokenStream {
         let Self { name, generics, .. } = self;
         let (for_generics, arguments, bounds) = generics.split_for_impl();
+        // SAFETY: What is dropped is not moved after, and this is its one drop, to which the token goes.
         quote! {
             impl #for_generics ::core::ops::Drop for #name #arguments #bounds {
                 #[inline]

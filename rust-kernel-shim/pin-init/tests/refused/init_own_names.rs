@@ -11,5 +11,6 @@ struct S {
 
 fn main() {
     let _ = init!(S { a: 1, b: { core::mem::forget(__a_guard); 2 } });
+    // SAFETY: It is not compiled: there is no `slot`.
     let _ = init!(S { a: 1, b: unsafe { (*slot).a } });
 }
