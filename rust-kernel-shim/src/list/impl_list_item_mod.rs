@@ -27,22 +27,6 @@ pub unsafe trait HasListLinks<const ID: u64 = 0> {
 /// Those of [`HasListLinks::raw_get_list_links`] are the `inner` of one.
 pub unsafe trait HasSelfPtr<T: ?Sized, const ID: u64 = 0>: HasListLinks<ID> {}
 
-/// The address of a field of a value, with the compiler's word that it is one: not one of a value that
-/// it leads to, and aligned.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! __list_field {
-    ($ptr:ident $(.$field:ident)*) => {{
-        if false {
-            let _: usize = ::core::mem::offset_of!(Self, $($field).*);
-            // SAFETY: Never runs.
-            let _ = unsafe { &(*$ptr)$(.$field)* };
-        }
-        // SAFETY: The caller says that the pointer is valid.
-        unsafe { &raw mut (*$ptr)$(.$field)* }
-    }};
-}
-
 /// Implements [`HasListLinks`] for types, by the field that is named.
 #[macro_export]
 #[doc(hidden)]
@@ -56,7 +40,7 @@ macro_rules! impl_has_list_links {
         unsafe impl$(<$($generics)*>)? $crate::list::HasListLinks$(<$id>)? for $self {
             #[inline]
             unsafe fn raw_get_list_links(ptr: *mut Self) -> *mut $crate::list::ListLinks$(<$id>)? {
-                $crate::__list_field!(ptr $(.$field)*)
+                $crate::__own_field!(mut ptr $(.$field)*)
             }
         }
     )*};
@@ -80,7 +64,7 @@ macro_rules! impl_has_list_links_self_ptr {
             #[inline]
             unsafe fn raw_get_list_links(ptr: *mut Self) -> *mut $crate::list::ListLinks$(<$id>)? {
                 let links: *mut $crate::list::ListLinksSelfPtr<$item_type $(, $id)?> =
-                    $crate::__list_field!(ptr $(.$field)*);
+                    $crate::__own_field!(mut ptr $(.$field)*);
                 // CAST: The links are its first field, as `repr(C)` lays it out.
                 links.cast()
             }

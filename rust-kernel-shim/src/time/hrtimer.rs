@@ -329,8 +329,7 @@ macro_rules! impl_has_hr_timer {
             unsafe fn raw_get_timer(
                 object: *const Self,
             ) -> *const $crate::time::hrtimer::HrTimer<$timer_type> {
-                // SAFETY: The caller says that there is an object.
-                unsafe { &raw const (*object).$field }
+                $crate::__own_field!(const object.$field)
             }
 
             #[inline]

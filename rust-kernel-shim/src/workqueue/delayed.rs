@@ -183,8 +183,7 @@ macro_rules! impl_has_delayed_work {
                 object: *mut Self,
             ) -> *mut $crate::workqueue::Work<$work_type $(, $id)?> {
                 let field: *mut $crate::workqueue::DelayedWork<$work_type $(, $id)?> =
-                    // SAFETY: The caller says that there is an object.
-                    unsafe { &raw mut (*object).$field };
+                    $crate::__own_field!(mut object.$field);
                 // SAFETY: The field of an object is valid.
                 unsafe { $crate::workqueue::DelayedWork::raw_as_work(field) }
             }

@@ -121,8 +121,7 @@ macro_rules! impl_has_work {
             unsafe fn raw_get_work(
                 object: *mut Self,
             ) -> *mut $crate::workqueue::Work<$work_type $(, $id)?> {
-                // SAFETY: The caller says that there is an object.
-                unsafe { &raw mut (*object).$field }
+                $crate::__own_field!(mut object.$field)
             }
 
             #[inline]
