@@ -11,6 +11,7 @@ use kernel::{
 };
 
 type F = *mut dma_fence;
+type A = *mut dma_fence_array;
 
 /// Their addresses, after each was checked against its type by the coercion.
 macro_rules! functions {
@@ -69,11 +70,18 @@ fn every_function_of_the_header_is_there() {
         dma_fence_lock_irqsave: unsafe fn(F) -> c_ulong,
         dma_fence_unlock_irqrestore: unsafe fn(F, c_ulong),
         dma_fence_assert_held: unsafe fn(F),
+        dma_fence_array_alloc: unsafe fn(c_int) -> A,
+        dma_fence_array_init: unsafe fn(A, c_int, *mut F, u64, c_uint),
+        dma_fence_array_create: unsafe fn(c_int, *mut F, u64, c_uint) -> A,
+        dma_fence_array_first: unsafe fn(F) -> F,
+        dma_fence_array_next: unsafe fn(F, c_uint) -> F,
+        dma_fence_match_context: unsafe fn(F, u64) -> bool,
+        to_dma_fence_array: unsafe fn(F) -> A,
         dma_fence_is_array: unsafe fn(F) -> bool,
         dma_fence_is_chain: unsafe fn(F) -> bool,
         dma_fence_is_container: unsafe fn(F) -> bool,
     ];
-    assert_eq!(functions.len(), 50);
+    assert_eq!(functions.len(), 57);
 }
 
 #[test]

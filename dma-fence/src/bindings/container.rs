@@ -3,15 +3,14 @@
 //!
 //! C headers: [`include/linux/dma-fence-array.h`](srctree/include/linux/dma-fence-array.h),
 //! [`include/linux/dma-fence-chain.h`](srctree/include/linux/dma-fence-chain.h)
-//!
-//! There is no way to make one yet; so far only the question can be asked.
+
+mod array;
+
+pub use self::array::*;
 
 use super::{super::contract, dma_fence, dma_fence_ops, fence::live};
 use core::ptr;
 use kernel::sync::atomic::Relaxed;
-
-/// The ops of arrays.
-pub static dma_fence_array_ops: dma_fence_ops = pin_init::zeroed();
 
 /// The ops of links of chains.
 pub static dma_fence_chain_ops: dma_fence_ops = pin_init::zeroed();

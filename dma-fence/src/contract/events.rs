@@ -111,6 +111,14 @@ events! {
         }
     };
 
+    /// The fence is made of others: what its memory points to lives until its last reference goes.
+    contains(fence: &Live) = {
+        reach::contains(fence);
+        // It has another class now.
+        // SAFETY: The fence was just initialised, and its lock is with it.
+        unsafe { lockdep_taken_in_irq(fence.spinlock(), &"the signal of any fence") };
+    };
+
     /// The fences of this one's context signal in order.
     in_order(fence: *const Live) = progress::in_order(fence);
 

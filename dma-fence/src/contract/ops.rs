@@ -34,7 +34,10 @@ pub(super) fn callback_begins(fence: *const Live, cb: *mut dma_fence_cb) {
 pub(super) fn call_begins(fence: *const Live, call: Call, step: Option<(&'static str, At)>) {
     let at = Location::caller();
     CALLBACK_ATOMIC.look();
-    let record = record::of(fence);
+    let record = record::with(fence, |record| {
+        record.enabled |= call == Call::EnableSignaling;
+        *record
+    });
     debug_call_begins(DriverCall {
         what: call.what(),
         subject: record.map_or((0, 0), |record| record.subject()),

@@ -123,6 +123,18 @@ pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2], da
     }
 }
 
+/// The fence is made of others. What it reaches is its own, and goes with its last reference; and it
+/// signals only if that is asked for.
+pub(super) fn contains(fence: *const Live) {
+    record::with(fence, |record| {
+        record.declared = true;
+        record.container = true;
+    });
+    if let Some(number) = record::number(fence) {
+        points::ends(number);
+    }
+}
+
 /// The fence signals: readers may be looking at what can be reached from its memory now.
 pub(super) fn scan(fence: *const Live) {
     let Some(number) = record::number(fence) else {

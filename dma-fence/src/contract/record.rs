@@ -51,6 +51,10 @@ pub(super) struct Record {
     pub(super) wraps: bool,
     /// Its driver has declared what its ops reach.
     pub(super) declared: bool,
+    /// It is made of others.
+    pub(super) container: bool,
+    /// Its signal was asked for.
+    pub(super) enabled: bool,
     /// The addresses that they reach, and the kind of each.
     pub(super) reached: [Option<(usize, &'static debug_obj_descr)>; REACHED],
     /// The address of its lock.
@@ -107,6 +111,8 @@ impl Record {
             keeps_ops: ops.wait.is_some() || ops.release.is_some(),
             wraps: !fence.test(SEQNO64),
             declared: false,
+            container: false,
+            enabled: false,
             reached: [None; REACHED],
             lock: fence.spinlock().addr(),
             published: None,
@@ -154,9 +160,15 @@ impl Record {
         (step, self.put.map_or(Place::Unknown, Place::Here))
     }
 
-    /// A task that is not its issuer may know of it, and it has to signal.
+    /// A task that is not its issuer may know of it, and its issuer has to signal it.
     pub(super) fn is_pending(&self) -> bool {
-        self.published.is_some() && self.signalled.is_none() && !self.released
+        let published = self.published.is_some() && !self.container;
+        published && self.signalled.is_none() && !self.released
+    }
+
+    /// It is made of others that have to signal, and each of which has a reference to it.
+    pub(super) fn waits_for_others(&self) -> bool {
+        self.container && self.enabled && self.signalled.is_none()
     }
 
     /// Reports that `rule` is broken: `what`, on this fence.

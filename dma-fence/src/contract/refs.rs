@@ -174,7 +174,8 @@ pub(super) fn left() {
     // One report for all fences that were created at one place.
     let mut places = Words::new();
     let left = RECORDS.filter_map(|number, record| {
-        let own = record.machine == machine && !record.released && !record.is_pending();
+        let own = record.machine == machine && !record.released;
+        let own = own && !record.is_pending() && !record.waits_for_others();
         own.then_some((number, *record))
     });
     for (number, record) in left {

@@ -177,7 +177,19 @@ pub unsafe fn krealloc_node_align(
 /// C: `kmalloc_obj()`.
 #[track_caller]
 pub unsafe fn kmalloc_obj<T>(flags: gfp_t) -> *mut T {
-    let (size, align) = (size_of::<T>().max(1), align_of::<T>());
+    // SAFETY: `kmalloc_objs()` has no preconditions.
+    unsafe { kmalloc_objs(1, flags) }
+}
+
+/// As [`kmalloc_obj`], for `count` in a row.
+///
+/// C: `kmalloc_objs()`.
+#[track_caller]
+pub unsafe fn kmalloc_objs<T>(count: usize, flags: gfp_t) -> *mut T {
+    let Some(size) = size_of::<T>().checked_mul(count) else {
+        return ptr::null_mut();
+    };
+    let (size, align) = (size.max(1), align_of::<T>());
     // SAFETY: No block to replace.
     unsafe { krealloc_node_align(ptr::null(), size, align, flags, NUMA_NO_NODE) }.cast()
 }
@@ -189,6 +201,21 @@ pub unsafe fn kmalloc_obj<T>(flags: gfp_t) -> *mut T {
 pub unsafe fn kzalloc_obj<T>(flags: gfp_t) -> *mut T {
     // SAFETY: `kmalloc_obj()` has no preconditions.
     unsafe { kmalloc_obj(flags | __GFP_ZERO) }
+}
+
+/// Allocates memory for a `T` that ends with a flexible array of `count` of `U`, zeroed; null if
+/// there is none. May sleep if `flags` say so.
+///
+/// C: `kzalloc_flex()`.
+#[track_caller]
+pub unsafe fn kzalloc_flex<T, U>(count: usize, flags: gfp_t) -> *mut T {
+    let array = size_of::<U>().checked_mul(count);
+    let Some(size) = array.and_then(|array| array.checked_add(size_of::<T>())) else {
+        return ptr::null_mut();
+    };
+    let (align, flags) = (align_of::<T>(), flags | __GFP_ZERO);
+    // SAFETY: No block to replace.
+    unsafe { krealloc_node_align(ptr::null(), size, align, flags, NUMA_NO_NODE) }.cast()
 }
 
 /// Frees memory; null is allowed. May be called from any context.

@@ -8,7 +8,10 @@
 //! the whole list, and calls what came last first; what is queued meanwhile is for the next
 //! interrupt, which comes when this one is over.
 
-use crate::{ffi::c_int, WARN_ON};
+use crate::{
+    ffi::{c_int, c_void},
+    WARN_ON,
+};
 use crate::{local_irq_restore, local_irq_save, lockdep, may_sleep, rcu::current_grace_period};
 use core::{
     cell::Cell,
@@ -27,7 +30,7 @@ pub const IRQ_WORK_PENDING: c_int = 1;
 /// Queued, or its function is running.
 pub const IRQ_WORK_BUSY: c_int = 2;
 
-/// A function to be called from an interrupt.
+/// A function to be called from an interrupt; of C's size, since others embed it.
 ///
 /// # Invariants
 ///
@@ -37,6 +40,8 @@ pub struct irq_work {
     next: *mut irq_work,
     flags: AtomicI32,
     func: Option<unsafe extern "C" fn(work: *mut irq_work)>,
+    /// Where C keeps the task in [`irq_work_sync`], which looks again and again here.
+    irqwait: *mut c_void,
 }
 
 machine::per_thread! {
@@ -61,6 +66,7 @@ pub unsafe fn init_irq_work(
             next: null_mut(),
             flags: AtomicI32::new(0),
             func,
+            irqwait: null_mut(),
         })
     };
 }
