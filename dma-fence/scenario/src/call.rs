@@ -5,7 +5,7 @@ use crate::{
     fence::Fence,
     name::{valid, Kind, MAX_NAMES, SHAPE},
     number,
-    outcome::{limit, quote, refuse, refused, Refused},
+    outcome::{limit, list, quote, refuse, refused, Answer, Outcome, Refused},
     session::{Place, Session},
     statement::Statement,
     world::{
@@ -15,6 +15,7 @@ use crate::{
     },
 };
 use ::dma_fence::bindings::dma_fence;
+use core::ptr::NonNull;
 use std::{
     cell::RefCell,
     sync::{Arc, MutexGuard},
@@ -156,20 +157,68 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// The fence at this place in the table, to look at, unless it is destroyed.
+    fn alive(&self, place: usize) -> Option<Fence<'_>> {
+        let object = &self.world().fences[place];
+        // SAFETY: The fence is not destroyed, and commands that only look at it do nothing that
+        // could.
+        (!object.gone).then(|| unsafe { Fence::new(place, object.ptr) })
+    }
+
     /// A fence to look at: it must exist.
     pub(crate) fn peek(&self, index: usize) -> Result<Fence<'_>, Refused> {
         let place = self.named(Kind::Fence, index)?;
-        let object = &self.world().fences[place];
-        if object.gone {
-            refuse!(
+        self.alive(place).ok_or_else(|| {
+            refused!(
                 index,
                 "fence {} is gone: expected a fence that is not destroyed",
                 quote(self.word(index))
-            );
+            )
+        })
+    }
+
+    /// The members of an array; another fence is its own.
+    pub(crate) fn members(&self, fence: Fence<'_>) -> Vec<Fence<'_>> {
+        let members = fence.members().into_iter();
+        let places = members.filter_map(|member| self.world().fences.at(member));
+        places.filter_map(|place| self.alive(place)).collect()
+    }
+
+    /// The fences that an operation on all of these comes to, at most: see [`FenceKind::Container`].
+    pub(crate) fn weight(&self, fences: &[Fence<'_>], index: usize) -> Result<usize, Refused> {
+        const MOST: usize = 1 << 16;
+        let weight = |fence: &Fence<'_>| match fence.kind(self.session) {
+            FenceKind::Container(weight) => weight,
+            _ => 1,
+        };
+        let weight = fences.iter().map(weight).sum();
+        limit(index, "fences in fences", weight, MOST)?;
+        Ok(weight)
+    }
+
+    /// A fence that a call has returned with a reference, which becomes the scenario's: known already,
+    /// or new and then called `name`; it may be null.
+    pub(crate) fn adopt(&self, name: &str, fence: *mut dma_fence, kind: FenceKind) -> Outcome {
+        let Some(ptr) = NonNull::new(fence).map(FencePtr) else {
+            return Answer::text("NULL");
+        };
+        let known = self.world().fences.at(fence);
+        if let Some(place) = known {
+            let mut world = self.world();
+            world.names.add(Kind::Fence, name, place);
+            let object = &mut world.fences[place];
+            object.held += 1;
+            return Answer::text(format!("same {}", object.name));
         }
-        // SAFETY: The fence is not destroyed, and commands that only look at it do nothing that
-        // could.
-        Ok(unsafe { Fence::new(place, object.ptr) })
+        let place = self.add_fence(name, ptr, kind);
+        match (kind, self.alive(place)) {
+            (FenceKind::Container(_), Some(fence)) => {
+                let names = fence.members().into_iter().map(|m| self.name_at(m));
+                let names: Vec<_> = names.collect();
+                Answer::text(format!("array {}", list(&names)))
+            }
+            _ => Answer::text("stub"),
+        }
     }
 
     /// A fence to call something with: the scenario must hold a reference, and keeps it until this
@@ -221,6 +270,32 @@ impl<'a> Call<'a> {
                 "deadlock: the lock of {} is held here; expected a fence with another lock",
                 self.world().fences[fence.place].name
             );
+        }
+        if fence.is_container() {
+            self.check_walk(index)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a call that goes from fence to fence, in a callback, while it might come to one that is
+    /// locked and not signalled.
+    pub(crate) fn check_walk(&self, index: usize) -> Result<(), Refused> {
+        if self.place != Place::Callback {
+            return Ok(());
+        }
+        let fences = self.world().fences.len();
+        for place in 0..fences {
+            let Some(fence) = self.alive(place) else {
+                continue;
+            };
+            if !fence.is_flagged() && fence.is_locked(self.session) {
+                refuse!(
+                    index,
+                    "deadlock: the lock of {} is held here, and it has not signalled; expected a call \
+                     that goes to no other fence",
+                    self.world().fences[place].name
+                );
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! at everything that could be wrong before it calls the kernel, since a refused command must have
 //! no effect.
 
+pub(crate) mod array;
 pub(crate) mod later;
 pub(crate) mod names;
 pub(crate) mod setup;

@@ -94,6 +94,27 @@ impl Fence<'_> {
         unsafe { kref_read(c::dma_fence_kref(self.as_ptr())) }
     }
 
+    /// Is it made of others?
+    pub(crate) fn is_container(self) -> bool {
+        // SAFETY: The fence is valid: the type invariant.
+        unsafe { c::dma_fence_is_container(self.as_ptr()) }
+    }
+
+    /// The members of an array; another fence is its own.
+    pub(crate) fn members(self) -> Vec<*mut dma_fence> {
+        // SAFETY: The fence is valid: the type invariant.
+        let first = unsafe { c::dma_fence_array_first(self.as_ptr()) };
+        let mut index = 0;
+        let next = |_: &*mut dma_fence| {
+            index += 1;
+            // SAFETY: As above.
+            Some(unsafe { c::dma_fence_array_next(self.as_ptr(), index) })
+        };
+        std::iter::successors(Some(first), next)
+            .take_while(|member| !member.is_null())
+            .collect()
+    }
+
     /// The context number.
     pub(crate) fn context(self) -> u64 {
         // SAFETY: The fence is valid: the type invariant. Its number never changes.

@@ -3,7 +3,7 @@
 
 use crate::{
     call::Call,
-    command::{later, names, setup, signalling, state, stubs, waiting, Command, ANY},
+    command::{array, later, names, setup, signalling, state, stubs, waiting, Command, ANY},
     outcome::{quote, refuse, refused, Outcome, Refused},
     session::{current, Place, Session},
     statement::{Statement, MAX_BYTES, MAX_WORDS},
@@ -19,6 +19,7 @@ fn commands() -> impl Iterator<Item = &'static Command> {
         waiting::COMMANDS,
         names::COMMANDS,
         stubs::COMMANDS,
+        array::COMMANDS,
         later::COMMANDS,
     ];
     tables.into_iter().flatten()

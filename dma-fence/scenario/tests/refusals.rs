@@ -57,7 +57,6 @@ fn words() {
     refuses(&"x ".repeat(25), "1:49: too many words");
     refuses(&format!("put {}", "x".repeat(200)), "1:1: 204 bytes");
     refuses("put \u{e4}", "1:5: no fence \\xc3\\xa4");
-    refuses("array x", "1:1: not yet: array");
 }
 
 #[test]
@@ -168,6 +167,57 @@ fn locks() {
         let source = format!("{SETUP}callback c {command}\nadd_callback b c\nsignal b");
         assert!(run(&source).refusals.is_empty(), "{command}");
     }
+}
+
+#[test]
+fn arrays() {
+    refuses(
+        &set_up("array x a seqno=y"),
+        "6:11: not a number behind =: y",
+    );
+    refuses(&set_up("array x context=B"), "6:9: no context B");
+    refuses(&set_up("array x c"), "6:9: no fence c");
+    refuses(&set_up("array a b"), "6:7: fence a exists");
+    refuses(&set_up("array x a\nput x\nis_array x"), "8:10: is gone");
+    // While the lock of d is held, which has not signalled: in a callback of b.
+    let commands = [
+        "is_signaled x",
+        "get_status x",
+        "get_status_locked x",
+        "is_signaled_locked x",
+        "add_callback x e",
+        "signal x",
+        "put x",
+    ];
+    let in_callback = |of: &str, command: &str| {
+        format!(
+            "{SETUP}array x a d\nadd_callback a k\n\
+             callback c {command}\nadd_callback {of} c\nsignal {of}"
+        )
+    };
+    for command in commands {
+        let got = refusal(&in_callback("b", command));
+        assert_eq!(got.line, 8, "{got:?}");
+        assert!(got.message.contains("deadlock: the lock of"), "{got:?}");
+        assert!(
+            run(&in_callback("a", command)).refusals.is_empty(),
+            "{command}"
+        );
+    }
+    // What asks no member.
+    for command in ["signal_locked x", "is_array x", "array_for_each x"] {
+        assert!(
+            run(&in_callback("b", command)).refusals.is_empty(),
+            "{command}"
+        );
+    }
+    // Arrays of arrays: to ask the last would be to ask the first 20 * 20 * 20 * 20 times.
+    let nested = |n: usize| format!("array x{n}{}\n", format!(" x{}", n - 1).repeat(20));
+    let nested: String = (1..=4).map(nested).collect();
+    refuses(
+        &format!("context A\nfence x0 A 1\n{nested}"),
+        "6:1: too many fences in fences",
+    );
 }
 
 #[test]

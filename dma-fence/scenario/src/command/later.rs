@@ -17,14 +17,6 @@ macro_rules! commands {
 }
 
 commands! {
-    top "array" (1, ANY) "NEW FENCE... [context=CONTEXT] [seqno=N]";
-    nested "array_first" (1, 1) "FENCE or NULL";
-    nested "array_next" (2, 2) "FENCE or NULL, INDEX";
-    nested "array_for_each" (1, 1) "FENCE or NULL";
-    nested "match_context" (2, 2) "FENCE CONTEXT";
-    nested "is_array" (1, 1) "FENCE";
-    nested "is_chain" (1, 1) "FENCE";
-    nested "is_container" (1, 1) "FENCE";
     top "chain" (4, 4) "NEW PREVIOUS-or-NULL FENCE SEQNO";
     nested "chain_walk" (1, 1) "FENCE";
     nested "chain_for_each" (1, 1) "FENCE or NULL";

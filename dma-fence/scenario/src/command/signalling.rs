@@ -67,12 +67,14 @@ pub(crate) const COMMANDS: &[Command] = &[
         })?)
     }),
     nested("is_signaled_locked", (1, 1), "FENCE", |call| {
+        locked_asks(call)?;
         Answer::bool(locked(call, |fence| {
             // SAFETY: The fence is valid and its lock is held.
             unsafe { c::dma_fence_is_signaled_locked(fence) }
         })?)
     }),
     nested("get_status_locked", (1, 1), "FENCE", |call| {
+        locked_asks(call)?;
         Answer::number(locked(call, |fence| {
             // SAFETY: The fence is valid and its lock is held.
             unsafe { c::dma_fence_get_status_locked(fence) }
@@ -94,6 +96,18 @@ fn lockable_or_null(call: &Call<'_>) -> Result<*mut c::dma_fence, Refused> {
         call.check_lock(fence, 1)?;
     }
     Ok(fence.map_or(null_mut(), Fence::as_ptr))
+}
+
+/// As [`locked`], for a call that asks the members of an array.
+fn locked_asks(call: &Call<'_>) -> Result<(), Refused> {
+    let fence = call.fence(1)?;
+    let members = call.members(fence).into_iter();
+    for member in members.filter(|member| member.as_ptr() != fence.as_ptr()) {
+        if !member.is_flagged() {
+            call.check_lock(member, 1)?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a `_locked` call: takes the lock around it, except where the lock is held already because

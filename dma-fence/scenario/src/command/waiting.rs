@@ -62,13 +62,18 @@ fn waited(call: &Call<'_>, result: c_long) -> String {
 fn script(call: &Call<'_>, fence: Fence<'_>) -> Script {
     match fence.kind(call.session) {
         FenceKind::Scripted(script) => script,
-        FenceKind::SharedStub | FenceKind::PrivateStub => Script::default(),
+        _ => Script::default(),
     }
 }
 
-/// Is the fence signalled, or will it refuse when it is enabled now, and so be signalled?
+/// Is the fence signalled, or will it refuse when it is enabled now, or all that it is made of, and so
+/// be signalled?
 fn ends(call: &Call<'_>, fence: Fence<'_>) -> bool {
-    fence.is_flagged() || (script(call, fence).refuses && !fence.is_enabled())
+    let refuses = || match fence.kind(call.session) {
+        FenceKind::Container(_) => call.members(fence).into_iter().all(|f| ends(call, f)),
+        _ => script(call, fence).refuses,
+    };
+    fence.is_flagged() || (!fence.is_enabled() && refuses())
 }
 
 /// Refuses a wait at top that would never end.

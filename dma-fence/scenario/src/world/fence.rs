@@ -33,6 +33,9 @@ pub(crate) enum FenceKind {
     SharedStub,
     /// `allocate_private_stub`.
     PrivateStub,
+    /// One that is made of others: of so many, those in its members counted as often as they are
+    /// there.
+    Container(usize),
 }
 
 /// A script for the ops of a fence that the command `fence` created.
