@@ -44,9 +44,14 @@ pub struct irq_work {
     irqwait: *mut c_void,
 }
 
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<irq_work>() == 32);
+
 machine::per_thread! {
     /// Work to run when interrupts are enabled again, the last queued first.
     static LIST: Cell<*mut irq_work> = Cell::new(null_mut());
+    /// Work whose function is running.
+    static RUNNING: Cell<*mut irq_work> = Cell::new(null_mut());
 }
 
 /// True if this processor has sent itself an interrupt that it has not taken.
@@ -126,20 +131,40 @@ pub(crate) fn run_irq_work() {
 /// All on it are pending, and on no other list.
 unsafe fn call(mut work: *mut irq_work) {
     while !work.is_null() {
-        // SAFETY: Pending, so it is valid, and by its invariant the link is the list's.
-        let (this, next, func) = unsafe { (&*work, (*work).next, (*work).func) };
-        // From here on it may be queued again. Pairs with `irq_work_queue`, both ways.
-        this.flags.fetch_and(!IRQ_WORK_PENDING, AcqRel);
+        // SAFETY: Pending, so it is valid, and by its invariant the link is the list's. The flags
+        // are not borrowed while the function runs, which may use the memory for something else.
+        let (next, func) = unsafe {
+            // From here on it may be queued again. Pairs with `irq_work_queue`, both ways.
+            let read = ((*work).next, (*work).func);
+            (*work).flags.fetch_and(!IRQ_WORK_PENDING, AcqRel);
+            read
+        };
+        RUNNING.set(work);
         if let Some(func) = func {
             // SAFETY: The caller of `irq_work_queue()` vouches for the function.
             unsafe { func(work) };
         }
-        // Not if it was queued again meanwhile. What the function has freed after a grace period
-        // is still there, for this handler holds that up. `Release`: pairs with `irq_work_is_busy`.
-        let _ = this
-            .flags
-            .compare_exchange(IRQ_WORK_BUSY, 0, Release, Relaxed);
+        if !RUNNING.replace(null_mut()).is_null() {
+            // Not if it was queued again meanwhile. `Release`: pairs with `irq_work_is_busy`.
+            // SAFETY: The function has not called `irq_work_ends()`, and what it has freed after a
+            // grace period is still there, for this handler holds that up.
+            let flags = unsafe { &(*work).flags };
+            let _ = flags.compare_exchange(IRQ_WORK_BUSY, 0, Release, Relaxed);
+        }
         work = next;
+    }
+}
+
+/// The function that is running on this CPU does not need its `irq_work` any more, whose memory may
+/// be used for something else at once. C does not say so: there the flags are looked at after the
+/// function has returned, whatever has become of them.
+pub fn irq_work_ends() {
+    let work = RUNNING.replace(null_mut());
+    if !work.is_null() {
+        // SAFETY: It runs, so it is valid.
+        let flags = unsafe { &(*work).flags };
+        // As in `call`.
+        let _ = flags.compare_exchange(IRQ_WORK_BUSY, 0, Release, Relaxed);
     }
 }
 
