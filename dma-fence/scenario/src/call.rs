@@ -177,10 +177,16 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The members of an array; another fence is its own.
-    pub(crate) fn members(&self, fence: Fence<'_>) -> Vec<Fence<'_>> {
-        let members = fence.members().into_iter();
-        let places = members.filter_map(|member| self.world().fences.at(member));
+    /// The fences that this is made of: the members of an array, or what a node of a chain contains
+    /// and the one before it.
+    pub(crate) fn parts(&self, fence: Fence<'_>) -> Vec<Fence<'_>> {
+        let parts = match fence.is_container() {
+            true => fence.parts(),
+            false => Vec::new(),
+        };
+        let places = parts
+            .into_iter()
+            .filter_map(|part| self.world().fences.at(part));
         places.filter_map(|place| self.alive(place)).collect()
     }
 

@@ -6,6 +6,7 @@
 //! no effect.
 
 pub(crate) mod array;
+pub(crate) mod chain;
 pub(crate) mod later;
 pub(crate) mod names;
 pub(crate) mod setup;

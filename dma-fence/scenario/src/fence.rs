@@ -7,7 +7,10 @@ use crate::{
 };
 use ::dma_fence::bindings::{self as c, dma_fence};
 use core::{marker::PhantomData, ptr::NonNull};
-use kernel::bindings::{kref_read, spin_is_locked};
+use kernel::{
+    bindings::{kref_read, spin_is_locked},
+    sync::atomic::{Atomic, Relaxed},
+};
 
 /// The flags in the order of their bits, in which a transcript lists them.
 pub(crate) const FLAG_NAMES: [&str; 6] = [
@@ -113,6 +116,19 @@ impl Fence<'_> {
         std::iter::successors(Some(first), next)
             .take_while(|member| !member.is_null())
             .collect()
+    }
+
+    /// The members of an array; otherwise what a node of a chain contains, and the one before it.
+    pub(crate) fn parts(self) -> Vec<*mut dma_fence> {
+        // SAFETY: The fence is valid: the type invariant. The link of a node is changed atomically.
+        unsafe {
+            let node = c::to_dma_fence_chain(self.as_ptr());
+            if node.is_null() {
+                return self.members();
+            }
+            let prev = Atomic::from_ptr((&raw mut (*node).prev).cast()).load(Relaxed);
+            vec![(*node).fence, prev]
+        }
     }
 
     /// The context number.

@@ -3,7 +3,7 @@
 
 use crate::{
     call::Call,
-    command::{array, later, names, setup, signalling, state, stubs, waiting, Command, ANY},
+    command::{array, chain, later, names, setup, signalling, state, stubs, waiting, Command, ANY},
     outcome::{quote, refuse, refused, Outcome, Refused},
     session::{current, Place, Session},
     statement::{Statement, MAX_BYTES, MAX_WORDS},
@@ -20,6 +20,7 @@ fn commands() -> impl Iterator<Item = &'static Command> {
         names::COMMANDS,
         stubs::COMMANDS,
         array::COMMANDS,
+        chain::COMMANDS,
         later::COMMANDS,
     ];
     tables.into_iter().flatten()

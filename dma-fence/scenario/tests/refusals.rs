@@ -221,6 +221,40 @@ fn arrays() {
 }
 
 #[test]
+fn chains() {
+    refuses(&set_up("chain n NULL NULL 1"), "6:14: no fence NULL");
+    refuses(&set_up("chain n x a 1"), "6:9: no fence x");
+    refuses(&set_up("chain_prev a"), "6:12: a is not a chain");
+    refuses(&set_up("chain_prev_seqno a"), "6:18: a is not a chain");
+    // Each has the one before in it twice.
+    let doubled = (1..=15).map(|n| format!("chain n{n} n{} n{} 1\n", n - 1, n - 1));
+    let doubled: String = doubled.collect();
+    refuses(
+        &set_up(&format!("chain n0 a a 1\n{doubled}")),
+        "21:15: too many fences in fences",
+    );
+    // Another fence has the lock that is held.
+    let walks = [
+        "chain_walk n",
+        "chain_for_each n",
+        "chain_find_seqno n 1",
+        "is_signaled n",
+        "describe n",
+        "put n",
+    ];
+    for command in walks {
+        let callback = format!("callback c {command}\nadd_callback b c\nsignal b");
+        let source = set_up(&format!("chain n NULL d 1\n{callback}"));
+        let got = refusal(&source);
+        assert_eq!(got.line, 7, "{got:?}");
+        let message = "deadlock: the lock of d is held here, and it has not signalled";
+        assert!(got.message.contains(message), "{got:?}");
+        let signalled = set_up(&format!("chain n NULL d 1\nsignal d\n{callback}"));
+        assert!(run(&signalled).refusals.is_empty(), "{command}");
+    }
+}
+
+#[test]
 fn callbacks_and_threads() {
     refuses(
         "callback c fence a A 1",

@@ -5,15 +5,13 @@
 //! [`include/linux/dma-fence-chain.h`](srctree/include/linux/dma-fence-chain.h)
 
 mod array;
+mod chain;
 
-pub use self::array::*;
+pub use self::{array::*, chain::*};
 
 use super::{super::contract, dma_fence, dma_fence_ops, fence::live};
 use core::ptr;
 use kernel::sync::atomic::Relaxed;
-
-/// The ops of links of chains.
-pub static dma_fence_chain_ops: dma_fence_ops = pin_init::zeroed();
 
 unsafe fn has_ops(fence: *mut dma_fence, ops: &dma_fence_ops) -> bool {
     // Relaxed: it is only compared.
@@ -28,7 +26,7 @@ pub unsafe fn dma_fence_is_array(fence: *mut dma_fence) -> bool {
     unsafe { has_ops(fence, &dma_fence_array_ops) }
 }
 
-/// True if the fence is a link of a chain. From any context.
+/// True if the fence is a node of a chain. From any context.
 pub unsafe fn dma_fence_is_chain(fence: *mut dma_fence) -> bool {
     contract::needs_fence!(fence, "dma_fence_is_chain", false);
     // SAFETY: The caller has a reference to the fence.

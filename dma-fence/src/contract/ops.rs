@@ -178,6 +178,7 @@ pub(super) fn module_gone(module: &ModuleText) {
     };
     let fences = RECORDS.filter_map(|_, record| {
         let left = !module.stays
+            && !record.container
             && record.published.is_some()
             && !record.released
             && (record.signalled.is_none() || record.keeps_ops)

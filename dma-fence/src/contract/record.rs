@@ -51,7 +51,7 @@ pub(super) struct Record {
     pub(super) wraps: bool,
     /// Its driver has declared what its ops reach.
     pub(super) declared: bool,
-    /// It is made of others.
+    /// It is made of others, and its ops are of no module.
     pub(super) container: bool,
     /// Its signal was asked for.
     pub(super) enabled: bool,

@@ -17,13 +17,6 @@ macro_rules! commands {
 }
 
 commands! {
-    top "chain" (4, 4) "NEW PREVIOUS-or-NULL FENCE SEQNO";
-    nested "chain_walk" (1, 1) "FENCE";
-    nested "chain_for_each" (1, 1) "FENCE or NULL";
-    nested "chain_find_seqno" (2, 2) "FENCE SEQNO";
-    nested "chain_contained" (1, 1) "FENCE or NULL";
-    nested "chain_prev" (1, 1) "FENCE";
-    nested "chain_prev_seqno" (1, 1) "FENCE";
     nested "unwrap_for_each" (1, 1) "FENCE or NULL";
     top "unwrap_merge" (1, ANY) "NEW FENCE...";
     top "dedup_array" (0, ANY) "FENCE...";

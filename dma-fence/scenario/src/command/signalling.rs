@@ -98,13 +98,12 @@ fn lockable_or_null(call: &Call<'_>) -> Result<*mut c::dma_fence, Refused> {
     Ok(fence.map_or(null_mut(), Fence::as_ptr))
 }
 
-/// As [`locked`], for a call that asks the members of an array.
+/// As [`locked`], for a call that asks what the fence is made of.
 fn locked_asks(call: &Call<'_>) -> Result<(), Refused> {
     let fence = call.fence(1)?;
-    let members = call.members(fence).into_iter();
-    for member in members.filter(|member| member.as_ptr() != fence.as_ptr()) {
-        if !member.is_flagged() {
-            call.check_lock(member, 1)?;
+    for part in call.parts(fence) {
+        if !part.is_flagged() {
+            call.check_lock(part, 1)?;
         }
     }
     Ok(())

@@ -70,7 +70,7 @@ fn script(call: &Call<'_>, fence: Fence<'_>) -> Script {
 /// be signalled?
 fn ends(call: &Call<'_>, fence: Fence<'_>) -> bool {
     let refuses = || match fence.kind(call.session) {
-        FenceKind::Container(_) => call.members(fence).into_iter().all(|f| ends(call, f)),
+        FenceKind::Container(_) => call.parts(fence).into_iter().all(|f| ends(call, f)),
         _ => script(call, fence).refuses,
     };
     fence.is_flagged() || (!fence.is_enabled() && refuses())
