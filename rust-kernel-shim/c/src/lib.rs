@@ -80,6 +80,7 @@ mod sched {
     pub(crate) mod mutex;
     pub(crate) mod spinlock;
     pub(crate) mod wait;
+    pub(crate) mod ww_mutex;
 }
 
 /// Clocks and timers.
@@ -122,7 +123,7 @@ pub use self::{
     lockdep::*,
     pages::*,
     rcu::*,
-    sched::{completion::*, core::*, mutex::*, spinlock::*, wait::*},
+    sched::{completion::*, core::*, mutex::*, spinlock::*, wait::*, ww_mutex::*},
     slab::*,
     time::{hrtimer::*, timekeeping::*, timer::*},
     trace::{buffer::*, tracepoint::*},

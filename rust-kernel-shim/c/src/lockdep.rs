@@ -153,6 +153,8 @@ pub(crate) struct How<'a> {
     pub(crate) asked: Option<Site>,
     /// A lock that is held, which permits to take more than one of the class.
     pub(crate) nest: Option<(&'a dep_map, What, usize)>,
+    /// It stands for those of its class that will be taken.
+    pub(crate) stands_in: bool,
 }
 
 impl How<'_> {
@@ -166,6 +168,7 @@ impl How<'_> {
         own_place: false,
         asked: None,
         nest: None,
+        stands_in: false,
     };
     /// Exclusively, and it was free.
     pub(crate) const TRYLOCK: Self = How {

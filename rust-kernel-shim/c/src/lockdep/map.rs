@@ -172,6 +172,11 @@ impl dep_map {
         forget(ptr::from_ref(self).addr(), super::watch::forget);
     }
 
+    /// True if both are of one kind.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        self.0.load(Relaxed) == other.0.load(Relaxed)
+    }
+
     /// A copy, for what is held while the original may go.
     pub(crate) fn copy(&self) -> Self {
         Self(AtomicU16::new(self.0.load(Relaxed)))

@@ -132,7 +132,8 @@ impl dep_map {
         if let Some(lock) = self.lock(instance, what) {
             let nest = how.nest.and_then(|(map, what, at)| map.lock(at, what));
             lock_is_taken(&lock, how, nest, at);
-            let waited = what == What::Mutex && !how.trylock && PRETENDS.get().is_none();
+            let waited = what == What::Mutex && !how.trylock && !how.stands_in;
+            let waited = waited && PRETENDS.get().is_none();
             if waited && rule::checking() {
                 let subclass = how.subclass;
                 needs::takes(Lock { subclass, ..lock }, place::number(at, lock.key));
