@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! dma-fence as a C library: the mirror's functions, under their C names.
+//!
+//! The headers are in `include/`, and for what C supplies in the kernel beside [`kernel_capi`].
+
+#![no_std]
+// What is needed of all functions is said in the mirror.
+#![allow(clippy::missing_safety_doc)]
+
+use dma_fence::bindings::{
+    self, dma_fence_cb, dma_fence_func_t, dma_fence_ops, ktime_t, seq_file, spinlock_t,
+};
+use kernel_capi::{
+    export,
+    ffi::{c_char, c_int, c_long, c_uint, c_ulong},
+    kref,
+};
+
+type F = *mut bindings::dma_fence;
+
+export! {
+    use bindings;
+    fn dma_fence_init(f: F, ops: *const dma_fence_ops, lock: *mut spinlock_t, context: u64, seqno: u64);
+    fn dma_fence_init64(f: F, ops: *const dma_fence_ops, lock: *mut spinlock_t, context: u64, seqno: u64);
+    fn dma_fence_was_initialized(f: F) -> bool;
+    fn dma_fence_context_alloc(num: c_uint) -> u64;
+
+    fn dma_fence_get(f: F) -> F;
+    fn dma_fence_get_rcu(f: F) -> F;
+    fn dma_fence_get_rcu_safe(slot: *mut F) -> F;
+    fn dma_fence_put(f: F);
+    fn dma_fence_release(kref: *mut kref);
+    fn dma_fence_free(f: F);
+
+    fn dma_fence_spinlock(f: F) -> *mut spinlock_t;
+    fn dma_fence_lock_irqsave(f: F) -> c_ulong;
+    fn dma_fence_unlock_irqrestore(f: F, flags: c_ulong);
+    fn dma_fence_assert_held(f: F);
+
+    fn dma_fence_begin_signalling() -> bool;
+    fn dma_fence_end_signalling(cookie: bool);
+    fn __dma_fence_might_wait();
+
+    fn dma_fence_signal(f: F);
+    fn dma_fence_signal_locked(f: F);
+    fn dma_fence_signal_timestamp(f: F, timestamp: ktime_t);
+    fn dma_fence_signal_timestamp_locked(f: F, timestamp: ktime_t);
+    fn dma_fence_check_and_signal(f: F) -> bool;
+    fn dma_fence_check_and_signal_locked(f: F) -> bool;
+    fn dma_fence_set_error(f: F, error: c_int);
+
+    fn dma_fence_add_callback(f: F, cb: *mut dma_fence_cb, func: dma_fence_func_t) -> c_int;
+    fn dma_fence_remove_callback(f: F, cb: *mut dma_fence_cb) -> bool;
+    fn dma_fence_enable_signaling(f: F);
+    fn dma_fence_set_deadline(f: F, deadline: ktime_t);
+
+    fn dma_fence_test_signaled_flag(f: F) -> bool;
+    fn dma_fence_is_signaled(f: F) -> bool;
+    fn dma_fence_is_signaled_locked(f: F) -> bool;
+    fn dma_fence_get_status(f: F) -> c_int;
+    fn dma_fence_get_status_locked(f: F) -> c_int;
+    fn dma_fence_timestamp(f: F) -> ktime_t;
+
+    fn dma_fence_wait(f: F, intr: bool) -> c_long;
+    fn dma_fence_wait_timeout(f: F, intr: bool, timeout: c_long) -> c_long;
+    fn dma_fence_default_wait(f: F, intr: bool, timeout: c_long) -> c_long;
+    fn dma_fence_wait_any_timeout(fences: *mut F, count: u32, intr: bool, timeout: c_long, idx: *mut u32) -> c_long;
+
+    fn __dma_fence_is_later(f: F, f1: u64, f2: u64) -> bool;
+    fn dma_fence_is_later(f1: F, f2: F) -> bool;
+    fn dma_fence_is_later_or_same(f1: F, f2: F) -> bool;
+    fn dma_fence_later(f1: F, f2: F) -> F;
+
+    fn dma_fence_driver_name(f: F) -> *const c_char;
+    fn dma_fence_timeline_name(f: F) -> *const c_char;
+    fn dma_fence_describe(f: F, seq: *mut seq_file);
+
+    fn dma_fence_get_stub() -> F;
+    fn dma_fence_allocate_private_stub(timestamp: ktime_t) -> F;
+
+    fn dma_fence_is_array(f: F) -> bool;
+    fn dma_fence_is_chain(f: F) -> bool;
+    fn dma_fence_is_container(f: F) -> bool;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What C supplies in the kernel, under its C names, for code in C.
+//!
+//! The headers are in `include/`. All this has to itself is the names: each function is that of
+//! [`bindings`], of which C needs no more than what a driver of fences uses, and the kernel's tests
+//! of fences. Memory is `malloc()`'s: each side may free what the other has allocated.
+
+#![no_std]
+// What is needed of all functions is said in `bindings`.
+#![allow(clippy::missing_safety_doc, non_snake_case)]
+// C sees the tasks' pointers only.
+#![allow(improper_ctypes_definitions)]
+
+use bindings::{
+    callback_head,
+    ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
+    gfp_t, irq_work, ktime_t, list_head, lock_class_key, rcu_callback_t, seq_file, spinlock_t,
+    task_struct, timer_list,
+};
+use core::ptr::null;
+
+pub use bindings::{ffi, kref};
+
+/// Exports functions of a module under their names.
+#[macro_export]
+macro_rules! export {
+    (use $module:ident; $(fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)?;)*) => {$(
+        #[doc = concat!("C: `", stringify!($name), "()`.")]
+        #[no_mangle]
+        pub unsafe extern "C" fn $name($($arg: $type),*) $(-> $ret)? {
+            // SAFETY: The caller's guarantees are the same.
+            unsafe { $module::$name($($arg),*) }
+        }
+    )*};
+}
+
+export! {
+    use bindings;
+    fn INIT_LIST_HEAD(list: *mut list_head);
+    fn list_empty(head: *const list_head) -> bool;
+    fn list_add(new: *mut list_head, head: *mut list_head);
+    fn list_add_tail(new: *mut list_head, head: *mut list_head);
+    fn list_del_init(entry: *mut list_head);
+    fn list_replace(old: *mut list_head, new: *mut list_head);
+
+    fn kref_init(kref: *mut kref);
+    fn kref_read(kref: *const kref) -> c_uint;
+    fn kref_get(kref: *mut kref);
+    fn kref_get_unless_zero(kref: *mut kref) -> c_int;
+    fn kref_put(kref: *mut kref, release: Option<unsafe extern "C" fn(*mut kref)>) -> c_int;
+
+    fn rcu_read_lock();
+    fn rcu_read_unlock();
+    fn rcu_read_lock_held() -> c_int;
+    fn synchronize_rcu();
+    fn call_rcu(head: *mut callback_head, func: rcu_callback_t);
+    fn rcu_barrier();
+
+    fn __spin_lock_init(lock: *mut spinlock_t, name: *const c_char, key: *mut lock_class_key);
+    fn spin_lock(lock: *mut spinlock_t);
+    fn spin_unlock(lock: *mut spinlock_t);
+    fn spin_trylock(lock: *mut spinlock_t) -> c_int;
+    fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong;
+    fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong);
+    fn spin_assert_is_held(lock: *mut spinlock_t);
+
+    fn get_current() -> *mut task_struct;
+    fn get_task_struct(t: *mut task_struct) -> *mut task_struct;
+    fn put_task_struct(t: *mut task_struct);
+    fn set_current_state(state: c_uint);
+    fn __set_current_state(state: c_uint);
+    fn wake_up_state(t: *mut task_struct, state: c_uint) -> c_int;
+    fn wake_up_process(t: *mut task_struct) -> c_int;
+    fn signal_pending(t: *mut task_struct) -> c_int;
+    fn schedule();
+    fn schedule_timeout(timeout: c_long) -> c_long;
+    fn might_sleep();
+    fn cpu_relax();
+    fn kthread_create(
+        threadfn: unsafe extern "C" fn(data: *mut c_void) -> c_int,
+        data: *mut c_void,
+        name: *const c_char,
+    ) -> *mut task_struct;
+    fn kthread_stop(t: *mut task_struct) -> c_int;
+    fn kthread_should_stop() -> bool;
+
+    fn jiffies() -> c_ulong;
+    fn ktime_get() -> ktime_t;
+    fn msleep(msecs: c_uint);
+    fn timer_init_key(
+        timer: *mut timer_list,
+        func: Option<unsafe extern "C" fn(timer: *mut timer_list)>,
+        flags: c_uint,
+        name: *const c_char,
+        key: *mut lock_class_key,
+    );
+    fn mod_timer(timer: *mut timer_list, expires: c_ulong) -> c_int;
+    fn timer_delete_sync(timer: *mut timer_list) -> c_int;
+    fn timer_pending(timer: *const timer_list) -> bool;
+
+    fn init_irq_work(
+        work: *mut irq_work,
+        func: Option<unsafe extern "C" fn(work: *mut irq_work)>,
+    );
+    fn irq_work_queue(work: *mut irq_work) -> bool;
+
+    fn kfree(p: *const c_void);
+    fn seq_write(seq: *mut seq_file, data: *const c_void, len: usize) -> c_int;
+    fn seq_puts(seq: *mut seq_file, s: *const c_char);
+}
+
+/// As much as the headers have, which C allocates.
+const _: () = {
+    assert!(size_of::<timer_list>() <= 10 * 8 && align_of::<timer_list>() <= 8);
+    assert!(size_of::<irq_work>() <= 4 * 8 && align_of::<irq_work>() <= 8);
+    assert!(size_of::<lock_class_key>() <= 2 * 8);
+    assert!(size_of::<spinlock_t>() == 4);
+};
+
+/// Allocates memory; null if there is none. May sleep if `flags` say so.
+///
+/// C: `kmalloc()`
+#[no_mangle]
+pub unsafe extern "C" fn kmalloc(size: usize, flags: gfp_t) -> *mut c_void {
+    // SAFETY: No block to replace; the alignment is that of `malloc()`.
+    unsafe { krealloc(null(), size, flags) }
+}
+
+/// Makes `p`, or a new block if that is null, `size` bytes.
+///
+/// C: `krealloc()`
+#[no_mangle]
+pub unsafe extern "C" fn krealloc(p: *const c_void, size: usize, flags: gfp_t) -> *mut c_void {
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { bindings::krealloc_node_align(p, size.max(1), 16, flags, bindings::NUMA_NO_NODE) }
+}
+
+/// Frees the block at `ptr` a grace period later; `head` is in it.
+///
+/// C: `kvfree_call_rcu()`
+#[no_mangle]
+pub unsafe extern "C" fn kvfree_call_rcu(head: *mut callback_head, ptr: *mut c_void) {
+    macro_rules! at {
+        ($($offset:literal)*) => {
+            match head.addr() - ptr.addr() {
+                // SAFETY: The caller's guarantees are the same.
+                $($offset => unsafe { bindings::kvfree_call_rcu::<$offset>(head) },)*
+                offset => bindings::BUG!("kfree_rcu: no rcu_head is expected at {offset}"),
+            }
+        };
+    }
+    at!(0 8 16 24 32 40 48 56 64 72 80 88 96 104 112 120 128 136 144 152 160 168 176 184 192 200 208 216 224 232 240 248)
+}
