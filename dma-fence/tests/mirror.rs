@@ -123,6 +123,7 @@ fn an_event_shows_half_of_the_numbers_and_a_description_all() {
         buf: buffer.as_mut_ptr(),
         size: buffer.len(),
         count: 0,
+        private: core::ptr::null_mut(),
     };
     // SAFETY: The fence is valid until its only reference is dropped; the buffer outlives the call.
     unsafe {

@@ -32,6 +32,7 @@ pub mod drm;
 pub mod error;
 pub mod faux;
 pub mod fmt;
+pub mod fs;
 pub mod init;
 pub mod io;
 pub mod ioctl;
@@ -54,6 +55,7 @@ pub mod testing;
 pub mod time;
 pub mod transmute;
 pub mod types;
+pub mod uaccess;
 pub mod workqueue;
 pub mod xarray;
 

@@ -21,6 +21,7 @@ mod module;
 pub mod report;
 mod task;
 pub mod trace;
+pub mod user;
 pub mod vcpu;
 
 pub use boot::{boot, refuse_threads};

@@ -80,6 +80,7 @@ fn a_file_takes_what_is_printed() {
         buf: buf.as_mut_ptr().cast(),
         size: buf.len(),
         count: 0,
+        private: core::ptr::null_mut(),
     };
     // SAFETY: The file is ours, and its buffer is there.
     let seq = unsafe { SeqFile::from_raw(&raw mut file) };

@@ -3,6 +3,7 @@
 
 use super::{
     debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
+    fs::fdtable::Files,
     irq::irqdesc::Irqs,
     lockdep::LockdepMode,
     rcu::{rcu_show_left, Callbacks, Domains, Progress},
@@ -43,6 +44,7 @@ pub struct Globals {
     pub(super) timers: Timers,
     pub(super) irqs: Irqs,
     pub(super) failing: Failing,
+    pub(super) files: Files,
 }
 
 machine::global! {
@@ -70,6 +72,7 @@ impl Globals {
                 timers: Timers::new(),
                 irqs: Irqs::new(),
                 failing: Failing::new((0, "")),
+                files: Files::new(),
             }
         }
     }

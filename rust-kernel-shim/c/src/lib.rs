@@ -28,6 +28,7 @@ mod base {
     pub(crate) mod barrier;
     pub(crate) mod bug;
     pub(crate) mod container_of;
+    pub(crate) mod err;
     pub(crate) mod errno;
     pub mod ffi;
     pub(crate) mod kref;
@@ -54,6 +55,18 @@ mod debug {
     pub mod rule;
     pub(crate) mod section;
     pub(crate) mod splat;
+}
+
+/// Files, their names and descriptors, and the memory of programs.
+mod fs {
+    pub(crate) mod debugfs;
+    pub(crate) mod fdtable;
+    pub(crate) mod file;
+    pub(crate) mod misc;
+    pub(crate) mod namei;
+    pub(crate) mod poll;
+    pub(crate) mod seq_file;
+    pub(crate) mod uaccess;
 }
 
 /// Interrupts.
@@ -102,6 +115,7 @@ mod slab;
 mod workqueue;
 mod xa;
 
+use self::base::err::{err_ptr, is_err};
 #[cfg(feature = "debug")]
 pub use self::debug::rcu_escape::*;
 #[doc(hidden)]
@@ -118,6 +132,18 @@ pub use self::{
     },
     devices::*,
     drm::*,
+    fs::{
+        debugfs::*,
+        fdtable::{
+            close_fd, debug_set_nofile, fd_install, fget, get_unused_fd_flags, put_unused_fd,
+        },
+        file::*,
+        misc::*,
+        namei::{dentry, filp_open},
+        poll::*,
+        seq_file::*,
+        uaccess::*,
+    },
     io::*,
     irq::{irq_work::*, irqdesc::*, irqflags::*, manage::*},
     lockdep::*,

@@ -71,6 +71,7 @@ fn describe(call: &Call<'_>) -> Outcome {
         buf: buffer.as_mut_ptr(),
         size: buffer.len(),
         count: 0,
+        private: core::ptr::null_mut(),
     };
     // SAFETY: The fence is valid, and its lock is free or it is signalled; the buffer outlives the
     // call.

@@ -19,6 +19,8 @@ pub struct seq_file {
     pub size: usize,
     /// The number of bytes written.
     pub count: usize,
+    /// Of what is written.
+    pub private: *mut c_void,
 }
 
 /// Appends bytes; -1, and the file overflows, if they do not fit.

@@ -6,7 +6,8 @@
 use super::{handle::irq_thread, irq_work::irq_work_queue, irqdesc::*};
 use crate::{
     ffi::{c_char, c_int, c_uint, c_ulong, c_void},
-    from_char_ptr, get_task_struct, globals, kfree, kmalloc_obj, kthread_create, kthread_stop,
+    from_char_ptr, get_task_struct, globals, is_err, kfree, kmalloc_obj, kthread_create,
+    kthread_stop,
     lockdep::{dep_map, Off, What},
     may_sleep, put_task_struct, rcu_order,
     rule::site,
@@ -138,8 +139,7 @@ unsafe fn start_thread(action: *mut irqaction) -> c_int {
             Bytes(name.to_bytes())
         );
         let thread = kthread_create(irq_thread, action.cast(), comm.0.as_ptr());
-        // C: `IS_ERR()`.
-        if thread.addr() > usize::MAX - 4095 {
+        if is_err(thread) {
             return -ENOMEM.cast_signed();
         }
         get_task_struct(thread);

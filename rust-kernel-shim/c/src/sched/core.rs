@@ -193,10 +193,24 @@ pub unsafe fn kthread_create(
     // SAFETY: `threadfn` may be called with `data` on another thread: the caller's guarantee.
     let t = unsafe { task::spawn(threadfn, data, name.to_bytes(), debug_task_ends) };
     if t.is_null() {
-        // C: `ERR_PTR()`.
-        return core::ptr::without_provenance_mut((crate::ENOMEM as usize).wrapping_neg());
+        return crate::err_ptr(crate::ENOMEM);
     }
     t
+}
+
+/// Copies a task's name, with NULs behind it.
+///
+/// # Safety
+///
+/// `t` is valid, and `buf` for writes of `len` bytes, more than 0.
+pub unsafe fn __get_task_comm(buf: *mut c_char, len: usize, t: *mut task_struct) {
+    // SAFETY: The caller's guarantees.
+    unsafe {
+        let comm = (*t).comm().as_bytes();
+        buf.write_bytes(0, len);
+        let len = comm.len().min(len - 1);
+        core::ptr::copy_nonoverlapping(comm.as_ptr(), buf.cast(), len);
+    }
 }
 
 /// The calling task ends: a debug kernel says so if it forgot to release something.
