@@ -31,6 +31,9 @@ mod context;
 mod deadline;
 mod describe;
 mod fence;
+// Its name in C is that of its structure.
+#[path = "bindings/sync_file.rs"]
+mod file;
 mod init;
 mod names;
 mod order;
@@ -45,8 +48,8 @@ mod wait_any;
 
 pub use self::{
     annotate::*, callback::*, container::*, context::*, deadline::*, describe::*, fence::*,
-    init::*, names::*, order::*, refs::*, signal::*, signalling::*, state::*, stub::*, trace::*,
-    wait::*, wait_any::*,
+    file::*, init::*, names::*, order::*, refs::*, signal::*, signalling::*, state::*, stub::*,
+    trace::*, wait::*, wait_any::*,
 };
 pub use kernel::bindings::{
     call_rcu, callback_head, ktime_get, ktime_t, list_head, seq_file, spinlock_t,
