@@ -40,6 +40,7 @@ mod base {
     pub(crate) mod refcount;
     pub(crate) mod seq_file;
     pub(crate) mod sizes;
+    pub(crate) mod sort;
     pub(crate) mod string;
 }
 
@@ -124,7 +125,7 @@ pub use self::{
     base::{
         barrier::*, bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*,
         module::*, moduleparam::*, printk::*, rbtree::*, refcount::*, seq_file::*, sizes::*,
-        string::*,
+        sort::*, string::*,
     },
     debug::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,
