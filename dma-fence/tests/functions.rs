@@ -77,11 +77,15 @@ fn every_function_of_the_header_is_there() {
         dma_fence_array_next: unsafe fn(F, c_uint) -> F,
         dma_fence_match_context: unsafe fn(F, u64) -> bool,
         to_dma_fence_array: unsafe fn(F) -> A,
+        dma_fence_unwrap_first: unsafe fn(F, *mut dma_fence_unwrap) -> F,
+        dma_fence_unwrap_next: unsafe fn(*mut dma_fence_unwrap) -> F,
+        __dma_fence_unwrap_merge: unsafe fn(usize, *mut F, *mut dma_fence_unwrap) -> F,
+        dma_fence_dedup_array: unsafe fn(*mut F, usize) -> usize,
         dma_fence_is_array: unsafe fn(F) -> bool,
         dma_fence_is_chain: unsafe fn(F) -> bool,
         dma_fence_is_container: unsafe fn(F) -> bool,
     ];
-    assert_eq!(functions.len(), 57);
+    assert_eq!(functions.len(), 61);
 }
 
 #[test]

@@ -193,17 +193,21 @@ impl<'a> Call<'a> {
     /// The fences that an operation on all of these comes to, at most: see [`FenceKind::Container`].
     pub(crate) fn weight(&self, fences: &[Fence<'_>], index: usize) -> Result<usize, Refused> {
         const MOST: usize = 1 << 16;
-        let weight = |fence: &Fence<'_>| match fence.kind(self.session) {
-            FenceKind::Container(weight) => weight,
-            _ => 1,
-        };
-        let weight = fences.iter().map(weight).sum();
+        let weight = self.weight_of(fences);
         limit(index, "fences in fences", weight, MOST)?;
         Ok(weight)
     }
 
+    fn weight_of(&self, fences: &[Fence<'_>]) -> usize {
+        let weight = |fence: &Fence<'_>| match fence.kind(self.session) {
+            FenceKind::Container(weight) => weight,
+            _ => 1,
+        };
+        fences.iter().map(weight).sum()
+    }
+
     /// A fence that a call has returned with a reference, which becomes the scenario's: known already,
-    /// or new and then called `name`; it may be null.
+    /// or new and then called `name`; it may be null. An array is of the kind of arrays.
     pub(crate) fn adopt(&self, name: &str, fence: *mut dma_fence, kind: FenceKind) -> Outcome {
         let Some(ptr) = NonNull::new(fence).map(FencePtr) else {
             return Answer::text("NULL");
@@ -217,14 +221,13 @@ impl<'a> Call<'a> {
             return Answer::text(format!("same {}", object.name));
         }
         let place = self.add_fence(name, ptr, kind);
-        match (kind, self.alive(place)) {
-            (FenceKind::Container(_), Some(fence)) => {
-                let names = fence.members().into_iter().map(|m| self.name_at(m));
-                let names: Vec<_> = names.collect();
-                Answer::text(format!("array {}", list(&names)))
-            }
-            _ => Answer::text("stub"),
-        }
+        let Some(array) = self.alive(place).filter(|fence| fence.is_container()) else {
+            return Answer::text("stub");
+        };
+        let weight = self.weight_of(&self.parts(array));
+        self.world().fences[place].kind = FenceKind::Container(weight);
+        let names = array.members().into_iter().map(|f| self.name_at(f));
+        Answer::text(format!("array {}", list(&names.collect::<Vec<_>>())))
     }
 
     /// A fence to call something with: the scenario must hold a reference, and keeps it until this

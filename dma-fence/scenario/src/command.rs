@@ -13,6 +13,7 @@ pub(crate) mod setup;
 pub(crate) mod signalling;
 pub(crate) mod state;
 pub(crate) mod stubs;
+pub(crate) mod unwrap;
 pub(crate) mod waiting;
 
 use crate::{call::Call, outcome::Outcome, session::Place, statement::MAX_WORDS};

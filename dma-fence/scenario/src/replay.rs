@@ -6,9 +6,10 @@ use crate::{
     run::run,
     session::{enter, Place, Session},
     statement::statements,
-    world::Refusal,
+    world::{fence::FencePtr, Refusal},
 };
 use ::dma_fence::bindings as c;
+use core::cmp::Reverse;
 use kernel::{
     bindings::rcu_barrier,
     testing::{
@@ -145,6 +146,16 @@ fn tear_down(session: &Session) {
             session.world().fences[place].held -= 1;
             // SAFETY: The reference was the scenario's, which has just counted it off.
             unsafe { c::dma_fence_put(fence) };
+        }
+    }
+    let mut walked_into = std::mem::take(&mut session.world().walked_into);
+    // What is made of others was made after them, and goes before them.
+    let place = |fence: &FencePtr| session.world().fences.at(fence.0.as_ptr());
+    walked_into.sort_by_key(|fence| Reverse(place(fence)));
+    for fence in walked_into {
+        while place(&fence).is_some() {
+            // SAFETY: The fence is not destroyed, and all references but those of walks are dropped.
+            unsafe { c::dma_fence_put(fence.0.as_ptr()) };
         }
     }
     vcpu::settle();

@@ -3,7 +3,9 @@
 
 use crate::{
     call::Call,
-    command::{array, chain, later, names, setup, signalling, state, stubs, waiting, Command, ANY},
+    command::{
+        array, chain, later, names, setup, signalling, state, stubs, unwrap, waiting, Command, ANY,
+    },
     outcome::{quote, refuse, refused, Outcome, Refused},
     session::{current, Place, Session},
     statement::{Statement, MAX_BYTES, MAX_WORDS},
@@ -21,6 +23,7 @@ fn commands() -> impl Iterator<Item = &'static Command> {
         stubs::COMMANDS,
         array::COMMANDS,
         chain::COMMANDS,
+        unwrap::COMMANDS,
         later::COMMANDS,
     ];
     tables.into_iter().flatten()

@@ -8,7 +8,7 @@ pub(crate) mod thread;
 
 use crate::{name::Names, outcome::suggestion};
 use callback::CallbackObject;
-use fence::Fences;
+use fence::{FencePtr, Fences};
 use kernel::bindings::spinlock_t;
 use recorder::Recorder;
 use std::{cell::Cell, sync::Arc};
@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) refusals: Vec<Refusal>,
     /// Fences initialised and not destroyed, by the trace events.
     pub(crate) live: isize,
+    /// Fences to which a walk has left a reference behind.
+    pub(crate) walked_into: Vec<FencePtr>,
     /// Jiffies that the scenario has slept at top.
     pub(crate) slept: u64,
     /// The host had no thread where one was needed.

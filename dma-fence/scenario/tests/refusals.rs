@@ -186,6 +186,7 @@ fn arrays() {
         "get_status_locked x",
         "is_signaled_locked x",
         "add_callback x e",
+        "unwrap_for_each x",
         "signal x",
         "put x",
     ];

@@ -2,12 +2,14 @@
 //! Fences that are made of others, known by their ops.
 //!
 //! C headers: [`include/linux/dma-fence-array.h`](srctree/include/linux/dma-fence-array.h),
-//! [`include/linux/dma-fence-chain.h`](srctree/include/linux/dma-fence-chain.h)
+//! [`include/linux/dma-fence-chain.h`](srctree/include/linux/dma-fence-chain.h),
+//! [`include/linux/dma-fence-unwrap.h`](srctree/include/linux/dma-fence-unwrap.h)
 
 mod array;
 mod chain;
+mod unwrap;
 
-pub use self::{array::*, chain::*};
+pub use self::{array::*, chain::*, unwrap::*};
 
 use super::{super::contract, dma_fence, dma_fence_ops, fence::live};
 use core::ptr;

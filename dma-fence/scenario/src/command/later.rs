@@ -4,7 +4,7 @@
 //! They are known, so that a scenario which uses them is told that it is right and the interpreter
 //! is not.
 
-use super::{nested, threaded, top, Command, ANY};
+use super::{threaded, top, Command};
 use crate::{
     call::Call,
     outcome::{quote, refused, Outcome},
@@ -17,9 +17,6 @@ macro_rules! commands {
 }
 
 commands! {
-    nested "unwrap_for_each" (1, 1) "FENCE or NULL";
-    top "unwrap_merge" (1, ANY) "NEW FENCE...";
-    top "dedup_array" (0, ANY) "FENCE...";
     top "resv" (1, 1) "NEW";
     top "resv_fini" (1, 1) "RESV";
     top "resv_lock" (1, 1) "RESV";

@@ -6,10 +6,10 @@ use crate::{
     call::Call,
     fence::Fence,
     outcome::{list, Answer, Outcome},
-    world::fence::FenceKind,
+    world::fence::{FenceKind, FencePtr},
 };
 use ::dma_fence::bindings::{self as c, dma_fence_unwrap};
-use core::ptr::null_mut;
+use core::ptr::{null_mut, NonNull};
 use kernel::bindings::kfree;
 
 pub(crate) const COMMANDS: &[Command] = &[
@@ -17,6 +17,14 @@ pub(crate) const COMMANDS: &[Command] = &[
     top("unwrap_merge", (1, ANY), "NEW FENCE...", unwrap_merge),
     top("dedup_array", (0, ANY), "FENCE...", dedup_array),
 ];
+
+/// The end of a walk. One that comes to an array without members keeps its reference there, in Linux as
+/// here; so that it is known, and the replay leaves nothing behind.
+fn ends(call: &Call<'_>, cursor: &dma_fence_unwrap) {
+    if let Some(fence) = NonNull::new(cursor.chain) {
+        call.world().walked_into.push(FencePtr(fence));
+    }
+}
 
 fn unwrap_for_each(call: &Call<'_>) -> Outcome {
     let head = call.fence_or_null(1)?.map_or(null_mut(), Fence::as_ptr);
@@ -29,6 +37,7 @@ fn unwrap_for_each(call: &Call<'_>) -> Outcome {
         // SAFETY: As above, and the walk is not over.
         fence = unsafe { c::dma_fence_unwrap_next(&mut cursor) };
     }
+    ends(call, &cursor);
     Answer::text(list(&names))
 }
 
@@ -41,9 +50,10 @@ fn unwrap_merge(call: &Call<'_>) -> Outcome {
         .map(|fence| fence.map_or(null_mut(), Fence::as_ptr));
     let mut heads: Vec<_> = heads.collect();
     let mut cursors: Vec<_> = heads.iter().map(|_| dma_fence_unwrap::default()).collect();
-    let (fences, cursors) = (heads.as_mut_ptr(), cursors.as_mut_ptr());
+    let fences = heads.as_mut_ptr();
     // SAFETY: The fences are null or valid, and there are as many cursors. At top no lock is held.
-    let merged = unsafe { c::__dma_fence_unwrap_merge(heads.len(), fences, cursors) };
+    let merged = unsafe { c::__dma_fence_unwrap_merge(heads.len(), fences, cursors.as_mut_ptr()) };
+    cursors.iter().for_each(|cursor| ends(call, cursor));
     call.adopt(name, merged, FenceKind::PrivateStub)
 }
 
