@@ -4,15 +4,19 @@
 //!
 //! C header: [`include/linux/device.h`](srctree/include/linux/device.h).
 //!
-//! Where the devices come from that there are here: see [`faux`](crate::faux).
+//! Where the devices come from that there are here: see [`faux`](crate::faux), and for those of buses
+//! [`testing`](crate::testing).
 
 use crate::{
     bindings, fmt,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
-    types::Opaque,
+    types::{ForeignOwnable, Opaque},
 };
-use core::{marker::PhantomData, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    ptr::{null_mut, NonNull},
+};
 
 /// A device, in a context that says what may be done with it.
 ///
@@ -66,6 +70,47 @@ impl Device {
     }
 }
 
+impl Device<CoreInternal<'_>> {
+    /// Initialises the driver's data of the device, which stays until that is unbound. May sleep.
+    pub fn set_drvdata<T>(&self, data: impl PinInit<T, Error>) -> Result {
+        let data = KBox::pin_init(data, GFP_KERNEL)?;
+        // SAFETY: The device is valid, and this its bus, which makes no other call meanwhile.
+        unsafe { bindings::dev_set_drvdata(self.as_raw(), data.into_foreign().cast()) };
+        Ok(())
+    }
+
+    /// Takes the driver's data back; `None` if there is none.
+    ///
+    /// # Safety
+    ///
+    /// What was set is a `T`.
+    pub(crate) unsafe fn drvdata_obtain<T>(&self) -> Option<Pin<KBox<T>>> {
+        // SAFETY: As above.
+        let data = unsafe { bindings::dev_get_drvdata(self.as_raw()) };
+        if data.is_null() {
+            return None;
+        }
+        // SAFETY: As above.
+        unsafe { bindings::dev_set_drvdata(self.as_raw(), null_mut()) };
+        // SAFETY: From `into_foreign()` of such a box, says the caller, and taken back once.
+        Some(unsafe { Pin::<KBox<T>>::from_foreign(data.cast()) })
+    }
+}
+
+impl<Ctx: InternalBoundContext> Device<Ctx> {
+    /// Returns the driver's data.
+    ///
+    /// # Safety
+    ///
+    /// A `T` was set, and is not taken back during the borrow.
+    pub unsafe fn drvdata_borrow<T>(&self) -> Pin<&T> {
+        // SAFETY: The device is valid, and its data does not change, says the caller.
+        let data = unsafe { bindings::dev_get_drvdata(self.as_raw()) };
+        // SAFETY: From `into_foreign()` of such a box, says the caller.
+        unsafe { Pin::<KBox<T>>::borrow(data.cast()) }
+    }
+}
+
 impl<Ctx: DeviceContext> Device<Ctx> {
     /// C's pointer.
     pub(crate) fn as_raw(&self) -> *mut bindings::device {
@@ -83,7 +128,7 @@ impl<Ctx: DeviceContext> Device<Ctx> {
     }
 
     /// Returns the device above it.
-    #[expect(dead_code, reason = "buses use it")]
+    #[allow(dead_code, reason = "buses use it")]
     pub(crate) fn parent(&self) -> Option<&Device> {
         // SAFETY: The device is valid, and its parent never changes.
         let parent = unsafe { (*self.as_raw()).parent };
@@ -226,7 +271,7 @@ pub struct Normal;
 
 /// The device is bound, and this is a callback of its bus, which makes no other call meanwhile.
 ///
-/// Only buses hand it out, which are not here.
+/// Only buses hand it out: see [`platform`](crate::platform).
 pub struct Core<'a>(PhantomData<fn(&'a ()) -> &'a ()>);
 
 /// As [`Core`], in the abstraction of the bus.
@@ -250,6 +295,11 @@ macro_rules! contexts {
 }
 
 contexts!(Normal Core<'_> CoreInternal<'_> BoundInternal Bound);
+
+/// A context in which abstractions get at the driver's data of a device that is bound.
+pub trait InternalBoundContext: DeviceContext {}
+impl InternalBoundContext for CoreInternal<'_> {}
+impl InternalBoundContext for BoundInternal {}
 
 impl<Ctx: DeviceContext> AsRef<Device<Ctx>> for Device<Ctx> {
     #[inline]

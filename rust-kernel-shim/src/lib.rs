@@ -22,12 +22,15 @@
 
 extern crate self as kernel;
 
+pub mod acpi;
 pub mod alloc;
 pub mod bits;
 pub mod bug;
 pub mod build_assert;
 pub mod device;
+pub mod device_id;
 pub mod devres;
+pub mod driver;
 pub mod drm;
 pub mod error;
 pub mod faux;
@@ -40,7 +43,9 @@ pub mod irq;
 pub mod list;
 pub mod module;
 pub mod module_param;
+pub mod of;
 pub mod page;
+pub mod platform;
 pub mod prelude;
 pub mod print;
 pub mod ptr;

@@ -4,27 +4,50 @@
 //! C headers: [`include/linux/device.h`](srctree/include/linux/device.h),
 //! [`include/linux/device/faux.h`](srctree/include/linux/device/faux.h)
 //!
-//! There is one bus, that of devices which are bound from their creation to their end; and no sysfs.
+//! Devices of [`faux_device`] are bound from their creation to their end; others are on a bus. There is
+//! no sysfs.
 
 use crate::{
-    __spin_lock_init, as_char_ptr, container_of,
+    __mutex_init, __spin_lock_init, as_char_ptr, container_of,
     ffi::{c_char, c_int, c_void},
-    from_char_ptr, kfree, kmalloc_obj, krealloc_node_align, kref, kref_get, kref_put,
-    list_add_tail, list_del_init, list_empty, list_head, may_sleep, printk, spin_lock_irqsave,
-    spin_unlock_irqrestore, spinlock_t, ENOMEM, GFP_KERNEL, INIT_LIST_HEAD, NUMA_NO_NODE,
+    from_char_ptr, gfp_t, kfree, kmalloc_obj, krealloc_node_align, kref, kref_get, kref_init,
+    kref_put, kzalloc_obj, list_add_tail, list_del_init, list_empty, list_head, may_sleep, mutex,
+    printk, spin_lock_irqsave, spin_unlock_irqrestore, spinlock_t, ENOMEM, GFP_KERNEL,
+    INIT_LIST_HEAD, NUMA_NO_NODE,
 };
 use core::{
-    fmt,
+    fmt::{self, Write as _},
     ptr::{self, addr_of_mut, null_mut},
+    sync::atomic::{AtomicPtr, Ordering::Relaxed},
 };
+
+pub(crate) mod bus;
+pub(crate) mod platform;
+
+use bus::{bus_type, device_driver};
 
 /// A device.
 #[repr(C)]
 pub struct device {
     /// The device above it, to which it has a reference; null if there is none.
     pub parent: *mut device,
+    /// Its bus; null if it is on none.
+    pub bus: *const bus_type,
+    /// Its driver, under the locks of the device and of the bus; null if it is not bound.
+    pub driver: *mut device_driver,
     /// The driver's own.
     pub driver_data: *mut c_void,
+    /// Frees it.
+    pub release: Option<unsafe extern "C" fn(dev: *mut device)>,
+    /// What the device tree says that it is; null if that does not know of it.
+    compatible: *const c_char,
+    /// The name of its driver, which lives forever, for the log.
+    driver_name: AtomicPtr<c_char>,
+    /// Held while it is bound or unbound.
+    mutex: mutex,
+    /// The next of the machine, and its place among these; 0 if it is not on the bus.
+    next: *mut device,
+    seq: u64,
     kref: kref,
     name: *mut c_char,
     /// The nodes, the oldest first.
@@ -213,23 +236,89 @@ pub unsafe fn get_device(dev: *mut device) -> *mut device {
 /// The caller owns one.
 pub unsafe fn put_device(dev: *mut device) {
     // SAFETY: The caller owns a reference: its guarantee.
-    unsafe { kref_put(addr_of_mut!((*dev).kref), Some(release)) };
+    unsafe { kref_put(addr_of_mut!((*dev).kref), Some(device_release)) };
 }
 
 /// # Safety
 ///
-/// `kref` is that of a [`faux_device`], to which there is no reference any more.
-unsafe extern "C" fn release(kref: *mut kref) {
-    // SAFETY: The caller says what it is, and that it is not used. All is from the allocator.
+/// `kref` is that of a device, to which there is no reference any more.
+unsafe extern "C" fn device_release(kref: *mut kref) {
+    // SAFETY: The caller says what it is, and that it is not used. The name is from the allocator.
     unsafe {
         let dev = container_of!(kref, device, kref);
-        if !(*dev).parent.is_null() {
-            put_device((*dev).parent);
+        let (parent, name) = ((*dev).parent, (*dev).name);
+        if let Some(release) = (*dev).release {
+            release(dev);
         }
-        kfree((*dev).name.cast());
-        // The device is the first field.
-        kfree(dev.cast());
+        kfree(name.cast());
+        if !parent.is_null() {
+            put_device(parent);
+        }
     }
+}
+
+/// Initialises a device, which takes a reference to the one above it; its other fields are set, or 0.
+///
+/// # Safety
+///
+/// `dev` is valid, and what it is in is freed by its `release`.
+pub unsafe fn device_initialize(dev: *mut device) {
+    // SAFETY: `dev` is valid for writes, and its parent is valid, or null: the caller's guarantee.
+    unsafe {
+        if !(*dev).parent.is_null() {
+            get_device((*dev).parent);
+        }
+        kref_init(addr_of_mut!((*dev).kref));
+        INIT_LIST_HEAD(addr_of_mut!((*dev).devres));
+        let name = as_char_ptr(c"&dev->devres_lock");
+        __spin_lock_init(addr_of_mut!((*dev).devres_lock), name, null_mut());
+        let name = as_char_ptr(c"&dev->mutex");
+        __mutex_init(addr_of_mut!((*dev).mutex), name, null_mut());
+    }
+}
+
+/// Copies a string; null without memory. May sleep if the flags say so.
+#[track_caller]
+pub unsafe fn kstrdup(s: *const c_char, flags: gfp_t) -> *mut c_char {
+    // SAFETY: `s` is NUL-terminated: the caller's guarantee; the copy is as long.
+    unsafe {
+        let text = from_char_ptr(s).to_bytes_with_nul();
+        let copy = krealloc_node_align(ptr::null(), text.len(), 1, flags, NUMA_NO_NODE);
+        if !copy.is_null() {
+            ptr::copy_nonoverlapping(text.as_ptr(), copy.cast(), text.len());
+        }
+        copy.cast()
+    }
+}
+
+/// Gives a device its name; it has none yet. May sleep.
+///
+/// C's takes a format and its arguments.
+#[track_caller]
+pub unsafe fn dev_set_name(dev: *mut device, args: fmt::Arguments<'_>) -> c_int {
+    /// What is written so far, at most 63 bytes, as names in sysfs are short.
+    struct Text([u8; 64], usize);
+
+    impl fmt::Write for Text {
+        fn write_str(&mut self, s: &str) -> fmt::Result {
+            let space = self.0.len() - 1 - self.1;
+            let len = s.len().min(space);
+            self.0[self.1..self.1 + len].copy_from_slice(&s.as_bytes()[..len]);
+            self.1 += len;
+            Ok(())
+        }
+    }
+
+    let mut text = Text([0; 64], 0);
+    let _ = text.write_fmt(args);
+    // SAFETY: A NUL ends the text. The device is valid: the caller's guarantee.
+    unsafe {
+        (*dev).name = kstrdup(text.0.as_ptr().cast(), GFP_KERNEL);
+        if (*dev).name.is_null() {
+            return -ENOMEM.cast_signed();
+        }
+    }
+    0
 }
 
 /// Returns the name of a device, which lives as long. From any context.
@@ -254,10 +343,18 @@ pub unsafe fn dev_set_drvdata(dev: *mut device, data: *mut c_void) {
 ///
 /// C's takes a format and its arguments.
 pub unsafe fn _dev_printk(level: u8, dev: *const device, args: fmt::Arguments<'_>) {
-    // SAFETY: `dev` is valid: the caller's guarantee.
-    let name = unsafe { from_char_ptr(dev_name(dev)) };
-    let name = name.to_str().unwrap_or("?");
-    printk(level, b"\0", format_args!("faux_driver {name}: {args}"));
+    // SAFETY: `dev` is valid: the caller's guarantee; the name of a driver lives forever.
+    let (driver, name) = unsafe {
+        let driver = (*dev).driver_name.load(Relaxed).cast_const();
+        let driver = match (*dev).bus.as_ref() {
+            Some(bus) if driver.is_null() => from_char_ptr(bus.name),
+            Some(_) => from_char_ptr(driver),
+            None => c"faux_driver",
+        };
+        (driver, from_char_ptr(dev_name(dev)))
+    };
+    let (driver, name) = (driver.to_str().unwrap_or("?"), name.to_str().unwrap_or("?"));
+    printk(level, b"\0", format_args!("{driver} {name}: {args}"));
 }
 
 /// Creates a device, which is bound until [`faux_device_destroy`]; null without memory. May sleep.
@@ -273,32 +370,28 @@ pub unsafe fn faux_device_create(
 ) -> *mut faux_device {
     // SAFETY: The caller's guarantees; what is allocated is ours.
     unsafe {
-        let text = from_char_ptr(name).to_bytes_with_nul();
-        let copy = krealloc_node_align(ptr::null(), text.len(), 1, GFP_KERNEL, NUMA_NO_NODE);
-        let faux: *mut faux_device = kmalloc_obj(GFP_KERNEL);
+        let copy = kstrdup(name, GFP_KERNEL);
+        let faux: *mut faux_device = kzalloc_obj(GFP_KERNEL);
         if copy.is_null() || faux.is_null() {
-            kfree(copy);
+            kfree(copy.cast());
             kfree(faux.cast());
             return null_mut();
         }
-        ptr::copy_nonoverlapping(text.as_ptr(), copy.cast(), text.len());
         let dev = addr_of_mut!((*faux).dev);
-        if !parent.is_null() {
-            get_device(parent);
-        }
-        dev.write(device {
-            parent,
-            driver_data: null_mut(),
-            kref: kref::new(),
-            name: copy.cast(),
-            devres: list_head::new(),
-            devres_lock: spinlock_t::new(),
-        });
-        INIT_LIST_HEAD(addr_of_mut!((*dev).devres));
-        let name = as_char_ptr(c"&dev->devres_lock");
-        __spin_lock_init(addr_of_mut!((*dev).devres_lock), name, null_mut());
+        (*dev).parent = parent;
+        (*dev).name = copy;
+        (*dev).release = Some(faux_release);
+        device_initialize(dev);
         faux
     }
+}
+
+/// # Safety
+///
+/// `dev` is that of a [`faux_device`], to which there is no reference any more.
+unsafe extern "C" fn faux_release(dev: *mut device) {
+    // SAFETY: The caller says so; from `kzalloc_obj()`, and the device is the first field.
+    unsafe { kfree(dev.cast()) };
 }
 
 /// Unbinds a device, releases what it owns, and drops the reference of its creation. May sleep.

@@ -3,6 +3,7 @@
 
 use super::{
     debugobjects::{debug_machine_ended, debug_machine_left, debug_time_passed},
+    devices::bus::Buses,
     fs::fdtable::Files,
     irq::irqdesc::Irqs,
     lockdep::LockdepMode,
@@ -43,6 +44,7 @@ pub struct Globals {
     pub(super) pools: Pools,
     pub(super) timers: Timers,
     pub(super) irqs: Irqs,
+    pub(super) buses: Buses,
     pub(super) failing: Failing,
     pub(super) files: Files,
 }
@@ -71,6 +73,7 @@ impl Globals {
                 pools: Pools::new(processors, workers_stay),
                 timers: Timers::new(),
                 irqs: Irqs::new(),
+                buses: Buses::new(),
                 failing: Failing::new((0, "")),
                 files: Files::new(),
             }

@@ -131,7 +131,7 @@ pub use self::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,
         splat::debug_fail_point,
     },
-    devices::*,
+    devices::{bus::*, platform::*, *},
     drm::*,
     fs::{
         debugfs::*,

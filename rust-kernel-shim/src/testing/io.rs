@@ -98,6 +98,11 @@ impl IoRegion {
         })
     }
 
+    /// C's pointer.
+    pub(super) fn as_raw(&self) -> *mut bindings::debug_io_region {
+        self.region.as_ptr()
+    }
+
     /// The right to map the registers, as the bus of a device hands it out.
     pub fn request<'a>(&'a self, device: &'a Device<Bound>) -> IoRequest<'a> {
         // SAFETY: By the invariant it is a region, during the borrow.

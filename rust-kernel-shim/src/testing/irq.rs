@@ -37,10 +37,15 @@ impl IrqLine {
             .ok_or(ENOMEM)
     }
 
+    /// Returns the number of the interrupt.
+    pub fn number(&self) -> u32 {
+        // SAFETY: By the invariant it is a line.
+        unsafe { bindings::debug_irq_number(self.0.as_ptr()) }
+    }
+
     /// The right to register a handler, as the bus of a device hands it out.
     pub fn request<'a>(&'a self, device: &'a Device<Bound>) -> IrqRequest<'a> {
-        // SAFETY: By the invariant it is a line.
-        let irq = unsafe { bindings::debug_irq_number(self.0.as_ptr()) };
+        let irq = self.number();
         // SAFETY: The line is the device's from now on, and there during the borrow.
         unsafe { IrqRequest::new(device, irq) }
     }
@@ -60,14 +65,14 @@ impl IrqLine {
     #[track_caller]
     pub fn disable(&self) {
         // SAFETY: By the invariant it is a line.
-        unsafe { bindings::disable_irq(bindings::debug_irq_number(self.0.as_ptr())) }
+        unsafe { bindings::disable_irq(self.number()) }
     }
 
     /// Undoes one [`disable`](Self::disable). From any context.
     #[doc(alias = "enable_irq")]
     pub fn enable(&self) {
         // SAFETY: By the invariant it is a line.
-        unsafe { bindings::enable_irq(bindings::debug_irq_number(self.0.as_ptr())) }
+        unsafe { bindings::enable_irq(self.number()) }
     }
 }
 
