@@ -52,6 +52,6 @@ pub use self::{
     trace::*, wait::*, wait_any::*,
 };
 pub use kernel::bindings::{
-    call_rcu, callback_head, ktime_get, ktime_t, list_head, seq_file, spinlock_t,
+    call_rcu, callback_head, kfree, ktime_get, ktime_t, list_head, seq_file, spinlock_t,
     MAX_SCHEDULE_TIMEOUT,
 };

@@ -12,6 +12,7 @@
 //! - A [`DriverFence`] is the issuer's side: the only thing that can signal. Its
 //!   [`ArcDriverFence`] variant keeps its context alive by itself.
 //! - A [`Fence`] is what all others see, counted by [`ARef`](kernel::sync::aref::ARef).
+//! - A [`FenceArray`] is one fence for several, and [`merge`] makes one of any that there are.
 //!
 //! # The contract
 //!
@@ -57,6 +58,7 @@
 #[cfg_attr(CONFIG_RUST, path = "linux.rs")]
 pub mod bindings;
 
+mod array;
 mod block;
 mod callback;
 mod context;
@@ -72,6 +74,7 @@ mod private;
 mod signalling;
 #[cfg(not(CONFIG_RUST))]
 pub mod testing;
+mod unwrap;
 mod vtable;
 mod wait_any;
 
@@ -80,6 +83,10 @@ mod wait_any;
 const __LOG_PREFIX: &[u8] = b"dma_fence\0";
 
 pub use self::{
+    array::{
+        FenceArray,
+        FenceArrayAllocation, //
+    },
     callback::{
         CallbackError,
         Complete,
@@ -117,6 +124,10 @@ pub use self::{
         PrivateFence, //
     },
     signalling::Signalling,
+    unwrap::{
+        merge,
+        Unwrap, //
+    },
     wait_any::{
         wait_any,
         wait_any_interruptible, //

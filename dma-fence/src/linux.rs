@@ -22,6 +22,7 @@
 use kernel::ffi::{
     c_int,
     c_long,
+    c_uint,
     c_ulong, //
 };
 
@@ -98,6 +99,47 @@ helpers! {
     fn dma_fence_is_array(fence: *mut dma_fence) -> bool;
     fn dma_fence_is_chain(fence: *mut dma_fence) -> bool;
     fn dma_fence_is_container(fence: *mut dma_fence) -> bool;
+}
+
+/// An array, of which bindgen knows nothing: only C looks into it.
+#[repr(C)]
+pub struct dma_fence_array {
+    _base: dma_fence,
+}
+
+/// A place in containers, of which bindgen knows nothing.
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct dma_fence_unwrap {
+    pub chain: *mut dma_fence,
+    pub array: *mut dma_fence,
+    pub index: c_uint,
+}
+
+// What each does, and needs, is said where its body is in userspace.
+#[allow(missing_docs)]
+unsafe extern "C" {
+    pub fn dma_fence_array_alloc(num_fences: c_int) -> *mut dma_fence_array;
+    pub fn dma_fence_array_init(
+        array: *mut dma_fence_array,
+        num_fences: c_int,
+        fences: *mut *mut dma_fence,
+        context: u64,
+        seqno: c_uint,
+    );
+    pub fn dma_fence_array_first(head: *mut dma_fence) -> *mut dma_fence;
+    pub fn dma_fence_array_next(head: *mut dma_fence, index: c_uint) -> *mut dma_fence;
+    pub fn dma_fence_match_context(fence: *mut dma_fence, context: u64) -> bool;
+    pub fn dma_fence_unwrap_first(
+        head: *mut dma_fence,
+        cursor: *mut dma_fence_unwrap,
+    ) -> *mut dma_fence;
+    pub fn dma_fence_unwrap_next(cursor: *mut dma_fence_unwrap) -> *mut dma_fence;
+    pub fn __dma_fence_unwrap_merge(
+        num_fences: usize,
+        fences: *mut *mut dma_fence,
+        cursors: *mut dma_fence_unwrap,
+    ) -> *mut dma_fence;
 }
 
 /// The number of the fence's context.

@@ -4,8 +4,9 @@
 //! One test, since it looks at the counters of the whole machine.
 
 use dma_fence::{
+    merge,
     testing::{context, register},
-    wait_any, Complete, Fence, FenceContext, FenceContextOps, Forward, Ktime,
+    wait_any, Complete, Fence, FenceArray, FenceContext, FenceContextOps, Forward, Ktime,
 };
 use kernel::{
     prelude::*,
@@ -110,10 +111,37 @@ fn everything() -> Result {
     drop(context.new_fence_allocation(None)?.new_private_fence());
     let stub = Fence::private_stub(Ktime::from_nanos(7))?;
     wait_any(&[&fence, &stub], 5)?;
+    made_of_others(&fence)?;
     shared.signal(Ok(()));
     issued.signal(Ok(()));
     done.wait_for_completion();
     drop(registration);
+    Ok(())
+}
+
+/// Containers of a fence that is pending and others, and what is allocated for them.
+fn made_of_others(fence: &Fence) -> Result {
+    let other = context(Ops)?;
+    let issued = other.new_fence_allocation(None)?.new_fence();
+    let both = [fence, issued.as_fence()];
+    let (creating, array) = cost(|| FenceArray::new(&both));
+    let array = array?;
+    let (walking, count) = cost(|| array.unwrap().count());
+    let (few, merged) = cost(|| merge(&[&array, fence]));
+    let merged = merged?;
+    let (many, again) = cost(|| merge(&[fence, &merged, &array, issued.as_fence(), fence]));
+    let again = again?;
+    let (one, _) = cost(|| merge(&[fence]));
+    again.enable_signaling();
+    issued.signal(Ok(()));
+    let (none, stub) = cost(|| merge(&[]));
+    drop(stub?);
+    assert_eq!(count, 2);
+    // The pointers and the array; and for many the places of the walks.
+    assert_eq!(
+        [creating, walking, few, many, one, none],
+        [2, 0, 2, 3, 0, 1]
+    );
     Ok(())
 }
 
@@ -155,6 +183,6 @@ fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
         assert_eq!(result, Err(ENOMEM), "allocation {nth}");
         failed += 1;
     }
-    assert_eq!(failed, 13);
+    assert_eq!(failed, 25);
     Ok(())
 }
