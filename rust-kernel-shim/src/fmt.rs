@@ -11,6 +11,7 @@
 #[doc(no_inline)]
 pub use core::fmt::{Arguments, Debug, Error, Formatter, Result, Write};
 
+use crate::{bindings, ffi::c_int, str::CStrExt as _};
 use core::fmt::{Binary, LowerExp, LowerHex, Octal, UpperExp, UpperHex};
 use core::ptr::NonNull;
 
@@ -114,34 +115,24 @@ impl<T: Pointer> core::fmt::Pointer for Adapter<&T> {
 /// As in the kernel, null and error pointers print as they are.
 pub struct HashedPtr<T: ?Sized>(pub *const T);
 
-/// Spreads an address over 32 bits; the constant is that of Fibonacci hashing.
-fn hash(address: usize) -> usize {
-    // The low bits of an address are alike, the high bits of the product not.
-    ((address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
-}
-
 impl<T: ?Sized> Pointer for HashedPtr<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let address = self.0.addr();
-        let is_error = address >= usize::MAX - 4094;
-        let value = if address == 0 || is_error {
-            address
-        } else {
-            hash(address)
-        };
         /// C prints at most this many characters.
         const MAX: usize = 31;
         const DIGITS: usize = 2 * size_of::<usize>() + 2;
 
         let mut buffer = [0; MAX + 1];
-        let mut text = crate::str::Formatter::new(&mut buffer);
-        let zeroes = match f.width() {
+        let width = match f.width() {
             Some(width) if width > 0 && f.sign_aware_zero_pad() => width.min(MAX),
             _ => DIGITS,
         };
-        write!(text, "{value:#0zeroes$x}")?;
-        let len = text.bytes_written();
-        let text = core::str::from_utf8(&buffer[..len]).map_err(|_| Error)?;
+        let (buf, format) = (buffer.as_mut_ptr(), c"%#0*p".as_char_ptr());
+        // CAST: At most `MAX`.
+        let width = width as c_int;
+        // SAFETY: The buffer has as many bytes.
+        let len = unsafe { bindings::scnprintf(buf, MAX + 1, format, width, self.0.cast()) };
+        // CAST: A length.
+        let text = core::str::from_utf8(&buffer[..len as usize]).map_err(|_| Error)?;
         if f.sign_aware_zero_pad() {
             f.write_str(text)
         } else {

@@ -36,10 +36,13 @@ pub mod error;
 pub mod faux;
 pub mod fmt;
 pub mod fs;
+mod implement;
 pub mod init;
+pub mod interrupt;
 pub mod io;
 pub mod ioctl;
 pub mod irq;
+pub mod jump_label;
 pub mod list;
 pub mod module;
 pub mod module_param;
@@ -53,11 +56,13 @@ pub mod rbtree;
 pub mod revocable;
 pub mod seq_file;
 pub mod sizes;
+pub mod std_vendor;
 pub mod str;
 pub mod sync;
 pub mod task;
 pub mod testing;
 pub mod time;
+pub mod tracepoint;
 pub mod transmute;
 pub mod types;
 pub mod uaccess;
@@ -71,11 +76,10 @@ pub use ::bindings;
 pub use ::uapi;
 
 /// The procedural macros; use them through [`prelude`].
-pub mod macros {
-    pub use kernel_macros::{fmt, kunit_tests, module, vtable};
-}
+pub use ::macros;
 
-pub use bindings::{container_of, ffi, kfree_rcu, BUG_ON, WARN, WARN_ON};
+pub use ::ffi;
+pub use bindings::{container_of, kfree_rcu, BUG_ON, WARN, WARN_ON};
 pub use module::{InPlaceModule, Module, ModuleMetadata, ThisModule};
 
 /// The prefix of the lines that this crate prints.

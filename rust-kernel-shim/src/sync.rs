@@ -6,10 +6,7 @@
 //! [`include/linux/completion.h`](srctree/include/linux/completion.h), [`include/linux/refcount.h`](srctree/include/linux/refcount.h) and
 //! [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h).
 
-use crate::{
-    bindings,
-    types::{c_synchronises, Opaque},
-};
+use crate::{bindings, implement::c_synchronises, types::Opaque};
 use core::pin::Pin;
 use pin_init::{pin_data, pin_init, pinned_drop, PinInit};
 
@@ -29,6 +26,7 @@ pub mod srcu;
 pub use arc::{Arc, ArcBorrow, UniqueArc};
 pub use completion::Completion;
 pub use condvar::{new_condvar, CondVar, CondVarTimeoutResult};
+pub use lock::global::{global_lock, GlobalGuard, GlobalLock, GlobalLockBackend, GlobalLockedBy};
 pub use lock::mutex::{new_mutex, Mutex, MutexGuard};
 pub use lock::spinlock::{
     new_spinlock, new_spinlock_irq, SpinLock, SpinLockGuard, SpinLockIrq, SpinLockIrqGuard,

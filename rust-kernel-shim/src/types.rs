@@ -14,10 +14,8 @@ use core::{
 use pin_init::{PinInit, Wrapper, Zeroable};
 
 mod for_lt;
-mod owner;
 
 pub use for_lt::{CovariantForLt, ForLt};
-pub(crate) use owner::{only_owner, owner};
 
 /// A type whose values C can own as a pointer.
 ///
@@ -240,18 +238,6 @@ impl<T> Wrapper<T> for Opaque<T> {
         })
     }
 }
-
-/// Lets a type, in which C's is all that there is, go to other threads and be shared by them.
-macro_rules! c_synchronises {
-    ($ty:ty $(, $($generics:tt)*)?) => {
-        // SAFETY: C synchronises all access, and no type parameter has a value in it.
-        unsafe impl$(<$($generics)*>)? Send for $ty {}
-
-        // SAFETY: C synchronises all access, and no type parameter has a value in it.
-        unsafe impl$(<$($generics)*>)? Sync for $ty {}
-    };
-}
-pub(crate) use c_synchronises;
 
 /// A field of this type keeps a structure in the thread that created it.
 pub type NotThreadSafe = PhantomData<*mut ()>;

@@ -8,6 +8,7 @@ use kernel::{
         local_irq_restore, local_irq_save, spin_lock_irq, spin_lock_irq_disable, spin_lock_irqsave,
         spin_unlock_irq, spin_unlock_irq_enable, spin_unlock_irqrestore, spinlock,
     },
+    interrupt::{local_interrupt_disable, LocalInterruptDisabled},
     sync::rcu,
     task::might_sleep,
     testing::{everywhere, expect_bug, in_hardirq, in_serving_softirq},
@@ -46,6 +47,23 @@ fn disabled_interrupts_do_not_count_as_atomic() {
     without_interrupts(|| assert!(interrupts_are_disabled() && !is_atomic()));
     let said = "in_atomic(): 0, irqs_disabled(): 1";
     expect_bug(said, || without_interrupts(might_sleep));
+}
+
+#[test]
+fn disabled_interrupts_are_not_taken_on_trust() {
+    let assumed = || {
+        // SAFETY: What is assumed is used for nothing.
+        unsafe { LocalInterruptDisabled::assume_disabled() };
+    };
+    if cfg!(feature = "debug") {
+        expect_bug("irqs_disabled", assumed);
+    }
+    let outer = local_interrupt_disable();
+    let inner = local_interrupt_disable();
+    drop(outer);
+    assumed();
+    drop(inner);
+    assert!(!interrupts_are_disabled());
 }
 
 #[test]

@@ -2,8 +2,12 @@
 //! Probes of a tracepoint: registered, unregistered, too many.
 
 use kernel::{
-    bindings::{tracepoint, tracepoint_probe_register, tracepoint_probe_unregister},
+    bindings::{
+        __tracepoint_rust_sample_loaded, tracepoint, tracepoint_probe_register,
+        tracepoint_probe_unregister,
+    },
     ffi::{c_int, c_void},
+    testing::trace,
 };
 use std::{
     fmt,
@@ -112,4 +116,31 @@ fn of_two_who_end_it_one_has_ended_it() {
     });
     assert_eq!(added.into_inner(), removed.into_inner());
     assert!(!TP.enabled());
+}
+
+kernel::declare_trace! {
+    /// # Safety
+    ///
+    /// None is needed.
+    unsafe fn rust_sample_loaded(magic: c_int);
+}
+
+#[test]
+fn rust_hits_those_of_c() {
+    let loaded = |magic| {
+        // SAFETY: None is needed.
+        unsafe { rust_sample_loaded(magic) }
+    };
+    let mut events = Vec::new();
+    loaded(1);
+    let recording = trace::record(&__tracepoint_rust_sample_loaded).unwrap();
+    loaded(2);
+    drop(recording);
+    loaded(3);
+    trace::take(|event| events.push(event.to_owned()));
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(
+        events[0].ends_with("rust_sample_loaded: magic=2"),
+        "{events:?}"
+    );
 }

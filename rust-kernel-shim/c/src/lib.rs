@@ -25,12 +25,13 @@
 
 /// Modules that depend on no other.
 mod base {
+    #[cfg(not(loom))]
+    pub(crate) mod atomic;
     pub(crate) mod barrier;
     pub(crate) mod bug;
     pub(crate) mod container_of;
     pub(crate) mod err;
     pub(crate) mod errno;
-    pub mod ffi;
     pub(crate) mod kref;
     pub(crate) mod list;
     pub(crate) mod module;
@@ -42,6 +43,7 @@ mod base {
     pub(crate) mod sizes;
     pub(crate) mod sort;
     pub(crate) mod string;
+    pub(crate) mod vsprintf;
 }
 
 /// A debug kernel's objects and rules, without any subsystem's words.
@@ -82,6 +84,7 @@ mod irq {
 /// Events, and the buffer that records them.
 mod trace {
     pub(crate) mod buffer;
+    pub(crate) mod rust_sample;
     pub(crate) mod tracepoint;
 }
 
@@ -116,6 +119,8 @@ mod slab;
 mod workqueue;
 mod xa;
 
+#[cfg(not(loom))]
+pub use self::base::atomic::*;
 use self::base::err::{err_ptr, is_err};
 #[cfg(feature = "debug")]
 pub use self::debug::rcu_escape::*;
@@ -123,9 +128,9 @@ pub use self::debug::rcu_escape::*;
 pub use self::globals::{with as with_globals, Globals};
 pub use self::{
     base::{
-        barrier::*, bug::*, container_of::assert_same_type, errno::*, ffi, kref::*, list::*,
-        module::*, moduleparam::*, printk::*, rbtree::*, refcount::*, seq_file::*, sizes::*,
-        sort::*, string::*,
+        barrier::*, bug::*, container_of::assert_same_type, errno::*, kref::*, list::*, module::*,
+        moduleparam::*, printk::*, rbtree::*, refcount::*, seq_file::*, sizes::*, sort::*,
+        string::*, vsprintf::*,
     },
     debug::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,
@@ -153,10 +158,11 @@ pub use self::{
     sched::{completion::*, core::*, mutex::*, spinlock::*, wait::*, ww_mutex::*},
     slab::*,
     time::{hrtimer::*, timekeeping::*, timer::*},
-    trace::{buffer::*, tracepoint::*},
+    trace::{buffer::*, rust_sample::*, tracepoint::*},
     workqueue::*,
     xa::*,
 };
+pub use ::ffi;
 
 pub use machine::blocked::{begin_wait as debug_wait_begins, end_wait as debug_wait_ends, Thing};
 #[doc(hidden)]

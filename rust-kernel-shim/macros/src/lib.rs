@@ -6,11 +6,12 @@
 //! `rust/macros`. A macro here takes exactly the grammar its namesake takes in Linux 7.3, or less of
 //! it: what one of these accepts, the kernel's accepts with the same meaning.
 //!
-//! Use them through `kernel::prelude`, never from this crate by name.
+//! Those that the prelude has are used through `kernel::prelude`.
 
 mod fmt;
 mod kunit;
 mod module;
+mod paste;
 mod vtable;
 
 use proc_macro::TokenStream;
@@ -70,4 +71,12 @@ pub fn kunit_tests(attr: TokenStream, input: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn fmt(input: TokenStream) -> TokenStream {
     fmt::expand(input.into()).into()
+}
+
+/// Puts the names and literals in `[<a b>]`, wherever that stands in the input, together to one name.
+///
+/// As in Linux, but for the modifiers `:lower`, `:upper` and `:span`.
+#[proc_macro]
+pub fn paste(input: TokenStream) -> TokenStream {
+    tokens(paste::expand(input.into()))
 }

@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     bindings,
+    implement::only_owner,
     prelude::{InPlaceInit, InPlaceWrite, Init, PinInit, Zeroable, __GFP_ZERO},
-    types::{only_owner, ForeignOwnable},
+    types::ForeignOwnable,
 };
 use core::{
     alloc::Layout,
@@ -45,7 +46,8 @@ use pin_init::ZeroableOption;
 /// # Ok::<(), Error>(())
 /// ```
 #[repr(transparent)]
-pub struct Box<T: ?Sized, A: Allocator>(NonNull<T>, PhantomData<A>);
+#[cfg_attr(unstable, derive(core::marker::CoercePointee))]
+pub struct Box<#[cfg_attr(unstable, pointee)] T: ?Sized, A: Allocator>(NonNull<T>, PhantomData<A>);
 
 /// A [`Box`] of contiguous memory.
 pub type KBox<T> = Box<T, Kmalloc>;

@@ -133,6 +133,7 @@ pub use impl_list_arc_safe;
 ///
 /// It is the only one of the value for this `ID`, and the value's note says that there is one.
 #[repr(transparent)]
+#[cfg_attr(unstable, derive(core::marker::CoercePointee))]
 pub struct ListArc<T: ListArcSafe<ID> + ?Sized, const ID: u64 = 0> {
     arc: Arc<T>,
 }

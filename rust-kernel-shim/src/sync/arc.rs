@@ -12,9 +12,10 @@ use super::Refcount;
 use crate::{
     alloc::{AllocError, Flags, KBox},
     ffi::c_void,
+    implement::owner,
     init::InPlaceInit,
     try_init,
-    types::{owner, ForeignOwnable},
+    types::ForeignOwnable,
 };
 use core::{
     alloc::Layout,
@@ -49,6 +50,7 @@ pub use unique::UniqueArc;
 /// # Ok::<(), Error>(())
 /// ```
 #[repr(transparent)]
+#[cfg_attr(unstable, derive(core::marker::CoercePointee))]
 pub struct Arc<T: ?Sized> {
     ptr: NonNull<ArcInner<T>>,
     _owns: PhantomData<ArcInner<T>>,
@@ -277,6 +279,7 @@ impl<T: ?Sized> Drop for Arc<T> {
 ///
 /// There is an owner during `'a`.
 #[repr(transparent)]
+#[cfg_attr(unstable, derive(core::marker::CoercePointee))]
 pub struct ArcBorrow<'a, T: ?Sized + 'a> {
     inner: NonNull<ArcInner<T>>,
     _borrow: PhantomData<&'a ()>,

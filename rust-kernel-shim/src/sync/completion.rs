@@ -4,10 +4,7 @@
 //!
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h).
 
-use crate::{
-    bindings,
-    types::{c_synchronises, Opaque},
-};
+use crate::{bindings, implement::c_synchronises, types::Opaque};
 use core::panic::Location;
 use pin_init::{pin_data, pin_init, PinInit};
 

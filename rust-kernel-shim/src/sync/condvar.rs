@@ -11,12 +11,13 @@ use super::{
 use crate::{
     bindings,
     ffi::{c_int, c_long},
+    implement::c_synchronises,
     str::{CStr, CStrExt as _},
     task::{
         MAX_SCHEDULE_TIMEOUT, TASK_FREEZABLE, TASK_INTERRUPTIBLE, TASK_NORMAL, TASK_UNINTERRUPTIBLE,
     },
     time::Jiffies,
-    types::{c_synchronises, Opaque},
+    types::Opaque,
 };
 use core::{marker::PhantomPinned, pin::Pin};
 use pin_init::{pin_data, pin_init, PinInit};

@@ -19,60 +19,11 @@ use core::{
 };
 use pin_init::{pin_data, pin_init, PinInit, Wrapper};
 
-/// Declares a kind of lock by C's functions.
-macro_rules! backend {
-    (
-        $(#[$doc:meta])* $backend:ident, $state:ident:
-        $init:ident, $lock:ident, $trylock:ident, $unlock:ident, $assert:ident
-    ) => {
-        $(#[$doc])*
-        pub struct $backend;
-
-        // SAFETY: C's lock excludes others until it is released, and is taken again as before.
-        unsafe impl Backend for $backend {
-            type State = bindings::$state;
-            type GuardState = ();
-
-            #[inline]
-            unsafe fn init(
-                ptr: *mut Self::State,
-                name: *const c_char,
-                key: *mut bindings::lock_class_key,
-            ) {
-                // SAFETY: The caller says that `ptr` is valid for writes, and the others forever.
-                unsafe { bindings::$init(ptr, name, key) }
-            }
-
-            #[inline]
-            #[track_caller]
-            unsafe fn lock(ptr: *mut Self::State) {
-                // SAFETY: The caller says that the lock is initialised.
-                unsafe { bindings::$lock(ptr) }
-            }
-
-            #[inline]
-            unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
-                // SAFETY: The caller says that the lock is initialised.
-                (unsafe { bindings::$trylock(ptr) } != 0).then_some(())
-            }
-
-            #[inline]
-            unsafe fn unlock(ptr: *mut Self::State, (): &()) {
-                // SAFETY: The caller says that this thread holds the lock.
-                unsafe { bindings::$unlock(ptr) }
-            }
-
-            #[inline]
-            unsafe fn assert_is_held(ptr: *mut Self::State) {
-                // SAFETY: The caller says that the lock is initialised.
-                unsafe { bindings::$assert(ptr) }
-            }
-        }
-    };
-}
-
+pub(super) mod global;
 pub mod mutex;
 pub mod spinlock;
+
+pub use global::{GlobalGuard, GlobalLock, GlobalLockBackend, GlobalLockedBy};
 
 /// A kind of lock.
 ///

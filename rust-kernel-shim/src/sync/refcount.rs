@@ -6,10 +6,7 @@
 
 use super::atomic::Atomic;
 use crate::{
-    bindings,
-    build_assert::build_assert,
-    ffi::c_int,
-    types::{c_synchronises, Opaque},
+    bindings, build_assert::build_assert, ffi::c_int, implement::c_synchronises, types::Opaque,
 };
 
 /// A reference count.

@@ -7,10 +7,11 @@
 use crate::{
     bindings,
     error::{to_result, Error},
+    implement::c_synchronises,
     str::{CStr, CStrExt as _},
     sync::LockClassKey,
     try_pin_init,
-    types::{c_synchronises, NotThreadSafe, Opaque},
+    types::{NotThreadSafe, Opaque},
 };
 use core::pin::Pin;
 use pin_init::{pin_data, pinned_drop, PinInit};

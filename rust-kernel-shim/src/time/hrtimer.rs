@@ -62,11 +62,7 @@
 //! ```
 
 use super::{Delta, Instant};
-use crate::{
-    bindings,
-    prelude::*,
-    types::{c_synchronises, Opaque},
-};
+use crate::{bindings, implement::c_synchronises, prelude::*, types::Opaque};
 use core::{marker::PhantomData, ptr::NonNull};
 
 mod handle;

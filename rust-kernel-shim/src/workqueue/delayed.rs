@@ -5,12 +5,7 @@
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h).
 
 use super::{HasWork, Work, WorkItem, WorkItemPointer};
-use crate::{
-    bindings,
-    prelude::*,
-    sync::LockClassKey,
-    types::{c_synchronises, Opaque},
-};
+use crate::{bindings, implement::c_synchronises, prelude::*, sync::LockClassKey, types::Opaque};
 use core::marker::PhantomData;
 
 /// Initialises a [`DelayedWork`]; its name is the literal, or file and line.

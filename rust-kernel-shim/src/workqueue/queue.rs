@@ -9,9 +9,10 @@ use crate::{
     alloc::{AllocError, Flags},
     bindings, container_of,
     ffi::c_int,
+    implement::c_synchronises,
     prelude::*,
     time::Jiffies,
-    types::{c_synchronises, Opaque},
+    types::Opaque,
 };
 
 /// Any processor.

@@ -124,6 +124,14 @@ pub unsafe fn local_interrupt_enable() {
     }
 }
 
+/// Warns unless interrupts are disabled, in a debug kernel.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn lockdep_assert_irqs_disabled() {
+    // SAFETY: `irqs_disabled()` has no preconditions.
+    crate::WARN_ON!(cfg!(feature = "debug") && !unsafe { irqs_disabled() });
+}
+
 /// True while interrupts are disabled.
 #[inline]
 pub unsafe fn irqs_disabled() -> bool {

@@ -15,7 +15,7 @@ use core::{
     ffi::CStr,
     fmt, ptr,
     sync::atomic::{
-        AtomicPtr, AtomicU32,
+        AtomicI32, AtomicPtr,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
@@ -24,6 +24,24 @@ use spin::mutex::SpinMutex;
 /// Called in the thread that hits the tracepoint, with what was registered and the event's object.
 pub type tracepoint_probe = unsafe extern "C" fn(data: *mut c_void, object: *mut c_void);
 
+/// A switch in the code: how many want what is behind it.
+pub struct static_key {
+    enabled: AtomicI32,
+}
+
+/// A [`static_key`] that is off most of the time.
+#[repr(transparent)]
+pub struct static_key_false {
+    key: static_key,
+}
+
+/// Returns how many want what is behind a switch.
+#[inline(always)]
+pub unsafe fn static_key_count(key: *mut static_key) -> c_int {
+    // SAFETY: The caller says that it is valid.
+    unsafe { (*key).enabled.load(Relaxed) }
+}
+
 /// Listeners that one tracepoint can have.
 const PROBES: usize = 8;
 
@@ -31,15 +49,15 @@ const PROBES: usize = 8;
 ///
 /// # Invariants
 ///
-/// `enabled` is the number of `probes` that are not null, and changes with them under
-/// `REGISTRATION`; these come from the slab and are read under RCU. No two have the same function
+/// `key` counts those `probes` that are not null, and changes with them under `REGISTRATION`; these come from the slab and are read under RCU. No two have the same function
 /// and data.
 pub struct tracepoint {
     /// The group of events that it belongs to.
     pub system: &'static CStr,
     /// The name of the event.
     pub name: &'static CStr,
-    enabled: AtomicU32,
+    /// On while there is a listener.
+    pub key: static_key_false,
     probes: [AtomicPtr<Probe>; PROBES],
     print: unsafe fn(object: *mut c_void, out: &mut dyn fmt::Write) -> fmt::Result,
 }
@@ -59,7 +77,11 @@ impl tracepoint {
         Self {
             system,
             name,
-            enabled: AtomicU32::new(0),
+            key: static_key_false {
+                key: static_key {
+                    enabled: AtomicI32::new(0),
+                },
+            },
             probes: [const { AtomicPtr::new(ptr::null_mut()) }; PROBES],
             print,
         }
@@ -68,7 +90,7 @@ impl tracepoint {
     /// True if there is a listener.
     #[inline(always)]
     pub fn enabled(&self) -> bool {
-        self.enabled.load(Relaxed) != 0
+        self.key.key.enabled.load(Relaxed) != 0
     }
 
     /// Calls the listeners with `object`.
@@ -161,7 +183,7 @@ pub unsafe fn tracepoint_probe_register(
         Some(slot) => {
             // INVARIANT: One more of both. Pairs with the `Acquire` in `call_probes`.
             slot.store(new, Release);
-            tp.enabled.fetch_add(1, Relaxed);
+            tp.key.key.enabled.fetch_add(1, Relaxed);
             return 0;
         }
     };
@@ -185,7 +207,7 @@ pub unsafe fn tracepoint_probe_unregister(
     };
     // INVARIANT: One less of both.
     let old = slot.swap(ptr::null_mut(), Relaxed);
-    tp.enabled.fetch_sub(1, Relaxed);
+    tp.key.key.enabled.fetch_sub(1, Relaxed);
     drop(registration);
     // SAFETY: A thread that has found the probe is inside a section, and does not call it after
     // that. Only the caller that has taken it out frees it.

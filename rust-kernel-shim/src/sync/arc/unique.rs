@@ -5,8 +5,8 @@
 use super::{new_uninit, Arc};
 use crate::{
     alloc::{AllocError, Flags},
+    implement::only_owner,
     init::InPlaceInit,
-    types::only_owner,
 };
 use core::{
     mem::{ManuallyDrop, MaybeUninit},

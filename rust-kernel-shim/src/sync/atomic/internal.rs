@@ -5,6 +5,7 @@
 //! C header: [`include/linux/atomic/atomic-instrumented.h`](srctree/include/linux/atomic/atomic-instrumented.h).
 
 use super::ordering::OrderingType;
+use crate::bindings;
 #[cfg(not(loom))]
 use core::cell::UnsafeCell;
 use core::{ffi::c_void, sync::atomic::Ordering};
@@ -91,22 +92,6 @@ pub trait AtomicArithmeticOps: AtomicImpl {
     fn fetch_or(a: &AtomicRepr<Self>, v: Self, order: OrderingType) -> Self;
 }
 
-/// Half of a full barrier.
-///
-/// In C11 a sequentially consistent read-modify-write does not order the accesses around it as the
-/// kernel's full ordering does. On x86 its instruction does, so only the compiler needs a fence.
-#[inline(always)]
-fn full_barrier() {
-    if cfg!(all(
-        any(target_arch = "x86", target_arch = "x86_64"),
-        not(loom)
-    )) {
-        rust::compiler_fence(Ordering::SeqCst);
-    } else {
-        rust::fence(Ordering::SeqCst);
-    }
-}
-
 /// Runs `operation` with Rust's order for the kernel's.
 #[inline(always)]
 fn ordered<R>(order: OrderingType, operation: impl FnOnce(Ordering) -> R) -> R {
@@ -114,12 +99,7 @@ fn ordered<R>(order: OrderingType, operation: impl FnOnce(Ordering) -> R) -> R {
         OrderingType::Relaxed => operation(Ordering::Relaxed),
         OrderingType::Acquire => operation(Ordering::Acquire),
         OrderingType::Release => operation(Ordering::Release),
-        OrderingType::Full => {
-            full_barrier();
-            let result = operation(Ordering::SeqCst);
-            full_barrier();
-            result
-        }
+        OrderingType::Full => bindings::fully_ordered(operation),
     }
 }
 

@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h).
 
-use super::{Backend, Guard, Lock};
-use crate::{bindings, ffi::c_char};
+use super::{Guard, Lock};
+use crate::implement::lock_backend;
 
 /// Initialises a [`Mutex`](crate::sync::Mutex); its name is the literal, or file and line.
 #[macro_export]
@@ -27,7 +27,7 @@ pub type Mutex<T> = Lock<T, MutexBackend>;
 /// The guard of a [`Mutex`].
 pub type MutexGuard<'a, T> = Guard<'a, T, MutexBackend>;
 
-backend!(
+lock_backend!(
     /// The kind of a [`Mutex`].
     MutexBackend, mutex:
     __mutex_init, mutex_lock, mutex_trylock, mutex_unlock, mutex_assert_is_held

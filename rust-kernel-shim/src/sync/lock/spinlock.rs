@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h).
 
-use super::{Backend, Guard, Lock};
-use crate::{bindings, ffi::c_char};
+use super::{Guard, Lock};
+use crate::{implement::lock_backend, interrupt::LocalInterruptDisabled};
 
 /// Initialises a [`SpinLock`](crate::sync::SpinLock); its name is the literal, or file and line.
 #[macro_export]
@@ -69,15 +69,42 @@ pub type SpinLockIrq<T> = Lock<T, SpinLockIrqBackend>;
 /// The guard of a [`SpinLockIrq`].
 pub type SpinLockIrqGuard<'a, T> = Guard<'a, T, SpinLockIrqBackend>;
 
-backend!(
+lock_backend!(
     /// The kind of a [`SpinLock`].
     SpinLockBackend, spinlock_t:
     __spin_lock_init, spin_lock, spin_trylock, spin_unlock, spin_assert_is_held
 );
 
-backend!(
+lock_backend!(
     /// The kind of a [`SpinLockIrq`].
     SpinLockIrqBackend, spinlock_t:
     __spin_lock_init, spin_lock_irq_disable, spin_trylock_irq_disable, spin_unlock_irq_enable,
     spin_assert_is_held
 );
+
+impl<T: ?Sized> SpinLockIrq<T> {
+    /// As a lock that leaves interrupts alone.
+    #[inline]
+    fn in_interrupt<'a>(&'a self, _: &'a LocalInterruptDisabled) -> &'a SpinLock<T> {
+        let this: *const Self = self;
+        // SAFETY: The two differ in a type that has no value in them. CAST: So they are laid out alike.
+        unsafe { &*(this as *const SpinLock<T>) }
+    }
+
+    /// Waits for the lock where interrupts are disabled already.
+    #[inline]
+    #[track_caller]
+    pub fn lock_with<'a>(&'a self, context: &'a LocalInterruptDisabled) -> SpinLockGuard<'a, T> {
+        self.in_interrupt(context).lock()
+    }
+
+    /// Takes the lock if it is free, where interrupts are disabled already.
+    #[must_use = "the lock is released at once if the guard is dropped"]
+    #[inline]
+    pub fn try_lock_with<'a>(
+        &'a self,
+        context: &'a LocalInterruptDisabled,
+    ) -> Option<SpinLockGuard<'a, T>> {
+        self.in_interrupt(context).try_lock()
+    }
+}

@@ -1,8 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Implementations that the owners of a value, boxes and reference counts, have in common.
+//! Implementations that several types have in common.
 //!
 //! C header: none.
+
+/// Lets a type, in which C's is all that there is, go to other threads and be shared by them.
+macro_rules! c_synchronises {
+    ($ty:ty $(, $($generics:tt)*)?) => {
+        // SAFETY: C synchronises all access, and no type parameter has a value in it.
+        unsafe impl$(<$($generics)*>)? Send for $ty {}
+
+        // SAFETY: C synchronises all access, and no type parameter has a value in it.
+        unsafe impl$(<$($generics)*>)? Sync for $ty {}
+    };
+}
+/// Declares a kind of lock by C's functions.
+macro_rules! lock_backend {
+    (
+        $(#[$doc:meta])* $backend:ident, $state:ident:
+        $init:ident, $lock:ident, $trylock:ident, $unlock:ident, $assert:ident
+    ) => {
+        $(#[$doc])*
+        pub struct $backend;
+
+        // SAFETY: C's lock excludes others until it is released, and is taken again as before.
+        unsafe impl $crate::sync::lock::Backend for $backend {
+            type State = $crate::bindings::$state;
+            type GuardState = ();
+
+            #[inline]
+            unsafe fn init(
+                ptr: *mut Self::State,
+                name: *const $crate::ffi::c_char,
+                key: *mut $crate::bindings::lock_class_key,
+            ) {
+                // SAFETY: The caller says that `ptr` is valid for writes, and the others forever.
+                unsafe { $crate::bindings::$init(ptr, name, key) }
+            }
+
+            #[inline]
+            #[track_caller]
+            unsafe fn lock(ptr: *mut Self::State) {
+                // SAFETY: The caller says that the lock is initialised.
+                unsafe { $crate::bindings::$lock(ptr) }
+            }
+
+            #[inline]
+            unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
+                // SAFETY: The caller says that the lock is initialised.
+                (unsafe { $crate::bindings::$trylock(ptr) } != 0).then_some(())
+            }
+
+            #[inline]
+            unsafe fn unlock(ptr: *mut Self::State, (): &()) {
+                // SAFETY: The caller says that this thread holds the lock.
+                unsafe { $crate::bindings::$unlock(ptr) }
+            }
+
+            #[inline]
+            unsafe fn assert_is_held(ptr: *mut Self::State) {
+                // SAFETY: The caller says that the lock is initialised.
+                unsafe { $crate::bindings::$assert(ptr) }
+            }
+        }
+    };
+}
 
 /// Implements for the owner of a `T` what its `Deref` leads to.
 macro_rules! owner {
@@ -15,8 +77,8 @@ macro_rules! owner {
             }
         }
 
-        $crate::types::owner!(@fmt Display $owner $(, $a)?);
-        $crate::types::owner!(@fmt Debug $owner $(, $a)?);
+        $crate::implement::owner!(@fmt Display $owner $(, $a)?);
+        $crate::implement::owner!(@fmt Debug $owner $(, $a)?);
     };
     (@fmt $trait:ident $owner:ident $(, $a:ident)?) => {
         impl<T: ?Sized + $crate::fmt::$trait $(, $a: $crate::alloc::Allocator)?>
@@ -32,7 +94,7 @@ macro_rules! owner {
 /// Implements [`owner!`], and initialisation in place, for the only owner of a `T`.
 macro_rules! only_owner {
     ($owner:ident $(, $a:ident)?) => {
-        $crate::types::owner!($owner $(, $a)?);
+        $crate::implement::owner!($owner $(, $a)?);
 
         impl<T: ?Sized $(, $a: $crate::alloc::Allocator)?> core::borrow::BorrowMut<T>
             for $owner<T $(, $a)?>
@@ -101,4 +163,4 @@ macro_rules! only_owner {
     };
 }
 
-pub(crate) use {only_owner, owner};
+pub(crate) use {c_synchronises, lock_backend, only_owner, owner};

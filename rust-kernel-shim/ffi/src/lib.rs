@@ -6,6 +6,8 @@
 //! that of [`core::ffi`]: in the kernel `char` is unsigned everywhere and
 //! `long` is as wide as a pointer.
 
+#![no_std]
+
 macro_rules! c_types {
     ($($name:ident = $ty:ty;)*) => {$(
         #[doc = concat!("C's type behind `", stringify!($name), "`.")]
