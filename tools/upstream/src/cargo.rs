@@ -31,7 +31,7 @@ impl Mistake {
         match self.code.as_str() {
             "E0658" | "E0554" => Some(quoted(&self.message).unwrap_or(self.message.clone())),
             // A coercion of a pointer type of the kernel's to one of a trait object.
-            "E0308" if self.message.contains("dyn ") => Some("CoerceUnsized".to_owned()),
+            "E0308" if self.message.contains("dyn ") => Some("derive_coerce_pointee".to_owned()),
             "E0307" | "E0801" => Some("arbitrary_self_types".to_owned()),
             _ => None,
         }
@@ -51,17 +51,58 @@ pub(crate) struct Build {
     pub(crate) programs: Vec<(String, PathBuf)>,
 }
 
-/// The options of the kernel's configuration that files ask for.
-const CONFIG: &str = "--cfg CONFIG_KUNIT --cfg CONFIG_KUNIT=\"y\" --cfg CONFIG_SMP";
+/// The options of the kernel's configuration that files ask for: what this machine has, and all tests.
+const CONFIG: [&str; 13] = [
+    "CONFIG_KUNIT",
+    "CONFIG_KUNIT=\"y\"",
+    "CONFIG_64BIT",
+    "CONFIG_ARCH_SUPPORTS_ATOMIC_RMW",
+    "CONFIG_HAS_IOMEM",
+    "CONFIG_SMP",
+    "CONFIG_TRACEPOINTS",
+    "CONFIG_RUST_ALLOCATOR_KUNIT_TEST",
+    "CONFIG_RUST_ATOMICS_KUNIT_TEST",
+    "CONFIG_RUST_BITFIELD_KUNIT_TEST",
+    "CONFIG_RUST_BITMAP_KUNIT_TEST",
+    "CONFIG_RUST_KVEC_KUNIT_TEST",
+    "CONFIG_RUST_STR_KUNIT_TEST",
+];
 
-/// Runs cargo in the copy.
-pub(crate) fn cargo(tree: &Path, target: &Path, arguments: &[&str]) -> Result<Build, String> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+/// What the kernel itself asks of the compiler beyond what is stable; with these, ours does so too.
+const UNSTABLE: &str =
+    "--cfg unstable -Zcrate-attr=feature(arbitrary_self_types,derive_coerce_pointee)";
+
+/// What the compiler takes: stable Rust, or the features that the kernel itself turns on as well. It
+/// is the same compiler.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Language {
+    Stable,
+    Unstable,
+}
+
+/// Runs cargo in the copy; what it builds goes below `target`.
+pub(crate) fn cargo(
+    tree: &Path,
+    target: &Path,
+    language: Language,
+    arguments: &[&str],
+) -> Result<Build, String> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut flags = CONFIG.map(|option| format!("--cfg {option}")).join(" ");
+    let dir = match language {
+        Language::Stable => "target",
+        Language::Unstable => {
+            command.env("RUSTC_BOOTSTRAP", "1");
+            flags = format!("{flags} {UNSTABLE}");
+            "unstable"
+        }
+    };
+    let output = command
         .args(arguments)
         .args(["--quiet", "--message-format=json", "--target-dir"])
-        .arg(target)
+        .arg(target.join(dir))
         .current_dir(tree)
-        .env("RUSTFLAGS", CONFIG)
+        .env("RUSTFLAGS", flags)
         .output()
         .map_err(|error| format!("cargo: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -2,6 +2,7 @@
 //! All examples of the kernel crate against ours.
 
 use crate::{
+    cargo::Language,
     examples::{of_file, Example},
     place::{known, shim},
     run::{Case, Lane, Outcome},
@@ -44,7 +45,7 @@ pub(crate) fn run(lane: &Lane<'_>) -> Result<bool, String> {
         of.insert(name, number);
     }
     eprintln!("upstream-doctests: {} examples", examples.len());
-    let cases = lane.examples(&shim(), examples)?;
+    let cases = lane.examples(&shim(Language::Stable), examples)?;
     let mut rows: Vec<Row> = of
         .keys()
         .map(|file| Row {
@@ -140,9 +141,7 @@ impl Lane<'_> {
         let row = self.row_and_back(&[again], false)?;
         if let Some(why) = row.reason {
             let count = source.text().matches("#[test]").count();
-            let outcome = row
-                .nightly
-                .map_or(Outcome::DoesNotCompile(why), Outcome::Nightly);
+            let outcome = Outcome::DoesNotCompile(why);
             let case = |number| Case {
                 name: format!("{}: test {number}", source.label()),
                 outcome: outcome.clone(),

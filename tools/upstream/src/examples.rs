@@ -133,9 +133,9 @@ impl Example {
     }
 }
 
-/// In the kernel an example has these as well.
+/// In the kernel an example has these as well. Here it has the prelude of `std` too, with a `dbg!`.
 const PRELUDE: &str = "\
-use ::kernel::prelude::*;
+use ::kernel::{dbg, prelude::*};
 macro_rules! assert { ($cond:expr $(,)?) => { ::core::assert!($cond) }; }
 macro_rules! assert_eq { ($a:expr, $b:expr $(,)?) => { ::core::assert!($a == $b, \"{} == {}\", stringify!($a), stringify!($b)) }; }
 ";

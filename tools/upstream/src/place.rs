@@ -2,7 +2,7 @@
 //! Where files are put so that they compile.
 
 use crate::{
-    cargo::{cargo, Mistake},
+    cargo::{cargo, Language, Mistake},
     source::Source,
     tree::Tree,
 };
@@ -25,8 +25,12 @@ pub(crate) enum Stand {
 const SHIM: &str = "rust-kernel-shim/src";
 
 /// Files that compile.
+#[derive(Clone)]
 pub(crate) struct Placed {
     pub(crate) stand: Stand,
+    pub(crate) language: Language,
+    /// The features that are not stable, of those that it uses.
+    pub(crate) features: Vec<String>,
     /// The package with their own tests.
     pub(crate) package: &'static str,
     /// What a manifest of one who uses them says.
@@ -76,19 +80,41 @@ pub(crate) fn known(tree: &Tree, source: &Source) -> bool {
 }
 
 /// The copy's kernel crate, as it is.
-pub(crate) fn shim() -> Placed {
+pub(crate) fn shim(language: Language) -> Placed {
     Placed {
         stand: Stand::InPlace,
+        language,
+        features: Vec::new(),
         package: "rust-kernel-shim",
         dependencies: dependencies(IN_PLACE),
         loaded: Vec::new(),
     }
 }
 
-/// Compiles the sources, in the way that says most of them.
+/// Compiles the sources, in the way that says most of them; where stable Rust lacks something, with it.
 pub(crate) fn place(
     tree: &Tree,
     target: &Path,
+    sources: &[Source],
+) -> Result<Result<Placed, Vec<Mistake>>, String> {
+    let mistakes = match place_in(tree, target, Language::Stable, sources)? {
+        Ok(placed) => return Ok(Ok(placed)),
+        Err(mistakes) => mistakes,
+    };
+    let mut features: Vec<_> = mistakes.iter().filter_map(Mistake::nightly).collect();
+    features.sort();
+    features.dedup();
+    if features.is_empty() {
+        return Ok(Err(mistakes));
+    }
+    let placed = place_in(tree, target, Language::Unstable, sources)?;
+    Ok(placed.map(|placed| Placed { features, ..placed }))
+}
+
+fn place_in(
+    tree: &Tree,
+    target: &Path,
+    language: Language,
     sources: &[Source],
 ) -> Result<Result<Placed, Vec<Mistake>>, String> {
     let mut first = None;
@@ -96,14 +122,10 @@ pub(crate) fn place(
         for source in sources {
             replace(tree, source)?;
         }
-        let build = cargo(&tree.path, target, &["check", "-p", "rust-kernel-shim"])?;
+        let arguments = ["check", "-p", "rust-kernel-shim"];
+        let build = cargo(&tree.path, target, language, &arguments)?;
         if build.mistakes.is_empty() {
-            return Ok(Ok(Placed {
-                stand: Stand::InPlace,
-                package: "rust-kernel-shim",
-                dependencies: dependencies(IN_PLACE),
-                loaded: Vec::new(),
-            }));
+            return Ok(Ok(shim(language)));
         }
         put_back(tree, sources)?;
         first = Some(build.mistakes);
@@ -122,7 +144,7 @@ pub(crate) fn place(
             loaded.push(name);
         }
     }
-    let build = cargo(&tree.path, target, &["check", "-p", package])?;
+    let build = cargo(&tree.path, target, language, &["check", "-p", package])?;
     if build.mistakes.is_empty() {
         return Ok(Ok(Placed {
             stand: if drivers.is_empty() {
@@ -130,6 +152,8 @@ pub(crate) fn place(
             } else {
                 Stand::Driver
             },
+            language,
+            features: Vec::new(),
             package,
             dependencies: all,
             loaded,
@@ -249,8 +273,16 @@ fn driver(tree: &Tree, dependencies: &str, sources: &[&Source]) -> Result<(Strin
         let stem = source.stem();
         for (number, file) in source.files.iter().enumerate() {
             let lib = number == 0 && root.is_some_and(|root| root.path == source.path);
-            let name = if lib { "lib.rs" } else { &file.name };
-            files.push((format!("src/{name}"), file.text.clone().into_bytes()));
+            // The kernel's build says of all crates that they are no_std, with an option that is not stable.
+            let (name, head) = if lib {
+                ("lib.rs", "#![no_std] ")
+            } else {
+                (file.name.as_str(), "")
+            };
+            files.push((
+                format!("src/{name}"),
+                (head.to_owned() + &file.text).into_bytes(),
+            ));
         }
         lib += &format!("pub mod {stem};\n");
     }

@@ -2,7 +2,7 @@
 //! Compiles the files and runs their examples and tests.
 
 use crate::{
-    cargo::{cargo, Mistake},
+    cargo::{cargo, Language, Mistake},
     doctests,
     examples::{of_file, Example, Kind},
     place::{known_file, place, put_back, replace, Placed, Stand},
@@ -63,8 +63,8 @@ pub(crate) struct Row {
     pub(crate) stand: Option<Stand>,
     /// The first reason for that.
     pub(crate) reason: Option<String>,
-    /// The feature that it needs of a compiler that is not stable.
-    pub(crate) nightly: Option<String>,
+    /// The features that it needs and that are not stable.
+    pub(crate) features: Vec<String>,
     pub(crate) examples: Vec<Case>,
     pub(crate) tests: Vec<Case>,
 }
@@ -80,7 +80,7 @@ impl Row {
             files: files.collect(),
             stand: None,
             reason: None,
-            nightly: None,
+            features: Vec::new(),
             examples: Vec::new(),
             tests: Vec::new(),
         }
@@ -88,7 +88,12 @@ impl Row {
 
     /// Whether all of it is as it should be.
     pub(crate) fn good(&self) -> bool {
-        let good = |case: &Case| matches!(case.outcome, Outcome::Passed | Outcome::Ignored);
+        let good = |case: &Case| {
+            matches!(
+                case.outcome,
+                Outcome::Passed | Outcome::Ignored | Outcome::Nightly(_)
+            )
+        };
         self.stand.is_some() && self.examples.iter().chain(&self.tests).all(good)
     }
 }
@@ -107,7 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, String> {
         arguments.work.join("tree"),
         &arguments.list,
     )?;
-    let target = arguments.work.join("target");
+    let target = arguments.work.clone();
     let lane = Lane {
         tree,
         target,
@@ -203,7 +208,8 @@ impl Lane<'_> {
         let placed = match place(&self.tree, &self.target, sources)? {
             Ok(placed) => placed,
             Err(mistakes) => {
-                row.nightly = mistakes.iter().find_map(Mistake::nightly);
+                row.features = mistakes.iter().filter_map(Mistake::nightly).collect();
+                row.features.dedup();
                 row.reason = mistakes.first().map(|first| {
                     let more = mistakes.len() - 1;
                     first.say()
@@ -217,6 +223,7 @@ impl Lane<'_> {
             }
         };
         row.stand = Some(placed.stand);
+        row.features.clone_from(&placed.features);
         for source in sources {
             if with_examples {
                 let files = source.own(|file| known_file(&self.tree, source, file));
@@ -240,12 +247,42 @@ impl Lane<'_> {
         self.tree.package("tests", &placed.dependencies, &files)
     }
 
-    /// Builds the examples that compile, and runs them.
+    /// Builds the examples that compile, and runs them; those that stable Rust does not take without it.
     pub(crate) fn examples(&self, placed: &Placed, all: Vec<Example>) -> Result<Vec<Case>, String> {
+        let mut cases = self.examples_in(placed, all.iter().collect())?;
+        let unstable: Vec<_> = cases
+            .iter()
+            .enumerate()
+            .filter(|(_, case)| matches!(case.outcome, Outcome::Nightly(_)))
+            .map(|(number, _)| number)
+            .collect();
+        if unstable.is_empty() {
+            return Ok(cases);
+        }
+        let language = Language::Unstable;
+        let placed = Placed {
+            language,
+            ..placed.clone()
+        };
+        let again = self.examples_in(
+            &placed,
+            unstable.iter().map(|number| &all[*number]).collect(),
+        )?;
+        for (number, again) in unstable.into_iter().zip(again) {
+            // One that passes is still one that stable Rust does not take.
+            if !matches!(again.outcome, Outcome::Passed) {
+                cases[number] = again;
+            }
+        }
+        Ok(cases)
+    }
+
+    /// What came of each.
+    fn examples_in(&self, placed: &Placed, all: Vec<&Example>) -> Result<Vec<Case>, String> {
         let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
         let name = |example: &Example| format!("{}:{}", example.file, example.line);
         let (mut live, mut fail) = (Vec::new(), Vec::new());
-        for example in &all {
+        for &example in &all {
             match example.kind {
                 Kind::Ignore => drop(outcomes.insert(name(example), Outcome::Ignored)),
                 Kind::Fail => fail.push(example),
@@ -257,7 +294,8 @@ impl Lane<'_> {
                 break None;
             }
             self.package(placed, suite(&live))?;
-            let build = self.build(&["test", "-p", "upstream-tests", "--tests", "--no-run"])?;
+            let arguments = ["test", "-p", "upstream-tests", "--tests", "--no-run"];
+            let build = self.build(placed, &arguments)?;
             if build.mistakes.is_empty() {
                 break Some(build);
             }
@@ -299,7 +337,7 @@ impl Lane<'_> {
         }
         for example in fail {
             self.package(placed, suite(&[example]))?;
-            let build = self.build(&["check", "-p", "upstream-tests", "--tests"])?;
+            let build = self.build(placed, &["check", "-p", "upstream-tests", "--tests"])?;
             let outcome = if build.mistakes.is_empty() {
                 Outcome::Failed("it compiles, but should not".to_owned())
             } else {
@@ -307,12 +345,12 @@ impl Lane<'_> {
             };
             outcomes.insert(name(example), outcome);
         }
-        let case = |example: &Example| {
+        let case = |example| {
             let name = name(example);
-            let outcome = outcomes.get(&name).cloned();
+            let outcome = outcomes.remove(&name);
             outcome.map(|outcome| Case { name, outcome })
         };
-        Ok(all.iter().filter_map(case).collect())
+        Ok(all.into_iter().filter_map(case).collect())
     }
 
     /// Runs the tests in a source.
@@ -324,7 +362,7 @@ impl Lane<'_> {
         {
             return Ok(Vec::new());
         }
-        let build = self.build(&["test", "-p", placed.package, "--lib", "--no-run"])?;
+        let build = self.build(placed, &["test", "-p", placed.package, "--lib", "--no-run"])?;
         if let Some(first) = build.mistakes.first() {
             let name = "its tests".to_owned();
             let outcome = first
@@ -362,7 +400,8 @@ impl Lane<'_> {
                 "#[test]\nfn loads() {{ ::kernel::testing::kunit_case({name}::__load_and_unload) }}\n"
             );
             self.package(placed, vec![("load.rs".to_owned(), code)])?;
-            let build = self.build(&["test", "-p", "upstream-tests", "--tests", "--no-run"])?;
+            let arguments = ["test", "-p", "upstream-tests", "--tests", "--no-run"];
+            let build = self.build(placed, &arguments)?;
             let program = build.programs.iter().find(|(name, _)| name == "load");
             let outcome = match (program, build.mistakes.first()) {
                 (Some((_, program)), None) => self.case(program, "loads")?,
@@ -375,8 +414,8 @@ impl Lane<'_> {
         Ok(cases)
     }
 
-    fn build(&self, arguments: &[&str]) -> Result<crate::cargo::Build, String> {
-        cargo(&self.tree.path, &self.target, arguments)
+    fn build(&self, placed: &Placed, arguments: &[&str]) -> Result<crate::cargo::Build, String> {
+        cargo(&self.tree.path, &self.target, placed.language, arguments)
     }
 
     /// Runs a test as it is, then under many schedules.

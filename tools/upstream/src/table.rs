@@ -43,11 +43,10 @@ pub(crate) fn print(rows: &[Row]) {
     for row in rows {
         let name = &row.files[0].name;
         if let Some(reason) = &row.reason {
-            let nightly = row
-                .nightly
-                .as_ref()
-                .map(|feature| format!("needs {feature}: "));
-            println!("{name}: {}{reason}", nightly.unwrap_or_default());
+            println!("{name}: does not compile: {reason}");
+        }
+        if !row.features.is_empty() {
+            println!("{name}: not on stable Rust: {}", row.features.join(", "));
         }
         for case in row.examples.iter().chain(&row.tests) {
             let why = match &case.outcome {
