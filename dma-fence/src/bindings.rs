@@ -38,6 +38,7 @@ mod init;
 mod names;
 mod order;
 mod refs;
+mod resv;
 mod signal;
 mod signalling;
 mod state;
@@ -48,8 +49,8 @@ mod wait_any;
 
 pub use self::{
     annotate::*, callback::*, container::*, context::*, deadline::*, describe::*, fence::*,
-    file::*, init::*, names::*, order::*, refs::*, signal::*, signalling::*, state::*, stub::*,
-    trace::*, wait::*, wait_any::*,
+    file::*, init::*, names::*, order::*, refs::*, resv::*, signal::*, signalling::*, state::*,
+    stub::*, trace::*, wait::*, wait_any::*,
 };
 pub use kernel::bindings::{
     call_rcu, callback_head, kfree, ktime_get, ktime_t, list_head, seq_file, spinlock_t,

@@ -6,12 +6,14 @@
 
 use ::dma_fence::bindings::{self as c, *};
 use kernel::{
-    bindings::{kref, seq_file, spinlock_t},
+    bindings::{kref, seq_file, spinlock_t, ww_acquire_ctx},
     ffi::{c_char, c_int, c_long, c_uint, c_ulong},
 };
 
 type F = *mut dma_fence;
 type A = *mut dma_fence_array;
+type R = *mut dma_resv;
+type I = *mut dma_resv_iter;
 
 /// Their addresses, after each was checked against its type by the coercion.
 macro_rules! functions {
@@ -81,11 +83,42 @@ fn every_function_of_the_header_is_there() {
         dma_fence_unwrap_next: unsafe fn(*mut dma_fence_unwrap) -> F,
         __dma_fence_unwrap_merge: unsafe fn(usize, *mut F, *mut dma_fence_unwrap) -> F,
         dma_fence_dedup_array: unsafe fn(*mut F, usize) -> usize,
+        dma_resv_init: unsafe fn(R),
+        dma_resv_fini: unsafe fn(R),
+        dma_resv_lock: unsafe fn(R, *mut ww_acquire_ctx) -> c_int,
+        dma_resv_lock_interruptible: unsafe fn(R, *mut ww_acquire_ctx) -> c_int,
+        dma_resv_lock_slow: unsafe fn(R, *mut ww_acquire_ctx),
+        dma_resv_lock_slow_interruptible: unsafe fn(R, *mut ww_acquire_ctx) -> c_int,
+        dma_resv_trylock: unsafe fn(R) -> bool,
+        dma_resv_is_locked: unsafe fn(R) -> bool,
+        dma_resv_locking_ctx: unsafe fn(R) -> *mut ww_acquire_ctx,
+        dma_resv_unlock: unsafe fn(R),
+        dma_resv_held: unsafe fn(R) -> bool,
+        dma_resv_assert_held: unsafe fn(R),
+        dma_resv_reset_max_fences: unsafe fn(R),
+        dma_resv_reserve_fences: unsafe fn(R, c_uint) -> c_int,
+        dma_resv_add_fence: unsafe fn(R, F, dma_resv_usage),
+        dma_resv_replace_fences: unsafe fn(R, u64, F, dma_resv_usage),
+        dma_resv_get_fences: unsafe fn(R, dma_resv_usage, *mut c_uint, *mut *mut F) -> c_int,
+        dma_resv_get_singleton: unsafe fn(R, dma_resv_usage, *mut F) -> c_int,
+        dma_resv_copy_fences: unsafe fn(R, R) -> c_int,
+        dma_resv_wait_timeout: unsafe fn(R, dma_resv_usage, bool, c_ulong) -> c_long,
+        dma_resv_set_deadline: unsafe fn(R, dma_resv_usage, ktime_t),
+        dma_resv_test_signaled: unsafe fn(R, dma_resv_usage) -> bool,
+        dma_resv_describe: unsafe fn(R, *mut seq_file),
+        dma_resv_iter_begin: unsafe fn(I, R, dma_resv_usage),
+        dma_resv_iter_end: unsafe fn(I),
+        dma_resv_iter_usage: unsafe fn(I) -> dma_resv_usage,
+        dma_resv_iter_is_restarted: unsafe fn(I) -> bool,
+        dma_resv_iter_first: unsafe fn(I) -> F,
+        dma_resv_iter_next: unsafe fn(I) -> F,
+        dma_resv_iter_first_unlocked: unsafe fn(I) -> F,
+        dma_resv_iter_next_unlocked: unsafe fn(I) -> F,
         dma_fence_is_array: unsafe fn(F) -> bool,
         dma_fence_is_chain: unsafe fn(F) -> bool,
         dma_fence_is_container: unsafe fn(F) -> bool,
     ];
-    assert_eq!(functions.len(), 61);
+    assert_eq!(functions.len(), 92);
 }
 
 #[test]

@@ -7,8 +7,8 @@
 
 pub(crate) mod array;
 pub(crate) mod chain;
-pub(crate) mod later;
 pub(crate) mod names;
+pub(crate) mod resv;
 pub(crate) mod setup;
 pub(crate) mod signalling;
 pub(crate) mod state;

@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     Lock,
     Callback,
     Thread,
+    Resv,
 }
 
 impl Kind {
@@ -32,6 +33,7 @@ impl Kind {
             Self::Lock => "lock",
             Self::Callback => "callback",
             Self::Thread => "thread",
+            Self::Resv => "reservation object",
         }
     }
 }
@@ -51,7 +53,7 @@ pub(crate) fn valid(word: &[u8]) -> Option<&str> {
 
 /// All names so far. A name keeps its object until the scenario ends.
 #[derive(Debug, Default)]
-pub(crate) struct Names([HashMap<String, usize>; 5]);
+pub(crate) struct Names([HashMap<String, usize>; 6]);
 
 impl Names {
     /// Returns the index of the named object in the table of its kind.

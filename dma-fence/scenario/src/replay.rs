@@ -6,7 +6,7 @@ use crate::{
     run::run,
     session::{enter, Place, Session},
     statement::statements,
-    world::{fence::FencePtr, Refusal},
+    world::{fence::FencePtr, resv::ResvObject, Refusal},
 };
 use ::dma_fence::bindings as c;
 use core::cmp::Reverse;
@@ -141,6 +141,8 @@ fn tear_down(session: &Session) {
     }
     // Threads that were blocked on one of them come to an end.
     vcpu::settle();
+    let mut resvs = std::mem::take(&mut session.world().resvs);
+    resvs.iter_mut().for_each(ResvObject::end);
     for place in 0..fences {
         while let Some((fence, true)) = left(session, place) {
             session.world().fences[place].held -= 1;

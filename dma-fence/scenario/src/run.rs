@@ -4,7 +4,7 @@
 use crate::{
     call::Call,
     command::{
-        array, chain, later, names, setup, signalling, state, stubs, unwrap, waiting, Command, ANY,
+        array, chain, names, resv, setup, signalling, state, stubs, unwrap, waiting, Command, ANY,
     },
     outcome::{quote, refuse, refused, Outcome, Refused},
     session::{current, Place, Session},
@@ -24,7 +24,7 @@ fn commands() -> impl Iterator<Item = &'static Command> {
         array::COMMANDS,
         chain::COMMANDS,
         unwrap::COMMANDS,
-        later::COMMANDS,
+        resv::COMMANDS,
     ];
     tables.into_iter().flatten()
 }

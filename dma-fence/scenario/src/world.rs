@@ -4,6 +4,7 @@
 pub(crate) mod callback;
 pub(crate) mod fence;
 pub(crate) mod recorder;
+pub(crate) mod resv;
 pub(crate) mod thread;
 
 use crate::{name::Names, outcome::suggestion};
@@ -11,6 +12,7 @@ use callback::CallbackObject;
 use fence::{FencePtr, Fences};
 use kernel::bindings::spinlock_t;
 use recorder::Recorder;
+use resv::ResvObject;
 use std::{cell::Cell, sync::Arc};
 use thread::ThreadObject;
 
@@ -25,6 +27,7 @@ pub(crate) struct World {
     pub(crate) callbacks: Vec<CallbackObject>,
     /// Spinlocks that fences share; they live as long as the replay.
     pub(crate) locks: Vec<Arc<spinlock_t>>,
+    pub(crate) resvs: Vec<ResvObject>,
     pub(crate) threads: Vec<ThreadObject>,
     pub(crate) refusals: Vec<Refusal>,
     /// Fences initialised and not destroyed, by the trace events.

@@ -170,6 +170,74 @@ fn locks() {
 }
 
 #[test]
+fn reservation_objects() {
+    refuses(&set_up("resv_lock R"), "6:11: no reservation object R");
+    refuses(
+        &set_up("resv R\nresv R"),
+        "7:6: reservation object R exists",
+    );
+    let made = |rest: &str| set_up(&format!("resv R\n{rest}"));
+    let locked = |rest: &str| made(&format!("resv_lock R\n{rest}\nresv_unlock R"));
+    refuses(
+        &made("resv_unlock R"),
+        "7:13: reservation object R is not locked",
+    );
+    refuses(
+        &made("resv_reserve_fences R 1"),
+        "7:21: reservation object R is not",
+    );
+    refuses(
+        &made("resv_add_fence R a read"),
+        "7:16: reservation object R is not",
+    );
+    refuses(
+        &made("resv_for_each_fence R read"),
+        "7:21: reservation object R is not",
+    );
+    refuses(
+        &made("resv_test_signaled R reed"),
+        "7:22: not a usage: reed",
+    );
+    refuses(
+        &made("resv_copy_fences R R"),
+        "7:18: reservation object R is not",
+    );
+    refuses(
+        &made("resv_fini R\nresv_lock R"),
+        "8:11: reservation object R is gone",
+    );
+    refuses(
+        &locked("resv_lock R"),
+        "8:11: reservation object R is locked",
+    );
+    refuses(
+        &locked("resv_fini R"),
+        "8:11: reservation object R is locked",
+    );
+    refuses(&locked("end"), "8:1: reservation object R is still locked");
+    refuses(
+        &locked("resv_add_fence R a read"),
+        "8:16: no slot is reserved",
+    );
+    refuses(
+        &locked("resv_reserve_fences R 65537"),
+        "8:23: too many slots",
+    );
+    let once = "resv_reserve_fences R 1\nresv_add_fence R a read\nresv_add_fence R a read";
+    refuses(&locked(once), "10:16: no slot is reserved");
+    let more = "resv_reserve_fences R 1\nresv_add_fence R a read\nresv_unlock R\n";
+    let waits = format!("resv_lock R\n{more}thread t resv_wait_timeout R read 9000000\n");
+    refuses(
+        &made(&format!("{waits}resv_fini R\nsignal a")),
+        "12:11: a thread waits for R",
+    );
+    let waits = format!("resv_lock R\n{more}resv_wait_timeout R read 9223372036854775807");
+    refuses(&made(&waits), "11:26: the wait would not end");
+    let eight: String = (0..9).map(|n| format!("resv R{n}\n")).collect();
+    refuses(&set_up(&eight), "14:6: too many reservation objects");
+}
+
+#[test]
 fn arrays() {
     refuses(
         &set_up("array x a seqno=y"),

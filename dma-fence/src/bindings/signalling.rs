@@ -15,11 +15,11 @@ use kernel::bindings::{
 
 static dma_fence_lockdep_map: lockdep_map = lockdep_map::new(c"dma_fence_map");
 
-/// Reclaim waits for GPUs. C: `dma_resv_lockdep()`.
-fn prime() {
+/// Reclaim waits for GPUs, and is waited for under the locks of buffers. C: `dma_resv_lockdep()`.
+pub(super) fn prime() {
     lockdep_prime(0, || {
         contract::prime_signalling();
-        fs_reclaim(might_wait);
+        super::resv::primed(|| fs_reclaim(might_wait));
     });
 }
 

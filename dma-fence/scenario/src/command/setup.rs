@@ -241,6 +241,13 @@ fn end(call: &Call<'_>) -> Outcome {
             thread.name
         );
     }
+    if let Some(resv) = world.resvs.iter().find(|resv| resv.held) {
+        refuse!(
+            0,
+            "reservation object {} is still locked; expected resv_unlock",
+            resv.name
+        );
+    }
     if world.live == 0 {
         return Answer::text("live 0");
     }

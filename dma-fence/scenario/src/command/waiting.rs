@@ -49,7 +49,7 @@ const LONGEST_SLEEP: u64 = 1 << 40;
 const _: () = assert!(MAX_SCHEDULE_TIMEOUT as u64 > LONGEST_SLEEP);
 
 /// The result of a wait in jiffies.
-fn waited(call: &Call<'_>, result: c_long) -> String {
+pub(super) fn waited(call: &Call<'_>, result: c_long) -> String {
     match result {
         0 => "timeout".to_owned(),
         1.. if call.place == Place::Thread => "done".to_owned(),
@@ -80,7 +80,12 @@ fn ends(call: &Call<'_>, fence: Fence<'_>) -> bool {
 ///
 /// `ends` is whether the wait ends at once; otherwise it runs out, since no task is left that could
 /// signal the fence.
-fn may_sleep(call: &Call<'_>, index: usize, timeout: c_long, ends: bool) -> Result<(), Refused> {
+pub(super) fn may_sleep(
+    call: &Call<'_>,
+    index: usize,
+    timeout: c_long,
+    ends: bool,
+) -> Result<(), Refused> {
     let jiffies = u64::try_from(timeout).unwrap_or(0);
     if call.place == Place::Thread || ends || jiffies == 0 {
         return Ok(());
@@ -99,7 +104,7 @@ fn may_sleep(call: &Call<'_>, index: usize, timeout: c_long, ends: bool) -> Resu
 }
 
 /// A timeout, which is a long in the kernel as well.
-fn jiffies(call: &Call<'_>, index: usize) -> Result<c_long, Refused> {
+pub(super) fn jiffies(call: &Call<'_>, index: usize) -> Result<c_long, Refused> {
     let timeout = call.signed(index)?;
     c_long::try_from(timeout).map_err(|_| {
         let (least, most) = (c_long::MIN, c_long::MAX);
@@ -108,6 +113,17 @@ fn jiffies(call: &Call<'_>, index: usize) -> Result<c_long, Refused> {
             "not a timeout: {timeout}; expected {least} to {most}"
         )
     })
+}
+
+/// The longest that a fence may be waited for which is one of many: an op says itself what is left for
+/// those after it.
+pub(super) fn longest(call: &Call<'_>, timeout: c_long) -> c_long {
+    let world = call.world();
+    let answers = world.fences.iter().filter_map(|object| match object.kind {
+        FenceKind::Scripted(script) => c_long::try_from(script.wait?).ok(),
+        _ => None,
+    });
+    answers.fold(timeout, c_long::max)
 }
 
 fn wait(call: &Call<'_>) -> Outcome {
