@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Runs a program whose sw_sync, sync_file and debugfs are those of the userspace kernel here.
+//!
+//! The program is an ordinary process, as are those that it starts. A library that is loaded into
+//! each, `scripts/suites.d/preload.c`, leads what they ask of these files to this process, which
+//! makes descriptors for them that behave like those of Linux.
+//!
+//! Exit code: the program's, or 128 and the signal that ended it; 125 if it could not be run.
+#![forbid(unsafe_code)]
+
+mod drm;
+mod files;
+mod protocol;
+mod server;
+mod stand_in;
+
+use clap::Parser;
+use server::Server;
+use std::{
+    io,
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+use sw_timeline::SwTimeline;
+
+/// Run a program on the sw_sync and sync_file of the userspace kernel.
+#[derive(Parser)]
+#[command(name = "uapi-server")]
+struct Cli {
+    /// The library that leads the program here
+    #[arg(long, value_name = "FILE")]
+    library: PathBuf,
+    /// The program, and its arguments
+    #[arg(required = true, trailing_var_arg = true)]
+    command: Vec<String>,
+}
+
+const CANNOT_RUN: u8 = 125;
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("uapi-server: {error}");
+            ExitCode::from(CANNOT_RUN)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> io::Result<u8> {
+    let error = |error| io::Error::other(format!("the kernel cannot boot: {error:?}"));
+    kernel::testing::boot().map_err(error)?;
+    let _driver = kernel::testing::insmod::<SwTimeline>().map_err(error)?;
+    let name = format!("uapi-server-{}", std::process::id());
+    let mut server = Server::new(&name)?;
+    let (program, arguments) = (&cli.command[0], &cli.command[1..]);
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env("LD_PRELOAD", &cli.library)
+        .env("UAPI_SERVER", name)
+        .spawn()
+        .map_err(|error| io::Error::other(format!("{program}: {error}")))?;
+    if let Err(error) = server.serve(&child) {
+        child.kill()?;
+        return Err(error);
+    }
+    let status = child.wait()?;
+    Ok(match (status.code(), status.signal()) {
+        (Some(code), _) => code as u8,
+        (None, signal) => 128 + signal.unwrap_or(0) as u8,
+    })
+}
