@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What bindgen cannot see of <linux/dma-fence.h>: its inline functions and
+ * What bindgen cannot see of <linux/dma-fence*.h>: their inline functions and
  * macros, as functions that Rust can link to.
  *
  * Linux has a file like this for each such header in rust/helpers/, and none yet
  * for this one.  It is the C half of src/linux.rs, which declares exactly these,
  * and is built without -Wmissing-prototypes as the kernel's own helpers are.
  */
+#include <linux/dma-fence-chain.h>
 #include <linux/dma-fence.h>
 
 /* References. */
@@ -144,4 +145,21 @@ bool rust_helper_dma_fence_is_chain(struct dma_fence *fence)
 bool rust_helper_dma_fence_is_container(struct dma_fence *fence)
 {
 	return dma_fence_is_container(fence);
+}
+
+/* Chains. */
+
+struct dma_fence_chain *rust_helper_dma_fence_chain_alloc(void)
+{
+	return dma_fence_chain_alloc();
+}
+
+void rust_helper_dma_fence_chain_free(struct dma_fence_chain *chain)
+{
+	dma_fence_chain_free(chain);
+}
+
+struct dma_fence *rust_helper_dma_fence_chain_contained(struct dma_fence *fence)
+{
+	return dma_fence_chain_contained(fence);
 }

@@ -7,6 +7,7 @@
 use super::{
     bindings,
     block::Block,
+    chain::Unchained,
     context::FenceContext,
     fence::Fence,
     ops::FenceContextOps,
@@ -159,6 +160,12 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     pub fn as_fence(&self) -> &Fence {
         // SAFETY: By the invariant we have a reference, which is not given up before `self` goes.
         unsafe { Fence::from_raw(Block::fence(self.block)) }
+    }
+
+    /// As [`as_fence`](Self::as_fence), for a chain to contain.
+    pub fn as_unchained(&self) -> &Unchained {
+        // INVARIANT: The ops of a block are not those of a node of a chain.
+        Unchained::new(self.as_fence())
     }
 
     /// From here on it must be signalled.

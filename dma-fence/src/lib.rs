@@ -13,6 +13,8 @@
 //!   [`ArcDriverFence`] variant keeps its context alive by itself.
 //! - A [`Fence`] is what all others see, counted by [`ARef`](kernel::sync::aref::ARef).
 //! - A [`FenceArray`] is one fence for several, and [`merge`] makes one of any that there are.
+//! - A [`FenceChain`] is a fence made of others: a point of a timeline on which any driver may have
+//!   signalled.
 //!
 //! # The contract
 //!
@@ -61,6 +63,7 @@ pub mod bindings;
 mod array;
 mod block;
 mod callback;
+mod chain;
 mod context;
 #[cfg(not(CONFIG_RUST))]
 mod contract;
@@ -95,6 +98,12 @@ pub use self::{
         FenceCallbackRegistration,
         Forward,
         Wake, //
+    },
+    chain::{
+        FenceChain,
+        FenceChainAllocation,
+        FenceChainIter,
+        Unchained, //
     },
     context::FenceContext,
     driver_fence::{

@@ -99,6 +99,28 @@ helpers! {
     fn dma_fence_is_array(fence: *mut dma_fence) -> bool;
     fn dma_fence_is_chain(fence: *mut dma_fence) -> bool;
     fn dma_fence_is_container(fence: *mut dma_fence) -> bool;
+    fn dma_fence_chain_alloc() -> *mut dma_fence_chain;
+    fn dma_fence_chain_free(chain: *mut dma_fence_chain);
+    fn dma_fence_chain_contained(fence: *mut dma_fence) -> *mut dma_fence;
+}
+
+/// A node of a chain, of which bindgen knows nothing: only C looks into it.
+#[repr(C)]
+pub struct dma_fence_chain {
+    _base: dma_fence,
+}
+
+// What each does, and needs, is said where its body is in userspace.
+#[allow(missing_docs)]
+unsafe extern "C" {
+    pub fn dma_fence_chain_init(
+        chain: *mut dma_fence_chain,
+        prev: *mut dma_fence,
+        fence: *mut dma_fence,
+        seqno: u64,
+    );
+    pub fn dma_fence_chain_walk(fence: *mut dma_fence) -> *mut dma_fence;
+    pub fn dma_fence_chain_find_seqno(pfence: *mut *mut dma_fence, seqno: u64) -> c_int;
 }
 
 /// An array, of which bindgen knows nothing: only C looks into it.

@@ -14,6 +14,7 @@ type F = *mut dma_fence;
 type A = *mut dma_fence_array;
 type R = *mut dma_resv;
 type I = *mut dma_resv_iter;
+type C = *mut dma_fence_chain;
 
 /// Their addresses, after each was checked against its type by the coercion.
 macro_rules! functions {
@@ -114,11 +115,18 @@ fn every_function_of_the_header_is_there() {
         dma_resv_iter_next: unsafe fn(I) -> F,
         dma_resv_iter_first_unlocked: unsafe fn(I) -> F,
         dma_resv_iter_next_unlocked: unsafe fn(I) -> F,
+        dma_fence_chain_alloc: unsafe fn() -> C,
+        dma_fence_chain_free: unsafe fn(C),
+        dma_fence_chain_init: unsafe fn(C, F, F, u64),
+        dma_fence_chain_walk: unsafe fn(F) -> F,
+        dma_fence_chain_find_seqno: unsafe fn(*mut F, u64) -> c_int,
+        dma_fence_chain_contained: unsafe fn(F) -> F,
+        to_dma_fence_chain: unsafe fn(F) -> C,
         dma_fence_is_array: unsafe fn(F) -> bool,
         dma_fence_is_chain: unsafe fn(F) -> bool,
         dma_fence_is_container: unsafe fn(F) -> bool,
     ];
-    assert_eq!(functions.len(), 92);
+    assert_eq!(functions.len(), 99);
 }
 
 #[test]

@@ -6,7 +6,8 @@
 use dma_fence::{
     merge,
     testing::{context, register},
-    wait_any, Complete, Fence, FenceArray, FenceContext, FenceContextOps, Forward, Ktime,
+    wait_any, Complete, Fence, FenceArray, FenceChainAllocation, FenceContext, FenceContextOps,
+    Forward, Ktime,
 };
 use kernel::{
     prelude::*,
@@ -112,10 +113,15 @@ fn everything() -> Result {
     let stub = Fence::private_stub(Ktime::from_nanos(7))?;
     wait_any(&[&fence, &stub], 5)?;
     made_of_others(&fence)?;
+    let node = FenceChainAllocation::new()?.new_node(Some(&stub), issued.as_unchained(), 1);
+    let unused = FenceChainAllocation::new()?;
+    let node = FenceChainAllocation::new()?.new_node(Some(&node), shared.as_unchained(), 2);
+    let chained = register(&node, Complete::new(done.clone()))?;
+    drop(unused);
     shared.signal(Ok(()));
     issued.signal(Ok(()));
     done.wait_for_completion();
-    drop(registration);
+    drop((registration, chained));
     Ok(())
 }
 
@@ -183,6 +189,6 @@ fn nothing_is_allocated_in_secret_and_nothing_leaks() -> Result {
         assert_eq!(result, Err(ENOMEM), "allocation {nth}");
         failed += 1;
     }
-    assert_eq!(failed, 25);
+    assert_eq!(failed, 29);
     Ok(())
 }

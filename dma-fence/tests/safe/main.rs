@@ -3,6 +3,7 @@
 
 mod arrays;
 mod callbacks;
+mod chains;
 mod fences;
 mod merges;
 mod waits;
