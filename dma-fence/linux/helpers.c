@@ -9,6 +9,8 @@
  */
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-fence.h>
+#include <linux/string.h>
+#include <linux/sync_file.h>
 
 /* References. */
 
@@ -162,4 +164,26 @@ void rust_helper_dma_fence_chain_free(struct dma_fence_chain *chain)
 struct dma_fence *rust_helper_dma_fence_chain_contained(struct dma_fence *fence)
 {
 	return dma_fence_chain_contained(fence);
+}
+
+unsigned int rust_helper_dma_fence_references(struct dma_fence *fence)
+{
+	return kref_read(&fence->refcount);
+}
+
+/* Files. */
+
+void rust_helper_sync_file_set_name(struct sync_file *sync_file, const char *name)
+{
+	strscpy(sync_file->user_name, name, sizeof(sync_file->user_name));
+}
+
+struct dma_fence *rust_helper_sync_file_fence(struct sync_file *sync_file)
+{
+	return sync_file->fence;
+}
+
+struct file *rust_helper_sync_file_file(struct sync_file *sync_file)
+{
+	return sync_file->file;
 }

@@ -53,6 +53,6 @@ pub use self::{
     stub::*, trace::*, wait::*, wait_any::*,
 };
 pub use kernel::bindings::{
-    call_rcu, callback_head, kfree, ktime_get, ktime_t, list_head, seq_file, spinlock_t,
-    MAX_SCHEDULE_TIMEOUT,
+    __get_task_comm, call_rcu, callback_head, get_current, kfree, ktime_get, ktime_t, list_head,
+    seq_file, spinlock_t, MAX_SCHEDULE_TIMEOUT,
 };

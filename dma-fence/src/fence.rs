@@ -132,6 +132,14 @@ impl Fence {
         unsafe { bindings::dma_fence_context(self.as_raw()) }
     }
 
+    /// Returns the number of references, for files of debugfs and the like: others may take or drop one
+    /// at any time. From any context.
+    #[doc(alias = "kref_read")]
+    pub fn references(&self) -> u32 {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::dma_fence_references(self.as_raw()) }
+    }
+
     /// Returns the time of the signal; `None` before it. From any context.
     #[doc(alias = "dma_fence_timestamp")]
     pub fn timestamp(&self) -> Option<Ktime> {

@@ -72,9 +72,11 @@ mod fence;
 #[cfg(not(CONFIG_RUST))]
 pub mod helpers;
 mod ktime;
+mod misc;
 mod ops;
 mod private;
 mod signalling;
+mod sync_file;
 #[cfg(not(CONFIG_RUST))]
 pub mod testing;
 mod unwrap;
@@ -118,6 +120,10 @@ pub use self::{
     },
     fence::Fence,
     ktime::Ktime,
+    misc::{
+        MiscFile,
+        SharedMiscDevice, //
+    },
     ops::{
         DeadlineOp,
         FenceContextOps,
@@ -133,6 +139,7 @@ pub use self::{
         PrivateFence, //
     },
     signalling::Signalling,
+    sync_file::SyncFile,
     unwrap::{
         merge,
         Unwrap, //

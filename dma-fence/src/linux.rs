@@ -20,6 +20,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 use kernel::ffi::{
+    c_char,
     c_int,
     c_long,
     c_uint,
@@ -27,6 +28,25 @@ use kernel::ffi::{
 };
 
 pub use kernel::bindings::*;
+
+/// A file with a fence, of which bindgen does not know.
+#[repr(C)]
+pub struct sync_file {
+    _opaque: [u8; 0],
+}
+
+unsafe extern "C" {
+    /// Makes a file with a reference of its own to the fence; null without memory.
+    pub fn sync_file_create(fence: *mut dma_fence) -> *mut sync_file;
+    /// Returns the fence of a descriptor, with a reference; null if it is of another kind.
+    pub fn sync_file_get_fence(fd: c_int) -> *mut dma_fence;
+    /// Writes a file's name.
+    pub fn sync_file_get_name(
+        sync_file: *mut sync_file,
+        buf: *mut c_char,
+        len: c_int,
+    ) -> *mut c_char;
+}
 
 /// Ends the machine, with a message: Linux makes a BUG of a panic.
 #[cold]
@@ -102,6 +122,10 @@ helpers! {
     fn dma_fence_chain_alloc() -> *mut dma_fence_chain;
     fn dma_fence_chain_free(chain: *mut dma_fence_chain);
     fn dma_fence_chain_contained(fence: *mut dma_fence) -> *mut dma_fence;
+    fn sync_file_set_name(sync_file: *mut sync_file, name: *const c_char);
+    fn sync_file_fence(sync_file: *mut sync_file) -> *mut dma_fence;
+    fn sync_file_file(sync_file: *mut sync_file) -> *mut file;
+    fn dma_fence_references(fence: *mut dma_fence) -> c_uint;
 }
 
 /// A node of a chain, of which bindgen knows nothing: only C looks into it.
@@ -162,6 +186,22 @@ unsafe extern "C" {
         fences: *mut *mut dma_fence,
         cursors: *mut dma_fence_unwrap,
     ) -> *mut dma_fence;
+}
+
+/// Copies a task's name, with NULs behind it.
+///
+/// # Safety
+///
+/// `t` is valid, and `buf` for writes of `len` bytes, more than 0.
+#[inline]
+pub unsafe fn __get_task_comm(buf: *mut c_char, len: usize, t: *mut task_struct) {
+    // SAFETY: The caller's guarantees. The name may change meanwhile, but for its last NUL.
+    unsafe {
+        let comm = core::ptr::addr_of!((*t).comm).read_volatile();
+        buf.write_bytes(0, len);
+        let len = comm.len().min(len) - 1;
+        core::ptr::copy_nonoverlapping(comm.as_ptr().cast(), buf, len);
+    }
 }
 
 /// The number of the fence's context.

@@ -8,6 +8,7 @@ mod example;
 mod listen;
 mod mistake;
 mod plain;
+pub mod sync;
 
 pub use super::contract::rules::{Check, ContractRule, Kept, RULES};
 

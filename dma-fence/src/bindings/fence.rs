@@ -9,7 +9,7 @@ use core::{
     ptr::{addr_of_mut, null_mut, NonNull},
 };
 use kernel::{
-    bindings::{callback_head, kref, ktime_t, list_head, spinlock_t},
+    bindings::{callback_head, kref, kref_read, ktime_t, list_head, spinlock_t},
     ffi::{c_char, c_int, c_long, c_uint, c_ulong},
     sync::atomic::{__set_bits, Acquire, Atomic, Full, Relaxed, Release},
 };
@@ -327,6 +327,12 @@ pub unsafe fn dma_fence_store_error(fence: *mut dma_fence, error: c_int) {
 pub unsafe fn dma_fence_kref(fence: *mut dma_fence) -> *mut kref {
     // SAFETY: The fence is valid; no reference is made.
     UnsafeCell::raw_get(unsafe { addr_of_mut!((*fence.cast::<Live>()).refcount) })
+}
+
+/// Returns the number of references, which others may change at any time: `kref_read()`.
+pub unsafe fn dma_fence_references(fence: *mut dma_fence) -> c_uint {
+    // SAFETY: The fence is valid.
+    unsafe { kref_read(dma_fence_kref(fence)) }
 }
 
 /// Returns the sequence number.

@@ -6,27 +6,29 @@
 //! [`include/uapi/linux/sync_file.h`](srctree/include/uapi/linux/sync_file.h)
 
 use super::{
-    dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_driver_name, dma_fence_get,
-    dma_fence_get_status, dma_fence_is_signaled, dma_fence_put, dma_fence_remove_callback,
-    dma_fence_set_deadline, dma_fence_timeline_name, dma_fence_timestamp, ktime_t,
+    __dma_fence_unwrap_merge, dma_fence, dma_fence_add_callback, dma_fence_cb,
+    dma_fence_driver_name, dma_fence_get, dma_fence_get_status, dma_fence_is_signaled,
+    dma_fence_put, dma_fence_remove_callback, dma_fence_set_deadline, dma_fence_timeline_name,
+    dma_fence_timestamp, dma_fence_unwrap, dma_fence_unwrap_first, dma_fence_unwrap_next, ktime_t,
 };
 use core::{
     fmt::{self, Write as _},
-    mem::{offset_of, MaybeUninit},
+    mem::{forget, offset_of, MaybeUninit},
     ptr::{addr_of_mut, null, null_mut},
 };
 use kernel::{
     bindings::{
-        __poll_t, anon_inode_getfile, copy_from_user, copy_to_user, fget, file, file_operations,
-        fput, from_char_ptr, init_waitqueue_head, inode, kfree, kmalloc_obj, krealloc_node_align,
-        list_head, poll_table, poll_wait, rcu_read_lock, rcu_read_unlock, wait_queue_head,
-        wake_up_all, __GFP_ZERO, EFAULT, EINVAL, ENOMEM, ENOTTY, EPOLLIN, GFP_KERNEL,
-        INIT_LIST_HEAD, NUMA_NO_NODE,
+        __poll_t, anon_inode_getfile, copy_from_user, copy_to_user, fd_install, fget, file,
+        file_operations, fput, from_char_ptr, get_unused_fd_flags, init_waitqueue_head, inode,
+        kfree, kmalloc_obj, krealloc_node_align, list_head, poll_table, poll_wait, put_unused_fd,
+        rcu_read_lock, rcu_read_unlock, wait_queue_head, wake_up_all, __GFP_ZERO, EFAULT, EINVAL,
+        ENOENT, ENOMEM, ENOTTY, EPOLLIN, GFP_KERNEL, INIT_LIST_HEAD, NUMA_NO_NODE, O_CLOEXEC,
     },
     ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
     ioctl::{_IOW, _IOWR},
     str::CStrExt as _,
     sync::atomic::{__set_bits, Atomic, Full},
+    transmute::{AsBytes, FromBytes},
 };
 
 /// The length of a name, NUL included.
@@ -114,6 +116,17 @@ pub struct sync_set_deadline {
     pub pad: u64,
 }
 
+macro_rules! numbers {
+    ($($name:ident)*) => {$(
+        // SAFETY: Numbers, which any bytes make.
+        unsafe impl FromBytes for $name {}
+        // SAFETY: There is no padding, and no cell.
+        unsafe impl AsBytes for $name {}
+    )*};
+}
+
+numbers!(sync_merge_data sync_fence_info sync_file_info sync_set_deadline);
+
 /// Makes a file of the fences of two.
 pub const SYNC_IOC_MERGE: u32 = _IOWR::<sync_merge_data>(b'>' as u32, 3);
 /// Tells the state of the fences of a file.
@@ -178,8 +191,8 @@ pub unsafe fn sync_file_create(fence: *mut dma_fence) -> *mut sync_file {
     }
 }
 
-/// The file of a descriptor, with a reference; null if it is of another kind.
-unsafe fn sync_file_fdget(fd: c_int) -> *mut sync_file {
+/// Returns the file of a descriptor, with a reference; null if it is of another kind. C: `static`.
+pub unsafe fn sync_file_fdget(fd: c_int) -> *mut sync_file {
     // SAFETY: `fget()` takes any number; the reference is ours.
     unsafe {
         let file = fget(fd.cast_unsigned());
@@ -273,6 +286,67 @@ pub unsafe fn sync_file_get_name(
     }
 }
 
+/// A file with the fences of two; null without memory.
+///
+/// # Safety
+///
+/// There are references to both; `name` ends with a NUL.
+unsafe fn sync_file_merge(
+    name: &[u8; NAME],
+    a: *mut sync_file,
+    b: *mut sync_file,
+) -> *mut sync_file {
+    // SAFETY: Both have a reference to their fence; the new file is ours.
+    unsafe {
+        let this = sync_file_alloc();
+        if this.is_null() {
+            return this;
+        }
+        let mut fences = [(*a).fence, (*b).fence];
+        let mut cursors = [dma_fence_unwrap::default(), dma_fence_unwrap::default()];
+        (*this).fence = __dma_fence_unwrap_merge(2, fences.as_mut_ptr(), cursors.as_mut_ptr());
+        if (*this).fence.is_null() {
+            fput((*this).file);
+            return null_mut();
+        }
+        sync_file_set_name(this, name.as_ptr().cast());
+        this
+    }
+}
+
+/// Names a file, as far as there is room: C's `strscpy(sync_file->user_name, ...)`.
+///
+/// # Safety
+///
+/// The file is the caller's alone; `name` ends with a NUL.
+pub unsafe fn sync_file_set_name(sync_file: *mut sync_file, name: *const c_char) {
+    // SAFETY: The caller's guarantees.
+    unsafe {
+        let buf = &mut *addr_of_mut!((*sync_file).user_name).cast::<[u8; NAME]>();
+        Text { buf, len: 0 }.push(from_char_ptr(name).to_bytes());
+    }
+}
+
+/// Returns the fence of a file: the field.
+///
+/// # Safety
+///
+/// There is a reference to the file.
+pub unsafe fn sync_file_fence(sync_file: *mut sync_file) -> *mut dma_fence {
+    // SAFETY: The file is valid; the field does not change.
+    unsafe { (*sync_file).fence }
+}
+
+/// Returns the file that it is in: the field.
+///
+/// # Safety
+///
+/// There is a reference to the file.
+pub unsafe fn sync_file_file(sync_file: *mut sync_file) -> *mut file {
+    // SAFETY: The file is valid; the field does not change.
+    unsafe { (*sync_file).file }
+}
+
 /// # Safety
 ///
 /// The file is not used any more.
@@ -317,10 +391,10 @@ unsafe extern "C" fn sync_file_poll(file: *mut file, wait: *mut poll_table) -> _
 }
 
 /// Reads an argument: -EFAULT if it cannot be.
-unsafe fn read<T>(arg: c_ulong) -> Result<T, c_long> {
+unsafe fn read<T: FromBytes>(arg: c_ulong) -> Result<T, c_long> {
     let mut value = MaybeUninit::<T>::uninit();
     let from = core::ptr::without_provenance(arg);
-    // SAFETY: The value is valid for writes. All arguments are numbers, which any bytes make.
+    // SAFETY: The value is valid for writes. Any bytes make one.
     unsafe {
         match copy_from_user(value.as_mut_ptr().cast(), from, size_of::<T>()) {
             0 => Ok(value.assume_init()),
@@ -333,14 +407,60 @@ unsafe fn read<T>(arg: c_ulong) -> Result<T, c_long> {
 ///
 /// # Safety
 ///
-/// There are as many; they have no padding.
-unsafe fn write<T>(addr: u64, values: *const T, n: usize) -> Result<(), c_long> {
+/// There are as many.
+unsafe fn write<T: AsBytes>(addr: u64, values: *const T, n: usize) -> Result<(), c_long> {
     // CAST: An address.
     let to = core::ptr::without_provenance_mut(addr as usize);
     // SAFETY: The caller's guarantee.
     match unsafe { copy_to_user(to, values.cast::<c_void>(), n * size_of::<T>()) } {
         0 => Ok(()),
         _ => Err(-(EFAULT as c_long)),
+    }
+}
+
+/// A descriptor that is reserved, until it is given back or has a file.
+struct Reserved(c_uint);
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        // SAFETY: It is reserved by this.
+        unsafe { put_unused_fd(self.0) };
+    }
+}
+
+/// # Safety
+///
+/// There is a reference to the file.
+unsafe fn sync_file_ioctl_merge(this: *mut sync_file, arg: c_ulong) -> Result<(), c_long> {
+    // SAFETY: The caller's guarantee; the references to the others are ours.
+    unsafe {
+        let fd = get_unused_fd_flags(O_CLOEXEC);
+        if fd < 0 {
+            return Err(fd as c_long);
+        }
+        let reserved = Reserved(fd.cast_unsigned());
+        let mut data: sync_merge_data = read(arg)?;
+        if data.flags != 0 || data.pad != 0 {
+            return Err(-(EINVAL as c_long));
+        }
+        let other = sync_file_fdget(data.fd2);
+        if other.is_null() {
+            return Err(-(ENOENT as c_long));
+        }
+        data.name[NAME - 1] = 0;
+        let merged = sync_file_merge(&data.name, this, other);
+        fput((*other).file);
+        if merged.is_null() {
+            return Err(-(ENOMEM as c_long));
+        }
+        data.fence = fd;
+        if let Err(error) = write(arg as u64, &data, 1) {
+            fput((*merged).file);
+            return Err(error);
+        }
+        forget(reserved);
+        fd_install(fd.cast_unsigned(), (*merged).file);
+        Ok(())
     }
 }
 
@@ -370,14 +490,21 @@ unsafe fn sync_fill_fence_info(fence: *mut dma_fence, info: *mut sync_fence_info
     }
 }
 
-/// Calls `f` with each fence of a file.
+/// Calls `f` with each fence of a file; polls those of a chain.
 ///
 /// # Safety
 ///
 /// There is a reference to the file.
 unsafe fn for_each(this: *mut sync_file, mut f: impl FnMut(*mut dma_fence)) {
-    // SAFETY: The file has a reference to its fence.
-    f(unsafe { (*this).fence });
+    let mut cursor = dma_fence_unwrap::default();
+    // SAFETY: The file has a reference to its fence; the walk goes to its end.
+    unsafe {
+        let mut fence = dma_fence_unwrap_first((*this).fence, &mut cursor);
+        while !fence.is_null() {
+            f(fence);
+            fence = dma_fence_unwrap_next(&mut cursor);
+        }
+    }
 }
 
 /// # Safety
@@ -408,6 +535,7 @@ unsafe fn sync_file_ioctl_fence_info(this: *mut sync_file, arg: c_ulong) -> Resu
             if array.is_null() {
                 return Err(-(ENOMEM as c_long));
             }
+            // Less than before, if a chain has collected nodes meanwhile.
             let mut at = 0;
             for_each(this, |fence| {
                 let status = sync_fill_fence_info(fence, array.add(at));
@@ -419,6 +547,7 @@ unsafe fn sync_file_ioctl_fence_info(this: *mut sync_file, arg: c_ulong) -> Resu
             let written = write(info.sync_fence_info, array, count);
             kfree(array.cast());
             written?;
+            count = at;
         }
         let name = addr_of_mut!(info.name).cast();
         sync_file_get_name(this, name, NAME as c_int);
@@ -452,6 +581,7 @@ unsafe extern "C" fn sync_file_ioctl(file: *mut file, cmd: c_uint, arg: c_ulong)
     let result = unsafe {
         let this: *mut sync_file = (*file).private_data.cast();
         match cmd {
+            SYNC_IOC_MERGE => sync_file_ioctl_merge(this, arg),
             SYNC_IOC_FILE_INFO => sync_file_ioctl_fence_info(this, arg),
             SYNC_IOC_SET_DEADLINE => sync_file_ioctl_set_deadline(this, arg),
             _ => Err(-(ENOTTY as c_long)),
