@@ -33,6 +33,11 @@ impl Deadline {
         }
     }
 
+    /// Forgets what was noted.
+    pub(crate) fn forget(&self) {
+        self.0.store(NONE, Relaxed);
+    }
+
     /// The soonest deadline, if there is one.
     pub(crate) fn soonest(&self) -> Option<Ktime> {
         let soonest = self.0.load(Relaxed);

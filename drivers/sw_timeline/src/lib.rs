@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A software timeline: a counter, and fences that wait for its values.
 //!
-//! It does what the kernel's `drivers/dma-buf/sw_sync.c` does, without the file descriptors: a way
-//! for tests to make fences that userspace signals. It is a small complete driver, meant to be
+//! It does what the kernel's `drivers/dma-buf/sw_sync.c` does: a way for tests to make fences that
+//! userspace signals. It is a small complete driver, meant to be
 //! copied; one with hardware is what `scripts/new-driver` writes.
 
 #![cfg_attr(not(CONFIG_RUST), no_std)]
@@ -14,9 +14,18 @@
 mod dma_fence;
 mod deadline;
 mod module;
+mod registry;
+mod sw_sync;
 mod timeline;
 
 pub use module::SwTimeline;
+pub use sw_sync::{
+    CreateFenceData,
+    GetDeadline,
+    SW_SYNC_GET_DEADLINE,
+    SW_SYNC_IOC_CREATE_FENCE,
+    SW_SYNC_IOC_INC, //
+};
 pub use timeline::Timeline;
 
 use kernel::prelude::*;

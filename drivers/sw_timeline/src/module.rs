@@ -2,14 +2,45 @@
 //! The module: what happens when the driver is loaded.
 #![forbid(unsafe_code)]
 
-use crate::timeline::Timeline;
+use crate::{
+    registry::Registry,
+    sw_sync::SwSync,
+    timeline::Timeline, //
+};
+use dma_fence::SharedMiscDevice;
 use kernel::{
+    debugfs::{
+        Dir,
+        File, //
+    },
+    fmt,
     prelude::*,
     sync::Arc, //
 };
 
-/// The driver.
-pub struct SwTimeline;
+/// The driver: the device `sw_sync`, and the file `sync/info` of debugfs.
+#[pin_data]
+pub struct SwTimeline {
+    #[pin]
+    device: SharedMiscDevice<SwSync>,
+    #[pin]
+    info: File<Arc<Registry>>,
+    dir: Dir,
+    _farewell: Farewell,
+}
+
+/// Says that the module goes.
+struct Farewell;
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        pr_info!("unloaded\n");
+    }
+}
+
+fn show(registry: &Arc<Registry>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    registry.show(f)
+}
 
 impl SwTimeline {
     /// Creates a timeline, which starts at 0. May sleep.
@@ -37,16 +68,17 @@ impl SwTimeline {
     }
 }
 
-impl kernel::Module for SwTimeline {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        Self::self_test()?;
-        pr_info!("loaded\n");
-        Ok(Self)
-    }
-}
-
-impl Drop for SwTimeline {
-    fn drop(&mut self) {
-        pr_info!("unloaded\n");
+impl kernel::InPlaceModule for SwTimeline {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        let registry = Self::self_test().and_then(|()| Registry::new());
+        try_pin_init!(Self {
+            dir: Dir::new(c"sync"),
+            info <- dir.read_callback_file(c"info", registry?, &show),
+            device <- SharedMiscDevice::register(c"sw_sync", (**info).clone()),
+            _farewell: {
+                pr_info!("loaded\n");
+                Farewell
+            },
+        })
     }
 }

@@ -17,6 +17,7 @@ use dma_fence::{
     ProgressOp, //
 };
 use kernel::{
+    fmt,
     prelude::*,
     sync::{
         aref::ARef,
@@ -25,6 +26,9 @@ use kernel::{
         SpinLockIrq, //
     },
 };
+
+/// Nanoseconds of a second.
+const NSEC_PER_SEC: i64 = 1_000_000_000;
 
 /// The number of fences for which a new timeline has room.
 const FIRST_ROOM: usize = 16;
@@ -46,8 +50,15 @@ struct Pending {
     fence: ArcDriverFence<Ops>,
 }
 
+/// A fence that has signalled, and that others still used then.
+struct Past {
+    deadline: Option<Ktime>,
+    fence: ARef<Fence>,
+}
+
 /// # Invariants
 ///
+/// - `past`, if there is one, has room for all that is in `pending` as well.
 /// - `pending` is `[not due, by descending value] ++ [due, latest first]`: its last signals next.
 /// - A fence becomes due in the section of the lock in which the counter reaches its value; so no
 ///   value is ever skipped.
@@ -58,6 +69,13 @@ struct State {
     /// No value comes any more.
     closed: bool,
     pending: KVec<Pending>,
+    /// For those who ask about a timeline that a program has opened.
+    past: Option<KVec<Past>>,
+}
+
+/// True if others than the timeline have references to the fence.
+fn in_use(fence: &Fence) -> bool {
+    fence.references() > 1
 }
 
 impl State {
@@ -89,6 +107,20 @@ impl State {
         self.pending
             .iter_mut()
             .filter(|pending| pending.due.is_none())
+    }
+
+    /// True if there is room for one more fence; forgets those that are not used any more if need be.
+    fn has_room(&mut self) -> bool {
+        let one_more = self.pending.len() + 1;
+        let past_has_room = self.past.as_mut().is_none_or(|past| {
+            // Twice as much, so that they are not looked through for each fence.
+            let fits = |past: &KVec<Past>| past.capacity() >= 2 * past.len() + one_more;
+            if !fits(past) {
+                past.retain(|past| in_use(&past.fence));
+            }
+            fits(past)
+        });
+        past_has_room && one_more <= self.pending.capacity()
     }
 
     /// Returns the index at which a fence of `value` belongs.
@@ -133,13 +165,23 @@ impl Timeline {
     ///
     /// ENOMEM.
     pub fn new(name: &CStr) -> Result<Arc<Self>> {
-        let context = FenceContext::new(1, c"sw_timeline", name, Ops);
+        Self::create(name, None)
+    }
+
+    /// As [`new`](Self::new), of which it can be asked what has become of its fences.
+    pub(crate) fn with_past(name: &CStr) -> Result<Arc<Self>> {
+        Self::create(name, Some(KVec::with_capacity(FIRST_ROOM, GFP_KERNEL)?))
+    }
+
+    fn create(name: &CStr, past: Option<KVec<Past>>) -> Result<Arc<Self>> {
+        let context = FenceContext::new(1, c"sw_sync", name, Ops);
         let context = Arc::pin_init(context, GFP_KERNEL)?;
         let state = State {
             value: 0,
             signalling: false,
             closed: false,
             pending: KVec::with_capacity(FIRST_ROOM, GFP_KERNEL)?,
+            past,
         };
         Arc::pin_init(
             try_pin_init!(Self {
@@ -177,12 +219,18 @@ impl Timeline {
                 .get(at)
                 .filter(|p| p.due.is_none() && p.value == value);
             if let Some(pending) = same {
-                return Ok(pending.fence.as_fence().into());
+                let fence = pending.fence.as_fence();
+                if !in_use(fence) {
+                    // No one has it any more, so this is a new one to whoever asks.
+                    pending.fence.forget();
+                }
+                return Ok(fence.into());
             }
-            let room = state.pending.capacity();
-            if state.pending.len() == room {
+            if !state.has_room() {
+                let past = state.past.as_ref().map_or(0, |past| past.len());
+                let room = 2 * (state.pending.len() + past).max(FIRST_ROOM);
                 drop(state);
-                self.make_room(room * 2)?;
+                self.make_room(room)?;
                 continue;
             }
             let fence = allocation.new_fence_at(value.into());
@@ -207,16 +255,68 @@ impl Timeline {
         pending.fence.soonest()
     }
 
+    /// The number of its context, which no other timeline has.
+    pub(crate) fn number(&self) -> u64 {
+        self.context.number()
+    }
+
+    /// The soonest deadline that was set on this fence; `None` without one. ENOENT if it is not one of
+    /// this timeline's, or not known any more. From any context.
+    pub(crate) fn deadline_of(&self, fence: &Fence) -> Result<Option<Ktime>> {
+        let state = self.state.lock();
+        let same = |other: &Fence| core::ptr::eq(other, fence);
+        if let Some(pending) = state.pending.iter().find(|p| same(p.fence.as_fence())) {
+            return Ok(pending.fence.soonest());
+        }
+        let mut past = state.past.iter().flat_map(|past| past.iter());
+        let past = past.find(|past| same(&past.fence)).ok_or(ENOENT)?;
+        Ok(past.deadline)
+    }
+
+    /// True while it was not closed, or others use one of its fences. From any context.
+    pub(crate) fn lives(&self) -> bool {
+        let state = self.state.lock();
+        let past = state.past.iter().flat_map(|past| past.iter());
+        !state.closed || !state.pending.is_empty() || past.into_iter().any(|p| in_use(&p.fence))
+    }
+
+    /// Prints its value, and a line for each of its fences that is used and has not signalled, or
+    /// not well. From any context; `f` must not sleep.
+    pub(crate) fn show(&self, name: &CStr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
+        // CAST: As the kernel has it, a number with a sign.
+        let value = state.value as i32;
+        f.write_fmt(fmt!("{}: {}\n", name, value))?;
+        let past = state.past.iter().flat_map(|past| past.iter());
+        for fence in past.map(|past| &*past.fence).filter(|fence| in_use(fence)) {
+            if let (Some(_), Some(when)) = (fence.error(), fence.timestamp()) {
+                let (seconds, ns) = (
+                    when.as_nanos() / NSEC_PER_SEC,
+                    when.as_nanos() % NSEC_PER_SEC,
+                );
+                let seqno = fence.seqno();
+                writeln!(f, "  fence error@{seconds}.{ns:09}: {seqno} / {value}")?;
+            }
+        }
+        // The last signals next.
+        let pending = state.pending.iter().rev();
+        for fence in pending
+            .map(|p| p.fence.as_fence())
+            .filter(|fence| in_use(fence))
+        {
+            writeln!(f, "  fence active: {} / {value}", fence.seqno())?;
+        }
+        Ok(())
+    }
+
     /// Makes room for `room` fences, without sleeping under the lock.
     fn make_room(&self, room: usize) -> Result {
         let mut pending = KVec::with_capacity(room, GFP_KERNEL)?;
+        let mut past = KVec::with_capacity(2 * room, GFP_KERNEL)?;
         let mut state = self.state.lock();
-        if state.pending.capacity() < room {
-            for p in state.pending.drain_all() {
-                // Cannot fail: `pending` has room for more than the old one could hold.
-                pending.push_within_capacity(p)?;
-            }
-            core::mem::swap(&mut state.pending, &mut pending);
+        larger(&mut state.pending, &mut pending)?;
+        if let Some(old) = &mut state.past {
+            larger(old, &mut past)?;
         }
         Ok(())
     }
@@ -253,10 +353,31 @@ impl Timeline {
         }
         state.signalling = true;
         while let Some((fence, result)) = state.take_due() {
+            let past = state.past.is_some().then(|| Past {
+                deadline: fence.soonest(),
+                fence: fence.as_fence().into(),
+            });
             drop(state);
             fence.signal(result);
             state = self.state.lock();
+            let used = past.filter(|past| in_use(&past.fence));
+            if let (Some(all), Some(past)) = (&mut state.past, used) {
+                // Cannot fail, by the invariant.
+                let _ = all.push_within_capacity(past);
+            }
         }
         state.signalling = false;
     }
+}
+
+/// Moves all to a vector that has more room, if it has.
+fn larger<T>(old: &mut KVec<T>, new: &mut KVec<T>) -> Result {
+    if old.capacity() < new.capacity() {
+        for element in old.drain_all() {
+            // Cannot fail: `new` has room for more than the old one could hold.
+            new.push_within_capacity(element)?;
+        }
+        core::mem::swap(old, new);
+    }
+    Ok(())
 }

@@ -177,7 +177,7 @@ fn the_module_loads_once_and_has_names() -> Result {
     let timeline = driver.timeline(c"display")?;
     let fence = timeline.fence(1)?;
     let guard = rcu::read_lock();
-    assert_eq!(fence.driver_name(&guard), c"sw_timeline");
+    assert_eq!(fence.driver_name(&guard), c"sw_sync");
     assert_eq!(fence.timeline_name(&guard), c"display");
     drop(guard);
     drop(timeline);

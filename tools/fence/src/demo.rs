@@ -177,7 +177,7 @@ fn workload(options: &Options, report: &mut Report) -> Result<(), Failure> {
         ));
     }
     (report.waits, report.callbacks) = (waits, callbacks);
-    report.set_names(consumers.names.count(&["sw_timeline", "fake_gpu"]));
+    report.set_names(consumers.names.count(&["sw_sync", "fake_gpu"]));
     report.latency = consumers.latencies.bars();
     drop((consumers, timelines, gpu));
     drop((gpu_driver, timeline_driver));

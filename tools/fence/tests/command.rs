@@ -235,7 +235,7 @@ fn the_demonstration_counts_what_it_does() {
     ] {
         assert!(number(name) > 0, "{name}: {out}");
     }
-    for driver in ["fake_gpu", "sw_timeline"] {
+    for driver in ["fake_gpu", "sw_sync"] {
         let of = |name| number(&format!("fences.{driver}.{name}"));
         assert!(
             of("created") > 200 && of("in_error") > 0 && of("held") == 0,
