@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Memory from the slab: what is in it.
 
-use kernel::bindings::{gfp_t, kfree, krealloc_node_align, __GFP_ZERO, GFP_KERNEL, NUMA_NO_NODE};
+use kernel::{
+    bindings::{
+        gfp_t, kfree, kmem_cache_alloc, kmem_cache_create, kmem_cache_destroy, kmem_cache_free,
+        krealloc_node_align, __GFP_ZERO, GFP_KERNEL, NUMA_NO_NODE, SLAB_TYPESAFE_BY_RCU,
+    },
+    testing::expect_bug,
+};
 use std::{ptr::null_mut, slice};
 
 /// Memory from the slab.
@@ -60,5 +66,34 @@ fn zeroed_memory_stays_zeroed_as_it_grows() {
             let bytes = unsafe { slice::from_raw_parts(block.start, block.size) };
             assert!(bytes.iter().all(|&b| b == 0), "{size} + {more}: {bytes:?}");
         }
+    }
+}
+
+/// A reader that has found an object may look at it after it was freed.
+#[test]
+fn a_freed_object_keeps_what_is_in_it() {
+    const SIZE: usize = 40;
+    // SAFETY: The name is a literal; each object is the cache's, and one that is freed is only read.
+    unsafe {
+        let cache = kmem_cache_create(c"test".as_ptr().cast(), 40, 8, SLAB_TYPESAFE_BY_RCU);
+        let objects: [*mut u8; 5] = [(); 5].map(|()| kmem_cache_alloc(cache, GFP_KERNEL).cast());
+        for (n, object) in (1..).zip(objects) {
+            object.write_bytes(n, SIZE);
+            kmem_cache_free(cache, object.cast());
+        }
+        for (n, object) in (1..).zip(objects) {
+            assert_eq!(slice::from_raw_parts(object, SIZE), [n; SIZE]);
+        }
+        // What was freed last is used again first.
+        for object in objects.into_iter().rev() {
+            assert_eq!(kmem_cache_alloc(cache, GFP_KERNEL).cast(), object);
+        }
+        expect_bug("test: 5 objects are still in use", || {
+            kmem_cache_destroy(cache)
+        });
+        for object in objects {
+            kmem_cache_free(cache, object.cast());
+        }
+        kmem_cache_destroy(cache);
     }
 }

@@ -15,7 +15,6 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
-#include <stdarg.h>
 #include <stdlib.h>
 
 #define IS_ENABLED(option) 0
@@ -29,15 +28,11 @@ static void __attribute__((constructor)) __initcall_##function(void) { function(
 #define WARN_ON_ONCE WARN_ON
 #define lockdep_is_held(lock) 1
 
-typedef struct { int counter; } atomic_t;
 typedef struct { s64 counter; } atomic64_t;
 
 #define ATOMIC64_INIT(value) { value }
 #define atomic64_fetch_add(n, v) __atomic_fetch_add(&(v)->counter, n, __ATOMIC_SEQ_CST)
-#define atomic_set(v, n) __atomic_store_n(&(v)->counter, n, __ATOMIC_RELAXED)
-#define atomic_read(v) __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
 #define atomic_read_acquire(v) __atomic_load_n(&(v)->counter, __ATOMIC_ACQUIRE)
-#define atomic_dec_and_test(v) (__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST) == 0)
 #define set_bit(n, word) ((void)__atomic_fetch_or(word, BIT(n), __ATOMIC_RELAXED))
 #define test_and_set_bit(n, word) \
 	!!(__atomic_fetch_or(word, BIT(n), __ATOMIC_SEQ_CST) & BIT(n))

@@ -8,7 +8,8 @@
 #![allow(clippy::missing_safety_doc)]
 
 use dma_fence::bindings::{
-    self, dma_fence_cb, dma_fence_func_t, dma_fence_ops, ktime_t, seq_file, spinlock_t,
+    self, dma_fence_array, dma_fence_cb, dma_fence_chain, dma_fence_func_t, dma_fence_ops,
+    dma_fence_unwrap, ktime_t, seq_file, spinlock_t,
 };
 use kernel_capi::{
     export,
@@ -81,4 +82,25 @@ export! {
     fn dma_fence_is_array(f: F) -> bool;
     fn dma_fence_is_chain(f: F) -> bool;
     fn dma_fence_is_container(f: F) -> bool;
+
+    fn to_dma_fence_array(f: F) -> *mut dma_fence_array;
+    fn dma_fence_array_alloc(num_fences: c_int) -> *mut dma_fence_array;
+    fn dma_fence_array_init(array: *mut dma_fence_array, num_fences: c_int, fences: *mut F, context: u64, seqno: c_uint);
+    fn dma_fence_array_create(num_fences: c_int, fences: *mut F, context: u64, seqno: c_uint) -> *mut dma_fence_array;
+    fn dma_fence_match_context(f: F, context: u64) -> bool;
+    fn dma_fence_array_first(head: F) -> F;
+    fn dma_fence_array_next(head: F, index: c_uint) -> F;
+
+    fn to_dma_fence_chain(f: F) -> *mut dma_fence_chain;
+    fn dma_fence_chain_contained(f: F) -> F;
+    fn dma_fence_chain_alloc() -> *mut dma_fence_chain;
+    fn dma_fence_chain_free(chain: *mut dma_fence_chain);
+    fn dma_fence_chain_init(chain: *mut dma_fence_chain, prev: F, fence: F, seqno: u64);
+    fn dma_fence_chain_walk(f: F) -> F;
+    fn dma_fence_chain_find_seqno(pfence: *mut F, seqno: u64) -> c_int;
+
+    fn dma_fence_unwrap_first(head: F, cursor: *mut dma_fence_unwrap) -> F;
+    fn dma_fence_unwrap_next(cursor: *mut dma_fence_unwrap) -> F;
+    fn __dma_fence_unwrap_merge(num_fences: usize, fences: *mut F, cursors: *mut dma_fence_unwrap) -> F;
+    fn dma_fence_dedup_array(fences: *mut F, num_fences: usize) -> usize;
 }

@@ -10,7 +10,6 @@
  */
 #include <kunit/test.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>

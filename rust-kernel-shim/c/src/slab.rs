@@ -3,6 +3,10 @@
 //!
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h)
 
+mod cache;
+
+pub use self::cache::*;
+
 use super::{
     debugobjects::{debug_block_allocated, debug_block_freed},
     fs_reclaim, globals, lockdep_depth, may_sleep,

@@ -71,6 +71,7 @@ pub struct dma_fence_array {
 const PENDING_ERROR: c_int = 1;
 
 /// The ops of arrays.
+#[no_mangle]
 pub static dma_fence_array_ops: dma_fence_ops = dma_fence_ops {
     get_driver_name: Some(get_driver_name),
     get_timeline_name: Some(get_timeline_name),

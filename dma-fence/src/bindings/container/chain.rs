@@ -352,6 +352,7 @@ unsafe extern "C" fn dma_fence_chain_set_deadline(fence: *mut dma_fence, deadlin
 }
 
 /// The ops of nodes of chains, by whose address they are known.
+#[no_mangle]
 pub static dma_fence_chain_ops: dma_fence_ops = dma_fence_ops {
     get_driver_name: Some(dma_fence_chain_get_driver_name),
     get_timeline_name: Some(dma_fence_chain_get_timeline_name),

@@ -14,8 +14,8 @@
 use bindings::{
     callback_head,
     ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
-    gfp_t, irq_work, ktime_t, list_head, lock_class_key, rcu_callback_t, seq_file, spinlock_t,
-    task_struct, timer_list,
+    gfp_t, irq_work, kmem_cache, ktime_t, list_head, lock_class_key, rcu_callback_t, seq_file,
+    spinlock_t, task_struct, timer_list,
 };
 use core::ptr::null;
 
@@ -57,6 +57,7 @@ export! {
     fn rcu_barrier();
 
     fn __spin_lock_init(lock: *mut spinlock_t, name: *const c_char, key: *mut lock_class_key);
+    fn lockdep_set_class(lock: *mut spinlock_t, name: *const c_char, key: *mut lock_class_key);
     fn spin_lock(lock: *mut spinlock_t);
     fn spin_unlock(lock: *mut spinlock_t);
     fn spin_trylock(lock: *mut spinlock_t) -> c_int;
@@ -105,6 +106,10 @@ export! {
     fn irq_work_queue(work: *mut irq_work) -> bool;
 
     fn kfree(p: *const c_void);
+    fn kmem_cache_create(name: *const c_char, size: c_uint, align: c_uint, flags: c_uint) -> *mut kmem_cache;
+    fn kmem_cache_alloc(cache: *mut kmem_cache, flags: gfp_t) -> *mut c_void;
+    fn kmem_cache_free(cache: *mut kmem_cache, object: *mut c_void);
+    fn kmem_cache_destroy(cache: *mut kmem_cache);
     fn seq_write(seq: *mut seq_file, data: *const c_void, len: usize) -> c_int;
     fn seq_puts(seq: *mut seq_file, s: *const c_char);
 }

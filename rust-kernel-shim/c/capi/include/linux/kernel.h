@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +50,15 @@ static inline bool test_bit(long n, const unsigned long *addr)
 {
 	return __atomic_load_n(addr, __ATOMIC_ACQUIRE) >> n & 1;
 }
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+#define atomic_set(v, n) __atomic_store_n(&(v)->counter, n, __ATOMIC_RELAXED)
+#define atomic_read(v) __atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
+#define atomic_inc(v) ((void)__atomic_fetch_add(&(v)->counter, 1, __ATOMIC_RELAXED))
+#define atomic_dec_and_test(v) (__atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST) == 0)
 
 #define ERR_PTR(error) ((void *)(long)(error))
 #define PTR_ERR(ptr) ((long)(ptr))

@@ -29,4 +29,17 @@ void kfree(const void *p);
 #define kzalloc_objs(obj, n, ...) ((typeof(obj) *)kzalloc(sizeof(obj) * (n), __gfp(__VA_ARGS__)))
 #define kvmalloc_objs kmalloc_objs
 
+#define SLAB_HWCACHE_ALIGN 0x2000u
+#define SLAB_TYPESAFE_BY_RCU 0x80000u
+
+struct kmem_cache;
+
+struct kmem_cache *kmem_cache_create(const char *name, unsigned int size, unsigned int align,
+				     unsigned int flags);
+void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t flags);
+void kmem_cache_free(struct kmem_cache *cache, void *object);
+void kmem_cache_destroy(struct kmem_cache *cache);
+#define KMEM_CACHE(type, flags) \
+	kmem_cache_create(#type, sizeof(struct type), _Alignof(struct type), flags)
+
 #endif

@@ -20,6 +20,9 @@ void __spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key 
 	__spin_lock_init(lock, #lock, &__key); \
 } while (0)
 
+void lockdep_set_class(spinlock_t *lock, const char *name, struct lock_class_key *key);
+#define lockdep_set_class(lock, key) (lockdep_set_class)(lock, #key, key)
+
 void spin_lock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
 int spin_trylock(spinlock_t *lock);
