@@ -5,15 +5,17 @@
 //! C header: [`include/drm/`](srctree/include/drm).
 //!
 //! Clients are those of [`testing::DrmClient`](crate::testing::DrmClient): they open a device, and
-//! have handles. There are no calls of theirs (`ioctl(2)`), so no device is ever in the contexts that
-//! Linux has for these; and no memory is behind an object.
+//! have handles, and make the calls that a driver declares. No memory is behind an object.
 
 pub mod device;
 pub mod driver;
 pub mod file;
 pub mod gem;
+pub mod ioctl;
 
-pub use device::{Device, DeviceContext, Normal, UnregisteredDevice};
+pub use device::{
+    Device, DeviceContext, Ioctl, Normal, Registered, RegistrationGuard, UnregisteredDevice,
+};
 pub use driver::{Driver, DriverInfo, Registration};
 pub use file::File;
 

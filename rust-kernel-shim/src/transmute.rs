@@ -142,6 +142,8 @@ implement! {
     i8; i16; i32; i64; isize;
     {T: FromBytes} [T];
     {T: FromBytes, const N: usize} [T; N];
+    // Of integers, without padding.
+    uapi::drm_nova_getparam; uapi::drm_nova_gem_create; uapi::drm_nova_gem_info;
 }
 
 // The same, and those that do not take all bytes.
@@ -154,6 +156,7 @@ implement! {
     bool; char; str;
     {T: AsBytes} [T];
     {T: AsBytes, const N: usize} [T; N];
+    uapi::drm_nova_getparam; uapi::drm_nova_gem_create; uapi::drm_nova_gem_info;
 }
 
 #[cfg(test)]

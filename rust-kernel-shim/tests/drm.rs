@@ -6,13 +6,18 @@ use kernel::{
         self,
         file::DriverFile,
         gem::{self, BaseObject, DriverObject},
-        DriverInfo, UnregisteredDevice,
+        ioctl, DriverInfo, Registered, UnregisteredDevice,
     },
     faux, new_mutex,
     page::PAGE_SIZE,
     prelude::*,
-    sync::{aref::ARef, Arc, Mutex},
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+        rcu, Arc, Mutex,
+    },
     testing::{everywhere, explore, memory, spawn, DrmClient, Explorer},
+    uapi,
 };
 
 module! {
@@ -30,6 +35,15 @@ impl kernel::Module for TestModule {
 }
 
 struct Test;
+
+/// The data of a registration: how many calls use it.
+struct Uses(Atomic<i32>);
+
+impl Drop for Uses {
+    fn drop(&mut self) {
+        assert_eq!(self.0.load(Relaxed), 0, "dropped in use");
+    }
+}
 
 /// The data of a device: what happens to it.
 #[pin_data]
@@ -52,7 +66,7 @@ impl Data {
 #[vtable]
 impl drm::Driver for Test {
     type Data = Data;
-    type RegistrationData<'a> = ();
+    type RegistrationData<'a> = Uses;
     type Object = gem::Object<Memory>;
     type File = Client;
     type ParentDevice<Ctx: kernel::device::DeviceContext> = faux::Device<Ctx>;
@@ -64,6 +78,55 @@ impl drm::Driver for Test {
         name: c"test",
         desc: c"Test",
     };
+
+    const FEAT_RENDER: bool = true;
+
+    kernel::declare_drm_ioctls! {
+        (NOVA_GETPARAM, drm_nova_getparam, ioctl::RENDER_ALLOW, Client::get_param),
+        (NOVA_GEM_CREATE, drm_nova_gem_create, ioctl::AUTH, Client::gem_create),
+        (NOVA_GEM_INFO, drm_nova_gem_info, ioctl::MASTER, Client::gem_info),
+    }
+}
+
+impl Client {
+    fn get_param(
+        dev: &drm::Device<Test, Registered>,
+        uses: &Uses,
+        param: &mut uapi::drm_nova_getparam,
+        _file: &drm::File<Client>,
+    ) -> Result<u32> {
+        uses.0.add(1, Relaxed);
+        // Another task may run here.
+        drop(rcu::read_lock());
+        uses.0.add(-1, Relaxed);
+        let parent: &faux::Device<kernel::device::Bound> = dev.as_ref();
+        let parent: &kernel::device::Device<kernel::device::Bound> = parent.as_ref();
+        param.value = param.param + parent.name().to_bytes().len() as u64;
+        match param.param {
+            9 => Err(EDOM),
+            other => Ok(other as u32),
+        }
+    }
+
+    fn gem_create(
+        dev: &drm::Device<Test, Registered>,
+        _uses: &Uses,
+        create: &mut uapi::drm_nova_gem_create,
+        file: &drm::File<Client>,
+    ) -> Result<u32> {
+        let object = gem::Object::<Memory>::new(dev, create.size as usize, 1)?;
+        create.handle = object.create_handle(file)?;
+        Ok(0)
+    }
+
+    fn gem_info(
+        _dev: &drm::Device<Test, Registered>,
+        _uses: &Uses,
+        _info: &mut uapi::drm_nova_gem_info,
+        _file: &drm::File<Client>,
+    ) -> Result<u32> {
+        Ok(0)
+    }
 }
 
 struct Client(ARef<drm::Device<Test>>);
@@ -135,7 +198,7 @@ fn with(body: impl FnOnce(&drm::Device<Test>, &dyn Fn())) -> Result {
     assert_eq!(DrmClient::open(&device).err(), Some(ENODEV));
     let bound = parent.as_ref().as_ref();
     // SAFETY: It is dropped below.
-    let registration = unsafe { drm::Registration::new(bound, device, (), 0) }?;
+    let registration = unsafe { drm::Registration::new(bound, device, Uses(Atomic::new(0)), 0) }?;
     let device: ARef<drm::Device<Test>> = registration.device().into();
     let registration = core::cell::Cell::new(Some(registration));
     body(&device, &|| drop(registration.take()));
@@ -269,4 +332,80 @@ fn nothing_is_left_when_memory_fails() {
         }
     });
     assert!(outcome.is_ok(), "{outcome:?}");
+}
+
+#[test]
+fn a_client_makes_the_calls_of_a_driver() {
+    everywhere(|| {
+        with(|device, unplug| {
+            let client = DrmClient::open(device).unwrap();
+            let render = DrmClient::open_render(device).unwrap();
+            let mut param = uapi::drm_nova_getparam { param: 3, value: 0 };
+            assert_eq!(
+                client.ioctl(uapi::DRM_IOCTL_NOVA_GETPARAM, &mut param),
+                Ok(3)
+            );
+            assert_eq!(param.value, 3 + "gpu".len() as u64);
+            assert_eq!(
+                render.ioctl(uapi::DRM_IOCTL_NOVA_GETPARAM, &mut param),
+                Ok(3)
+            );
+            // What it has written is there although there is an error.
+            param.param = 9;
+            assert_eq!(
+                client.ioctl(uapi::DRM_IOCTL_NOVA_GETPARAM, &mut param),
+                Err(EDOM)
+            );
+            assert_eq!(param.value, 9 + "gpu".len() as u64);
+            // A result that is no `int`.
+            param.param = u32::MAX.into();
+            assert_eq!(
+                client.ioctl(uapi::DRM_IOCTL_NOVA_GETPARAM, &mut param),
+                Err(ERANGE)
+            );
+
+            let mut create = uapi::drm_nova_gem_create {
+                handle: 0,
+                pad: 0,
+                size: PAGE_SIZE as u64,
+            };
+            let number = uapi::DRM_IOCTL_NOVA_GEM_CREATE;
+            assert_eq!(render.ioctl(number, &mut create), Err(EACCES));
+            assert_eq!(client.ioctl(number, &mut create), Ok(0));
+            assert!(gem::Object::<Memory>::lookup_handle(client.file(), create.handle).is_ok());
+
+            let mut info = uapi::drm_nova_gem_info::default();
+            assert_eq!(
+                client.ioctl(uapi::DRM_IOCTL_NOVA_GEM_INFO, &mut info),
+                Err(EACCES)
+            );
+            assert_eq!(client.ioctl(ioctl::IO(0x43), &mut ()), Err(EINVAL));
+            assert_eq!(client.ioctl(ioctl::IO(0x3f), &mut ()), Err(EINVAL));
+            assert_eq!(client.ioctl(number, &mut 0_u32), Err(EINVAL));
+            unplug();
+            assert_eq!(
+                client.ioctl(uapi::DRM_IOCTL_NOVA_GETPARAM, &mut param),
+                Err(ENODEV)
+            );
+        })
+        .unwrap();
+    });
+}
+
+#[test]
+fn a_device_is_registered_during_a_call() {
+    explore(|| {
+        with(|device, unplug| {
+            for _ in 0..2 {
+                let client = DrmClient::open(device).unwrap();
+                spawn(move || {
+                    let mut param = uapi::drm_nova_getparam { param: 3, value: 0 };
+                    let result = client.ioctl(uapi::DRM_IOCTL_NOVA_GETPARAM, &mut param);
+                    assert!(matches!(result, Ok(3) | Err(ENODEV)), "{result:?}");
+                });
+            }
+            unplug();
+        })
+        .unwrap();
+    });
 }

@@ -33,8 +33,10 @@ imports! {
     kernel::device::Core,
     kernel::device::DeviceContext,
     kernel::drm,
+    kernel::drm::Registered,
     kernel::drm::gem,
     kernel::drm::gem::BaseObject,
+    kernel::drm::ioctl,
     kernel::page,
     kernel::prelude,
     kernel::sync::aref::ARef,
@@ -42,8 +44,6 @@ imports! {
     ;
     missing:
     kernel::auxiliary,
-    kernel::drm::Registered,
-    kernel::drm::ioctl,
     kernel::pci,
     ;
 

@@ -5,21 +5,26 @@
 //! [`include/drm/drm_file.h`](srctree/include/drm/drm_file.h),
 //! [`include/drm/drm_gem.h`](srctree/include/drm/drm_gem.h)
 //!
-//! As far as a driver's objects, and their handles, go: there is no user space, so no calls from there,
-//! nothing is mapped, and no memory is behind an object.
+//! As far as a driver's objects, their handles and a driver's own calls go: nothing is mapped, and no
+//! memory is behind an object. Clients are what tests make them.
 
 use crate::{
     __spin_lock_init, as_char_ptr, container_of,
     devices::{device, get_device, put_device},
-    ffi::{c_char, c_int, c_ulong, c_void},
-    kfree, kmalloc_obj, krealloc_node_align, kref, kref_get, kref_put, may_sleep, spin_lock,
-    spin_unlock, spinlock_t, __GFP_ZERO, EINVAL, ENODEV, ENOMEM, GFP_KERNEL, NUMA_NO_NODE,
+    ffi::{c_char, c_int, c_uint, c_ulong, c_void},
+    init_waitqueue_head, kfree, kmalloc_obj, krealloc_node_align, kref, kref_get, kref_put,
+    may_sleep, spin_lock, spin_unlock, spinlock_t, wait_event, wait_queue_head, wake_up_all,
+    __GFP_ZERO, EACCES, EINVAL, ENODEV, ENOMEM, GFP_KERNEL, MAX_SCHEDULE_TIMEOUT, NUMA_NO_NODE,
     PAGE_SIZE,
 };
 use core::{
-    ptr::{addr_of_mut, null, null_mut},
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    ptr::{self, addr_of_mut, null, null_mut},
+    sync::atomic::{
+        AtomicBool, AtomicUsize,
+        Ordering::{Relaxed, SeqCst},
+    },
 };
+use machine::task;
 
 /// What a driver does with devices and files.
 #[repr(C)]
@@ -42,7 +47,43 @@ pub struct drm_driver {
     pub desc: *const c_char,
     /// What it can do.
     pub driver_features: u32,
+    /// Its calls.
+    pub ioctls: *const drm_ioctl_desc,
+    /// How many there are.
+    pub num_ioctls: c_int,
 }
+
+/// A call of a driver.
+#[repr(C)]
+#[derive(Debug)]
+pub struct drm_ioctl_desc {
+    /// Its number.
+    pub cmd: c_uint,
+    /// Whose it is.
+    pub flags: u32,
+    /// What it does: with the argument, which is the function's for the call.
+    pub func: Option<
+        unsafe extern "C" fn(dev: *mut drm_device, data: *mut c_void, file: *mut drm_file) -> c_int,
+    >,
+    /// Its name.
+    pub name: *const c_char,
+}
+
+/// In a call's flags: of clients that are authenticated, or only render.
+pub const drm_ioctl_flags_DRM_AUTH: u32 = 1 << 0;
+/// In a call's flags: of the master.
+pub const drm_ioctl_flags_DRM_MASTER: u32 = 1 << 1;
+/// In a call's flags: of the administrator.
+pub const drm_ioctl_flags_DRM_ROOT_ONLY: u32 = 1 << 2;
+/// In a call's flags: of clients that only render as well.
+pub const drm_ioctl_flags_DRM_RENDER_ALLOW: u32 = 1 << 5;
+
+/// In a call's number: the client has written the argument.
+const IOC_IN: u32 = 1 << 30;
+/// In a call's number: the client reads the argument.
+const IOC_OUT: u32 = 2 << 30;
+/// The number of a driver's first call.
+const DRM_COMMAND_BASE: u32 = 0x40;
 
 /// In a driver's features: it has memory objects.
 pub const drm_driver_feature_DRIVER_GEM: u32 = 1 << 0;
@@ -59,6 +100,10 @@ pub struct drm_device {
     pub driver: *const drm_driver,
     /// It can be opened.
     registered: AtomicBool,
+    /// The sections in which it is registered, and who waits for their end. In Linux they are those of one
+    /// SRCU domain for all devices, which is not to be cleaned up where a device goes.
+    sections: AtomicUsize,
+    unplug: wait_queue_head,
     /// The block that it is in.
     container: *mut c_void,
 }
@@ -70,6 +115,8 @@ pub struct drm_file {
     pub driver_priv: *mut c_void,
     dev: *mut drm_device,
     /// The handles, by number.
+    /// The client only renders.
+    render: bool,
     handles: *mut Handle,
     table_lock: spinlock_t,
 }
@@ -136,16 +183,12 @@ pub unsafe fn __drm_dev_alloc(
         let flags = GFP_KERNEL | __GFP_ZERO;
         let container = krealloc_node_align(null(), size, align, flags, NUMA_NO_NODE);
         if !container.is_null() {
-            container
-                .byte_add(offset)
-                .cast::<drm_device>()
-                .write(drm_device {
-                    kref: kref::new(),
-                    dev: get_device(parent),
-                    driver: null(),
-                    registered: AtomicBool::new(false),
-                    container,
-                });
+            // All else is 0: no driver, and not registered.
+            let dev = container.byte_add(offset).cast::<drm_device>();
+            addr_of_mut!((*dev).kref).write(kref::new());
+            (*dev).dev = get_device(parent);
+            (*dev).container = container;
+            init_waitqueue_head(addr_of_mut!((*dev).unplug));
         }
         container
     }
@@ -190,23 +233,66 @@ pub unsafe fn drm_dev_register(dev: *mut drm_device, _flags: c_ulong) -> c_int {
     0
 }
 
-/// Lets the device be opened no more; files stay open. May sleep.
+/// Begins a section in which the device is registered; false if it is not. From any context.
+pub unsafe fn drm_dev_enter(dev: *mut drm_device, idx: *mut c_int) -> bool {
+    task::point();
+    // SAFETY: Both are valid: the caller's guarantee.
+    unsafe {
+        *idx = 0;
+        // SeqCst, here and at the load: if this comes first, `drm_dev_unplug()` waits for the section; if
+        // its store does, the load sees that.
+        (*dev).sections.fetch_add(1, SeqCst);
+        let registered = (*dev).registered.load(SeqCst);
+        if !registered {
+            drm_dev_exit(dev, *idx);
+        }
+        registered
+    }
+}
+
+/// Ends a section. From any context. C's takes no device, since its sections are those of all.
+///
+/// # Safety
+///
+/// It was begun.
+pub unsafe fn drm_dev_exit(dev: *mut drm_device, _idx: c_int) {
+    // SAFETY: The device is valid: the caller's guarantee.
+    unsafe {
+        // SeqCst: pairs with the load in `drm_dev_unplug()`.
+        (*dev).sections.fetch_sub(1, SeqCst);
+        wake_up_all(addr_of_mut!((*dev).unplug));
+    }
+}
+
+/// Lets the device be opened no more, and waits for the sections in which it is registered; files stay
+/// open. May sleep.
 pub unsafe fn drm_dev_unplug(dev: *mut drm_device) {
     may_sleep();
     // SAFETY: `dev` is valid: the caller's guarantee.
-    unsafe { &(*dev).registered }.store(false, Relaxed);
+    unsafe {
+        // SeqCst: pairs with the sections that begin and end.
+        (*dev).registered.store(false, SeqCst);
+        let (sections, wait) = (&raw const (*dev).sections, addr_of_mut!((*dev).unplug));
+        let over = || (*sections).load(SeqCst) == 0;
+        wait_event(wait, 0, MAX_SCHEDULE_TIMEOUT, over);
+    }
 }
 
-/// A client opens the device: 0 and the file, or an error. May sleep.
+/// A client opens the device, `render` if it is only to render: 0 and the file, or an error. May sleep.
 ///
 /// # Safety
 ///
 /// `dev` is valid and has a driver; `file` is valid for writes.
 #[track_caller]
-pub unsafe fn debug_drm_open(dev: *mut drm_device, file: *mut *mut drm_file) -> c_int {
+pub unsafe fn debug_drm_open(
+    dev: *mut drm_device,
+    render: bool,
+    file: *mut *mut drm_file,
+) -> c_int {
     // SAFETY: The caller's guarantees; what is allocated is ours.
     unsafe {
-        if !(*dev).registered.load(Relaxed) {
+        let renders = (*(*dev).driver).driver_features & drm_driver_feature_DRIVER_RENDER != 0;
+        if !(*dev).registered.load(Relaxed) || render && !renders {
             return -ENODEV.cast_signed();
         }
         let this: *mut drm_file = kmalloc_obj(GFP_KERNEL);
@@ -216,6 +302,7 @@ pub unsafe fn debug_drm_open(dev: *mut drm_device, file: *mut *mut drm_file) -> 
         this.write(drm_file {
             driver_priv: null_mut(),
             dev,
+            render,
             handles: null_mut(),
             table_lock: spinlock_t::new(),
         });
@@ -231,6 +318,62 @@ pub unsafe fn debug_drm_open(dev: *mut drm_device, file: *mut *mut drm_file) -> 
         file.write(this);
     }
     0
+}
+
+/// A client makes a call of the driver's: the result, or an error. The argument is read, and written, as
+/// the numbers of the client and of the driver agree. May sleep.
+///
+/// The client is authenticated if it is none that only renders, and neither master nor administrator.
+///
+/// # Safety
+///
+/// `file` is from [`debug_drm_open`]; `arg` is valid for the size in `cmd`, and the caller's.
+#[track_caller]
+pub unsafe fn debug_drm_ioctl(file: *mut drm_file, cmd: c_uint, arg: *mut c_void) -> c_int {
+    may_sleep();
+    let size_of = |cmd: u32| (cmd >> 16 & 0x3fff) as usize;
+    // SAFETY: The caller's guarantees; the block is large enough for both sizes.
+    unsafe {
+        let dev = (*file).dev;
+        if !(*dev).registered.load(Relaxed) {
+            return -ENODEV.cast_signed();
+        }
+        let driver = &*(*dev).driver;
+        let nr = (cmd & 0xff).wrapping_sub(DRM_COMMAND_BASE);
+        if nr >= driver.num_ioctls.cast_unsigned() {
+            return -EINVAL.cast_signed();
+        }
+        let ioctl = &*driver.ioctls.add(nr as usize);
+        let Some(func) = ioctl.func else {
+            return -EINVAL.cast_signed();
+        };
+        let never = drm_ioctl_flags_DRM_ROOT_ONLY | drm_ioctl_flags_DRM_MASTER;
+        let renders = ioctl.flags & drm_ioctl_flags_DRM_RENDER_ALLOW != 0;
+        if ioctl.flags & never != 0 || (*file).render && !renders {
+            return -EACCES.cast_signed();
+        }
+        let (both, size) = (cmd & ioctl.cmd, size_of(cmd).max(size_of(ioctl.cmd)));
+        let data = krealloc_node_align(
+            null(),
+            size.max(1),
+            16,
+            GFP_KERNEL | __GFP_ZERO,
+            NUMA_NO_NODE,
+        );
+        if data.is_null() {
+            return -ENOMEM.cast_signed();
+        }
+        let given = size_of(cmd);
+        if both & IOC_IN != 0 {
+            ptr::copy_nonoverlapping(arg.cast::<u8>(), data.cast(), given);
+        }
+        let result = func(dev, data, file);
+        if both & IOC_OUT != 0 {
+            ptr::copy_nonoverlapping(data.cast::<u8>(), arg.cast(), given);
+        }
+        kfree(data);
+        result
+    }
 }
 
 /// A client closes a file: its handles go, and then the file. May sleep.

@@ -80,3 +80,17 @@ pub fn fmt(input: TokenStream) -> TokenStream {
 pub fn paste(input: TokenStream) -> TokenStream {
     tokens(paste::expand(input.into()))
 }
+
+/// Makes one identifier of two.
+#[proc_macro]
+pub fn concat_idents(input: TokenStream) -> TokenStream {
+    let names = parse_macro_input!(input with
+        syn::punctuated::Punctuated::<syn::Ident, syn::Token![,]>::parse_terminated);
+    let name: String = names.iter().map(ToString::to_string).collect();
+    // As the last one is: a number's name is the caller's.
+    let span = names
+        .last()
+        .map_or_else(proc_macro2::Span::call_site, syn::Ident::span);
+    let name = syn::Ident::new(&name, span);
+    quote::quote!(#name).into()
+}

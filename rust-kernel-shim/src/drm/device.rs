@@ -8,12 +8,14 @@ use super::{private::Sealed, Driver, File};
 use crate::{
     bindings,
     device::{self, AsBusDevice, Bound},
+    ffi::c_int,
     prelude::*,
     str::as_char_ptr_in_const_context,
     sync::aref::{ARef, AlwaysRefCounted},
     types::{NotThreadSafe, Opaque},
 };
 use core::{
+    cell::UnsafeCell,
     marker::PhantomData,
     mem::{align_of, offset_of, size_of},
     ops::Deref,
@@ -28,6 +30,18 @@ pub struct Normal;
 
 impl Sealed for Normal {}
 impl DeviceContext for Normal {}
+
+/// It is registered, and the device of its bus bound, as long as the reference is used.
+pub struct Registered;
+
+impl Sealed for Registered {}
+impl DeviceContext for Registered {}
+
+/// It was registered, and may not be any more: a client has made a call.
+pub struct Ioctl;
+
+impl Sealed for Ioctl {}
+impl DeviceContext for Ioctl {}
 
 /// A device that clients cannot open yet.
 pub struct UnregisteredDevice<T: Driver>(ARef<Device<T>>, NotThreadSafe);
@@ -56,6 +70,9 @@ impl<T: Driver> UnregisteredDevice<T> {
             } else {
                 0
             },
+        ioctls: T::IOCTLS.as_ptr(),
+        // CAST: There are few.
+        num_ioctls: T::IOCTLS.len() as c_int,
     };
 
     /// Makes a device. May sleep.
@@ -80,6 +97,11 @@ impl<T: Driver> UnregisteredDevice<T> {
         }
         // SAFETY: Nothing else uses it yet.
         unsafe { (*Opaque::cast_into(dev)).driver = const { &Self::VTABLE } };
+        // SAFETY: As above.
+        unsafe {
+            let data = &raw mut (*raw.as_ptr()).registration_data;
+            data.write(UnsafeCell::new(NonNull::dangling()));
+        }
         // SAFETY: All is initialised, and the reference is ours.
         Ok(Self(unsafe { ARef::from_raw(raw) }, PhantomData))
     }
@@ -95,6 +117,8 @@ impl<T: Driver> UnregisteredDevice<T> {
 pub struct Device<T: Driver, C: DeviceContext = Normal> {
     dev: Opaque<bindings::drm_device>,
     data: T::Data,
+    /// That of the registration: written before that, and read in its sections.
+    pub(super) registration_data: UnsafeCell<NonNull<T::RegistrationData<'static>>>,
     _ctx: PhantomData<C>,
 }
 
@@ -117,6 +141,76 @@ impl<T: Driver, C: DeviceContext> Device<T, C> {
     }
 }
 
+impl<T: Driver, C: DeviceContext> Device<T, C> {
+    /// # Safety
+    ///
+    /// It is in that context as long as the result is used.
+    unsafe fn assume_ctx<Other: DeviceContext>(&self) -> &Device<T, Other> {
+        let this = core::ptr::from_ref(self).cast();
+        // SAFETY: A context is no more than a type; what it stands for, the caller says.
+        unsafe { &*this }
+    }
+}
+
+impl<T: Driver> Device<T, Ioctl> {
+    /// Begins a section in which the device is registered; `None` if it is not any more.
+    #[doc(alias = "drm_dev_enter")]
+    #[must_use]
+    pub fn registration_guard(&self) -> Option<RegistrationGuard<'_, T>> {
+        let mut idx = 0;
+        // SAFETY: The device is valid.
+        if !unsafe { bindings::drm_dev_enter(self.as_raw(), &mut idx) } {
+            return None;
+        }
+        Some(RegistrationGuard {
+            // SAFETY: Unregistering waits for the end of the section, and comes before unbinding.
+            dev: unsafe { self.assume_ctx() },
+            idx,
+            _not_send: NotThreadSafe,
+        })
+    }
+}
+
+/// A section in which a device is registered.
+#[must_use]
+pub struct RegistrationGuard<'a, T: Driver> {
+    dev: &'a Device<T, Registered>,
+    idx: c_int,
+    _not_send: NotThreadSafe,
+}
+
+impl<T: Driver> Deref for RegistrationGuard<'_, T> {
+    type Target = Device<T, Registered>;
+
+    #[inline]
+    fn deref(&self) -> &Device<T, Registered> {
+        self.dev
+    }
+}
+
+impl<T: Driver> Drop for RegistrationGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The section was begun with this.
+        unsafe { bindings::drm_dev_exit(self.dev.as_raw(), self.idx) };
+    }
+}
+
+impl<T: Driver> Device<T, Registered> {
+    /// Calls `f` with the data of the registration.
+    #[inline]
+    pub fn registration_data_with<R, F>(&self, f: F) -> R
+    where
+        F: for<'a> FnOnce(&'a T::RegistrationData<'a>) -> R,
+    {
+        // SAFETY: Written before it was registered, and not changed until it is not any more.
+        let data = unsafe { *self.registration_data.get() };
+        // SAFETY: The data is there, since it is registered; `f` takes any lifetime, and so no longer
+        // one.
+        f(unsafe { data.cast().as_ref() })
+    }
+}
+
 impl<T: Driver> Device<T> {
     /// # Safety
     ///
@@ -127,6 +221,26 @@ impl<T: Driver> Device<T> {
         let this = unsafe { crate::container_of!(dev, Self, dev) };
         // SAFETY: As above; C frees the memory.
         unsafe { core::ptr::drop_in_place(this) };
+    }
+}
+
+impl<T: Driver> Deref for Device<T, Registered> {
+    type Target = Device<T>;
+
+    #[inline]
+    fn deref(&self) -> &Device<T> {
+        // SAFETY: Of it less is known.
+        unsafe { self.assume_ctx() }
+    }
+}
+
+impl<T: Driver> Deref for Device<T, Ioctl> {
+    type Target = Device<T>;
+
+    #[inline]
+    fn deref(&self) -> &Device<T> {
+        // SAFETY: Of it less is known.
+        unsafe { self.assume_ctx() }
     }
 }
 
@@ -157,6 +271,17 @@ impl<T: Driver> AsRef<T::ParentDevice<device::Normal>> for Device<T> {
         let dev = unsafe { (*self.as_raw()).dev };
         // SAFETY: It has a reference to its parent.
         let dev = unsafe { device::Device::from_raw(dev) };
+        // SAFETY: It was made for such a one.
+        unsafe { AsBusDevice::from_device(dev) }
+    }
+}
+
+impl<T: Driver> AsRef<T::ParentDevice<Bound>> for Device<T, Registered> {
+    #[inline]
+    fn as_ref(&self) -> &T::ParentDevice<Bound> {
+        let dev: &T::ParentDevice<device::Normal> = (**self).as_ref();
+        // SAFETY: It is bound, since this is registered.
+        let dev = unsafe { dev.as_ref().as_bound() };
         // SAFETY: It was made for such a one.
         unsafe { AsBusDevice::from_device(dev) }
     }

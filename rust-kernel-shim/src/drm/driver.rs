@@ -13,6 +13,7 @@ use crate::{
     prelude::*,
     sync::aref::ARef,
 };
+use core::ptr::NonNull;
 
 /// What a driver says of itself.
 pub struct DriverInfo {
@@ -35,8 +36,6 @@ pub trait AllocImpl: Sealed + IntoGEMObject {
 }
 
 /// A driver.
-///
-/// Its calls (`IOCTLS` in Linux) are missing.
 #[vtable]
 pub trait Driver {
     /// The data of a device.
@@ -57,6 +56,9 @@ pub trait Driver {
     /// What it says of itself.
     const INFO: DriverInfo;
 
+    /// Its calls: see [`declare_drm_ioctls!`](crate::declare_drm_ioctls).
+    const IOCTLS: &'static [super::ioctl::DrmIoctlDescriptor];
+
     /// Those who only render may open it.
     const FEAT_RENDER: bool = false;
 }
@@ -76,8 +78,8 @@ impl<'a, T: Driver> Registration<'a, T> {
     ///
     /// # Safety
     ///
-    /// The registration is not forgotten. Nothing here relies on it yet: in Linux calls of clients get
-    /// at its data.
+    /// The registration is dropped while the device of its bus is bound, and not forgotten: calls of
+    /// clients get at its data, and at that device.
     pub unsafe fn new<E>(
         dev: &'a device::Device<Bound>,
         drm: UnregisteredDevice<T>,
@@ -92,6 +94,9 @@ impl<'a, T: Driver> Registration<'a, T> {
             return Err(EINVAL);
         }
         let reg_data = KBox::pin_init(reg_data, GFP_KERNEL)?;
+        let data = NonNull::from(reg_data.as_ref().get_ref()).cast();
+        // SAFETY: It is not registered yet, so no client reads this.
+        unsafe { *drm.registration_data.get() = data };
         // SAFETY: The device is valid.
         to_result(unsafe { bindings::drm_dev_register(drm.as_raw(), flags) })?;
         Ok(Self {
@@ -114,7 +119,7 @@ unsafe impl<T: Driver> Send for Registration<'_, T> {}
 
 impl<T: Driver> Drop for Registration<'_, T> {
     fn drop(&mut self) {
-        // SAFETY: The device is valid.
+        // SAFETY: The device is valid. After this no section is left that uses the data.
         unsafe { bindings::drm_dev_unplug(self.drm.as_raw()) }
     }
 }

@@ -4,7 +4,8 @@
 use crate::{
     bindings,
     drm::{Device, Driver, File},
-    error::{to_result, Result},
+    error::{code::EINVAL, to_result, Result},
+    transmute::{AsBytes, FromBytes},
 };
 use core::{marker::PhantomData, ptr::NonNull};
 
@@ -31,9 +32,18 @@ impl<T: Driver> DrmClient<T> {
     ///
     /// ENODEV if it is not registered, or not any more; ENOMEM, and those of the driver.
     pub fn open(device: &Device<T>) -> Result<Self> {
+        Self::open_as(device, false)
+    }
+
+    /// As [`open`](Self::open), by a client that only renders; ENODEV if the driver has none.
+    pub fn open_render(device: &Device<T>) -> Result<Self> {
+        Self::open_as(device, true)
+    }
+
+    fn open_as(device: &Device<T>, render: bool) -> Result<Self> {
         let mut file = core::ptr::null_mut();
         // SAFETY: The device is valid, and has its driver.
-        to_result(unsafe { bindings::debug_drm_open(device.as_raw(), &mut file) })?;
+        to_result(unsafe { bindings::debug_drm_open(device.as_raw(), render, &mut file) })?;
         // INVARIANT: Opened above.
         // SAFETY: It is there, since there is no error.
         let file = unsafe { NonNull::new_unchecked(file) };
@@ -47,6 +57,24 @@ impl<T: Driver> DrmClient<T> {
     pub fn file(&self) -> &File<T::File> {
         // SAFETY: By the invariant it is open as long as this is there.
         unsafe { File::from_raw(self.file.as_ptr()) }
+    }
+
+    /// Makes a call of the driver's, with its number and argument, and returns its result. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENODEV if the device is not registered any more; EINVAL if there is no such call, or the argument
+    /// is not of the number's size; EACCES if it is none of this client's; and those of the driver.
+    #[doc(alias = "drm_ioctl")]
+    pub fn ioctl<S: AsBytes + FromBytes>(&self, cmd: u32, argument: &mut S) -> Result<u32> {
+        if crate::ioctl::_IOC_SIZE(cmd) != size_of::<S>() {
+            return Err(EINVAL);
+        }
+        let argument = core::ptr::from_mut(argument).cast();
+        // SAFETY: The file is open, and the argument as large as the number says. It is plain data.
+        let result = unsafe { bindings::debug_drm_ioctl(self.file.as_ptr(), cmd, argument) };
+        to_result(result)?;
+        Ok(result.cast_unsigned())
     }
 
     /// Gives a handle back; EINVAL if there is none. May sleep.
