@@ -12,10 +12,18 @@
 
 use crate::{
     drm::Drm,
-    protocol::{field, set_field, word, Answer, Op, Refusal, Request},
-    stand_in::{self, Waiting},
+    protocol::{set_field, word, Answer, Op, Refusal, Request},
 };
-use kernel::error::code::{EINVAL, ENOENT};
+use dma_fence::{CallbackError, FenceCallback, FenceCallbackRegistration, SyncFile};
+use kernel::{
+    alloc::{flags::GFP_KERNEL, KBox},
+    error::{
+        code::{EAGAIN, EINVAL},
+        Error,
+    },
+    init::InPlaceInit,
+    testing::user::{self, UserMemory},
+};
 use rustix::{
     event::{
         epoll::{self, EventData, EventFlags},
@@ -28,14 +36,31 @@ use rustix::{
 };
 use std::{
     collections::BTreeMap,
+    ffi::CString,
     os::fd::{AsFd, OwnedFd},
+    pin::Pin,
     sync::Arc,
+    thread,
 };
 
 /// More bytes than that go to no pointer of an argument.
 const MORE_MAX: usize = 1 << 20;
 
+/// Where Linux has the file of [`SW_SYNC`], which is a device here.
+const SW_SYNC_IN_DEBUGFS: &[u8] = b"/sys/kernel/debug/sync/sw_sync";
+const SW_SYNC: &[u8] = b"/dev/sw_sync";
+
 type Result<T = Answer> = std::result::Result<T, Refusal>;
+
+/// Writes a byte into the pipe of a sync_file.
+struct Ready(Arc<OwnedFd>);
+
+impl FenceCallback for Ready {
+    fn on_signal(&mut self) {
+        // Cannot fail, and cannot block: it is the first byte.
+        let _ = write(&*self.0, b"s");
+    }
+}
 
 /// What a descriptor stands for.
 enum File {
@@ -48,31 +73,38 @@ struct Open {
     file: File,
     /// The server's end.
     end: Arc<OwnedFd>,
-    _waiting: Option<Waiting<Box<dyn FnOnce() + Send>>>,
+    _ready: Option<Pin<KBox<FenceCallbackRegistration<Ready>>>>,
 }
 
 /// All that is open, by the inodes of the programs' ends.
-pub(crate) struct Files {
-    kernel: stand_in::Files,
-    open: BTreeMap<u64, Open>,
+#[derive(Default)]
+pub(crate) struct Files(BTreeMap<u64, Open>);
+
+/// Opens a file of the kernel's, as the task of that name.
+fn open_as(name: &[u8], path: &[u8]) -> Result<u32> {
+    let path = if path == SW_SYNC_IN_DEBUGFS {
+        SW_SYNC
+    } else {
+        path
+    };
+    let path = CString::new(path).map_err(|_| EINVAL)?;
+    let task = thread::Builder::new().name(String::from_utf8_lossy(name).into_owned());
+    let opened = thread::scope(|scope| {
+        let task = task.spawn_scoped(scope, || user::open(&path));
+        task.map_err(|_| EAGAIN)?.join().map_err(|_| EINVAL)?
+    });
+    Ok(opened?)
 }
 
 impl Files {
-    pub(crate) fn new() -> Self {
-        Self {
-            kernel: stand_in::Files::new(),
-            open: BTreeMap::new(),
-        }
-    }
-
     /// Does what a program asks for.
     pub(crate) fn request(&mut self, epoll: &OwnedFd, request: &Request<'_>) -> Result {
         match request.op {
             Op::Open => self.open(epoll, request.argument),
-            Op::Stat => self.stat(request.argument),
+            Op::Stat => stat(request.argument),
             Op::Ioctl => self.ioctl(epoll, request),
             Op::Closed => {
-                if let Some(open) = self.open.get(&request.file) {
+                if let Some(open) = self.0.get(&request.file) {
                     let mut end = [PollFd::new(&open.end, PollFlags::empty())];
                     poll(&mut end, Some(&Timespec::default()))?;
                     if end[0].revents().contains(PollFlags::HUP) {
@@ -85,9 +117,9 @@ impl Files {
     }
 
     /// The last program has closed it.
-    pub(crate) fn closed(&mut self, inode: u64) -> kernel::error::Result {
-        match self.open.remove(&inode).map(|open| open.file) {
-            Some(File::Kernel(fd)) => self.kernel.close(fd),
+    pub(crate) fn closed(&mut self, inode: u64) -> std::result::Result<(), Error> {
+        match self.0.remove(&inode).map(|open| open.file) {
+            Some(File::Kernel(fd)) => user::close(fd),
             _ => Ok(()),
         }
     }
@@ -98,41 +130,36 @@ impl Files {
             return self.pair(epoll, File::Drm(Drm));
         }
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-        self.kernel.set_comm(name);
-        let fd = self.kernel.open(path)?;
-        let Ok(text) = self.kernel.read(fd) else {
+        let fd = open_as(name, path)?;
+        let mut part = [0; 512];
+        let Ok(mut length) = user::read(fd, &mut part) else {
             return self.pair(epoll, File::Kernel(fd));
         };
-        self.kernel.close(fd)?;
-        let file = memfd_create("text", MemfdFlags::CLOEXEC)?;
-        write(&file, &text)?;
-        seek(&file, SeekFrom::Start(0))?;
+        let text = memfd_create("text", MemfdFlags::CLOEXEC)?;
+        while length > 0 {
+            write(&text, &part[..length])?;
+            length = user::read(fd, &mut part)?;
+        }
+        user::close(fd)?;
+        seek(&text, SeekFrom::Start(0))?;
         Ok(Answer {
-            descriptor: Some(file),
-            ..Answer::default()
-        })
-    }
-
-    /// What can be opened exists.
-    fn stat(&mut self, path: &[u8]) -> Result {
-        let (kind, device) = if Drm::is_at(path) {
-            (FileType::CharacterDevice, Drm::DEVICE)
-        } else {
-            let fd = self.kernel.open(path)?;
-            self.kernel.close(fd)?;
-            (FileType::RegularFile, (0, 0))
-        };
-        let mode = kind.as_raw_mode() | 0o600;
-        let words = [mode, device.0, device.1];
-        Ok(Answer {
-            bytes: words.map(u32::to_ne_bytes).concat(),
+            descriptor: Some(text),
             ..Answer::default()
         })
     }
 
     fn ioctl(&mut self, epoll: &OwnedFd, request: &Request<'_>) -> Result {
-        let open = self.open.get(&request.file).ok_or(Refusal::NotOurs)?;
+        let open = self.0.get(&request.file).ok_or(Refusal::NotOurs)?;
         let (shape, mut bytes) = (request.shape, request.argument.to_vec());
+        if shape.input != 0 {
+            let named = self.0.get(&request.other).map(|open| &open.file);
+            let fd = match named {
+                Some(File::Kernel(fd)) => *fd,
+                // A descriptor that has no file.
+                _ => u32::MAX,
+            };
+            set_field(&mut bytes, shape.input, &fd.to_ne_bytes());
+        }
         let elements = |bytes: &[u8]| match shape.count {
             0 => 0,
             at => (word(bytes, at) as usize)
@@ -140,23 +167,13 @@ impl Files {
                 .min(MORE_MAX),
         };
         let mut more = vec![0; elements(&bytes)];
-        if shape.input != 0 {
-            let named = self.open.get(&request.other).map(|open| &open.file);
-            let Some(&File::Kernel(fd)) = named else {
-                return Err(ENOENT.into());
-            };
-            set_field(&mut bytes, shape.input, &fd.to_ne_bytes());
-        }
         match &open.file {
-            File::Kernel(fd) => self
-                .kernel
-                .ioctl(*fd, request.word, &mut bytes, &mut more)?,
+            File::Kernel(fd) => ioctl(*fd, request, &mut bytes, &mut more)?,
             File::Drm(drm) => drm.ioctl(request.word, &mut bytes, &mut more)?,
         }
         let mut descriptor = None;
         if shape.output != 0 {
-            let fd = u32::from_ne_bytes(field(&bytes, shape.output));
-            descriptor = self.pipe(epoll, fd)?.descriptor;
+            descriptor = self.pipe(epoll, word(&bytes, shape.output))?.descriptor;
         }
         more.truncate(elements(&bytes));
         bytes.extend(more);
@@ -167,13 +184,17 @@ impl Files {
     fn pipe(&mut self, epoll: &OwnedFd, fd: u32) -> Result {
         let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
         let ours = Arc::new(ours);
-        let end = ours.clone();
-        let wake: Box<dyn FnOnce() + Send> = Box::new(move || {
-            // Cannot fail, and cannot block: it is the first byte.
-            let _ = write(&*end, b"s");
-        });
-        let waiting = self.kernel.when_ready(fd, wake)?;
-        self.insert(epoll, theirs, ours, File::Kernel(fd), Some(waiting))
+        let file = SyncFile::from_fd(fd)?;
+        let ready = FenceCallbackRegistration::new(file.fence(), Ready(ours.clone()));
+        let ready = match KBox::try_pin_init(ready, GFP_KERNEL) {
+            Ok(ready) => Some(ready),
+            Err(CallbackError::AlreadySignaled(mut ready)) => {
+                ready.on_signal();
+                None
+            }
+            Err(CallbackError::Other(error)) => return Err(error.into()),
+        };
+        self.insert(epoll, theirs, ours, File::Kernel(fd), ready)
     }
 
     /// A program gets a descriptor that is never ready.
@@ -189,25 +210,53 @@ impl Files {
         theirs: OwnedFd,
         end: Arc<OwnedFd>,
         file: File,
-        waiting: Option<Waiting<Box<dyn FnOnce() + Send>>>,
+        ready: Option<Pin<KBox<FenceCallbackRegistration<Ready>>>>,
     ) -> Result {
         let inode = fstat(&theirs)?.st_ino;
-        // A hang-up is always told.
-        epoll::add(
-            epoll,
-            end.as_fd(),
-            EventData::new_u64(inode),
-            EventFlags::empty(),
-        )?;
+        // That it hangs up is always told.
+        let (data, flags) = (EventData::new_u64(inode), EventFlags::empty());
+        epoll::add(epoll, end.as_fd(), data, flags)?;
         let open = Open {
             file,
             end,
-            _waiting: waiting,
+            _ready: ready,
         };
-        self.open.insert(inode, open);
+        self.0.insert(inode, open);
         Ok(Answer {
             descriptor: Some(theirs),
             ..Answer::default()
         })
     }
+}
+
+/// What can be opened exists.
+fn stat(path: &[u8]) -> Result {
+    let (kind, device) = if Drm::is_at(path) {
+        (FileType::CharacterDevice, Drm::DEVICE)
+    } else {
+        user::close(open_as(b"stat", path)?)?;
+        (FileType::RegularFile, (0, 0))
+    };
+    let words = [kind.as_raw_mode() | 0o600, device.0, device.1];
+    Ok(Answer {
+        bytes: words.map(u32::to_ne_bytes).concat(),
+        ..Answer::default()
+    })
+}
+
+/// Makes a call on a file of the kernel's; the argument's pointer leads to `more` for that time.
+fn ioctl(fd: u32, request: &Request<'_>, bytes: &mut [u8], more: &mut [u8]) -> Result<()> {
+    let at = request.shape.pointer;
+    if at == 0 {
+        user::ioctl_with(fd, request.word, bytes)?;
+        return Ok(());
+    }
+    let memory = UserMemory::new(more.len())?;
+    set_field(bytes, at, &memory.addr().to_ne_bytes());
+    user::ioctl_with(fd, request.word, bytes)?;
+    memory.read(0, more)?;
+    if let Some(pointer) = request.argument.get(at..at + 8) {
+        set_field(bytes, at, pointer);
+    }
+    Ok(())
 }

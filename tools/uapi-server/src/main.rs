@@ -12,7 +12,6 @@ mod drm;
 mod files;
 mod protocol;
 mod server;
-mod stand_in;
 
 use clap::Parser;
 use server::Server;

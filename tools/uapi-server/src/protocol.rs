@@ -29,7 +29,6 @@ pub(crate) struct Shape {
     pub(crate) input: usize,
     pub(crate) output: usize,
     /// A pointer, and the number of elements that it points to, and their size.
-    #[expect(dead_code)]
     pub(crate) pointer: usize,
     pub(crate) count: usize,
     pub(crate) size: usize,

@@ -64,7 +64,7 @@ impl Server {
             epoll,
             listener,
             connections: BTreeMap::new(),
-            files: Files::new(),
+            files: Files::default(),
         })
     }
 
