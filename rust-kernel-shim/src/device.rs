@@ -128,7 +128,6 @@ impl<Ctx: DeviceContext> Device<Ctx> {
     }
 
     /// Returns the device above it.
-    #[allow(dead_code, reason = "buses use it")]
     pub(crate) fn parent(&self) -> Option<&Device> {
         // SAFETY: The device is valid, and its parent never changes.
         let parent = unsafe { (*self.as_raw()).parent };

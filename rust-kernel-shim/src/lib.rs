@@ -24,6 +24,7 @@ extern crate self as kernel;
 
 pub mod acpi;
 pub mod alloc;
+pub mod auxiliary;
 pub mod bits;
 pub mod bug;
 pub mod build_assert;
@@ -50,6 +51,7 @@ pub mod module;
 pub mod module_param;
 pub mod of;
 pub mod page;
+pub mod pci;
 pub mod platform;
 pub mod prelude;
 pub mod print;

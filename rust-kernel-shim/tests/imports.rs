@@ -29,6 +29,7 @@ imports! {
     // drivers/gpu/drm/nova: driver.rs, file.rs, gem.rs, nova.rs.
     "nova, in Linux 7.3":
     kernel::alloc::flags,
+    kernel::auxiliary,
     kernel::device::Bound,
     kernel::device::Core,
     kernel::device::DeviceContext,
@@ -38,13 +39,10 @@ imports! {
     kernel::drm::gem::BaseObject,
     kernel::drm::ioctl,
     kernel::page,
+    kernel::pci,
     kernel::prelude,
     kernel::sync::aref::ARef,
     kernel::uapi,
-    ;
-    missing:
-    kernel::auxiliary,
-    kernel::pci,
     ;
 
     // rust/kernel/dma_buf/dma_fence.rs, dma_fence.rs and dma_fence/testing.rs.

@@ -21,7 +21,9 @@ use core::{
     sync::atomic::{AtomicPtr, Ordering::Relaxed},
 };
 
+pub(crate) mod auxiliary;
 pub(crate) mod bus;
+pub(crate) mod pci;
 pub(crate) mod platform;
 
 use bus::{bus_type, device_driver};

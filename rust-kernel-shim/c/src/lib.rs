@@ -136,7 +136,7 @@ pub use self::{
         active::ACTIVE_OBJECT_FREED, after::*, call::*, debugobjects, leaks::*, rule, section::*,
         splat::debug_fail_point,
     },
-    devices::{bus::*, platform::*, *},
+    devices::{auxiliary::*, bus::*, pci::*, platform::*, *},
     drm::*,
     fs::{
         debugfs::*,
