@@ -19,11 +19,7 @@ use crate::{
     bindings,
     error::{code::EINVAL, Result},
 };
-use core::{
-    alloc::Layout,
-    marker::PhantomData,
-    ptr::{self, NonNull},
-};
+use core::{alloc::Layout, ptr::NonNull};
 
 /// An allocation failed.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -143,7 +139,7 @@ pub unsafe trait Allocator {
     /// Allocates, grows, shrinks or, if `layout` is empty, frees; may sleep if `flags` say so.
     ///
     /// The contents are copied as far as both the old and the new memory reach. On an error the
-    /// old memory is as it was. Unless overridden, the memory is that of C's slab.
+    /// old memory is as it was.
     ///
     /// # Safety
     ///
@@ -155,24 +151,7 @@ pub unsafe trait Allocator {
         old_layout: Layout,
         flags: Flags,
         nid: NumaNode,
-    ) -> Result<NonNull<[u8]>, AllocError> {
-        // An empty allocation dangles, and C does not know it.
-        let old = match ptr {
-            Some(ptr) if old_layout.size() != 0 => ptr.as_ptr().cast(),
-            _ => ptr::null_mut(),
-        };
-        if layout.size() == 0 {
-            // SAFETY: `old` is null or the caller's to free.
-            unsafe { bindings::kfree(old) };
-            return Ok(NonNull::slice_from_raw_parts(layout.dangling_ptr(), 0));
-        }
-        let layout = layout.align_to(Self::MIN_ALIGN).map_err(|_| AllocError)?;
-        let (size, align) = (layout.pad_to_align().size(), layout.align());
-        // SAFETY: `old` is null or the caller's; the size is not zero.
-        let new = unsafe { bindings::krealloc_node_align(old, size, align, flags.0, nid.0) };
-        let new = NonNull::new(new.cast()).ok_or(AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(new, size))
-    }
+    ) -> Result<NonNull<[u8]>, AllocError>;
 
     /// Frees.
     ///
@@ -184,29 +163,5 @@ pub unsafe trait Allocator {
         // SAFETY: The caller says that the memory is from this allocator, and not used again.
         let freed = unsafe { Self::realloc(Some(ptr), empty, layout, flags, nid) };
         debug_assert!(freed.is_ok(), "freeing needs no memory");
-    }
-}
-
-/// Frees memory when it is dropped, after its contents, even if a destructor of those panics.
-///
-/// # Invariants
-///
-/// The pointer is from `A` with the layout, and nothing but this frees it.
-struct Memory<A: Allocator>(NonNull<u8>, Layout, PhantomData<A>);
-
-impl<A: Allocator> Memory<A> {
-    /// # Safety
-    ///
-    /// `ptr` is from `A` with this layout, and is not used after the result is dropped.
-    unsafe fn new<T: ?Sized>(ptr: NonNull<T>, layout: Layout) -> Self {
-        // INVARIANT: The caller says that it is from `A`, and frees it nowhere else.
-        Self(ptr.cast(), layout, PhantomData)
-    }
-}
-
-impl<A: Allocator> Drop for Memory<A> {
-    fn drop(&mut self) {
-        // SAFETY: By the invariant it is from `A` with this layout, and is not used again.
-        unsafe { A::free(self.0, self.1) };
     }
 }

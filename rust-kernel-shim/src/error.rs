@@ -8,7 +8,7 @@ use crate::{
     alloc::AllocError,
     ffi::{c_int, c_long, c_void},
     fmt,
-    str::CStr,
+    str::{CStr, CStrExt as _},
 };
 use core::{
     alloc::LayoutError,
@@ -86,7 +86,10 @@ impl Error {
     /// Returns the name of the error, for instance `EINVAL`.
     #[doc(alias = "errname")]
     pub fn name(&self) -> Option<&'static CStr> {
-        code::name(-self.0.get())
+        // SAFETY: `errname()` has no preconditions.
+        let name = unsafe { bindings::errname(-self.0.get()) };
+        // SAFETY: Names are literals.
+        (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
     }
 }
 

@@ -4,6 +4,9 @@
 //!
 //! C header: none.
 
+use crate::alloc::Allocator;
+use core::{alloc::Layout, marker::PhantomData, ptr::NonNull};
+
 /// Lets a type, in which C's is all that there is, go to other threads and be shared by them.
 macro_rules! c_synchronises {
     ($ty:ty $(, $($generics:tt)*)?) => {
@@ -161,6 +164,30 @@ macro_rules! only_owner {
             }
         }
     };
+}
+
+/// Frees memory when it is dropped, after its contents, even if a destructor of those panics.
+///
+/// # Invariants
+///
+/// The pointer is from `A` with the layout, and nothing but this frees it.
+pub(crate) struct Memory<A: Allocator>(NonNull<u8>, Layout, PhantomData<A>);
+
+impl<A: Allocator> Memory<A> {
+    /// # Safety
+    ///
+    /// `ptr` is from `A` with this layout, and is not used after the result is dropped.
+    pub(crate) unsafe fn new<T: ?Sized>(ptr: NonNull<T>, layout: Layout) -> Self {
+        // INVARIANT: The caller says that it is from `A`, and frees it nowhere else.
+        Self(ptr.cast(), layout, PhantomData)
+    }
+}
+
+impl<A: Allocator> Drop for Memory<A> {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant it is from `A` with this layout, and is not used again.
+        unsafe { A::free(self.0, self.1) };
+    }
 }
 
 pub(crate) use {c_synchronises, lock_backend, only_owner, owner};

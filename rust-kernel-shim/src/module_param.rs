@@ -28,34 +28,6 @@ impl KernelParam {
     pub const fn new(val: bindings::kernel_param) -> Self {
         Self(val)
     }
-
-    /// Whether it is called so; dashes are underscores.
-    pub(crate) fn is_called(&self, name: &BStr) -> bool {
-        // SAFETY: `module!` gives it a literal.
-        let own = unsafe { CStr::from_char_ptr(self.0.name) }.to_bytes();
-        let name = name.iter().map(|&byte| match byte {
-            b'-' => b'_',
-            byte => byte,
-        });
-        own.iter().copied().eq(name)
-    }
-
-    /// Sets it to what `text` says, which is at most 127 bytes; `None` if there is only its name.
-    pub(crate) fn set(&self, text: Option<&[u8]>) -> Result {
-        let mut buffer = [0; 128];
-        let text = match text {
-            Some(text) => {
-                let buffer = buffer.get_mut(..=text.len()).ok_or(ENOSPC)?;
-                buffer[..text.len()].copy_from_slice(text);
-                buffer.as_ptr()
-            }
-            None => core::ptr::null(),
-        };
-        // SAFETY: `module!` gives it the operations of its type, which are static.
-        let set = unsafe { (*self.0.ops).set }.ok_or(EPERM)?;
-        // SAFETY: The text is NUL-terminated, or null; the parameter is of the operations' type.
-        crate::error::to_result(unsafe { set(text, &raw const self.0) })
-    }
 }
 
 /// A type of which a module can have parameters.

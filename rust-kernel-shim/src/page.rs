@@ -4,12 +4,13 @@
 //!
 //! C header: [`include/linux/mm_types.h`](srctree/include/linux/mm_types.h).
 //!
-//! What user space maps is not here, nor what is copied from there.
+//! What user space maps is not here.
 
 use crate::{
     alloc::{AllocError, Flags},
     bindings,
     error::{code::EINVAL, Result},
+    uaccess::UserSliceReader,
 };
 use core::{
     marker::PhantomData,
@@ -107,16 +108,16 @@ impl Page {
     /// # Errors
     ///
     /// EINVAL unless `len` of them are in the page.
-    fn with_bytes(&self, offset: usize, len: usize, f: impl FnOnce(*mut u8)) -> Result {
+    fn with_bytes<T>(&self, offset: usize, len: usize, f: impl FnOnce(*mut u8) -> T) -> Result<T> {
         if offset.checked_add(len).is_none_or(|end| end > PAGE_SIZE) {
             return Err(EINVAL);
         }
         // SAFETY: By the invariant it is a page.
         let addr = unsafe { bindings::kmap_local_page(self.as_ptr()) };
-        f(addr.cast::<u8>().wrapping_add(offset));
+        let result = f(addr.cast::<u8>().wrapping_add(offset));
         // SAFETY: Mapped above; what `f` has mapped, it has unmapped.
         unsafe { bindings::kunmap_local(addr) };
-        Ok(())
+        Ok(result)
     }
 
     /// Reads `len` bytes at `offset` to `dst`.
@@ -167,6 +168,28 @@ impl Page {
             unsafe { ptr::write_bytes(dst, 0, len) }
         })
     }
+
+    /// Reads `len` bytes from user space to `offset`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL unless all of them are in the page; otherwise as
+    /// [`read_raw`](UserSliceReader::read_raw).
+    ///
+    /// # Safety
+    ///
+    /// No other task reads or writes them.
+    pub unsafe fn copy_from_user_slice_raw(
+        &self,
+        reader: &mut UserSliceReader,
+        offset: usize,
+        len: usize,
+    ) -> Result {
+        self.with_bytes(offset, len, |dst| {
+            // SAFETY: Within the page, of which any bytes will do; the caller says the rest.
+            reader.read_raw(unsafe { core::slice::from_raw_parts_mut(dst.cast(), len) })
+        })?
+    }
 }
 
 impl Drop for Page {
@@ -192,6 +215,17 @@ impl BorrowedPage<'_> {
     }
 }
 
+/// A value that is made of pages.
+pub trait AsPageIter {
+    /// Goes over them.
+    type Iter<'a>: Iterator<Item = BorrowedPage<'a>>
+    where
+        Self: 'a;
+
+    /// Goes over the pages that the value has.
+    fn page_iter(&mut self) -> Self::Iter<'_>;
+}
+
 impl Deref for BorrowedPage<'_> {
     type Target = Page;
 
@@ -203,7 +237,10 @@ impl Deref for BorrowedPage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alloc::flags::{__GFP_ZERO, GFP_KERNEL};
+    use crate::alloc::{
+        flags::{__GFP_ZERO, GFP_KERNEL},
+        VBox, VVec,
+    };
 
     #[test]
     fn bytes_beyond_the_page_are_refused() -> Result {
@@ -224,6 +261,28 @@ mod tests {
         }
         assert_eq!(bytes, [7, 7, 7, 7, 0, 0, 0, 0]);
         assert_eq!(page.as_ptr().addr() & !PAGE_MASK, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn vmalloc_is_made_of_pages() -> Result {
+        let mut boxed = VBox::new([1u8; PAGE_SIZE + 1], GFP_KERNEL)?;
+        let mut vec = VVec::new();
+        assert_eq!(vec.page_iter().count(), 0);
+        vec.resize(2 * PAGE_SIZE + 1, 2u8, GFP_KERNEL)?;
+        let addr = boxed.as_ptr().addr();
+        let pages = boxed.page_iter();
+        assert_eq!((pages.size(), pages.page_count()), (PAGE_SIZE + 1, 2));
+        let mut at = addr;
+        for page in pages {
+            let mut byte = 0;
+            // SAFETY: The box is this test's.
+            unsafe { page.read_raw(&raw mut byte, 0, 1)? };
+            assert_eq!((byte, page.as_ptr().addr()), (1, at));
+            at += PAGE_SIZE;
+        }
+        assert_eq!(at, addr + 2 * PAGE_SIZE);
+        assert_eq!(vec.page_iter().size_hint(), (3, Some(3)));
         Ok(())
     }
 }

@@ -10,9 +10,12 @@
 /// # Examples
 ///
 /// ```
+/// # const __LOG_PREFIX: &[u8] = b"example\0"; // as module! has it
+/// # fn main() {
 /// let number = kernel::dbg!(1 + 1) * 2;
 /// assert_eq!(number, 4);
 /// assert_eq!(kernel::dbg!(number, "text"), (4, "text"));
+/// # }
 /// ```
 #[macro_export]
 macro_rules! dbg {

@@ -13,7 +13,8 @@ use core::{
 };
 use pin_init::{PinInit, Wrapper, Zeroable};
 
-mod for_lt;
+#[doc(hidden)]
+pub mod for_lt;
 
 pub use for_lt::{CovariantForLt, ForLt};
 

@@ -122,6 +122,7 @@ mod xa;
 #[cfg(not(loom))]
 pub use self::base::atomic::*;
 use self::base::err::{err_ptr, is_err};
+pub use self::base::err::{ERR_PTR, IS_ERR, MAX_ERRNO, PTR_ERR};
 #[cfg(feature = "debug")]
 pub use self::debug::rcu_escape::*;
 #[doc(hidden)]

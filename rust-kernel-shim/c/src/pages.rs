@@ -56,3 +56,15 @@ pub unsafe fn kunmap_local(_addr: *const c_void) {}
 pub unsafe fn page_to_nid(_page: *const page) -> c_int {
     0
 }
+
+/// Returns the page in which an address is that vmalloc() returned, or one behind it.
+pub unsafe fn vmalloc_to_page(addr: *const c_void) -> *mut page {
+    addr.map_addr(|addr| addr & !(PAGE_SIZE - 1))
+        .cast_mut()
+        .cast()
+}
+
+/// True if memory is mapped page by page: none is, here it is all the slab's.
+pub unsafe fn is_vmalloc_addr(_addr: *const c_void) -> bool {
+    false
+}

@@ -42,6 +42,11 @@ pub const GFP_ATOMIC: gfp_t = 0x820;
 /// Never sleeps, does not use reserves.
 pub const GFP_NOWAIT: gfp_t = 0x2800;
 
+/// The least alignment of memory that C code relies on, in bytes: that of x86.
+pub const ARCH_KMALLOC_MINALIGN: usize = 8;
+/// The most bytes that kmalloc() has in one block.
+pub const KMALLOC_MAX_SIZE: usize = 4 << 20;
+
 /// No preference for a memory node.
 pub const NUMA_NO_NODE: c_int = -1;
 /// Nodes that a machine can have.
@@ -118,7 +123,8 @@ pub fn slab_live() -> isize {
 /// [`include/linux/poison.h`](srctree/include/linux/poison.h): a word of it leads nowhere.
 const POISON: u8 = 0x5a;
 
-/// Allocates `size` bytes, or makes `p` that size; null if there is no memory.
+/// Allocates `size` bytes, or makes `p` that size; null if there is no memory, or more than
+/// [`KMALLOC_MAX_SIZE`] is asked for.
 ///
 /// May sleep if `flags` say so. If another block is returned, `p` is no longer valid.
 ///
@@ -127,6 +133,26 @@ const POISON: u8 = 0x5a;
 /// `p` is null or a live block of this function's; `align` is a power of two.
 #[track_caller]
 pub unsafe fn krealloc_node_align(
+    p: *const c_void,
+    size: usize,
+    align: c_ulong,
+    flags: gfp_t,
+    nid: c_int,
+) -> *mut c_void {
+    if size > KMALLOC_MAX_SIZE {
+        return ptr::null_mut();
+    }
+    // SAFETY: The caller's guarantee is the same.
+    unsafe { kvrealloc_node_align(p, size, align, flags, nid) }
+}
+
+/// As [`krealloc_node_align`], of any size.
+///
+/// # Safety
+///
+/// As [`krealloc_node_align`].
+#[track_caller]
+pub unsafe fn kvrealloc_node_align(
     p: *const c_void,
     size: usize,
     align: c_ulong,

@@ -9,6 +9,7 @@
 //! Those that the prelude has are used through `kernel::prelude`.
 
 mod fmt;
+mod for_lt;
 mod kunit;
 mod module;
 mod paste;
@@ -93,4 +94,19 @@ pub fn concat_idents(input: TokenStream) -> TokenStream {
         .map_or_else(proc_macro2::Span::call_site, syn::Ident::span);
     let name = syn::Ident::new(&name, span);
     quote::quote!(#name).into()
+}
+
+/// A type that implements the trait of the same name, by a type with a lifetime in it: `for<'a> Type<'a>`,
+/// or a type in which lifetimes are elided.
+#[proc_macro]
+#[allow(non_snake_case)]
+pub fn ForLt(input: TokenStream) -> TokenStream {
+    for_lt::expand(parse_macro_input!(input), false).into()
+}
+
+/// As [`ForLt!`], of types that are covariant in the lifetime; another does not compile.
+#[proc_macro]
+#[allow(non_snake_case)]
+pub fn CovariantForLt(input: TokenStream) -> TokenStream {
+    for_lt::expand(parse_macro_input!(input), true).into()
 }

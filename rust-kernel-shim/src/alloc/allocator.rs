@@ -7,14 +7,19 @@
 //! All three take their memory from the same slab here: there are no physical pages that could be
 //! contiguous or not. They differ by their alignment.
 
-use super::Allocator;
-use core::alloc::Layout;
+use super::{AllocError, Allocator, Flags, NumaNode};
+use crate::{
+    bindings,
+    page::{BorrowedPage, PAGE_SIZE},
+};
+use core::{
+    alloc::Layout,
+    ptr::{self, NonNull},
+};
 
-/// `ARCH_KMALLOC_MINALIGN` of x86: the least alignment C code relies on.
-const KMALLOC_MIN_ALIGN: usize = 8;
+mod iter;
 
-/// The size of a page of x86, in bytes.
-const PAGE_SIZE: usize = 4096;
+pub use iter::VmallocPageIter;
 
 /// Contiguous memory.
 #[doc(alias = "kmalloc")]
@@ -35,18 +40,68 @@ impl Kmalloc {
     }
 }
 
+impl Vmalloc {
+    /// Returns the page that an address is in.
+    ///
+    /// # Safety
+    ///
+    /// It is in memory of this allocator, which is valid during `'a`.
+    #[doc(alias = "vmalloc_to_page")]
+    pub unsafe fn to_page<'a>(ptr: NonNull<u8>) -> BorrowedPage<'a> {
+        // SAFETY: The caller says that it is such an address, of which there is a page; it is valid as long.
+        unsafe {
+            let page = bindings::vmalloc_to_page(ptr.as_ptr().cast());
+            BorrowedPage::from_raw(NonNull::new_unchecked(page))
+        }
+    }
+}
+
 macro_rules! allocator {
-    ($name:ident, $min_align:expr) => {
+    ($name:ident, $min_align:expr, $realloc:ident) => {
         // SAFETY: C's slab returns memory of the size and alignment asked for until it is freed.
         unsafe impl Allocator for $name {
             const MIN_ALIGN: usize = $min_align;
+
+            #[cfg_attr(feature = "debug", track_caller)]
+            unsafe fn realloc(
+                ptr: Option<NonNull<u8>>,
+                layout: Layout,
+                old_layout: Layout,
+                flags: Flags,
+                nid: NumaNode,
+            ) -> Result<NonNull<[u8]>, AllocError> {
+                // An empty allocation dangles, and C does not know it.
+                let old = match ptr {
+                    Some(ptr) if old_layout.size() != 0 => ptr.as_ptr().cast(),
+                    _ => ptr::null_mut(),
+                };
+                if layout.size() == 0 {
+                    // SAFETY: `old` is null or the caller's to free.
+                    unsafe { bindings::kfree(old) };
+                    return Ok(NonNull::slice_from_raw_parts(layout.dangling_ptr(), 0));
+                }
+                let layout = layout.align_to(Self::MIN_ALIGN).map_err(|_| AllocError)?;
+                let (size, align) = (layout.pad_to_align().size(), layout.align());
+                // SAFETY: `old` is null or the caller's; the size is not zero.
+                let new = unsafe { bindings::$realloc(old, size, align, flags.as_raw(), nid.0) };
+                let new = NonNull::new(new.cast()).ok_or(AllocError)?;
+                Ok(NonNull::slice_from_raw_parts(new, size))
+            }
         }
     };
 }
 
-allocator!(Kmalloc, KMALLOC_MIN_ALIGN);
-allocator!(Vmalloc, PAGE_SIZE);
-allocator!(KVmalloc, KMALLOC_MIN_ALIGN);
+allocator!(
+    Kmalloc,
+    bindings::ARCH_KMALLOC_MINALIGN,
+    krealloc_node_align
+);
+allocator!(Vmalloc, PAGE_SIZE, kvrealloc_node_align);
+allocator!(
+    KVmalloc,
+    bindings::ARCH_KMALLOC_MINALIGN,
+    kvrealloc_node_align
+);
 
 #[cfg(test)]
 mod tests {
@@ -72,6 +127,15 @@ mod tests {
         assert_eq!(address::<MoreThanAPage, Kmalloc>() % 8192, 0);
         assert_eq!(address::<MoreThanAPage, KVmalloc>() % 8192, 0);
         assert_eq!(address::<(), Kmalloc>(), 1);
+    }
+
+    #[test]
+    fn kmalloc_has_no_larger_blocks() {
+        const MOST: usize = bindings::KMALLOC_MAX_SIZE;
+        assert!(KBox::<[u8; MOST]>::new_uninit(GFP_KERNEL).is_ok());
+        assert!(KBox::<[u8; MOST + 1]>::new_uninit(GFP_KERNEL).is_err());
+        assert!(KVBox::<[u8; MOST + 1]>::new_uninit(GFP_KERNEL).is_ok());
+        assert!(VBox::<[u8; MOST + 1]>::new_uninit(GFP_KERNEL).is_ok());
     }
 
     #[test]

@@ -8,12 +8,13 @@
 //! which is unstable Rust: go through [`Box::into_raw`] and [`Box::from_raw`].
 
 use super::{
-    allocator::{KVmalloc, Kmalloc, Vmalloc},
-    AllocError, Allocator, Flags, Memory, NumaNode,
+    allocator::{KVmalloc, Kmalloc, Vmalloc, VmallocPageIter},
+    AllocError, Allocator, Flags, NumaNode,
 };
 use crate::{
     bindings,
-    implement::only_owner,
+    implement::{only_owner, Memory},
+    page::AsPageIter,
     prelude::{InPlaceInit, InPlaceWrite, Init, PinInit, Zeroable, __GFP_ZERO},
     types::ForeignOwnable,
 };
@@ -207,6 +208,18 @@ impl<T, A: Allocator> Box<T, A> {
         let value = unsafe { b.0.as_ptr().read() };
         drop(Self::forget_contents(b));
         value
+    }
+}
+
+impl<T> AsPageIter for VBox<T> {
+    type Iter<'a>
+        = VmallocPageIter<'a>
+    where
+        T: 'a;
+
+    fn page_iter(&mut self) -> VmallocPageIter<'_> {
+        // SAFETY: By the invariant it is memory of `Vmalloc`, with a `T`.
+        unsafe { VmallocPageIter::new(self.0.cast(), size_of::<T>()) }
     }
 }
 

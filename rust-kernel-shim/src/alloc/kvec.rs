@@ -5,11 +5,12 @@
 //! C header: [`include/linux/slab.h`](srctree/include/linux/slab.h).
 
 use super::{
-    allocator::{KVmalloc, Kmalloc, Vmalloc},
+    allocator::{KVmalloc, Kmalloc, Vmalloc, VmallocPageIter},
     flags::__GFP_ZERO,
     layout::ArrayLayout,
-    AllocError, Allocator, Flags, Memory, NumaNode,
+    AllocError, Allocator, Flags, NumaNode,
 };
+use crate::{implement::Memory, page::AsPageIter};
 use core::{
     marker::PhantomData,
     mem::{ManuallyDrop, MaybeUninit},
@@ -438,6 +439,18 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
                 Ok(())
             }
         }
+    }
+}
+
+impl<T> AsPageIter for VVec<T> {
+    type Iter<'a>
+        = VmallocPageIter<'a>
+    where
+        T: 'a;
+
+    fn page_iter(&mut self) -> VmallocPageIter<'_> {
+        // SAFETY: By the invariants it is memory of `Vmalloc`, with that layout.
+        unsafe { VmallocPageIter::new(self.ptr.cast(), self.layout.size()) }
     }
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The error numbers as [`Error`]s, and what each is called.
+//! The error numbers as [`Error`]s.
 
 use super::Error;
-use crate::str::CStr;
 
 macro_rules! errors {
     (
@@ -18,14 +17,6 @@ macro_rules! errors {
             #[doc = concat!($doc2, ".")]
             pub const $nameless: Error = Error::from_constant(-$same);
         )*
-
-        /// The name of a positive error number, as far as C's `errname()` has one.
-        pub(super) fn name(number: crate::ffi::c_int) -> Option<&'static CStr> {
-            match number {
-                $($number => Some($crate::c_str!(stringify!($named))),)*
-                _ => None,
-            }
-        }
     };
 }
 

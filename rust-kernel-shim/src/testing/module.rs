@@ -8,13 +8,14 @@ use crate::{
         debugobjects::{debug_module_gone, ModuleText},
     },
     error::{
-        code::{EEXIST, ENOMEM},
-        Result,
+        code::{EEXIST, ENOMEM, ENOSPC, EPERM},
+        to_result, Result,
     },
     init::InPlaceInit as _,
     module::{this_module, InPlaceModule, ModuleMetadata},
+    module_param::KernelParam,
     pr_err, pr_warn,
-    str::{BStr, CStr},
+    str::{BStr, CStr, CStrExt as _},
     time::{delay::fsleep, Delta},
 };
 use ::machine::vcpu;
@@ -136,11 +137,11 @@ pub fn insmod_with<M: InPlaceModule + ModuleMetadata>(parameters: &CStr) -> Resu
         if name.is_empty() {
             continue;
         }
-        let Some(parameter) = M::parameters().iter().find(|own| own.is_called(name)) else {
+        let Some(parameter) = M::parameters().iter().find(|own| is_called(own, name)) else {
             pr_warn!("{}: unknown parameter '{}' ignored\n", M::NAME, name);
             continue;
         };
-        if let Err(error) = parameter.set(value) {
+        if let Err(error) = set(parameter, value) {
             let value = BStr::from_bytes(value.unwrap_or(b""));
             pr_err!(
                 "{}: `{}' invalid for parameter `{}'\n",
@@ -153,6 +154,40 @@ pub fn insmod_with<M: InPlaceModule + ModuleMetadata>(parameters: &CStr) -> Resu
     }
     result?;
     insmod()
+}
+
+fn as_c(parameter: &KernelParam) -> &bindings::kernel_param {
+    let c: *const KernelParam = parameter;
+    // SAFETY: It is a wrapper of C's, and nothing else.
+    unsafe { &*c.cast() }
+}
+
+/// Whether it is called so; dashes are underscores.
+fn is_called(own: &KernelParam, name: &BStr) -> bool {
+    // SAFETY: `module!` gives it a literal.
+    let own = unsafe { CStr::from_char_ptr(as_c(own).name) }.to_bytes();
+    let name = name.iter().map(|&byte| match byte {
+        b'-' => b'_',
+        byte => byte,
+    });
+    own.iter().copied().eq(name)
+}
+
+/// Sets it to what `text` says, which is at most 127 bytes; `None` if there is only its name.
+fn set(parameter: &KernelParam, text: Option<&[u8]>) -> Result {
+    let mut buffer = [0; 128];
+    let text = match text {
+        Some(text) => {
+            let buffer = buffer.get_mut(..=text.len()).ok_or(ENOSPC)?;
+            buffer[..text.len()].copy_from_slice(text);
+            buffer.as_ptr()
+        }
+        None => core::ptr::null(),
+    };
+    // SAFETY: `module!` gives it the operations of its type, which are static.
+    let set = unsafe { (*as_c(parameter).ops).set }.ok_or(EPERM)?;
+    // SAFETY: The text is NUL-terminated, or null; the parameter is of the operations' type.
+    to_result(unsafe { set(text, as_c(parameter)) })
 }
 
 impl<M: InPlaceModule + ModuleMetadata> Deref for Loaded<M> {

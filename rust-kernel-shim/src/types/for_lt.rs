@@ -4,16 +4,45 @@
 //!
 //! C header: none.
 //!
-//! The macros `ForLt!` and `CovariantForLt!` of Linux are not here; a type implements the traits for
-//! itself with the lifetime `'static`, as [`IoMem`](crate::io::mem::IoMem) does.
+//! A type of the kernel crate may implement the traits for itself with the lifetime `'static`, as
+//! [`IoMem`](crate::io::mem::IoMem) does.
 
-/// A type that stands for those which differ from it in a lifetime.
+use core::marker::PhantomData;
+
+/// A type that stands for those which differ in a lifetime; the macro of the same name makes one.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::types::ForLt;
+///
+/// struct Job<'a>(&'a u32);
+///
+/// fn value<F: for<'a> ForLt<Of<'a> = Job<'a>>>(job: F::Of<'_>) -> u32 {
+///     *job.0
+/// }
+///
+/// let number = 7;
+/// assert_eq!(value::<ForLt!(for<'a> Job<'a>)>(Job(&number)), 7);
+/// assert_eq!(value::<ForLt!(Job<'_>)>(Job(&number)), 7);
+/// ```
 pub trait ForLt {
     /// The one with this lifetime.
     type Of<'a>: 'a;
 }
 
-/// As [`ForLt`], of which a longer lifetime may stand for a shorter one.
+pub use macros::ForLt;
+
+/// As [`ForLt`](trait@ForLt), of which a longer lifetime may stand for a shorter one.
+///
+/// # Examples
+///
+/// ```compile_fail
+/// use kernel::types::CovariantForLt;
+///
+/// fn covariant<F: CovariantForLt>() {}
+/// covariant::<CovariantForLt!(fn(&u32))>();
+/// ```
 ///
 /// # Safety
 ///
@@ -27,3 +56,22 @@ pub unsafe trait CovariantForLt: ForLt {
         unsafe { &*short }
     }
 }
+pub use macros::CovariantForLt;
+
+/// What the macros make, and nothing else: `T` is `dyn for<'a> WithLt<'a, Of = ...>`; `W` is there so that
+/// the type with `'static` is well-formed; `N` is 1 if the type is covariant.
+#[doc(hidden)]
+pub struct UnsafeForLtImpl<T: ?Sized, W, const N: usize>(PhantomData<(W, T)>);
+
+/// Names the type that [`UnsafeForLtImpl`] stands for.
+#[doc(hidden)]
+pub trait WithLt<'a> {
+    type Of: 'a;
+}
+
+impl<T: ?Sized + for<'a> WithLt<'a>, W, const N: usize> ForLt for UnsafeForLtImpl<T, W, N> {
+    type Of<'a> = <T as WithLt<'a>>::Of;
+}
+
+// SAFETY: Only `CovariantForLt!` has 1 there, beside a proof.
+unsafe impl<T: ?Sized + for<'a> WithLt<'a>, W> CovariantForLt for UnsafeForLtImpl<T, W, 1> {}

@@ -3,7 +3,11 @@
 //!
 //! C header: [`include/asm-generic/bug.h`](srctree/include/asm-generic/bug.h)
 
-use crate::{debug::splat::splat, KERN_WARNING};
+use crate::{
+    debug::splat::splat,
+    ffi::{c_char, c_int, c_uint},
+    BUG_ON, KERN_WARNING,
+};
 use core::{fmt, panic::Location};
 use machine::location;
 
@@ -18,6 +22,24 @@ pub fn __warn(message: fmt::Arguments<'_>) {
     let at = Location::caller();
     let what = format_args!("WARNING: {}: {message}", location::culprit(at));
     splat(KERN_WARNING, &location::entry(at), what, format_args!(""));
+}
+
+/// The taint of a kernel that has warned.
+pub const TAINT_WARN: u32 = 9;
+
+/// Warns of what holds at a place and should not, without a message: `fmt` is null, since Rust cannot define
+/// functions with variable arguments.
+#[track_caller]
+pub unsafe fn warn_slowpath_fmt(
+    file: *const c_char,
+    line: c_int,
+    _taint: c_uint,
+    fmt: *const c_char,
+) {
+    BUG_ON!(!fmt.is_null());
+    // SAFETY: The caller passes a string.
+    let file = unsafe { crate::from_char_ptr(file) }.to_bytes();
+    __warn(format_args!("[{}:{line}]", file.escape_ascii()));
 }
 
 /// Warns in the kernel log if `$cond` holds, and says whether it does.

@@ -5,6 +5,8 @@
 //! C headers: [`include/uapi/asm-generic/errno.h`](srctree/include/uapi/asm-generic/errno.h) and
 //! [`include/linux/errno.h`](srctree/include/linux/errno.h); C file: [`lib/errname.c`](srctree/lib/errname.c).
 
+use crate::ffi::{c_char, c_int};
+
 /// The table: calls the macro `$errors` with it. Those without a name in `errname()` are apart.
 #[doc(hidden)]
 #[macro_export]
@@ -185,6 +187,14 @@ macro_rules! numbers {
             #[doc = concat!($doc2, ".")]
             pub const $nameless: u32 = $same;
         )*
+
+        /// Returns the name of a positive error number, or null.
+        pub unsafe fn errname(err: c_int) -> *const c_char {
+            match err {
+                $($number => concat!(stringify!($named), "\0").as_ptr(),)*
+                _ => core::ptr::null(),
+            }
+        }
     };
 }
 

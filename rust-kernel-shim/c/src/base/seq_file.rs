@@ -3,7 +3,10 @@
 //!
 //! C header: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h)
 
-use crate::ffi::{c_char, c_int, c_void};
+use crate::{
+    ffi::{c_char, c_int, c_void},
+    BUG_ON,
+};
 use core::{fmt, ptr};
 
 /// A buffer that text is appended to.
@@ -48,6 +51,19 @@ pub unsafe fn seq_puts(seq: *mut seq_file, s: *const c_char) {
         let s = crate::from_char_ptr(s);
         seq_write(seq, crate::as_char_ptr(s).cast(), s.count_bytes());
     }
+}
+
+/// Appends formatted text, in a Rust that cannot define functions with variable arguments: with a format
+/// other than `%pA` the machine ends.
+///
+/// # Safety
+///
+/// `args` is an [`Arguments`](fmt::Arguments).
+pub unsafe fn seq_printf(seq: *mut seq_file, fmt: *const c_char, args: *const c_void) {
+    // SAFETY: The format ends with a NUL.
+    BUG_ON!(unsafe { crate::from_char_ptr(fmt) } != c"%pA");
+    // SAFETY: The caller says so.
+    unsafe { seq_vprintf(seq, *args.cast()) }
 }
 
 /// Appends formatted text.

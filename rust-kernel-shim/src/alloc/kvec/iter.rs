@@ -3,7 +3,10 @@
 //! Iterators that own what they yield.
 
 use super::Vec;
-use crate::alloc::{layout::ArrayLayout, Allocator, Flags, Memory};
+use crate::{
+    alloc::{layout::ArrayLayout, Allocator, Flags},
+    implement::Memory,
+};
 use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
