@@ -26,12 +26,21 @@ impl Mistake {
                 part.bytes()
                     .all(|byte| byte == b'_' || byte.is_ascii_lowercase())
             };
-            Some(text.split('`').skip(1).step_by(2).find(name)?.to_owned())
+            Some(
+                text.split('`')
+                    .skip(1)
+                    .step_by(2)
+                    .filter(name)
+                    .last()?
+                    .to_owned(),
+            )
         };
         match self.code.as_str() {
             "E0658" | "E0554" => Some(quoted(&self.message).unwrap_or(self.message.clone())),
             // A coercion of a pointer type of the kernel's to one of a trait object.
-            "E0308" if self.message.contains("dyn ") => Some("derive_coerce_pointee".to_owned()),
+            "E0308" | "E0605" if self.message.contains("dyn ") => {
+                Some("derive_coerce_pointee".to_owned())
+            }
             "E0307" | "E0801" => Some("arbitrary_self_types".to_owned()),
             _ => None,
         }
@@ -52,14 +61,16 @@ pub(crate) struct Build {
 }
 
 /// The options of the kernel's configuration that files ask for: what this machine has, and all tests.
-const CONFIG: [&str; 13] = [
+const CONFIG: [&str; 15] = [
     "CONFIG_KUNIT",
     "CONFIG_KUNIT=\"y\"",
     "CONFIG_64BIT",
     "CONFIG_ARCH_SUPPORTS_ATOMIC_RMW",
+    "CONFIG_BUG",
     "CONFIG_HAS_IOMEM",
     "CONFIG_SMP",
     "CONFIG_TRACEPOINTS",
+    "CONFIG_UML",
     "CONFIG_RUST_ALLOCATOR_KUNIT_TEST",
     "CONFIG_RUST_ATOMICS_KUNIT_TEST",
     "CONFIG_RUST_BITFIELD_KUNIT_TEST",
