@@ -5,11 +5,13 @@
 
 use super::{
     bindings,
-    fence::Fence, //
+    fence::{
+        kinds_of_fences,
+        Fence, //
+    },
 };
 use core::{
     iter::successors,
-    ops::Deref,
     ptr::{
         self,
         NonNull, //
@@ -19,70 +21,49 @@ use kernel::{
     prelude::*,
     sync::aref::{
         ARef,
-        AlwaysRefCounted, //
+        AlwaysRefCounted as _, //
     },
 };
 
-/// A fence that signals once all of its members have.
-///
-/// Its error is that of a member: the first that was seen to fail since its signal was wanted. It has a
-/// reference to each member, which goes with the last one to the array.
-///
-/// # Invariants
-///
-/// The fence is an array.
-///
-/// # Examples
-///
-/// ```
-/// use dma_fence::{FenceArray, FenceContext, FenceContextOps};
-/// use kernel::prelude::*;
-///
-/// struct Ring;
-///
-/// impl FenceContextOps for Ring {
-///     type FenceDataType = ();
-/// }
-///
-/// let ring = KBox::pin_init(FenceContext::new(1, c"driver", c"ring0", Ring), GFP_KERNEL)?;
-/// let draw = ring.new_fence_allocation(())?.new_fence();
-/// let copy = ring.new_fence_allocation(())?.new_fence();
-///
-/// let both = FenceArray::new(&[draw.as_fence(), copy.as_fence()])?;
-/// assert_eq!(both.members().map(|fence| fence.seqno()).max(), Some(2));
-/// draw.signal(Ok(()));
-/// assert_eq!(both.status(), None);
-/// copy.signal(Ok(()));
-/// assert_eq!(both.status(), Some(Ok(())));
-///
-/// // What is itself made of others is not a member: merge() takes it apart.
-/// assert_eq!(FenceArray::new(&[&both]).err(), Some(EINVAL));
-/// # Ok::<(), Error>(())
-/// ```
-#[repr(transparent)]
-#[doc(alias = "dma_fence_array")]
-pub struct FenceArray(Fence);
-
-// SAFETY: The count is that of the fence, which is all that there is.
-unsafe impl AlwaysRefCounted for FenceArray {
-    #[track_caller]
-    fn inc_ref(&self) {
-        self.0.inc_ref();
-    }
-
-    #[track_caller]
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up one count; the type is transparent.
-        unsafe { Fence::dec_ref(obj.cast()) };
-    }
-}
-
-impl Deref for FenceArray {
-    type Target = Fence;
-
-    fn deref(&self) -> &Fence {
-        &self.0
-    }
+kinds_of_fences! {
+    /// A fence that signals once all of its members have.
+    ///
+    /// Its error is that of a member: the first that was seen to fail since its signal was wanted. It has a
+    /// reference to each member, which goes with the last one to the array.
+    ///
+    /// # Invariants
+    ///
+    /// The fence is an array.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dma_fence::{FenceArray, FenceContext, FenceContextOps};
+    /// use kernel::prelude::*;
+    ///
+    /// struct Ring;
+    ///
+    /// impl FenceContextOps for Ring {
+    ///     type FenceDataType = ();
+    /// }
+    ///
+    /// let ring = KBox::pin_init(FenceContext::new(1, c"driver", c"ring0", Ring), GFP_KERNEL)?;
+    /// let draw = ring.new_fence_allocation(())?.new_fence();
+    /// let copy = ring.new_fence_allocation(())?.new_fence();
+    ///
+    /// let both = FenceArray::new(&[draw.as_fence(), copy.as_fence()])?;
+    /// assert_eq!(both.members().map(|fence| fence.seqno()).max(), Some(2));
+    /// draw.signal(Ok(()));
+    /// assert_eq!(both.status(), None);
+    /// copy.signal(Ok(()));
+    /// assert_eq!(both.status(), Some(Ok(())));
+    ///
+    /// // What is itself made of others is not a member: merge() takes it apart.
+    /// assert_eq!(FenceArray::new(&[&both]).err(), Some(EINVAL));
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[doc(alias = "dma_fence_array")]
+    FenceArray;
 }
 
 impl Fence {
@@ -115,12 +96,6 @@ impl FenceArray {
     #[track_caller]
     pub fn new(fences: &[&Fence]) -> Result<ARef<Self>> {
         FenceArrayAllocation::new(fences.len())?.new_array(fences)
-    }
-
-    /// The array as any other fence.
-    pub fn into_fence(this: ARef<Self>) -> ARef<Fence> {
-        // SAFETY: The type is transparent, and the reference is passed on.
-        unsafe { ARef::from_raw(ARef::into_raw(this).cast()) }
     }
 
     /// The members, in the order in which they were given. From any context.

@@ -11,50 +11,19 @@
 use super::{
     array::FenceArray,
     bindings,
-    fence::Fence, //
+    fence::{
+        kinds_of_fences,
+        Fence, //
+    },
 };
 use core::{
     mem::ManuallyDrop,
-    ops::Deref,
     ptr::NonNull, //
 };
 use kernel::{
     prelude::*,
-    sync::aref::{
-        ARef,
-        AlwaysRefCounted, //
-    },
+    sync::aref::ARef, //
 };
-
-macro_rules! kinds_of_fences {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[repr(transparent)]
-        pub struct $name(Fence);
-
-        // SAFETY: The count is that of the fence, which is all that there is.
-        unsafe impl AlwaysRefCounted for $name {
-            #[track_caller]
-            fn inc_ref(&self) {
-                self.0.inc_ref();
-            }
-
-            #[track_caller]
-            unsafe fn dec_ref(obj: NonNull<Self>) {
-                // SAFETY: The caller gives up one count; the type is transparent.
-                unsafe { Fence::dec_ref(obj.cast()) };
-            }
-        }
-
-        impl Deref for $name {
-            type Target = Fence;
-
-            fn deref(&self) -> &Fence {
-                &self.0
-            }
-        }
-    )*};
-}
 
 kinds_of_fences! {
     /// A fence that is not a node of a chain, and so can be in one.
@@ -217,12 +186,6 @@ fn walk(fence: ARef<Fence>) -> Option<ARef<Fence>> {
 }
 
 impl FenceChain {
-    /// The node as any other fence.
-    pub fn into_fence(this: ARef<Self>) -> ARef<Fence> {
-        // SAFETY: The type is transparent, and the reference is passed on.
-        unsafe { ARef::from_raw(ARef::into_raw(this).cast()) }
-    }
-
     /// The fence that the node contains. From any context.
     #[doc(alias = "dma_fence_chain_contained")]
     pub fn contained(&self) -> &Fence {

@@ -332,3 +332,43 @@ impl fmt::Display for Describe<'_> {
         ))
     }
 }
+
+/// Types of fences of which more is known.
+macro_rules! kinds_of_fences {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[repr(transparent)]
+        pub struct $name(Fence);
+
+        // SAFETY: The count is that of the fence, which is all that there is.
+        unsafe impl ::kernel::sync::aref::AlwaysRefCounted for $name {
+            #[track_caller]
+            fn inc_ref(&self) {
+                self.0.inc_ref();
+            }
+
+            #[track_caller]
+            unsafe fn dec_ref(obj: ::core::ptr::NonNull<Self>) {
+                // SAFETY: The caller gives up one count; the type is transparent.
+                unsafe { Fence::dec_ref(obj.cast()) };
+            }
+        }
+
+        impl ::core::ops::Deref for $name {
+            type Target = Fence;
+
+            fn deref(&self) -> &Fence {
+                &self.0
+            }
+        }
+
+        impl $name {
+            /// The fence as any other.
+            pub fn into_fence(this: ARef<Self>) -> ARef<Fence> {
+                // SAFETY: The type is transparent, and the reference is passed on.
+                unsafe { ARef::from_raw(ARef::into_raw(this).cast()) }
+            }
+        }
+    )*};
+}
+pub(super) use kinds_of_fences;
