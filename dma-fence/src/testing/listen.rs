@@ -132,7 +132,8 @@ impl<L: Listener> Listening<L> {
                 timeline,
                 context: (*fence).context,
                 seqno: (*fence).seqno,
-                error: (error != 0).then(|| Error::from_errno(error)),
+                // That of an array is above 0 until it signals.
+                error: (error < 0).then(|| Error::from_errno(error)),
             };
             let listener = &*listener.cast::<L>();
             kernel::bindings::driver_code("a listener", || listener.event(&event));
