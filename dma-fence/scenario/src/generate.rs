@@ -77,6 +77,35 @@ const CALLS: [&[&str]; 22] = [
     &["get_status F", "flags F", "error F", "refs F"],
 ];
 
+/// Commands about containers, as [`CALLS`].
+const INSIDE: [&[&str]; 6] = [
+    &["array_first N", "array_next F 1", "array_for_each N"],
+    &[
+        "is_array F",
+        "is_chain F",
+        "is_container F",
+        "match_context F A",
+    ],
+    &["chain_walk F", "chain_for_each N", "chain_contained N"],
+    &["chain_prev F", "chain_prev_seqno F", "chain_find_seqno F 2"],
+    &["unwrap_for_each N"],
+    &["unwrap_for_each F"],
+];
+
+/// What makes containers; and what merges fences without making one.
+const CONTAINERS: [&str; 10] = [
+    "array NEW F",
+    "array NEW F F",
+    "array NEW F F F context=D seqno=7",
+    "array NEW",
+    "chain NEW NULL F 1",
+    "chain NEW F F 3",
+    "chain NEW F F 5",
+    "unwrap_merge NEW N N N",
+    "unwrap_merge NEW F F",
+    "dedup_array F F F F",
+];
+
 /// Commands that wait, in a thread for as long as it takes.
 const WAITS: [&str; 8] = [
     "wait F",
@@ -121,7 +150,7 @@ const TOP_WAITS: [&str; 12] = [
 pub fn generate(seed: u64, mutate: bool) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let seeds: Vec<u64> = (0..rng.usize(30..60)).map(|_| rng.u64(..)).collect();
-    let text = scenario(&seeds, true).into_bytes();
+    let text = scenario(&seeds, true, true).into_bytes();
     if mutate {
         self::mutate(&mut rng, &text)
     } else {
@@ -129,11 +158,12 @@ pub fn generate(seed: u64, mutate: bool) -> Vec<u8> {
     }
 }
 
-/// A random scenario, with a line for each of the seeds, and threads if they are wanted.
+/// A random scenario, with a line for each of the seeds, and threads and containers if they are
+/// wanted.
 ///
 /// What a seed makes depends on those before it only by how many fences, callbacks and threads
 /// there are, so that a seed can be left out.
-pub fn scenario(seeds: &[u64], threads: bool) -> String {
+pub fn scenario(seeds: &[u64], threads: bool, containers: bool) -> String {
     let mut text = "context A B D\nlock L\nlock M\n".to_owned();
     let mut made = Made {
         added: "f1 c1".to_owned(),
@@ -141,7 +171,7 @@ pub fn scenario(seeds: &[u64], threads: bool) -> String {
     };
     for &seed in seeds {
         made.rng.seed(seed);
-        text.push_str(&made.line(threads));
+        text.push_str(&made.line(threads, containers));
         text.push('\n');
     }
     text
@@ -226,7 +256,16 @@ impl Made {
         format!("{actions}add_callback {}", self.added)
     }
 
-    fn line(&mut self, threads: bool) -> String {
+    fn container(&mut self) -> String {
+        let container = self.choose(&CONTAINERS);
+        let line = self.fill(container);
+        if line.contains("NEW") {
+            self.fences += 1;
+        }
+        line.replace("NEW", &format!("f{}", self.fences))
+    }
+
+    fn line(&mut self, threads: bool, containers: bool) -> String {
         if self.fences < 2 {
             return self.fence();
         }
@@ -245,6 +284,12 @@ impl Made {
                 format!("thread t{} {wait}", self.threads)
             }
             46..52 if threads => format!("interrupt t{}", self.recent(self.threads)),
+            52..60 if containers => self.container(),
+            60..68 if containers => {
+                let subject = self.rng.choice(INSIDE).unwrap_or_default();
+                let call = self.choose(subject);
+                self.fill(call)
+            }
             _ => self.call(),
         }
     }

@@ -48,7 +48,7 @@ const LOOKS: [&str; 5] = ["refs", "flags", "ops", "error", "timestamp"];
 /// few have them.
 fn sources() -> impl Strategy<Value = String> {
     (vec(any::<u64>().no_shrink(), 1..40), weighted(0.125)).prop_map(|(seeds, threads)| {
-        let mut source = scenario(&seeds, threads);
+        let mut source = scenario(&seeds, threads, false);
         let fences = source.lines().filter_map(|line| {
             let mut words = line.split(' ');
             let makes = ["fence", "get_stub", "allocate_private_stub"];

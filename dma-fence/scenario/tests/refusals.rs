@@ -371,7 +371,9 @@ fn callbacks_and_threads() {
 #[test]
 fn waits_without_an_end() {
     const MAX: &str = "9223372036854775807";
+    // Nor does an array without members signal.
     for line in [
+        format!("array x\nwait_timeout x {MAX}"),
         "wait a".to_owned(),
         format!("wait_timeout a {MAX}"),
         format!("default_wait a {MAX}"),
@@ -379,7 +381,7 @@ fn waits_without_an_end() {
         format!("wait_any_timeout {MAX} a b"),
     ] {
         let got = refusal(&format!("{SETUP}{line}"));
-        assert_eq!(got.line, 6, "{got:?}");
+        assert_eq!(got.line, 6 + line.matches('\n').count(), "{got:?}");
         assert!(got.message.contains("nothing"), "{got:?}");
     }
     // All these end at once, for one reason or another.

@@ -70,7 +70,11 @@ fn script(call: &Call<'_>, fence: Fence<'_>) -> Script {
 /// be signalled?
 fn ends(call: &Call<'_>, fence: Fence<'_>) -> bool {
     let refuses = || match fence.kind(call.session) {
-        FenceKind::Container(_) => call.parts(fence).into_iter().all(|f| ends(call, f)),
+        FenceKind::Container(_) => {
+            // An array without members, once it is enabled, waits to be asked.
+            let parts = call.parts(fence);
+            !parts.is_empty() && parts.into_iter().all(|part| ends(call, part))
+        }
         _ => script(call, fence).refuses,
     };
     fence.is_flagged() || (!fence.is_enabled() && refuses())
