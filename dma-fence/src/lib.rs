@@ -13,7 +13,6 @@
 //!   [`ArcDriverFence`] variant keeps its context alive by itself.
 //! - A [`Fence`] is what all others see, counted by [`ARef`](kernel::sync::aref::ARef).
 //! - A [`FenceArray`] is one fence for several, and [`merge`] makes one of any that there are.
-//! - A [`DmaResv`] has the fences that all users of a buffer wait for.
 //! - A [`FenceChain`] is a fence made of others: a point of a timeline on which any driver may have
 //!   signalled.
 //!
@@ -76,7 +75,6 @@ mod ktime;
 mod misc;
 mod ops;
 mod private;
-mod resv;
 mod signalling;
 mod sync_file;
 #[cfg(not(CONFIG_RUST))]
@@ -139,16 +137,6 @@ pub use self::{
         PrivateArcDriverFence,
         PrivateDriverFence,
         PrivateFence, //
-    },
-    resv::{
-        DmaResv,
-        DmaResvFence,
-        DmaResvFences,
-        DmaResvFencesLocked,
-        DmaResvGuard,
-        DmaResvSlot,
-        DmaResvSlots,
-        DmaResvUsage, //
     },
     signalling::Signalling,
     sync_file::SyncFile,

@@ -16,7 +16,10 @@ use kernel::{
     time::{delay::fsleep, hrtimer::HrTimerExpires as _, Delta, Instant, Monotonic},
     workqueue,
 };
-use std::ptr::null_mut;
+use std::{
+    ptr::null_mut,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 extern "C" fn name(_fence: *mut dma_fence) -> *const c_char {
     c"name".as_char_ptr()
@@ -194,4 +197,59 @@ fn time_is_exact() {
         assert_eq!(time.as_nanos(), start.as_nanos() + 100_000_000);
     })
     .unwrap();
+}
+
+/// How often the fences of the test below were polled.
+static POLLS: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn polled(_fence: *mut dma_fence) -> bool {
+    POLLS.fetch_add(1, SeqCst);
+    false
+}
+
+/// How often a sort compares is counted in its own test.
+#[test]
+fn a_merge_of_many_asks_each_twice() {
+    static OPS: dma_fence_ops = dma_fence_ops {
+        get_driver_name: Some(name),
+        get_timeline_name: Some(name),
+        signaled: Some(polled),
+        ..pin_init::zeroed()
+    };
+    const CONTEXTS: usize = 1000;
+    const FENCES: usize = match cfg!(debug_assertions) {
+        true => 20_000,
+        false => 100_000,
+    };
+    // SAFETY: The fences are new, and freed with their last references; there is a cursor for each.
+    unsafe {
+        let first = c::dma_fence_context_alloc(CONTEXTS as u32);
+        // The latest of each context is neither the first nor the last of it.
+        let number = |n: usize| (n * 7919 % FENCES) as u64;
+        let fence = |n: usize| {
+            let fence = kzalloc_obj::<dma_fence>(GFP_KERNEL);
+            let context = first + (n % CONTEXTS) as u64;
+            c::dma_fence_init64(fence, &OPS, null_mut(), context, number(n));
+            fence
+        };
+        let mut fences: std::vec::Vec<_> = (0..FENCES).map(fence).collect();
+        let mut cursors: std::vec::Vec<_> = fences
+            .iter()
+            .map(|_| c::dma_fence_unwrap::default())
+            .collect();
+        let merged = c::__dma_fence_unwrap_merge(FENCES, fences.as_mut_ptr(), cursors.as_mut_ptr());
+        assert_eq!(POLLS.load(SeqCst), 2 * FENCES);
+        for n in 0..CONTEXTS {
+            let kept = c::dma_fence_array_next(merged, n as u32);
+            let all = (n..FENCES).step_by(CONTEXTS).map(number);
+            let of = (c::dma_fence_context(kept), Some(c::dma_fence_seqno(kept)));
+            assert_eq!(of, (first + n as u64, all.max()));
+        }
+        assert!(c::dma_fence_array_next(merged, CONTEXTS as u32).is_null());
+        c::dma_fence_put(merged);
+        for fence in fences {
+            c::dma_fence_signal(fence);
+            c::dma_fence_put(fence);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::{issued, raw, refs};
 use dma_fence::{
+    bindings,
     testing::{context, expect_no_report, issue_arc, Plain},
     Fence, FenceArray, FenceArrayAllocation,
 };
@@ -81,6 +82,26 @@ fn the_first_member_that_fails_is_the_error() -> Result {
         issued.signal(result);
     }
     assert_eq!(array.status(), Some(Err(EIO)));
+    Ok(())
+}
+
+/// Until it signals, an array has an error of its own, which is no error number.
+#[test]
+fn the_error_of_an_array_that_is_pending_is_never_seen() -> Result {
+    let timeline = context(Plain)?;
+    // Looked at, without its signal being wanted; wanted before its member signals, and after.
+    for wanted in [None, Some(true), Some(false)] {
+        let (issued, fence) = issue_arc(&timeline)?;
+        let array = FenceArray::new(&[&fence])?;
+        let want = |when| (wanted == Some(when)).then(|| array.enable_signaling());
+        want(true);
+        assert_eq!((array.status(), array.error()), (None, None));
+        issued.signal(Ok(()));
+        want(false);
+        assert_eq!(array.status(), Some(Ok(())));
+        // SAFETY: The fence is valid.
+        assert_eq!(unsafe { bindings::dma_fence_error(raw(&array)) }, 0);
+    }
     Ok(())
 }
 

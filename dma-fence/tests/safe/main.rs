@@ -6,7 +6,6 @@ mod callbacks;
 mod chains;
 mod fences;
 mod merges;
-mod resvs;
 mod waits;
 
 use dma_fence::{
