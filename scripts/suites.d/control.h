@@ -26,7 +26,8 @@ static void __attribute__((constructor)) __initcall_##function(void) { function(
 
 #define BUG_ON(condition) do { if (condition) abort(); } while (0)
 #define WARN_ON_ONCE WARN_ON
-#define lockdep_is_held(lock) 1
+#define lockdep_is_held(lock) ((void)(lock), 1)
+#define lockdep_assert_held(lock) ((void)(lock))
 
 typedef struct { s64 counter; } atomic64_t;
 

@@ -9,15 +9,16 @@
 
 use dma_fence::bindings::{
     self, dma_fence_array, dma_fence_cb, dma_fence_chain, dma_fence_func_t, dma_fence_ops,
-    dma_fence_unwrap, ktime_t, seq_file, spinlock_t,
+    dma_fence_unwrap, dma_resv_iter, dma_resv_usage, ktime_t, seq_file, spinlock_t,
 };
 use kernel_capi::{
     export,
     ffi::{c_char, c_int, c_long, c_uint, c_ulong},
-    kref,
+    kref, ww_acquire_ctx,
 };
 
 type F = *mut bindings::dma_fence;
+type R = *mut bindings::dma_resv;
 
 export! {
     use bindings;
@@ -103,4 +104,39 @@ export! {
     fn dma_fence_unwrap_next(cursor: *mut dma_fence_unwrap) -> F;
     fn __dma_fence_unwrap_merge(num_fences: usize, fences: *mut F, cursors: *mut dma_fence_unwrap) -> F;
     fn dma_fence_dedup_array(fences: *mut F, num_fences: usize) -> usize;
+
+    fn dma_resv_init(obj: R);
+    fn dma_resv_fini(obj: R);
+    fn dma_resv_lock(obj: R, ctx: *mut ww_acquire_ctx) -> c_int;
+    fn dma_resv_lock_interruptible(obj: R, ctx: *mut ww_acquire_ctx) -> c_int;
+    fn dma_resv_lock_slow(obj: R, ctx: *mut ww_acquire_ctx);
+    fn dma_resv_lock_slow_interruptible(obj: R, ctx: *mut ww_acquire_ctx) -> c_int;
+    fn dma_resv_trylock(obj: R) -> bool;
+    fn dma_resv_is_locked(obj: R) -> bool;
+    fn dma_resv_locking_ctx(obj: R) -> *mut ww_acquire_ctx;
+    fn dma_resv_unlock(obj: R);
+    fn dma_resv_held(obj: R) -> bool;
+    fn dma_resv_assert_held(obj: R);
+    fn dma_resv_reset_max_fences(obj: R);
+
+    fn dma_resv_reserve_fences(obj: R, num_fences: c_uint) -> c_int;
+    fn dma_resv_add_fence(obj: R, fence: F, usage: dma_resv_usage);
+    fn dma_resv_replace_fences(obj: R, context: u64, fence: F, usage: dma_resv_usage);
+    fn dma_resv_copy_fences(dst: R, src: R) -> c_int;
+
+    fn dma_resv_iter_begin(cursor: *mut dma_resv_iter, obj: R, usage: dma_resv_usage);
+    fn dma_resv_iter_end(cursor: *mut dma_resv_iter);
+    fn dma_resv_iter_usage(cursor: *mut dma_resv_iter) -> dma_resv_usage;
+    fn dma_resv_iter_is_restarted(cursor: *mut dma_resv_iter) -> bool;
+    fn dma_resv_iter_first_unlocked(cursor: *mut dma_resv_iter) -> F;
+    fn dma_resv_iter_next_unlocked(cursor: *mut dma_resv_iter) -> F;
+    fn dma_resv_iter_first(cursor: *mut dma_resv_iter) -> F;
+    fn dma_resv_iter_next(cursor: *mut dma_resv_iter) -> F;
+
+    fn dma_resv_get_fences(obj: R, usage: dma_resv_usage, num_fences: *mut c_uint, fences: *mut *mut F) -> c_int;
+    fn dma_resv_get_singleton(obj: R, usage: dma_resv_usage, fence: *mut F) -> c_int;
+    fn dma_resv_wait_timeout(obj: R, usage: dma_resv_usage, intr: bool, timeout: c_ulong) -> c_long;
+    fn dma_resv_set_deadline(obj: R, usage: dma_resv_usage, deadline: ktime_t);
+    fn dma_resv_test_signaled(obj: R, usage: dma_resv_usage) -> bool;
+    fn dma_resv_describe(obj: R, seq: *mut seq_file);
 }

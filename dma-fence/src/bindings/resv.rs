@@ -43,6 +43,7 @@ use kernel::{
 
 DEFINE_WD_CLASS! {
     /// The locks of all reservation objects.
+    #[no_mangle]
     pub reservation_ww_class,
     c"reservation_ww_class_acquire",
     c"reservation_ww_class_mutex"

@@ -14,12 +14,12 @@
 use bindings::{
     callback_head,
     ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
-    gfp_t, irq_work, kmem_cache, ktime_t, list_head, lock_class_key, rcu_callback_t, seq_file,
-    spinlock_t, task_struct, timer_list,
+    from_char_ptr, gfp_t, irq_work, kmem_cache, ktime_t, list_head, lock_class_key, rcu_callback_t,
+    seq_file, spinlock_t, task_struct, timer_list, ww_class, ww_mutex,
 };
 use core::ptr::null;
 
-pub use bindings::{ffi, kref};
+pub use bindings::{ffi, kref, ww_acquire_ctx};
 
 /// Exports functions of a module under their names.
 #[macro_export]
@@ -63,7 +63,19 @@ export! {
     fn spin_trylock(lock: *mut spinlock_t) -> c_int;
     fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong;
     fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong);
-    fn spin_assert_is_held(lock: *mut spinlock_t);
+
+    fn ww_acquire_init(ctx: *mut ww_acquire_ctx, class: &'static ww_class);
+    fn ww_acquire_done(ctx: *mut ww_acquire_ctx);
+    fn ww_acquire_fini(ctx: *mut ww_acquire_ctx);
+    fn ww_mutex_init(lock: *mut ww_mutex, class: &'static ww_class);
+    fn ww_mutex_destroy(lock: *mut ww_mutex);
+    fn ww_mutex_lock(lock: *mut ww_mutex, ctx: *mut ww_acquire_ctx) -> c_int;
+    fn ww_mutex_lock_interruptible(lock: *mut ww_mutex, ctx: *mut ww_acquire_ctx) -> c_int;
+    fn ww_mutex_lock_slow(lock: *mut ww_mutex, ctx: *mut ww_acquire_ctx);
+    fn ww_mutex_lock_slow_interruptible(lock: *mut ww_mutex, ctx: *mut ww_acquire_ctx) -> c_int;
+    fn ww_mutex_trylock(lock: *mut ww_mutex, ctx: *mut ww_acquire_ctx) -> c_int;
+    fn ww_mutex_is_locked(lock: *mut ww_mutex) -> bool;
+    fn ww_mutex_unlock(lock: *mut ww_mutex);
 
     fn get_current() -> *mut task_struct;
     fn get_task_struct(t: *mut task_struct) -> *mut task_struct;
@@ -120,7 +132,25 @@ const _: () = {
     assert!(size_of::<irq_work>() <= 4 * 8 && align_of::<irq_work>() <= 8);
     assert!(size_of::<lock_class_key>() <= 2 * 8);
     assert!(size_of::<spinlock_t>() == 4);
+    assert!(size_of::<ww_class>() <= 11 * 8 && align_of::<ww_class>() <= 8);
+    assert!(size_of::<ww_acquire_ctx>() <= 8 * 8);
+    assert!(size_of::<ww_mutex>() == 4 * 8);
 };
+
+/// Makes `class` one whose contexts and mutexes have these names.
+#[no_mangle]
+pub unsafe extern "C" fn ww_class_init(
+    class: *mut ww_class,
+    acquire_name: *const c_char,
+    mutex_name: *const c_char,
+    is_wait_die: bool,
+) {
+    // SAFETY: `class` is valid for writes, and the names are literals: the caller's guarantee.
+    unsafe {
+        let [acquire_name, mutex_name] = [acquire_name, mutex_name].map(|s| from_char_ptr(s));
+        class.write(ww_class::new(acquire_name, mutex_name, is_wait_die));
+    }
+}
 
 /// Allocates memory; null if there is none. May sleep if `flags` say so.
 ///

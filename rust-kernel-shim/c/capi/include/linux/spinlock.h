@@ -26,8 +26,6 @@ void lockdep_set_class(spinlock_t *lock, const char *name, struct lock_class_key
 void spin_lock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
 int spin_trylock(spinlock_t *lock);
-void spin_assert_is_held(spinlock_t *lock);
-#define lockdep_assert_held(lock) spin_assert_is_held(lock)
 
 /* As a function it returns the flags. */
 unsigned long spin_lock_irqsave(spinlock_t *lock);
