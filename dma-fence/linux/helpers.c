@@ -9,6 +9,7 @@
  */
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-fence.h>
+#include <linux/dma-resv.h>
 #include <linux/string.h>
 #include <linux/sync_file.h>
 
@@ -186,4 +187,47 @@ struct dma_fence *rust_helper_sync_file_fence(struct sync_file *sync_file)
 struct file *rust_helper_sync_file_file(struct sync_file *sync_file)
 {
 	return sync_file->file;
+}
+
+/* Reservation objects. The kernel has helpers for the lock without a context. */
+
+void rust_helper_dma_resv_acquire_init(struct ww_acquire_ctx *ctx)
+{
+	ww_acquire_init(ctx, &reservation_ww_class);
+}
+
+void rust_helper_ww_acquire_fini(struct ww_acquire_ctx *ctx)
+{
+	ww_acquire_fini(ctx);
+}
+
+void rust_helper_dma_resv_lock_slow(struct dma_resv *obj, struct ww_acquire_ctx *ctx)
+{
+	dma_resv_lock_slow(obj, ctx);
+}
+
+bool rust_helper_dma_resv_trylock(struct dma_resv *obj)
+{
+	return dma_resv_trylock(obj);
+}
+
+void rust_helper_dma_resv_iter_begin(struct dma_resv_iter *cursor, struct dma_resv *obj,
+				     enum dma_resv_usage usage)
+{
+	dma_resv_iter_begin(cursor, obj, usage);
+}
+
+void rust_helper_dma_resv_iter_end(struct dma_resv_iter *cursor)
+{
+	dma_resv_iter_end(cursor);
+}
+
+enum dma_resv_usage rust_helper_dma_resv_iter_usage(struct dma_resv_iter *cursor)
+{
+	return dma_resv_iter_usage(cursor);
+}
+
+bool rust_helper_dma_resv_iter_is_restarted(struct dma_resv_iter *cursor)
+{
+	return dma_resv_iter_is_restarted(cursor);
 }

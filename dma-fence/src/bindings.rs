@@ -54,5 +54,5 @@ pub use self::{
 };
 pub use kernel::bindings::{
     __get_task_comm, call_rcu, callback_head, get_current, kfree, ktime_get, ktime_t, list_head,
-    seq_file, spinlock_t, MAX_SCHEDULE_TIMEOUT,
+    seq_file, spinlock_t, ww_acquire_ctx, ww_acquire_fini, MAX_SCHEDULE_TIMEOUT,
 };

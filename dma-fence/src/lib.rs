@@ -13,6 +13,7 @@
 //!   [`ArcDriverFence`] variant keeps its context alive by itself.
 //! - A [`Fence`] is what all others see, counted by [`ARef`](kernel::sync::aref::ARef).
 //! - A [`FenceArray`] is one fence for several, and [`merge`] makes one of any that there are.
+//! - A [`DmaResv`] has the fences that all users of a buffer wait for.
 //! - A [`FenceChain`] is a fence made of others: a point of a timeline on which any driver may have
 //!   signalled.
 //!
@@ -75,6 +76,7 @@ mod ktime;
 mod misc;
 mod ops;
 mod private;
+mod resv;
 mod signalling;
 mod sync_file;
 #[cfg(not(CONFIG_RUST))]
@@ -137,6 +139,16 @@ pub use self::{
         PrivateArcDriverFence,
         PrivateDriverFence,
         PrivateFence, //
+    },
+    resv::{
+        DmaResv,
+        DmaResvFence,
+        DmaResvFences,
+        DmaResvFencesLocked,
+        DmaResvGuard,
+        DmaResvSlot,
+        DmaResvSlots,
+        DmaResvUsage, //
     },
     signalling::Signalling,
     sync_file::SyncFile,

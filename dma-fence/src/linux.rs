@@ -85,8 +85,9 @@ pub fn __dma_fence_debug_done<T>(_: *mut dma_fence, _: impl FnOnce() -> T) {}
 
 macro_rules! helpers {
     ($(fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)?;)*) => {
-        // What each does, and needs, is said where its body is in userspace.
-        #[allow(missing_docs)]
+        // What each does, and needs, is said where its body is in userspace. A lock's class has no
+        // members without lockdep, and is only pointed to.
+        #[allow(missing_docs, improper_ctypes)]
         unsafe extern "C" {
             $(#[link_name = concat!("rust_helper_", stringify!($name))]
             pub fn $name($($arg: $type),*) $(-> $ret)?;)*
@@ -119,6 +120,14 @@ helpers! {
     fn dma_fence_is_array(fence: *mut dma_fence) -> bool;
     fn dma_fence_is_chain(fence: *mut dma_fence) -> bool;
     fn dma_fence_is_container(fence: *mut dma_fence) -> bool;
+    fn dma_resv_acquire_init(ctx: *mut ww_acquire_ctx);
+    fn dma_resv_lock_slow(obj: *mut dma_resv, ctx: *mut ww_acquire_ctx);
+    fn dma_resv_trylock(obj: *mut dma_resv) -> bool;
+    fn dma_resv_iter_begin(cursor: *mut dma_resv_iter, obj: *mut dma_resv, usage: dma_resv_usage);
+    fn dma_resv_iter_end(cursor: *mut dma_resv_iter);
+    fn dma_resv_iter_usage(cursor: *mut dma_resv_iter) -> dma_resv_usage;
+    fn dma_resv_iter_is_restarted(cursor: *mut dma_resv_iter) -> bool;
+    fn ww_acquire_fini(ctx: *mut ww_acquire_ctx);
     fn dma_fence_chain_alloc() -> *mut dma_fence_chain;
     fn dma_fence_chain_free(chain: *mut dma_fence_chain);
     fn dma_fence_chain_contained(fence: *mut dma_fence) -> *mut dma_fence;

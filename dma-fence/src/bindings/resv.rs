@@ -60,6 +60,9 @@ pub const dma_resv_usage_DMA_RESV_USAGE_READ: dma_resv_usage = 2;
 /// No implicit synchronisation.
 pub const dma_resv_usage_DMA_RESV_USAGE_BOOKKEEP: dma_resv_usage = 3;
 
+/// The most that `kmalloc()` has.
+const KMALLOC_MAX_SIZE: usize = 4 << 20;
+
 /// The bits of a slot that have the usage.
 const USAGE: usize = 3;
 
@@ -99,7 +102,8 @@ impl dma_resv_list {
     #[track_caller]
     unsafe fn alloc(max_fences: u32) -> *mut Self {
         let slots = size_of::<Atomic<*mut dma_fence>>().checked_mul(max_fences as usize);
-        let Some(size) = slots.and_then(|slots| slots.checked_add(size_of::<Self>())) else {
+        let size = slots.and_then(|slots| slots.checked_add(size_of::<Self>()));
+        let Some(size) = size.filter(|size| *size <= KMALLOC_MAX_SIZE) else {
             return null_mut();
         };
         // SAFETY: There is no block to replace. The memory is as large as is written.
@@ -183,12 +187,25 @@ pub(super) fn primed(inside: impl FnOnce()) {
     // SAFETY: Both stay here until they have ended, and no other task knows the object.
     unsafe {
         init(obj);
-        ww_acquire_init(ctx, &reservation_ww_class);
+        dma_resv_acquire_init(ctx);
         ww_mutex_trylock(addr_of_mut!((*obj).lock), ctx);
         inside();
         ww_mutex_unlock(addr_of_mut!((*obj).lock));
         ww_acquire_fini(ctx);
     }
+}
+
+/// Makes `ctx` a context of this task for the locks of reservation objects.
+///
+/// C: `ww_acquire_init(ctx, &reservation_ww_class)`.
+///
+/// # Safety
+///
+/// As of [`ww_acquire_init`].
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn dma_resv_acquire_init(ctx: *mut ww_acquire_ctx) {
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { ww_acquire_init(ctx, &reservation_ww_class) };
 }
 
 /// Makes `obj` a reservation object without fences, which is not locked.

@@ -6,6 +6,7 @@ mod callbacks;
 mod chains;
 mod fences;
 mod merges;
+mod resvs;
 mod waits;
 
 use dma_fence::{
