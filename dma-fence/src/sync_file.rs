@@ -6,7 +6,8 @@
 use super::{
     bindings,
     fence::Fence,
-    ktime::Ktime, //
+    ktime::Ktime,
+    unwrap::merge, //
 };
 use core::{
     mem::ManuallyDrop,
@@ -72,6 +73,20 @@ impl SyncFile {
         Ok(Self { ptr })
     }
 
+    /// Makes a file that is called `name`, as far as there is room, with the fences of two files: of
+    /// what has not signalled the latest of each context. May sleep; asks the drivers.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    #[doc(alias("sync_file_merge", "SYNC_IOC_MERGE"))]
+    pub fn merge(name: &CStr, a: &SyncFile, b: &SyncFile) -> Result<Self> {
+        let merged = Self::new(&*merge(&[a.fence(), b.fence()])?)?;
+        // SAFETY: The file is new, and so ours alone; the name ends with a NUL.
+        unsafe { bindings::sync_file_set_name(merged.ptr.as_ptr(), name.as_char_ptr()) };
+        Ok(merged)
+    }
+
     /// Returns the file of a descriptor of this process. May sleep.
     ///
     /// Linux keeps the function for this to itself; there, as here, [`get_fence`](Self::get_fence)
@@ -126,6 +141,21 @@ impl SyncFile {
     /// driver. From any context but a callback of the same fence.
     pub fn poll(&self) -> bool {
         self.fence().status().is_some()
+    }
+
+    /// Returns the number of its fences, and how the first of them stands that has not signalled well;
+    /// `Some(Ok(()))` if all have. Asks the drivers. From any context but a callback or op of one of
+    /// the fences.
+    #[doc(alias = "SYNC_IOC_FILE_INFO")]
+    pub fn info(&self) -> (usize, Option<Result>) {
+        let (mut count, mut all) = (0, Some(Ok(())));
+        for fence in self.fence().unwrap() {
+            count += 1;
+            if all == Some(Ok(())) {
+                all = fence.status();
+            }
+        }
+        (count, all)
     }
 
     /// Tells the driver, or all drivers, that a program hopes for the fence by `deadline`. From any

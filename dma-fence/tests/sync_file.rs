@@ -3,22 +3,19 @@
 
 use dma_fence::{
     bindings::{
-        self as c, sync_fence_info, sync_file_info, sync_set_deadline, SYNC_IOC_FILE_INFO,
-        SYNC_IOC_SET_DEADLINE,
+        self as c, sync_file_info, sync_merge_data, sync_set_deadline, SYNC_IOC_FILE_INFO,
+        SYNC_IOC_MERGE, SYNC_IOC_SET_DEADLINE,
     },
-    testing::{context, issue, issue_arc, Plain},
-    DeadlineOp, Fence, FenceContextOps,
+    testing::{
+        context, issue, issue_arc,
+        sync::{call, file_info, merge, set_deadline},
+        Plain,
+    },
+    DeadlineOp, Fence, FenceContextOps, Ktime, SyncFile,
 };
 use kernel::{
-    fs::{
-        file::{flags::O_CLOEXEC, FileDescriptorReservation},
-        File,
-    },
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{Atomic, Relaxed},
-    },
+    sync::atomic::{Atomic, Relaxed},
     testing::{
         memory::fail_nth,
         spawn,
@@ -26,22 +23,13 @@ use kernel::{
         vcpu,
     },
     time::{delay::fsleep, Delta},
-    transmute::{AsBytes, FromBytes},
+    transmute::AsBytes as _,
 };
-use std::{ptr::NonNull, vec::Vec};
+use std::vec::Vec;
 
 /// A descriptor of a new file with the fence.
 fn file_of(fence: &Fence) -> Result<u32> {
-    let reservation = FileDescriptorReservation::get_unused_fd_flags(O_CLOEXEC)?;
-    let fd = reservation.reserved_fd();
-    // SAFETY: The fence is valid; the reference to the file is ours.
-    let file = unsafe {
-        let file = c::sync_file_create(core::ptr::from_ref(fence).cast_mut().cast());
-        let file = file.as_ref().ok_or(ENOMEM)?.file;
-        ARef::from_raw(NonNull::new_unchecked(file.cast::<File>()))
-    };
-    reservation.fd_install(file);
-    Ok(fd)
+    SyncFile::new(fence)?.install()
 }
 
 /// A machine of its own, with a table of descriptors of its own.
@@ -50,52 +38,9 @@ fn alone(body: impl FnOnce() -> Result + Send + 'static) {
     assert_eq!(vcpu::fifo(body), Ok(Ok(())));
 }
 
-/// The numbers of C, which are any bytes.
-#[repr(transparent)]
-#[derive(Clone, Copy, Default)]
-struct Arg<T>(T);
-
-// SAFETY: Numbers without padding.
-unsafe impl<T> FromBytes for Arg<T> {}
-// SAFETY: As above.
-unsafe impl<T> AsBytes for Arg<T> {}
-
-/// A call with an argument that is read, and written back.
-fn call<T: Copy>(fd: u32, cmd: u32, arg: &mut T) -> Result<isize> {
-    let mut wrapped = Arg(*arg);
-    // SAFETY: Any bytes are a value.
-    let bytes =
-        unsafe { core::slice::from_raw_parts_mut((&raw mut wrapped).cast::<u8>(), size_of::<T>()) };
-    let result = user::ioctl_with(fd, cmd, bytes);
-    *arg = wrapped.0;
-    result
-}
-
 fn text(name: &[u8; 32]) -> &str {
     let end = name.iter().position(|&b| b == 0).unwrap();
     core::str::from_utf8(&name[..end]).unwrap()
-}
-
-/// The state of the file, and of each of at most `room` fences.
-fn info(fd: u32, room: u32) -> Result<(sync_file_info, Vec<sync_fence_info>)> {
-    let each = size_of::<sync_fence_info>();
-    let memory = UserMemory::new(each * room as usize)?;
-    let mut info = sync_file_info {
-        num_fences: room,
-        sync_fence_info: memory.addr() as u64,
-        ..Default::default()
-    };
-    call(fd, SYNC_IOC_FILE_INFO, &mut info)?;
-    let mut fences = Vec::new();
-    for at in 0..info.num_fences.min(room) as usize {
-        let mut one = Arg(sync_fence_info::default());
-        // SAFETY: Any bytes are a value.
-        memory.read(at * each, unsafe {
-            core::slice::from_raw_parts_mut((&raw mut one).cast::<u8>(), each)
-        })?;
-        fences.push(one.0);
-    }
-    Ok((info, fences))
 }
 
 #[test]
@@ -104,18 +49,18 @@ fn a_file_tells_the_state_of_its_fence() {
         let context = context(Plain)?;
         let (issued, fence) = issue(&context)?;
         let fd = file_of(&fence)?;
-        let (file, fences) = info(fd, 0)?;
+        let (file, fences) = file_info(fd, 0)?;
         assert_eq!((file.status, file.num_fences), (0, 1));
         let name = format!("driver-timeline{}-7", fence.context());
         assert_eq!(text(&file.name), name);
         assert!(fences.is_empty());
-        let (file, fences) = info(fd, 3)?;
+        let (file, fences) = file_info(fd, 3)?;
         assert_eq!((file.status, file.num_fences), (0, 1));
         assert_eq!(text(&fences[0].driver_name), "driver");
         assert_eq!(text(&fences[0].obj_name), "timeline");
         assert_eq!((fences[0].status, fences[0].timestamp_ns), (0, 0));
         issued.signal(Err(EIO));
-        let (file, fences) = info(fd, 1)?;
+        let (file, fences) = file_info(fd, 1)?;
         assert_eq!(file.status, EIO.to_errno());
         let name = format!("detached-driver-signaled-timeline{}-7", fence.context());
         assert_eq!(text(&file.name), &name[..name.len().min(31)]);
@@ -152,7 +97,7 @@ fn each_mistake_has_its_errno() {
         };
         assert_eq!(call(fd, SYNC_IOC_SET_DEADLINE, &mut late), Err(EINVAL));
         // What cannot be written back.
-        let memory = UserMemory::read_only(size_of::<sync_file_info>())?;
+        let memory = UserMemory::constant(sync_file_info::default().as_bytes())?;
         assert_eq!(
             user::ioctl(fd, SYNC_IOC_FILE_INFO, memory.addr()),
             Err(EFAULT)
@@ -186,11 +131,7 @@ fn a_deadline_reaches_the_driver() {
         })?;
         let (issued, fence) = issue(&context)?;
         let fd = file_of(&fence)?;
-        let mut deadline = sync_set_deadline {
-            deadline_ns: 77,
-            pad: 0,
-        };
-        call(fd, SYNC_IOC_SET_DEADLINE, &mut deadline)?;
+        set_deadline(fd, 77)?;
         assert_eq!(context.data().deadline.load(Relaxed), 77);
         issued.signal(Ok(()));
         user::close(fd)
@@ -209,9 +150,31 @@ fn polling_waits_for_the_signal() {
             fsleep(Delta::from_millis(50));
             issued.signal(Ok(()));
         });
+        let began = Ktime::now();
         assert_eq!(user::poll(fd, EPOLLIN, 1_000_000), Ok(EPOLLIN));
+        // It was woken, and did not look after the time was over.
+        assert!(Ktime::now() - began < Delta::from_millis(1000));
         assert_eq!(user::poll(fd, EPOLLIN, 0), Ok(EPOLLIN));
         drop(task);
+        user::close(fd)
+    });
+}
+
+/// A driver whose fences signal by themselves only once that is wanted is told so.
+#[test]
+fn polling_enables_signalling() {
+    const ENABLED: usize = 1 << c::dma_fence_flag_bits_DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT;
+    alone(|| {
+        let context = context(Plain)?;
+        let (issued, fence) = issue(&context)?;
+        let fd = file_of(&fence)?;
+        // SAFETY: The fence is valid.
+        let flags = || unsafe { c::dma_fence_flags((&raw const *fence).cast_mut().cast()) };
+        file_info(fd, 1)?;
+        assert_eq!(flags() & ENABLED, 0);
+        user::poll(fd, EPOLLIN, 0)?;
+        assert_eq!(flags() & ENABLED, ENABLED);
+        issued.signal(Ok(()));
         user::close(fd)
     });
 }
@@ -241,13 +204,11 @@ fn a_descriptor_leads_to_its_fence() {
         let context = context(Plain)?;
         let (issued, fence) = issue(&context)?;
         let fd = file_of(&fence)?;
-        // SAFETY: It takes any number; the reference is given back.
-        unsafe {
-            let found = c::sync_file_get_fence(fd.cast_signed());
-            assert_eq!(found.cast_const(), (&raw const *fence).cast());
-            c::dma_fence_put(found);
-            assert!(c::sync_file_get_fence(fd.cast_signed() + 1).is_null());
-            assert!(c::sync_file_get_fence(-1).is_null());
+        assert!(core::ptr::eq(&*SyncFile::get_fence(fd)?, &*fence));
+        assert!(core::ptr::eq(SyncFile::from_fd(fd)?.fence(), &*fence));
+        for none in [fd + 1, 0, u32::MAX] {
+            assert_eq!(SyncFile::get_fence(none).err(), Some(EINVAL));
+            assert_eq!(SyncFile::from_fd(none).err(), Some(ENOENT));
         }
         issued.signal(Ok(()));
         user::close(fd)
@@ -258,12 +219,93 @@ fn a_descriptor_leads_to_its_fence() {
 fn the_deadline_of_a_signalled_fence_is_nothing() {
     alone(|| {
         let fd = file_of(&Fence::stub())?;
-        let mut deadline = sync_set_deadline::default();
-        assert_eq!(call(fd, SYNC_IOC_SET_DEADLINE, &mut deadline), Ok(0));
+        set_deadline(fd, 0)?;
         assert_eq!(user::poll(fd, EPOLLIN, 0), Ok(EPOLLIN));
-        let (file, fences) = info(fd, 1)?;
+        let (file, fences) = file_info(fd, 1)?;
         assert_eq!((file.status, fences[0].status), (1, 1));
         user::close(fd)
+    });
+}
+
+#[test]
+fn a_merged_file_has_the_fences_of_both() {
+    alone(|| {
+        let (one, other) = (context(Plain)?, context(Plain)?);
+        let (a, b) = (issue(&one)?, issue(&other)?);
+        let files = [file_of(&a.1)?, file_of(&b.1)?];
+        let fd = merge(c"both", files[0], files[1])?;
+        let file = SyncFile::from_fd(fd)?;
+        assert_eq!(file.name(&mut [0; 32]), c"both");
+        assert_eq!((file.info(), file.poll()), ((2, None), false));
+        // What has signalled is still told of.
+        a.0.signal(Err(EIO));
+        let (all, each) = file_info(fd, 2)?;
+        let mut statuses: Vec<i32> = each.iter().map(|fence| fence.status).collect();
+        statuses.sort();
+        assert_eq!((all.num_fences, statuses), (2, vec![EIO.to_errno(), 0]));
+        assert_eq!(file_info(fd, 1).err(), Some(EINVAL));
+        assert_eq!(user::poll(fd, EPOLLIN, 0), Ok(0));
+        b.0.signal(Ok(()));
+        assert_eq!(user::poll(fd, EPOLLIN, 0), Ok(EPOLLIN));
+        assert_eq!(file.info(), (2, Some(Err(EIO))));
+        assert_eq!(file_info(fd, 2)?.0.status, EIO.to_errno());
+        // Of files that have all signalled one fence is left, at the time of the later.
+        let stub = merge(c"stub", files[0], files[1])?;
+        let (all, each) = file_info(stub, 1)?;
+        assert_eq!((all.status, all.num_fences, each[0].status), (1, 1, 1));
+        let last = a.1.timestamp().max(b.1.timestamp()).unwrap();
+        assert_eq!(each[0].timestamp_ns, last.as_nanos() as u64);
+        drop(file);
+        [files[0], files[1], fd, stub]
+            .into_iter()
+            .try_for_each(user::close)
+    });
+}
+
+#[test]
+fn each_mistake_of_a_merge_has_its_errno() {
+    alone(|| {
+        let context = context(Plain)?;
+        let (issued, fence) = issue(&context)?;
+        let fd = file_of(&fence)?;
+        let fails = |change: fn(&mut sync_merge_data)| {
+            let mut data = sync_merge_data {
+                fd2: fd.cast_signed(),
+                ..Default::default()
+            };
+            change(&mut data);
+            call(fd, SYNC_IOC_MERGE, &mut data)
+        };
+        assert_eq!(fails(|data| data.flags = 1), Err(EINVAL));
+        assert_eq!(fails(|data| data.pad = 1), Err(EINVAL));
+        assert_eq!(fails(|data| data.fd2 = -1), Err(ENOENT));
+        assert_eq!(fails(|data| data.fd2 = 0), Err(ENOENT));
+        assert_eq!(user::ioctl(fd, SYNC_IOC_MERGE, 8), Err(EFAULT));
+        // What cannot be written back: the descriptor is free again, and the file gone.
+        let data = sync_merge_data {
+            fd2: fd.cast_signed(),
+            ..Default::default()
+        };
+        let memory = UserMemory::constant(data.as_bytes())?;
+        assert_eq!(user::ioctl(fd, SYNC_IOC_MERGE, memory.addr()), Err(EFAULT));
+        let limit = user::set_descriptor_limit(fd as usize + 1);
+        assert_eq!(merge(c"", fd, fd), Err(EMFILE));
+        user::set_descriptor_limit(limit);
+        // The name of a program's is all that there is room for.
+        let mut data = sync_merge_data {
+            name: [b'x'; 32],
+            fd2: fd.cast_signed(),
+            ..Default::default()
+        };
+        call(fd, SYNC_IOC_MERGE, &mut data)?;
+        assert_eq!(data.fence.cast_unsigned(), fd + 1);
+        let (file, _) = file_info(fd + 1, 0)?;
+        assert_eq!(&file.name, b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\0");
+        // The same fence as that of the other file, since it is but one.
+        assert!(core::ptr::eq(&*SyncFile::get_fence(fd + 1)?, &*fence));
+        issued.signal(Ok(()));
+        user::close(fd)?;
+        user::close(fd + 1)
     });
 }
 
@@ -272,24 +314,33 @@ fn the_deadline_of_a_signalled_fence_is_nothing() {
 fn each_allocation_may_fail() {
     let fails = |nth| {
         move || {
-            let context = context(Plain)?;
-            let (issued, fence) = issue(&context)?;
+            let (one, other) = (context(Plain)?, context(Plain)?);
+            let (a, b) = (issue(&one)?, issue(&other)?);
             let (result, reached) = fail_nth(nth, || -> Result {
-                let fd = file_of(&fence)?;
-                let result = info(fd, 1).map(|_| ());
-                user::close(fd)?;
-                result
+                let fd = file_of(&a.1)?;
+                let result = file_of(&b.1).and_then(|fd2| {
+                    let result = merge(c"both", fd, fd2).and_then(|both| {
+                        let result = file_info(both, 2).map(|_| ());
+                        user::close(both).and(result)
+                    });
+                    user::close(fd2).and(result)
+                });
+                user::close(fd).and(result)
             });
-            issued.signal(Ok(()));
+            a.0.signal(Ok(()));
+            b.0.signal(Ok(()));
             Ok::<_, Error>((result, reached))
         }
     };
     // What is left when a machine ends is reported.
-    for nth in 1..9 {
-        let end = vcpu::fifo(fails(nth));
-        assert_eq!(end, Ok(Ok((Err(ENOMEM), true))), "allocation {nth}");
+    for nth in 1.. {
+        let (result, reached) = vcpu::fifo(fails(nth)).unwrap().unwrap();
+        assert_eq!(result, if reached { Err(ENOMEM) } else { Ok(()) }, "{nth}");
+        if !reached {
+            assert!(nth > 15, "{nth}");
+            break;
+        }
     }
-    assert_eq!(vcpu::fifo(fails(9)), Ok(Ok((Ok(()), false))));
 }
 
 #[test]

@@ -307,7 +307,7 @@ fn the_memory_of_a_program_has_an_end() {
             slice(8).reader().strcpy_into_buf(&mut bytes[..2]),
             Err(ENAMETOOLONG)
         );
-        let constant = UserMemory::read_only(1)?;
+        let constant = UserMemory::constant(&[1])?;
         assert_eq!(constant.write(0, &[1]), Err(EFAULT));
         drop(memory);
         assert_eq!(slice(1).reader().read_slice(&mut bytes[..1]), Err(EFAULT));

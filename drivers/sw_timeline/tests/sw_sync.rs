@@ -222,7 +222,7 @@ fn each_mistake_has_its_errno() {
             Err(ENOTTY)
         );
         // What cannot be written back leaves no descriptor and no fence behind.
-        let memory = UserMemory::read_only(40)?;
+        let memory = UserMemory::constant(&[0; 40])?;
         let result = user::ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, memory.addr());
         assert_eq!(result, Err(EFAULT));
         let limit = user::set_descriptor_limit(4);

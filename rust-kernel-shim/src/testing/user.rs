@@ -200,22 +200,23 @@ impl UserMemory {
     ///
     /// ENOMEM.
     pub fn new(len: usize) -> Result<Self> {
-        Self::map(len, true)
+        Self::map(len, &[], true)
     }
 
-    /// Maps `len` bytes for reading alone. May sleep.
+    /// Maps a copy of these bytes, for reading alone. May sleep.
     ///
     /// # Errors
     ///
     /// ENOMEM.
-    pub fn read_only(len: usize) -> Result<Self> {
-        Self::map(len, false)
+    pub fn constant(bytes: &[u8]) -> Result<Self> {
+        Self::map(bytes.len(), bytes, false)
     }
 
-    fn map(len: usize, writable: bool) -> Result<Self> {
+    fn map(len: usize, content: &[u8], writable: bool) -> Result<Self> {
         let region = KBox::<bindings::user_region>::new_uninit(GFP_KERNEL)?;
         // One more, so that there is an address.
-        let bytes = KVec::<u8>::zeroed(len + 1, GFP_KERNEL)?;
+        let mut bytes = KVec::<u8>::zeroed(len + 1, GFP_KERNEL)?;
+        bytes[..content.len()].copy_from_slice(content);
         let (bytes, _, room) = bytes.into_raw_parts();
         let region = KBox::into_raw(region).cast::<bindings::user_region>();
         // SAFETY: Both are ours, and used for nothing else until they are unmapped.
