@@ -9,6 +9,7 @@
 
 mod break_rules;
 mod consumers;
+mod debugfs;
 mod demo;
 mod failure;
 mod faults;
@@ -69,6 +70,14 @@ enum Command {
         #[arg(value_name = "NAME", value_parser = rule_names())]
         name: Option<String>,
     },
+    /// Print a file of debugfs, as it is while a few programs use fences
+    ///
+    /// The text is the kernel's.
+    Debugfs {
+        /// Its path: sync/info
+        #[arg(value_name = "PATH")]
+        path: String,
+    },
     /// Torture RCU, SRCU, fences or locks: threads use them as hard as they can
     ///
     /// What must hold is looked at all the while. Exit code 1: something was found; with --busted,
@@ -104,6 +113,7 @@ fn main() -> ExitCode {
         Some(Command::Replay { files }) => replay::run(&files),
         Some(Command::Break { name }) => break_rules::run(name.as_deref()),
         Some(Command::Rules { name }) => rules::run(name.as_deref()),
+        Some(Command::Debugfs { path }) => debugfs::run(&path),
         Some(Command::Torture(arguments)) => torture::run(&arguments),
         None => demo::run(&cli.demo),
     })

@@ -312,3 +312,25 @@ fn a_closed_pipe_is_no_error() {
     let transcript = "lock L\n  = ok\nend\n  = live 0\n";
     assert_eq!(seen(output), prints(2, transcript));
 }
+
+#[test]
+fn debugfs_prints_a_file_while_programs_use_fences() {
+    let dir = dir("debugfs", &[]);
+    let (code, out, err) = fence(&dir, &["debugfs", "sync/info"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let time = out
+        .lines()
+        .find_map(|line| line.strip_prefix("  fence error@"));
+    let time = time.and_then(|line| line.split(':').next()).unwrap();
+    assert_eq!(
+        out.replace(time, "S.N"),
+        "objs:\n--------------\n\
+         compositor: 1\n  fence active: 2 / 1\n  fence active: 3 / 1\n\n\
+         game: 0\n  fence error@S.N: 60 / 0\n\n\
+         video-player: 24\n  fence active: 25 / 24\n\n\
+         fences:\n--------------\n"
+    );
+    let (code, out, err) = fence(&dir, &["debugfs", "none"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert_eq!(err, "none: no such file, expected one of sync/info\n");
+}
