@@ -45,7 +45,7 @@ impl Root {
 /// # Invariants
 ///
 /// - `parent`, to which it has a reference, `next`, `children`, `users` and `dead` change under
-///   [`NAMES`]. A name is on the list of its parent, or of all roots, until it is dead.
+///   `NAMES`. A name is on the list of its parent, or of all roots, until it is dead.
 /// - `len` bytes of name stand behind it, in the same block.
 #[repr(C)]
 pub struct dentry {
