@@ -5,8 +5,7 @@
 //! C header: [`include/asm-generic/io.h`](srctree/include/asm-generic/io.h).
 //!
 //! Here they are those of simulated devices: see [`IoRegion`](crate::testing::IoRegion). What is
-//! missing of Linux 7.3: system memory behind the same traits, copies, projections, and the macros that
-//! declare registers.
+//! missing of Linux 7.3: system memory behind the same traits, copies, and projections.
 
 use crate::{
     bindings,
@@ -17,8 +16,10 @@ use core::marker::PhantomData;
 
 pub mod mem;
 pub mod poll;
+pub mod register;
 pub mod resource;
 
+pub use crate::register;
 pub use resource::Resource;
 
 /// A physical address.
@@ -353,6 +354,31 @@ pub trait Io<'a>: IoBase<'a> {
         let view = try_at::<Self, L::IoType>(self, location.offset())?;
         Self::Backend::io_write(view, value.into());
         Ok(())
+    }
+
+    /// Writes a register whose place is that of its type; EINVAL if there is none.
+    #[inline(always)]
+    fn try_write_reg<T, L, V>(self, value: V) -> Result
+    where
+        L: IoLoc<Self::Target, T>,
+        V: register::LocatedRegister<Self::Target, Location = L, Value = T>,
+        Self::Backend: IoCapable<L::IoType>,
+    {
+        let (location, value) = value.into_io_op();
+        self.try_write(location, value)
+    }
+
+    /// Writes a register whose place is that of its type, and known to be within the registers' least
+    /// size.
+    #[inline(always)]
+    fn write_reg<T, L, V>(self, value: V)
+    where
+        L: IoLoc<Self::Target, T>,
+        V: register::LocatedRegister<Self::Target, Location = L, Value = T>,
+        Self::Backend: IoCapable<L::IoType>,
+    {
+        let (location, value) = value.into_io_op();
+        self.write(location, value)
     }
 
     /// Reads a register and writes what `f` makes of it, not at once; EINVAL if there is none.

@@ -49,6 +49,7 @@ pub mod list;
 pub mod miscdevice;
 pub mod module;
 pub mod module_param;
+pub mod num;
 pub mod of;
 pub mod page;
 pub mod pci;
@@ -81,6 +82,8 @@ pub use ::uapi;
 
 /// The procedural macros; use them through [`prelude`].
 pub use ::macros;
+
+pub use ::macros::bitfield;
 
 pub use ::ffi;
 pub use bindings::{container_of, kfree_rcu, BUG_ON, WARN, WARN_ON};

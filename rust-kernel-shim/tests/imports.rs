@@ -129,6 +129,7 @@ imports! {
     kernel::devres::Devres,
     kernel::drm::gem::BaseObject,
     kernel::io::Io,
+    kernel::io::register::Array,
     kernel::new_mutex,
     kernel::prelude,
     kernel::sizes::SZ_4K,
@@ -146,7 +147,6 @@ imports! {
     kernel::uapi,
     ;
     missing:
-    kernel::io::register::Array,
     // 7.3 has `mb(Write)`.
     kernel::sync::barrier::wmb,
     ;

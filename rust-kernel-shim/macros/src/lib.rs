@@ -8,6 +8,7 @@
 //!
 //! Those that the prelude has are used through `kernel::prelude`.
 
+mod bitfield;
 mod fmt;
 mod for_lt;
 mod kunit;
@@ -109,4 +110,16 @@ pub fn ForLt(input: TokenStream) -> TokenStream {
 #[allow(non_snake_case)]
 pub fn CovariantForLt(input: TokenStream) -> TokenStream {
     for_lt::expand(parse_macro_input!(input), true).into()
+}
+
+/// Declares an integer whose bits are fields.
+///
+/// `struct Name(integer) { hi:lo field; ... }`; each field is a
+/// `kernel::num::Bounded`, or with `=> Type` after its name what that
+/// converts to, and with `?=> Type` what it may convert to. A field that is
+/// called `mode` is read by `mode()`, and set by `with_mode()`,
+/// `try_with_mode()` and `with_const_mode()`.
+#[proc_macro]
+pub fn bitfield(input: TokenStream) -> TokenStream {
+    bitfield::expand(parse_macro_input!(input)).into()
 }

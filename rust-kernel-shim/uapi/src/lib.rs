@@ -7,7 +7,12 @@
 //! In Linux bindgen generates this; here is what the modules of this crate need.
 
 #![no_std]
-#![allow(missing_docs, non_camel_case_types, reason = "they are C's")]
+#![allow(
+    missing_docs,
+    non_camel_case_types,
+    non_upper_case_globals,
+    reason = "they are C's"
+)]
 
 pub const _IOC_NRBITS: u32 = 8;
 pub const _IOC_TYPEBITS: u32 = 8;
@@ -68,3 +73,8 @@ const fn drm_iowr<T>(nr: u32) -> u32 {
 pub const DRM_IOCTL_NOVA_GETPARAM: u32 = drm_iowr::<drm_nova_getparam>(0);
 pub const DRM_IOCTL_NOVA_GEM_CREATE: u32 = drm_iowr::<drm_nova_gem_create>(1);
 pub const DRM_IOCTL_NOVA_GEM_INFO: u32 = drm_iowr::<drm_nova_gem_info>(2);
+
+pub type drm_panthor_gpu_coherency = u32;
+pub const drm_panthor_gpu_coherency_DRM_PANTHOR_GPU_COHERENCY_ACE_LITE: u32 = 0;
+pub const drm_panthor_gpu_coherency_DRM_PANTHOR_GPU_COHERENCY_ACE: u32 = 1;
+pub const drm_panthor_gpu_coherency_DRM_PANTHOR_GPU_COHERENCY_NONE: u32 = 31;
