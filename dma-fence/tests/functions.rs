@@ -16,12 +16,22 @@ type R = *mut dma_resv;
 type I = *mut dma_resv_iter;
 type C = *mut dma_fence_chain;
 
-/// Their addresses, after each was checked against its type by the coercion.
+/// Their names, after each was checked against its type by the coercion.
 macro_rules! functions {
     ($($name:ident: $type:ty),* $(,)?) => {
-        [$(c::$name as $type as usize),*]
+        [$((stringify!($name), c::$name as $type as usize).0),*]
     };
 }
+
+/// The headers of the library for C.
+const HEADERS: [&str; 6] = [
+    include_str!("../capi/include/linux/dma-fence.h"),
+    include_str!("../capi/include/linux/dma-fence-array.h"),
+    include_str!("../capi/include/linux/dma-fence-chain.h"),
+    include_str!("../capi/include/linux/dma-fence-unwrap.h"),
+    include_str!("../capi/include/linux/dma-resv.h"),
+    include_str!("../capi/include/linux/sync_file.h"),
+];
 
 #[test]
 fn every_function_of_the_header_is_there() {
@@ -125,8 +135,18 @@ fn every_function_of_the_header_is_there() {
         dma_fence_is_array: unsafe fn(F) -> bool,
         dma_fence_is_chain: unsafe fn(F) -> bool,
         dma_fence_is_container: unsafe fn(F) -> bool,
+        sync_file_create: unsafe fn(F) -> *mut sync_file,
+        sync_file_get_fence: unsafe fn(c_int) -> F,
+        sync_file_get_name: unsafe fn(*mut sync_file, *mut c_char, c_int) -> *mut c_char,
     ];
-    assert_eq!(functions.len(), 99);
+    assert_eq!(functions.len(), 102);
+    // C has them as well, under the same names.
+    let (exported, declared) = (include_str!("../capi/src/lib.rs"), HEADERS.concat());
+    for name in functions {
+        assert!(exported.contains(&format!(" fn {name}(")), "{name}");
+        let found = [" ", "*"].map(|before| format!("{before}{name}("));
+        assert!(found.iter().any(|f| declared.contains(f)), "{name}");
+    }
 }
 
 #[test]

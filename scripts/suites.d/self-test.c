@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A suite with one test of each end, for "scripts/suites kunit --self-test". */
 #include <kunit/test.h>
+#include <linux/sync_file.h> /* which no suite of the kernel needs */
 #include <stdlib.h>
 
 static void test_passes(struct kunit *test)

@@ -9,7 +9,7 @@
 
 use dma_fence::bindings::{
     self, dma_fence_array, dma_fence_cb, dma_fence_chain, dma_fence_func_t, dma_fence_ops,
-    dma_fence_unwrap, dma_resv_iter, dma_resv_usage, ktime_t, seq_file, spinlock_t,
+    dma_fence_unwrap, dma_resv_iter, dma_resv_usage, ktime_t, seq_file, spinlock_t, sync_file,
 };
 use kernel_capi::{
     export,
@@ -139,4 +139,8 @@ export! {
     fn dma_resv_set_deadline(obj: R, usage: dma_resv_usage, deadline: ktime_t);
     fn dma_resv_test_signaled(obj: R, usage: dma_resv_usage) -> bool;
     fn dma_resv_describe(obj: R, seq: *mut seq_file);
+
+    fn sync_file_create(f: F) -> *mut sync_file;
+    fn sync_file_get_fence(fd: c_int) -> F;
+    fn sync_file_get_name(sync_file: *mut sync_file, buf: *mut c_char, len: c_int) -> *mut c_char;
 }

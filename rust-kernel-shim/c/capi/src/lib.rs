@@ -14,8 +14,8 @@
 use bindings::{
     callback_head,
     ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
-    from_char_ptr, gfp_t, irq_work, kmem_cache, ktime_t, list_head, lock_class_key, rcu_callback_t,
-    seq_file, spinlock_t, task_struct, timer_list, ww_class, ww_mutex,
+    file, from_char_ptr, gfp_t, irq_work, kmem_cache, ktime_t, list_head, lock_class_key,
+    rcu_callback_t, seq_file, spinlock_t, task_struct, timer_list, ww_class, ww_mutex,
 };
 use core::ptr::null;
 
@@ -122,6 +122,11 @@ export! {
     fn kmem_cache_alloc(cache: *mut kmem_cache, flags: gfp_t) -> *mut c_void;
     fn kmem_cache_free(cache: *mut kmem_cache, object: *mut c_void);
     fn kmem_cache_destroy(cache: *mut kmem_cache);
+    fn get_unused_fd_flags(flags: c_uint) -> c_int;
+    fn put_unused_fd(fd: c_uint);
+    fn fd_install(fd: c_uint, file: *mut file);
+    fn close_fd(fd: c_uint) -> c_int;
+    fn fput(file: *mut file);
     fn seq_write(seq: *mut seq_file, data: *const c_void, len: usize) -> c_int;
     fn seq_puts(seq: *mut seq_file, s: *const c_char);
 }
@@ -132,6 +137,7 @@ const _: () = {
     assert!(size_of::<irq_work>() <= 4 * 8 && align_of::<irq_work>() <= 8);
     assert!(size_of::<lock_class_key>() <= 2 * 8);
     assert!(size_of::<spinlock_t>() == 4);
+    assert!(size_of::<seq_file>() == 4 * 8);
     assert!(size_of::<ww_class>() <= 11 * 8 && align_of::<ww_class>() <= 8);
     assert!(size_of::<ww_acquire_ctx>() <= 8 * 8);
     assert!(size_of::<ww_mutex>() == 4 * 8);

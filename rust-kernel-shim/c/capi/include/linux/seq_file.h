@@ -9,6 +9,7 @@ struct seq_file {
 	char *buf;
 	size_t size;
 	size_t count;
+	void *private;
 };
 
 int seq_write(struct seq_file *seq, const void *data, size_t len);
