@@ -42,4 +42,4 @@ pub(crate) mod rules;
 mod state;
 mod watch;
 
-pub(crate) use self::{call::Call, events::*};
+pub(crate) use self::{call::Call, events::*, pending::set_limit as set_pending_limit};

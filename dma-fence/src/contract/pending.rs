@@ -8,29 +8,42 @@ use super::{
     record::{self, Record, LIVE, RECORDS},
     rules::{RELEASE_SIGNALLED, SIGNAL_EVENTUALLY},
 };
-use core::{fmt, panic::Location};
-use kernel::bindings::{
-    debug_wait_begins, debug_wait_ends,
-    debugobjects::SideTable,
-    ktime_get,
-    rule::{checking, this_machine, Evidence, Place},
-    Thing,
+use core::{
+    fmt,
+    panic::Location,
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
+};
+use kernel::{
+    bindings::{
+        debug_wait_begins, debug_wait_ends,
+        debugobjects::SideTable,
+        ktime_get,
+        rule::{checking, this_machine, Evidence, Place},
+        Thing,
+    },
+    time::Delta,
 };
 
-/// The longest time that a fence may be pending (ns): Linux's default limit for hung tasks.
-const LIMIT: i64 = 120 * SECOND;
+/// The longest time that a fence may be pending (ns): at first Linux's default limit for hung tasks.
+static LIMIT: AtomicI64 = AtomicI64::new(120 * SECOND);
 const SECOND: i64 = 1_000_000_000;
+
+/// Sets the longest time that a fence may be pending; it has no end without one.
+pub(crate) fn set_limit(limit: Option<Delta>) {
+    LIMIT.store(limit.map_or(i64::MAX, Delta::as_nanos), Relaxed);
+}
 
 /// Looks for fences that are pending for too long.
 pub(super) fn time_passed() {
     let machine = this_machine();
     // SAFETY: Reading the clock has no preconditions.
     let now = unsafe { ktime_get() };
+    let limit = LIMIT.load(Relaxed);
     let overdue = RECORDS.filter_map(|_, record| {
         let overdue = record.machine == machine
             && record.is_pending()
             && !record.overdue
-            && now - record.created_ns > LIMIT;
+            && now - record.created_ns > limit;
         record.overdue |= overdue;
         overdue.then_some(*record)
     });

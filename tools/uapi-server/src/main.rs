@@ -5,7 +5,8 @@
 //! each, `scripts/suites.d/preload.c`, leads what they ask of these files to this process, which
 //! makes descriptors for them that behave like those of Linux.
 //!
-//! Exit code: the program's, or 128 and the signal that ended it; 125 if it could not be run.
+//! Exit code: the program's, or 128 and the signal that ended it; 125 if it could not be run, or
+//! something of what it had open is left when it has ended; 1 if the kernel has reported something.
 #![forbid(unsafe_code)]
 
 mod drm;
@@ -14,6 +15,7 @@ mod protocol;
 mod server;
 
 use clap::Parser;
+use kernel::testing::user;
 use server::Server;
 use std::{
     io,
@@ -37,6 +39,9 @@ struct Cli {
 
 const CANNOT_RUN: u8 = 125;
 
+/// What `sync/info` says if no timeline is open, and none has a fence that is used.
+const NO_TIMELINE: &[u8] = b"objs:\n--------------\nfences:\n--------------\n";
+
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(code) => ExitCode::from(code),
@@ -48,8 +53,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> io::Result<u8> {
-    let error = |error| io::Error::other(format!("the kernel cannot boot: {error:?}"));
+    let error = |error| io::Error::other(format!("the kernel does not work: {error:?}"));
     kernel::testing::boot().map_err(error)?;
+    // Programs signal fences when they like.
+    dma_fence::testing::set_pending_limit(None);
     let _driver = kernel::testing::insmod::<SwTimeline>().map_err(error)?;
     let name = format!("uapi-server-{}", std::process::id());
     let mut server = Server::new(&name)?;
@@ -63,6 +70,12 @@ fn run(cli: &Cli) -> io::Result<u8> {
     if let Err(error) = server.serve(&child) {
         child.kill()?;
         return Err(error);
+    }
+    let info = user::read_file(c"/sys/kernel/debug/sync/info").map_err(error)?;
+    if &*info != NO_TIMELINE {
+        let info = String::from_utf8_lossy(&info);
+        let left = format!("{program} has ended, and there still is\n{info}");
+        return Err(io::Error::other(left));
     }
     let status = child.wait()?;
     Ok(match (status.code(), status.signal()) {
