@@ -5,7 +5,7 @@
 use dma_fence::{
     bindings::{self, dma_fence_ops},
     testing::{context, issue_arc, register, Plain},
-    Fence, FenceCallback, FenceContextOps, PollOp,
+    Fence, FenceArray, FenceCallback, FenceContextOps, PollOp,
 };
 use kernel::{
     bindings as c,
@@ -108,6 +108,50 @@ fn what_was_said_once_is_said_again() {
         assert_eq!(fence.status(), Some(Ok(())));
         issued.signal(Err(EIO));
         assert_eq!(fence.status(), Some(Ok(())));
+    });
+}
+
+#[test]
+fn an_array_that_is_polled_while_it_is_enabled_waits_for_all() {
+    explore(|| {
+        let context = context(Plain).unwrap();
+        let (a, fa) = issue_arc(&context).unwrap();
+        let (b, fb) = issue_arc(&context).unwrap();
+        let array = FenceArray::new(&[&fa, &fb]).unwrap();
+        a.signal(Ok(()));
+        for poll in [true, false] {
+            let array = array.clone();
+            spawn(move || match poll {
+                // Without the lock.
+                true => assert_eq!(dma_fence::wait_any(&[&array], 0), Ok(None)),
+                false => array.enable_signaling(),
+            });
+        }
+        fsleep(Delta::from_micros(1));
+        assert_eq!(array.status(), None);
+        b.signal(Ok(()));
+        assert_eq!(array.status(), Some(Ok(())));
+    });
+}
+
+#[test]
+fn an_array_signals_once_and_with_the_error_of_a_member() {
+    explore(|| {
+        let context = context(Plain).unwrap();
+        let (a, fa) = issue_arc(&context).unwrap();
+        let (b, fb) = issue_arc(&context).unwrap();
+        let array = FenceArray::new(&[&fa, &fb]).unwrap();
+        // Its signal is wanted before a member fails.
+        let steps = Arc::new(Atomic::new(0), GFP_KERNEL).unwrap();
+        let _registration = register(&array, Slow(steps.clone()));
+        spawn(move || a.signal(Err(EIO)));
+        spawn(move || b.signal(Ok(())));
+        let poller = array.clone();
+        spawn(move || _ = dma_fence::wait_any(&[&poller], 0));
+        array.wait();
+        assert!(fa.is_signaled() && fb.is_signaled());
+        assert_eq!(array.status(), Some(Err(EIO)));
+        assert_eq!(steps.load(Relaxed), 3);
     });
 }
 
