@@ -30,6 +30,9 @@ mod container;
 mod context;
 mod deadline;
 mod describe;
+// Its name in C is that of its structure.
+#[path = "bindings/dma_buf.rs"]
+mod buffer;
 mod fence;
 // Its name in C is that of its structure.
 #[path = "bindings/sync_file.rs"]
@@ -48,9 +51,9 @@ mod wait;
 mod wait_any;
 
 pub use self::{
-    annotate::*, callback::*, container::*, context::*, deadline::*, describe::*, fence::*,
-    file::*, init::*, names::*, order::*, refs::*, resv::*, signal::*, signalling::*, state::*,
-    stub::*, trace::*, wait::*, wait_any::*,
+    annotate::*, buffer::*, callback::*, container::*, context::*, deadline::*, describe::*,
+    fence::*, file::*, init::*, names::*, order::*, refs::*, resv::*, signal::*, signalling::*,
+    state::*, stub::*, trace::*, wait::*, wait_any::*,
 };
 pub use kernel::bindings::{
     __get_task_comm, call_rcu, callback_head, get_current, kfree, ktime_get, ktime_t, list_head,

@@ -4,6 +4,7 @@
 //! [`RULES`] are the rules of the contract; [their pages](../../../book/rules/index.html) say why
 //! each is there and how it is kept.
 
+pub mod buffer;
 mod example;
 mod listen;
 mod mistake;

@@ -391,7 +391,7 @@ unsafe extern "C" fn sync_file_poll(file: *mut file, wait: *mut poll_table) -> _
 }
 
 /// Reads an argument: -EFAULT if it cannot be.
-unsafe fn read<T: FromBytes>(arg: c_ulong) -> Result<T, c_long> {
+pub(super) unsafe fn read<T: FromBytes>(arg: c_ulong) -> Result<T, c_long> {
     let mut value = MaybeUninit::<T>::uninit();
     let from = core::ptr::without_provenance(arg);
     // SAFETY: The value is valid for writes. Any bytes make one.
@@ -408,7 +408,11 @@ unsafe fn read<T: FromBytes>(arg: c_ulong) -> Result<T, c_long> {
 /// # Safety
 ///
 /// There are as many.
-unsafe fn write<T: AsBytes>(addr: u64, values: *const T, n: usize) -> Result<(), c_long> {
+pub(super) unsafe fn write<T: AsBytes>(
+    addr: u64,
+    values: *const T,
+    n: usize,
+) -> Result<(), c_long> {
     // CAST: An address.
     let to = core::ptr::without_provenance_mut(addr as usize);
     // SAFETY: The caller's guarantee.
@@ -419,7 +423,7 @@ unsafe fn write<T: AsBytes>(addr: u64, values: *const T, n: usize) -> Result<(),
 }
 
 /// A descriptor that is reserved, until it is given back or has a file.
-struct Reserved(c_uint);
+pub(super) struct Reserved(pub(super) c_uint);
 
 impl Drop for Reserved {
     fn drop(&mut self) {

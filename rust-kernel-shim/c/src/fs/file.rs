@@ -16,15 +16,17 @@ use super::{
 use crate::{
     __mutex_init, err_ptr,
     ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
-    init_work_with_key, kfree, kmalloc_obj, may_sleep, mutex, mutex_lock, mutex_unlock, queue_work,
-    refcount_dec_and_test, refcount_inc, refcount_t, system_percpu_wq, work_struct, EINVAL, EIO,
-    ENOMEM, ENOTTY, GFP_KERNEL, REFCOUNT_INIT,
+    globals, init_work_with_key, kfree, kmalloc_obj, may_sleep, mutex, mutex_lock, mutex_unlock,
+    queue_work, refcount_dec_and_test, refcount_inc, refcount_inc_not_zero, refcount_read,
+    refcount_t, system_percpu_wq, work_struct, EINVAL, EIO, ENOMEM, ENOTTY, GFP_KERNEL,
+    REFCOUNT_INIT,
 };
 use core::{
     mem::{offset_of, zeroed},
     ptr::{addr_of_mut, null, null_mut},
 };
 use machine::cpu::{self, Cpu};
+use spin::mutex::SpinMutex;
 
 /// A place in a file.
 pub type loff_t = i64;
@@ -140,6 +142,98 @@ pub struct file {
     pub(super) f_dentry: *mut dentry,
     /// For the last `fput()` where it may not sleep.
     f_work: work_struct,
+    /// Its machine, and its links in the list of all, which change under [`OPEN`].
+    machine: u64,
+    next: *mut file,
+    prev: *mut *mut file,
+}
+
+/// All files, the youngest first.
+struct Open(*mut file);
+
+// SAFETY: Files may be used by any thread.
+unsafe impl Send for Open {}
+
+static OPEN: SpinMutex<Open> = SpinMutex::new(Open(null_mut()));
+
+/// Puts a new file, which is complete, on the list of all.
+///
+/// # Safety
+///
+/// The file is the caller's, until this.
+pub(super) unsafe fn opened(file: *mut file) {
+    let mut open = OPEN.lock();
+    // SAFETY: The file is the caller's; what is on the list is valid, under the lock.
+    unsafe {
+        (*file).machine = globals::with(|globals| globals.number);
+        (*file).next = open.0;
+        (*file).prev = &raw mut open.0;
+        if !open.0.is_null() {
+            (*open.0).prev = addr_of_mut!((*file).next);
+        }
+    }
+    open.0 = file;
+}
+
+/// Takes a file off the list of all, if it is on it.
+///
+/// # Safety
+///
+/// It is valid.
+unsafe fn closed(file: *mut file) {
+    let _open = OPEN.lock();
+    // SAFETY: What is on the list is valid, under the lock.
+    unsafe {
+        if (*file).prev.is_null() {
+            return;
+        }
+        *(*file).prev = (*file).next;
+        if !(*file).next.is_null() {
+            (*(*file).next).prev = (*file).prev;
+        }
+    }
+}
+
+/// Returns the youngest file of a kind that is older than another, or the youngest at all if that is
+/// null; with a reference, while that to the other is given back. Null after the oldest. May sleep.
+///
+/// # Safety
+///
+/// `than` is null, or the caller's reference to it is.
+pub unsafe fn debug_older_file(fops: *const file_operations, than: *mut file) -> *mut file {
+    let machine = globals::with(|globals| globals.number);
+    // SAFETY: What is on the list is valid, under the lock; the reference is the caller's.
+    unsafe {
+        let found = {
+            let open = OPEN.lock();
+            let mut file = match than.is_null() {
+                true => open.0,
+                false => (*than).next,
+            };
+            while !file.is_null()
+                && ((*file).f_op != fops
+                    || (*file).machine != machine
+                    || !refcount_inc_not_zero(addr_of_mut!((*file).f_ref)))
+            {
+                file = (*file).next;
+            }
+            file
+        };
+        if !than.is_null() {
+            fput(than);
+        }
+        found
+    }
+}
+
+/// Returns the number of references to a file. C: `file_count()`.
+///
+/// # Safety
+///
+/// The caller has a reference.
+pub unsafe fn file_count(file: *mut file) -> c_long {
+    // SAFETY: The caller's reference keeps the file.
+    unsafe { refcount_read(addr_of_mut!((*file).f_ref)) as c_long }
 }
 
 /// Allocates a file with one reference; null without memory. May sleep.
@@ -164,6 +258,7 @@ pub(super) unsafe fn alloc_file(fops: *const file_operations, flags: c_uint) -> 
             addr_of_mut!((*file).f_dentry).write(null_mut());
             let work = addr_of_mut!((*file).f_work);
             init_work_with_key(work, Some(delayed_fput), false, null(), null_mut());
+            addr_of_mut!((*file).prev).write(null_mut());
         }
         file
     }
@@ -189,6 +284,7 @@ pub unsafe fn anon_inode_getfile(
             return err_ptr(ENOMEM);
         }
         (*file).private_data = private;
+        opened(file);
         file
     }
 }
@@ -241,6 +337,7 @@ unsafe fn __fput(file: *mut file) {
     // SAFETY: The file is nobody else's.
     unsafe {
         let name = (*file).f_dentry;
+        closed(file);
         if let Some(release) = (*(*file).f_op).release {
             release((*file).f_inode, file);
         }

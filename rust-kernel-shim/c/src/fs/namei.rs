@@ -7,7 +7,7 @@
 //! Each machine has its own names. A name that is removed waits for the calls that are in what it
 //! leads to; a file that is open by it fails after that, if it is one of debugfs.
 
-use super::file::{alloc_file, file, file_operations, fput, inode};
+use super::file::{alloc_file, file, file_operations, fput, inode, opened};
 use crate::{
     err_ptr,
     ffi::{c_char, c_int, c_uint, c_void},
@@ -343,6 +343,7 @@ pub unsafe fn filp_open(path: *const c_char, flags: c_int, _mode: c_uint) -> *mu
             return failed(result.unsigned_abs());
         }
         (*file).f_dentry = name;
+        opened(file);
         file
     }
 }
