@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 
 use dma_fence::{
-    testing::sync::{file_info, merge, set_deadline},
+    bindings::{sync_file_info, sync_merge_data, SYNC_IOC_MERGE},
+    testing::sync::{call, file_info, merge, set_deadline},
     SyncFile,
 };
 use kernel::{
+    ioctl::_IOW,
     prelude::*,
     testing::{
         insmod,
@@ -377,4 +379,206 @@ fn each_allocation_may_fail() {
             break;
         }
     }
+}
+
+/// What a program has written that made these calls on Linux 7.3, with the kernel's `sw_sync.c`: what
+/// each returns, and `sync/info` in between.
+const RECORDED: &str = include_str!("sw_sync.expect");
+
+/// The program.
+struct Program(String);
+
+impl Program {
+    fn say(&mut self, line: core::fmt::Arguments<'_>) {
+        self.0 += &format!("{line}\n");
+    }
+
+    fn info(&mut self) -> Result {
+        self.0 += &format!("== sync/info\n{}==end\n", info()?);
+        Ok(())
+    }
+
+    /// The state of a file; with a `room` that is too small the argument stays as it was.
+    fn file(&mut self, name: &str, fd: u32, room: u32) {
+        let text = |bytes: &[u8]| -> String {
+            let bytes = bytes.iter().take_while(|&&byte| byte != 0);
+            bytes.map(|&byte| char::from(byte)).collect()
+        };
+        let (result, file, each) = match file_info(fd, room) {
+            Ok((file, each)) => (0, file, each),
+            Err(error) => {
+                let file = sync_file_info {
+                    num_fences: room,
+                    ..Default::default()
+                };
+                (error.to_errno(), file, KVec::new())
+            }
+        };
+        let mut line = format!(
+            "info {name}: {result} name={} status={} n={}",
+            context(&text(&file.name)),
+            file.status,
+            file.num_fences
+        );
+        for fence in &each {
+            line += &format!(
+                " [{} {} {} {}]",
+                text(&fence.obj_name),
+                text(&fence.driver_name),
+                fence.status,
+                u8::from(fence.timestamp_ns != 0)
+            );
+        }
+        if result != 0 {
+            line += " [  0 0]";
+        }
+        self.say(format_args!("{line}"));
+    }
+}
+
+/// A file's name, with the number of the context as a letter.
+fn context(name: &str) -> String {
+    match name.strip_prefix("sw_sync-NAME") {
+        Some(rest) => format!("sw_sync-NAMEc{}", &rest[rest.find('-').unwrap_or(0)..]),
+        None => name.into(),
+    }
+}
+
+/// A result as C has it.
+fn number(result: Result<u64>) -> i64 {
+    result.map_or_else(|error| error.to_errno().into(), |n| n as i64)
+}
+
+fn program() -> Result<String> {
+    let mut p = Program(String::new());
+    let dl = |fd, of| number(deadline(fd, 0, 0, of));
+    p.info()?;
+    let one = open()?;
+    p.info()?;
+    let [a, b, c] = [create(one, 4)?, create(one, 3)?, create(one, 7)?];
+    p.info()?;
+    inc(one, 3)?;
+    p.info()?;
+    user::close(a)?;
+    p.info()?;
+    let other = open()?;
+    inc(other, u32::MAX)?;
+    p.info()?;
+    user::close(other)?;
+    user::close(one)?;
+    p.info()?;
+    user::close(c)?;
+    p.info()?;
+    user::close(b)?;
+    p.info()?;
+
+    let (t, q) = (open()?, open()?);
+    let (x, far) = (create(t, 1)?, create(q, 1)?);
+    p.say(format_args!("dl {}", dl(q, x)));
+    set_deadline(x, 7)?;
+    p.say(format_args!("dl {}", dl(q, x)));
+    inc(t, 1)?;
+    p.say(format_args!("dl after signal {}", dl(q, x)));
+    user::close(t)?;
+    p.say(format_args!("dl after close {}", dl(q, x)));
+    let later = create(q, 2)?;
+    let merged = merge(c"merged", far, later)?;
+    set_deadline(merged, 5)?;
+    p.say(format_args!(
+        "later {} merged {} far {}",
+        dl(q, later),
+        dl(q, merged),
+        dl(q, far)
+    ));
+    let third = open()?;
+    let (last, y) = (create(third, 1)?, create(third, 2)?);
+    let both = merge(c"both", y, far)?;
+    set_deadline(both, 3)?;
+    p.say(format_args!(
+        "both {} far {} y {}",
+        dl(q, both),
+        dl(q, far),
+        dl(q, y)
+    ));
+    p.say(format_args!(
+        "bad ns {} pad {} notfile {} nofd {}",
+        number(deadline(q, 1, 0, x)),
+        number(deadline(q, 0, 1, x)),
+        dl(q, q),
+        dl(q, 1000)
+    ));
+    p.file("both", both, 8);
+    p.file("both0", both, 0);
+    p.file("both1", both, 1);
+    p.file("x", x, 1);
+    p.file("y", y, 1);
+    let poll = |fd| user::poll(fd, EPOLLIN, 0);
+    p.say(format_args!(
+        "poll tl {} sf {} x {}",
+        poll(q)?,
+        poll(y)?,
+        poll(x)?
+    ));
+    let same = create(third, 2)?;
+    set_deadline(same, 9)?;
+    [y, same, both].into_iter().try_for_each(user::close)?;
+    let new = create(third, 2)?;
+    p.say(format_args!("new dl {}", dl(q, new)));
+    p.info()?;
+
+    let errno = |result: Result| result.map_or_else(|error| error.to_errno(), |()| 0);
+    let mut data = sync_merge_data {
+        fd2: new.cast_signed(),
+        flags: 1,
+        ..Default::default()
+    };
+    p.say(format_args!(
+        "flags {}",
+        errno(call(new, SYNC_IOC_MERGE, &mut data))
+    ));
+    (data.flags, data.pad) = (0, 1);
+    p.say(format_args!(
+        "pad {}",
+        errno(call(new, SYNC_IOC_MERGE, &mut data))
+    ));
+    p.say(format_args!(
+        "merge badfd {} tlfd {} efault {}",
+        errno(merge(c"x", new, 1000).map(|_| ())),
+        errno(merge(c"x", new, q).map(|_| ())),
+        errno(user::ioctl(new, SYNC_IOC_MERGE, 8).map(|_| ()))
+    ));
+    (data.pad, data.name) = (0, [b'x'; 32]);
+    p.say(format_args!(
+        "long {}",
+        errno(call(new, SYNC_IOC_MERGE, &mut data))
+    ));
+    let long = data.fence.cast_unsigned();
+    p.file("long", long, 1);
+    let other_cmd = |fd, ty| errno(user::ioctl(fd, _IOW::<u32>(ty, 9), 8).map(|_| ()));
+    p.say(format_args!(
+        "ENOTTY sf {} tl {} inc efault {}",
+        other_cmd(new, b'>'.into()),
+        other_cmd(q, b'W'.into()),
+        errno(user::ioctl(q, SW_SYNC_IOC_INC, 8).map(|_| ()))
+    ));
+
+    inc(third, 5)?;
+    inc(q, 5)?;
+    p.file("far", far, 1);
+    let stub = merge(c"stub", far, last)?;
+    p.file("stub", stub, 8);
+    for fd in [x, far, later, merged, last, new, long, stub, q, third] {
+        user::close(fd)?;
+    }
+    Ok(p.0)
+}
+
+#[test]
+fn linux_says_the_same() {
+    let _driver = the_driver();
+    let driver = insmod::<SwTimeline>();
+    let named = std::thread::Builder::new().name("NAME".into());
+    let said = named.spawn(program).unwrap().join().unwrap();
+    assert_eq!(said.as_deref(), Ok(RECORDED));
+    drop(driver);
 }
