@@ -5,7 +5,13 @@ use crate::{
     failure::Failure,
     output::{complain, print},
 };
-use dma_fence::testing::sync::merge;
+use dma_fence::{
+    bindings::{DMA_BUF_SYNC_READ, DMA_BUF_SYNC_WRITE},
+    testing::{
+        buffer::{buffer, import, set_name, Bufinfo},
+        sync::merge,
+    },
+};
 use kernel::{
     error::{code::ENOENT, Result},
     testing::{console, insmod, user},
@@ -17,7 +23,7 @@ use std::{
 use sw_timeline::{CreateFenceData, SwTimeline, SW_SYNC_IOC_CREATE_FENCE, SW_SYNC_IOC_INC};
 
 /// The files that there are.
-pub(crate) const FILES: &[&str] = &["sync/info"];
+pub(crate) const FILES: &[&str] = &["dma_buf/bufinfo", "sync/info"];
 
 const ROOT: &str = "/sys/kernel/debug/";
 
@@ -70,6 +76,7 @@ fn program(name: &str, values: &'static [u32]) -> Result<Vec<u32>, Failure> {
 fn while_programs_run(path: &str) -> Result<Vec<u8>, Failure> {
     let path = CString::new(format!("{ROOT}{path}")).map_err(|_| ENOENT)?;
     let driver = insmod::<SwTimeline>()?;
+    let _bufinfo = Bufinfo::new()?;
     let mut fds = Vec::new();
     let result = (|| {
         for (name, values) in [
@@ -86,6 +93,14 @@ fn while_programs_run(path: &str) -> Result<Vec<u8>, Failure> {
         // The next frame is when both are done; but the game ends.
         let frame = merge(c"frame", fds[1][1], fds[2][2])?;
         fds[0].push(frame);
+        // They draw into a buffer each, and the screen is read until the compositor's next value.
+        for (client, name, size) in [(1, c"game", 8 << 20), (2, c"video", 3 << 20)] {
+            let shared = buffer(c"fake_gpu", size)?;
+            fds[0].push(shared);
+            set_name(shared, name)?;
+            import(shared, DMA_BUF_SYNC_WRITE, fds[client][client])?;
+            import(shared, DMA_BUF_SYNC_READ, fds[0][2])?;
+        }
         user::close(fds[1].remove(0))?;
         Ok(user::read_file(&path)?.to_vec())
     })();

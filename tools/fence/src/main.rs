@@ -74,7 +74,7 @@ enum Command {
     ///
     /// The text is the kernel's.
     Debugfs {
-        /// Its path: sync/info
+        /// Its path: dma_buf/bufinfo or sync/info
         #[arg(value_name = "PATH")]
         path: String,
     },

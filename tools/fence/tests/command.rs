@@ -332,5 +332,22 @@ fn debugfs_prints_a_file_while_programs_use_fences() {
     );
     let (code, out, err) = fence(&dir, &["debugfs", "none"]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert_eq!(err, "none: no such file, expected one of sync/info\n");
+    assert_eq!(
+        err,
+        "none: no such file, expected one of dma_buf/bufinfo, sync/info\n"
+    );
+    let (code, out, _) = fence(&dir, &["debugfs", "dma_buf/bufinfo"]);
+    assert!(
+        out.ends_with("\nTotal 2 objects, 11534336 bytes\n"),
+        "{out}"
+    );
+    for text in [
+        "\tgame\n\twrite fence:",
+        ":25 video-player sw_sync unsignalled\n",
+        ":60   signalled\n",
+        ":2 compositor sw_sync unsignalled\n",
+    ] {
+        assert!(out.contains(text), "{out}");
+    }
+    assert_eq!(code, 0);
 }
