@@ -191,3 +191,19 @@ impl<A: Allocator> Drop for Memory<A> {
 }
 
 pub(crate) use {c_synchronises, lock_backend, only_owner, owner};
+
+/// The address of a field of `Self`, with the compiler's word that it is one: not one of a value that it
+/// leads to, and aligned.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __own_field {
+    ($mutability:ident $ptr:ident $(.$field:ident)*) => {{
+        if false {
+            let _: usize = ::core::mem::offset_of!(Self, $($field).*);
+            // SAFETY: Never runs.
+            let _ = unsafe { &(*$ptr)$(.$field)* };
+        }
+        // SAFETY: The caller says that the pointer is valid.
+        unsafe { &raw $mutability (*$ptr)$(.$field)* }
+    }};
+}

@@ -73,6 +73,63 @@ impl Alignment {
     }
 }
 
+/// An integer that can be aligned.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::ptr::{const_align_up, Alignable, Alignment};
+///
+/// let four = Alignment::new::<4>();
+/// assert_eq!((7_u8.align_down(four), 7_u8.align_up(four)), (4, Some(8)));
+/// assert_eq!(253_u8.align_up(four), None);
+/// // An alignment that the type has not.
+/// let page = Alignment::new::<4096>();
+/// assert_eq!((7_u8.align_down(page), 7_u8.align_up(page)), (0, None));
+/// assert_eq!(0_u8.align_up(page), Some(0));
+/// const PAGE: Option<usize> = const_align_up(1, Alignment::new::<4096>());
+/// assert_eq!(PAGE, Some(4096));
+/// ```
+pub trait Alignable: Sized {
+    /// The greatest that is aligned and no greater.
+    fn align_down(self, alignment: Alignment) -> Self;
+
+    /// The least that is aligned and no less, if the type has it.
+    fn align_up(self, alignment: Alignment) -> Option<Self>;
+}
+
+macro_rules! alignable {
+    ($($type:ty)*) => {$(
+        impl Alignable for $type {
+            #[inline(always)]
+            fn align_down(self, alignment: Alignment) -> Self {
+                // If it has no such alignment, 0 is all that is aligned.
+                <$type>::try_from(alignment.as_usize()).map_or(0, |align| self & !(align - 1))
+            }
+
+            #[inline(always)]
+            fn align_up(self, alignment: Alignment) -> Option<Self> {
+                let down = self.align_down(alignment);
+                if down == self {
+                    return Some(self);
+                }
+                down.checked_add(alignment.as_usize().try_into().ok()?)
+            }
+        }
+    )*};
+}
+
+alignable!(u8 u16 u32 u64 usize);
+
+/// As [`Alignable::align_up`], for constants.
+#[inline(always)]
+pub const fn const_align_up(value: usize, align: Alignment) -> Option<usize> {
+    match value.checked_add(align.as_usize() - 1) {
+        Some(value) => Some(value & align.mask()),
+        None => None,
+    }
+}
+
 /// A type of which a pointer knows the size, even one to nothing.
 pub trait KnownSize {
     /// The least size, in bytes.
@@ -103,20 +160,4 @@ impl<T> KnownSize for [T] {
     fn size(p: *const Self) -> usize {
         p.len() * size_of::<T>()
     }
-}
-
-/// The address of a field of `Self`, with the compiler's word that it is one: not one of a value that it
-/// leads to, and aligned.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! __own_field {
-    ($mutability:ident $ptr:ident $(.$field:ident)*) => {{
-        if false {
-            let _: usize = ::core::mem::offset_of!(Self, $($field).*);
-            // SAFETY: Never runs.
-            let _ = unsafe { &(*$ptr)$(.$field)* };
-        }
-        // SAFETY: The caller says that the pointer is valid.
-        unsafe { &raw $mutability (*$ptr)$(.$field)* }
-    }};
 }
