@@ -5,7 +5,8 @@
 use dma_fence::{
     bindings::{self, dma_fence_ops},
     testing::{context, issue_arc, register, Plain},
-    Fence, FenceArray, FenceCallback, FenceContextOps, PollOp,
+    ArcDriverFence, Fence, FenceArray, FenceCallback, FenceChainAllocation, FenceContextOps,
+    PollOp,
 };
 use kernel::{
     bindings as c,
@@ -260,4 +261,37 @@ fn no_waiter_is_forgotten() {
             Err(failure) => panic!("{failure}"),
         }
     }
+}
+
+#[test]
+fn a_chain_is_walked_and_waited_for_and_collected_and_released_at_once() {
+    explore(|| {
+        let context = context(Plain).unwrap();
+        let mut issued = [0; 3].map(|_| issue_arc(&context).unwrap().0);
+        let [first, second, third] = &mut issued;
+        let node = |prev: Option<&Fence>, fence: &ArcDriverFence<Plain>, seqno| {
+            let memory = FenceChainAllocation::new().unwrap();
+            memory.new_node(prev, fence.as_unchained(), seqno)
+        };
+        let before = node(None, first, 1);
+        let last = node(Some(&node(Some(&before), second, 2)), third, 3);
+        drop(before);
+        let (walked, waited) = (last.clone(), last.clone());
+        spawn(move || {
+            let numbers = walked.iter().map(|fence| fence.seqno());
+            assert!(numbers.is_sorted_by(|a, b| a > b));
+        });
+        spawn(move || {
+            waited.wait();
+            assert_eq!(waited.iter().count(), 1);
+        });
+        let [first, second, third] = issued;
+        spawn(move || {
+            second.signal(Ok(()));
+            first.signal(Ok(()));
+        });
+        assert!(last.prev().is_none_or(|prev| prev.seqno() < 3));
+        drop(last);
+        third.signal(Ok(()));
+    });
 }

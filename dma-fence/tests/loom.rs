@@ -4,6 +4,9 @@
 
 #![cfg(loom)]
 
+#[path = "loom/chain.rs"]
+mod chain;
+
 use ::dma_fence::bindings::*;
 use core::{cell::UnsafeCell, mem::MaybeUninit, ptr::null_mut};
 use kernel::{

@@ -12,8 +12,8 @@ use super::{
 use core::{ffi::CStr, mem::offset_of, ptr::null_mut};
 use kernel::{
     bindings::{
-        callback_head, kref, kref_get, kref_get_unless_zero, kref_put, ktime_get, kvfree_call_rcu,
-        list_empty, rcu_read_lock, rcu_read_unlock, EDEADLK,
+        callback_head, cpu_relax, kref, kref_get, kref_get_unless_zero, kref_put, ktime_get,
+        kvfree_call_rcu, list_empty, rcu_read_lock, rcu_read_unlock, EDEADLK,
     },
     ffi::c_char,
     str::CStrExt as _,
@@ -80,6 +80,9 @@ pub unsafe fn dma_fence_get_rcu_safe(fencep: *mut *mut dma_fence) -> *mut dma_fe
         contract::needs_fence!(fence, "dma_fence_get_rcu_safe", null_mut());
         // SAFETY: Just found, in the caller's section.
         if unsafe { dma_fence_get_rcu(fence) }.is_null() {
+            // Its last reference was dropped: the slot has another by now, or soon.
+            // SAFETY: A pause has no preconditions.
+            unsafe { cpu_relax() };
             continue;
         }
         // The reference was taken with `Acquire`, so this is read after it.
@@ -181,6 +184,10 @@ unsafe fn signal_forgotten(fence: *mut dma_fence) {
 /// The last reference was dropped; the fence is the first member of a block from `kmalloc()`.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_free(fence: *mut dma_fence) {
+    // In a model memory stays: no thread of it would free any.
+    if cfg!(loom) {
+        return;
+    }
     const RCU: usize = offset_of!(Live, list);
     // SAFETY: The list is not used any more, since the last reference is gone; RCU's part of the
     // union is at its beginning.

@@ -330,7 +330,10 @@ unsafe extern "C" fn dma_fence_chain_release(fence: *mut dma_fence) {
             // That the count is 1 says that no walker is there any more, but not what the last one
             // did before it dropped its reference: an exchange finds what that left in the slot,
             // where a plain read might not. Pairs with the `cmpxchg()` in `dma_fence_chain_walk()`.
-            let next = prev_slot(prev_chain).xchg(null_mut(), Acquire);
+            let next = match cfg!(fault = "stale") {
+                false => prev_slot(prev_chain).xchg(null_mut(), Acquire),
+                true => prev_slot(prev_chain).load(Relaxed),
+            };
             dma_fence_put(prev);
             prev = next;
         }
