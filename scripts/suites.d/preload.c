@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "protocol.h"
@@ -255,6 +257,33 @@ int close(int fd)
 	return ret;
 }
 
+/*
+ * A dma-buf can be read, written, both or neither, and no descriptor of the host's behaves like that;
+ * so a program that polls one, and nothing else, asks, again and again.
+ */
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	struct timespec left = { timeout / 1000, timeout % 1000 * 1000000L }, pause = { 0, 1000000 };
+	struct request request = { .op = POLL };
+	short ready;
+	struct iovec part = { &ready, sizeof(ready) };
+	int error, received;
+
+	if (count == 1 && fds->fd >= 0 && getenv("UAPI_SERVER"))
+		request.file = inode(fds->fd, S_IFSOCK);
+	while (request.file) {
+		error = ask(&request, NULL, 0, &part, 1, 0, &received);
+		if (error == NOT_OURS)
+			break;
+		fds->revents = error ? POLLERR : ready & fds->events;
+		if (fds->revents || !timeout)
+			return !!fds->revents;
+		nanosleep(&pause, NULL);
+		timeout -= timeout > 0;
+	}
+	return syscall(SYS_ppoll, fds, count, timeout < 0 ? NULL : &left, NULL, 0L);
+}
+
 static struct shape shape_of(unsigned int command)
 {
 	switch (command) {
@@ -266,6 +295,12 @@ static struct shape shape_of(unsigned int command)
 		return (struct shape){ .in = 32, .out = 36 };
 	case _IOC(_IOC_READ | _IOC_WRITE, '>', 4, 56):	/* SYNC_IOC_FILE_INFO */
 		return (struct shape){ .pointer = 48, .count = 40, .size = 80 };
+	case _IOC(_IOC_READ | _IOC_WRITE, 'b', 2, 8):	/* DMA_BUF_IOCTL_EXPORT_SYNC_FILE */
+		return (struct shape){ .out = 4 };
+	case _IOC(_IOC_WRITE, 'b', 3, 8):		/* DMA_BUF_IOCTL_IMPORT_SYNC_FILE */
+		return (struct shape){ .in = 4 };
+	case _IOC(_IOC_READ | _IOC_WRITE, 'd', 45, 12):	/* DRM_IOCTL_PRIME_HANDLE_TO_FD */
+		return (struct shape){ .out = 8 };
 	case _IOC(_IOC_READ | _IOC_WRITE, 'd', 0, 64):	/* DRM_IOCTL_VERSION: the name */
 		return (struct shape){ .pointer = 24, .count = 16, .size = 1 };
 	default:
@@ -332,7 +367,7 @@ int ioctl(int fd, unsigned long command, ...)
 	va_start(list, command);
 	user = va_arg(list, void *);
 	va_end(list);
-	if (strchr("W>d", _IOC_TYPE(command)) && _IOC_TYPE(command) && getenv("UAPI_SERVER"))
+	if (strchr("W>db", _IOC_TYPE(command)) && _IOC_TYPE(command) && getenv("UAPI_SERVER"))
 		file = inode(fd, 0);
 	return file ? serve_ioctl(fd, command, user, file) : syscall(SYS_ioctl, fd, command, user);
 }

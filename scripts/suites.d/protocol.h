@@ -11,10 +11,12 @@
  *		and what goes to where it points. It may bring a descriptor.
  *	CLOSED	file: the inode of a descriptor that may have been the last of its file. The reply
  *		comes when that has been released.
+ *	POLL	file: the inode of a descriptor. The reply, of one that does not know by itself what
+ *		is ready: a mask as poll() has it, of 16 bits.
  */
 #include <stdint.h>
 
-enum { OPEN, STAT, IOCTL, CLOSED };
+enum { OPEN, STAT, IOCTL, CLOSED, POLL };
 
 /* Where an ioctl's argument has what only one side knows, in bytes; 0 if it has no such field. */
 struct shape {

@@ -11,6 +11,7 @@
 //! The other end is here, and says when the last program has closed its own.
 
 use crate::{
+    buffer::Buffer,
     drm::Drm,
     protocol::{set_field, word, Answer, Op, Refusal, Request},
 };
@@ -67,6 +68,14 @@ enum File {
     /// A file of the kernel's, by its descriptor there.
     Kernel(u32),
     Drm(Drm),
+    Buffer(Buffer),
+}
+
+/// What an ioctl has made, for which the program gets a descriptor.
+pub(crate) enum New {
+    /// By its descriptor in the kernel.
+    SyncFile(u32),
+    Buffer(Buffer),
 }
 
 struct Open {
@@ -113,6 +122,13 @@ impl Files {
                 }
                 Ok(Answer::default())
             }
+            Op::Poll => match self.0.get(&request.file).map(|open| &open.file) {
+                Some(File::Buffer(buffer)) => Ok(Answer {
+                    bytes: buffer.poll().bits().to_ne_bytes().into(),
+                    ..Answer::default()
+                }),
+                _ => Err(Refusal::NotOurs),
+            },
         }
     }
 
@@ -126,8 +142,8 @@ impl Files {
 
     fn open(&mut self, epoll: &OwnedFd, argument: &[u8]) -> Result {
         let (name, path) = argument.split_at_checked(16).ok_or(EINVAL)?;
-        if Drm::is_at(path) {
-            return self.pair(epoll, File::Drm(Drm));
+        if let Some(device) = Drm::device(path) {
+            return self.pair(epoll, File::Drm(Drm::open(device)));
         }
         let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
         let fd = open_as(name, path)?;
@@ -149,7 +165,6 @@ impl Files {
     }
 
     fn ioctl(&mut self, epoll: &OwnedFd, request: &Request<'_>) -> Result {
-        let open = self.0.get(&request.file).ok_or(Refusal::NotOurs)?;
         let (shape, mut bytes) = (request.shape, request.argument.to_vec());
         if shape.input != 0 {
             let named = self.0.get(&request.other).map(|open| &open.file);
@@ -167,14 +182,20 @@ impl Files {
                 .min(MORE_MAX),
         };
         let mut more = vec![0; elements(&bytes)];
-        match &open.file {
-            File::Kernel(fd) => ioctl(*fd, request, &mut bytes, &mut more)?,
+        let open = self.0.get_mut(&request.file).ok_or(Refusal::NotOurs)?;
+        let new = match &mut open.file {
+            File::Kernel(fd) => {
+                ioctl(*fd, request, &mut bytes, &mut more)?;
+                (shape.output != 0).then(|| New::SyncFile(word(&bytes, shape.output)))
+            }
             File::Drm(drm) => drm.ioctl(request.word, &mut bytes, &mut more)?,
-        }
-        let mut descriptor = None;
-        if shape.output != 0 {
-            descriptor = self.pipe(epoll, word(&bytes, shape.output))?.descriptor;
-        }
+            File::Buffer(buffer) => buffer.ioctl(request.word, &mut bytes)?.map(New::SyncFile),
+        };
+        let descriptor = match new {
+            None => None,
+            Some(New::SyncFile(fd)) => self.pipe(epoll, fd)?.descriptor,
+            Some(New::Buffer(buffer)) => self.pair(epoll, File::Buffer(buffer))?.descriptor,
+        };
         more.truncate(elements(&bytes));
         bytes.extend(more);
         Ok(Answer { bytes, descriptor })
@@ -231,11 +252,12 @@ impl Files {
 
 /// What can be opened exists.
 fn stat(path: &[u8]) -> Result {
-    let (kind, device) = if Drm::is_at(path) {
-        (FileType::CharacterDevice, Drm::DEVICE)
-    } else {
-        user::close(open_as(b"stat", path)?)?;
-        (FileType::RegularFile, (0, 0))
+    let (kind, device) = match Drm::device(path) {
+        Some(device) => (FileType::CharacterDevice, device),
+        None => {
+            user::close(open_as(b"stat", path)?)?;
+            (FileType::RegularFile, (0, 0))
+        }
     };
     let words = [kind.as_raw_mode() | 0o600, device.0, device.1];
     Ok(Answer {

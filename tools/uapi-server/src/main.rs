@@ -9,6 +9,7 @@
 //! something of what it had open is left when it has ended; 1 if the kernel has reported something.
 #![forbid(unsafe_code)]
 
+mod buffer;
 mod drm;
 mod files;
 mod protocol;

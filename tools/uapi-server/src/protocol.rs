@@ -20,6 +20,7 @@ pub(crate) enum Op {
     Stat,
     Ioctl,
     Closed,
+    Poll,
 }
 
 /// Where an ioctl's argument has what only one side knows; 0 if it has no such field.
@@ -54,6 +55,7 @@ impl<'a> Request<'a> {
             1 => Op::Stat,
             2 => Op::Ioctl,
             3 => Op::Closed,
+            4 => Op::Poll,
             _ => return None,
         };
         let offset = |n: usize| usize::from(u16::from_ne_bytes(field(head, 24 + 2 * n)));
