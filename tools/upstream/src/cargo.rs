@@ -61,13 +61,14 @@ pub(crate) struct Build {
 }
 
 /// The options of the kernel's configuration that files ask for: what this machine has, and all tests.
-const CONFIG: [&str; 15] = [
+const CONFIG: [&str; 16] = [
     "CONFIG_KUNIT",
     "CONFIG_KUNIT=\"y\"",
     "CONFIG_64BIT",
     "CONFIG_ARCH_SUPPORTS_ATOMIC_RMW",
     "CONFIG_BUG",
     "CONFIG_HAS_IOMEM",
+    "CONFIG_PCI",
     "CONFIG_SMP",
     "CONFIG_TRACEPOINTS",
     "CONFIG_UML",

@@ -188,9 +188,13 @@ impl Lane<'_> {
         if units.is_empty() {
             return Err("there are no files".to_owned());
         }
-        for source in units.iter_mut().flatten() {
-            for patch in &self.arguments.patch {
-                source.patch(patch, &self.arguments.work)?;
+        for patch in &self.arguments.patch {
+            let mut fits = false;
+            for source in units.iter_mut().flatten() {
+                fits |= source.patch(patch, &self.arguments.work)?;
+            }
+            if !fits {
+                return Err(format!("{} is for none of the files", patch.display()));
             }
         }
         Ok(units)

@@ -85,8 +85,8 @@ impl Source {
         is_root(self.text())
     }
 
-    /// Applies the part of a patch that is for this file; counts its hunks.
-    pub(crate) fn patch(&mut self, patch: &Path, scratch: &Path) -> Result<(), String> {
+    /// Applies the part of a patch that is for this file, if there is one; counts its hunks.
+    pub(crate) fn patch(&mut self, patch: &Path, scratch: &Path) -> Result<bool, String> {
         let text = at(patch, fs::read_to_string(patch))?;
         let label = self.label();
         let mut wanted = String::new();
@@ -105,7 +105,7 @@ impl Source {
             }
         }
         if wanted.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let (file, diff) = (scratch.join("patched.rs"), scratch.join("patch.diff"));
         at(&file, fs::write(&file, self.text()))?;
@@ -123,7 +123,7 @@ impl Source {
         }
         let text = at(&file, fs::read_to_string(&file))?;
         self.files = with_children(&self.path, self.files[0].name.clone(), text)?;
-        Ok(())
+        Ok(true)
     }
 }
 
