@@ -5,13 +5,12 @@
 //! C headers: [`include/linux/errno.h`](srctree/include/linux/errno.h) and [`include/linux/err.h`](srctree/include/linux/err.h).
 
 use crate::{
-    alloc::AllocError,
+    alloc::{layout::LayoutError, AllocError},
     ffi::{c_int, c_long, c_void},
     fmt,
     str::{CStr, CStrExt as _},
 };
 use core::{
-    alloc::LayoutError,
     num::{NonZeroI32, TryFromIntError},
     str::Utf8Error,
 };
