@@ -7,7 +7,7 @@
 use kernel::{
     auxiliary,
     device::{Bound, Core},
-    driver,
+    driver, faux,
     io::Io,
     pci::{self, Class, ClassMask, Vendor},
     platform,
@@ -16,7 +16,9 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         Arc,
     },
-    testing::{explore, insmod, memory, spawn, Explorer, PciDevice, Registers},
+    testing::{
+        expect_bug, explore, insmod, memory, spawn, vcpu::fifo, Explorer, PciDevice, Registers,
+    },
     types::{CovariantForLt, ForLt},
 };
 
@@ -232,4 +234,26 @@ fn nothing_is_left_when_memory_fails() {
         assert_eq!(body(), Ok(true));
     });
     assert!(outcome.is_ok(), "{outcome:?}");
+}
+
+/// Data that borrows nothing.
+struct Nothing;
+
+impl ForLt for Nothing {
+    type Of<'a> = Nothing;
+}
+
+#[test]
+fn a_whole_does_not_go_before_a_part_that_is_forgotten() {
+    let end = expect_bug("kernel BUG", || {
+        fifo(|| {
+            let whole = faux::Registration::new(c"whole", None).unwrap();
+            let dev = whole.as_ref().as_ref();
+            let part = auxiliary::Registration::<Nothing>::new(dev, c"part", 0, c"whole", Nothing);
+            core::mem::forget(part.unwrap());
+            drop(whole);
+            panic!("it has gone");
+        })
+    });
+    assert!(end.is_err());
 }

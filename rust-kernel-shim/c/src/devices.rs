@@ -138,7 +138,11 @@ pub unsafe fn devres_node_remove(dev: *mut device, node: *mut devres_node) -> bo
 }
 
 /// Releases and frees all nodes of a device, the youngest first. May sleep.
+///
+/// A part of it that is still on a bus, because its registration was forgotten, would take it for bound
+/// for ever: that is a bug, where Linux goes on.
 unsafe fn devres_release_all(dev: *mut device) {
+    crate::BUG_ON!(bus::has_part(dev));
     loop {
         // SAFETY: `dev` is valid: the caller's guarantee. The list is ours under the lock.
         let entry = unsafe {

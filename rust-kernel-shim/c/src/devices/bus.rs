@@ -306,6 +306,12 @@ pub unsafe fn device_del(dev: *mut device) {
     }
 }
 
+/// Whether a device on a bus of this machine is a part of this one.
+pub(super) fn has_part(dev: *mut device) -> bool {
+    // SAFETY: What is on the list is valid, under the lock.
+    locked(|buses| buses.devices().any(|part| unsafe { (*part).parent } == dev))
+}
+
 /// Whether a driver has the device. From any context.
 pub unsafe fn device_is_bound(dev: *mut device) -> bool {
     locked(|_| {
