@@ -34,6 +34,11 @@ pub unsafe fn usable_size(ptr: *mut c_void) -> usize {
     unsafe { libc::malloc_usable_size(ptr) }
 }
 
+/// What stands in memory of a debug kernel that is freed, as in
+/// [`include/linux/poison.h`](srctree/include/linux/poison.h): a task that reads on does not find what
+/// was in it.
+const POISON_FREE: u8 = 0x6b;
+
 /// True if a section was left open forever, see [`keep`].
 static KEEPING: AtomicBool = AtomicBool::new(false);
 
@@ -59,6 +64,11 @@ pub unsafe fn free(ptr: *mut c_void) {
         let mut kept = crate::lock(&KEPT);
         return kept.push(ptr.expose_provenance());
     }
-    // SAFETY: `ptr` is a live block of `malloc()`'s: the caller's guarantee.
-    unsafe { libc::free(ptr) }
+    // SAFETY: `ptr` is a live block of `malloc()`'s, and no task uses it: the caller's guarantee.
+    unsafe {
+        if cfg!(feature = "debug") {
+            ptr.cast::<u8>().write_bytes(POISON_FREE, usable_size(ptr));
+        }
+        libc::free(ptr);
+    }
 }
