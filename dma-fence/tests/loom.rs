@@ -98,6 +98,29 @@ impl Shared {
     }
 }
 
+const READ: dma_resv_usage = dma_resv_usage_DMA_RESV_USAGE_READ;
+
+/// A reservation object without fences, of which each thread has one.
+struct Resv(UnsafeCell<MaybeUninit<dma_resv>>);
+
+// SAFETY: It is synchronised by its own means, which the models check.
+unsafe impl Send for Resv {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for Resv {}
+
+impl Resv {
+    fn new() -> Arc<Self> {
+        let resv = Arc::new(Self(UnsafeCell::new(MaybeUninit::uninit())));
+        // SAFETY: No other thread knows it yet.
+        unsafe { dma_resv_init(resv.get()) };
+        resv
+    }
+
+    fn get(&self) -> *mut dma_resv {
+        self.0.get().cast()
+    }
+}
+
 unsafe extern "C" fn called(_: *mut dma_fence, cb: *mut dma_fence_cb) {
     // SAFETY: The first member of a `Callback` of a `Shared` that outlives the fence.
     unsafe {
@@ -310,4 +333,38 @@ fn wake_against_sleep() {
             "it sleeps, and is not woken"
         );
     });
+}
+
+/// A reader without the lock finds a fence that is being added as it was initialised, in a new slot or
+/// in the place of an earlier one.
+#[test]
+fn a_fence_is_added_while_it_is_read() {
+    for there in [0, 1] {
+        loom::model(move || {
+            let (shared, resv) = (Shared::new(), Resv::new());
+            let earlier = UnsafeCell::new(MaybeUninit::<dma_fence>::uninit());
+            let earlier: *mut dma_fence = earlier.get().cast();
+            // SAFETY: What is used by both is valid until they have ended.
+            unsafe {
+                dma_fence_init(earlier, &OPS, null_mut(), 1, 0);
+                assert_eq!(dma_resv_reserve_fences(resv.get(), 2), 0);
+                if there == 1 {
+                    dma_resv_add_fence(resv.get(), earlier, READ);
+                }
+                let (second, list) = (shared.clone(), resv.clone());
+                let reader = thread::spawn(move || {
+                    let mut cursor = dma_resv_iter::new();
+                    dma_resv_iter_begin(&mut cursor, list.get(), READ);
+                    if dma_resv_iter_first_unlocked(&mut cursor) == second.fence() {
+                        let payload = second.payload.load(Relaxed);
+                        assert_eq!(payload, 1, "added ahead of its payload");
+                    }
+                    dma_resv_iter_end(&mut cursor);
+                });
+                shared.payload.store(1, Relaxed);
+                dma_resv_add_fence(resv.get(), shared.fence(), READ);
+                reader.join().unwrap();
+            }
+        });
+    }
 }

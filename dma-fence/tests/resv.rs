@@ -16,8 +16,15 @@ use kernel::{
     bindings::{kfree, seq_file},
     error::to_result,
     prelude::*,
-    sync::aref::ARef,
-    testing::{memory::fail_nth, vcpu},
+    sync::{
+        aref::ARef,
+        atomic::{Atomic, Relaxed},
+        Arc, Completion,
+    },
+    testing::{
+        memory::{fail_nth, rcu_barrier},
+        spawn, vcpu, Explorer,
+    },
     time::{Delta, Instant, Monotonic},
     types::Opaque,
 };
@@ -181,9 +188,11 @@ fn what_is_reserved_drops_what_has_signalled() {
         resv.locked(|obj| unsafe { to_result(c::dma_resv_reserve_fences(obj, 20)) })?;
         let pending: Vec<_> = rest.iter().map(|(_, fence)| raw(fence)).collect();
         assert_eq!(resv.fences(BOOKKEEP)?, pending);
-        signal(rest);
         // SAFETY: It is valid.
-        assert!(unsafe { c::dma_resv_test_signaled(resv.get(), BOOKKEEP) });
+        let signaled = |usage| unsafe { c::dma_resv_test_signaled(resv.get(), usage) };
+        assert!(signaled(READ) && !signaled(BOOKKEEP));
+        signal(rest);
+        assert!(signaled(BOOKKEEP));
         Ok(())
     });
 }
@@ -303,4 +312,87 @@ fn each_allocation_may_fail() {
         assert_eq!(end, Ok(Ok((Err(ENOMEM), true, left))), "allocation {nth}");
     }
     assert_eq!(vcpu::fifo(fails(7)), Ok(Ok((Ok(()), false, 2))));
+}
+
+/// A reader that goes on after the list was replaced, and the old one freed, begins anew.
+#[test]
+fn a_list_that_is_replaced_is_read_anew() {
+    expect_no_report(|| {
+        let (resv, all) = (Resv::new(), fences(3)?);
+        resv.add(&all[0].1, READ)?;
+        resv.add(&all[1].1, READ)?;
+        let mut cursor = dma_resv_iter::new();
+        let mut found = Vec::new();
+        // SAFETY: The object is valid.
+        unsafe {
+            c::dma_resv_iter_begin(&mut cursor, resv.get(), READ);
+            let mut fence = c::dma_resv_iter_first_unlocked(&mut cursor);
+            while !fence.is_null() {
+                found.push((fence, c::dma_resv_iter_is_restarted(&mut cursor)));
+                if found.len() == 1 {
+                    resv.add(&all[2].1, READ)?;
+                    rcu_barrier();
+                }
+                fence = c::dma_resv_iter_next_unlocked(&mut cursor);
+            }
+            c::dma_resv_iter_end(&mut cursor);
+        }
+        let [a, b, c] = [0, 1, 2].map(|n| raw(&all[n].1));
+        assert_eq!(found, [(a, true), (a, true), (b, false), (c, false)]);
+        signal(all);
+        Ok(())
+    });
+}
+
+/// Reads the list while another task replaces it, and the old one is freed: in all schedules with as
+/// many preemptions.
+#[cfg(feature = "debug")]
+fn read_while_it_is_replaced(preemptions: usize, read: fn(&Resv, [*mut dma_fence; 2])) {
+    let search = Explorer::new()
+        .schedules(100_000)
+        .search(preemptions, move || {
+            let resv = Arc::new(Resv::new(), GFP_KERNEL).unwrap();
+            let done = Arc::pin_init(Completion::new(), GFP_KERNEL).unwrap();
+            let all = fences(2).unwrap();
+            resv.add(&all[0].1, READ).unwrap();
+            let (other, ends, second) = (resv.clone(), done.clone(), all[1].1.clone());
+            spawn(move || {
+                other.add(&second, READ).unwrap();
+                drop(second);
+                ends.complete_all();
+            });
+            read(&resv, [0, 1].map(|n| raw(&all[n].1)));
+            done.wait_for_completion();
+            signal(all);
+        });
+    let search = search.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(search.complete, "{search:?}");
+}
+
+/// One preemption for the other task, one for the end of the grace period.
+#[test]
+#[cfg(feature = "debug")]
+fn a_reader_finds_each_fence_once_whatever_happens_meanwhile() {
+    read_while_it_is_replaced(2, |resv, all| {
+        let found = resv.fences(READ).unwrap();
+        assert!(found == all[..1] || found == all, "{found:?}");
+    });
+}
+
+/// A reader that has begun anew may find no memory then.
+#[test]
+#[cfg(feature = "debug")]
+fn a_reader_that_begins_anew_may_fail() {
+    static FAILED: Atomic<i32> = Atomic::new(0);
+    read_while_it_is_replaced(1, |resv, [first, _]| {
+        let (found, reached) = fail_nth(2, || resv.fences(READ));
+        match found {
+            Ok(found) => assert!(!reached && found[0] == first),
+            Err(error) => {
+                assert!(reached && error == ENOMEM);
+                FAILED.store(1, Relaxed);
+            }
+        }
+    });
+    assert_eq!(FAILED.load(Relaxed), 1);
 }

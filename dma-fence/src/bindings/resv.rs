@@ -162,6 +162,7 @@ impl dma_resv_list {
         // Pairs with `set()`.
         // SAFETY: The slot has a fence: the caller's guarantee.
         let fence = unsafe { Self::slot(this, index) }.load(Acquire);
+        debug_assert!(!fence.is_null(), "a slot is counted ahead of its fence");
         // CAST: Two bits.
         let usage = (fence.addr() & USAGE) as dma_resv_usage;
         (fence.map_addr(|addr| addr & !USAGE), usage)

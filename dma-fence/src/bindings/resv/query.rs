@@ -5,7 +5,7 @@ use super::{
     dma_fence, dma_fence_get, dma_fence_put, dma_resv, dma_resv_iter, dma_resv_iter_begin,
     dma_resv_iter_end, dma_resv_iter_first, dma_resv_iter_first_unlocked,
     dma_resv_iter_is_restarted, dma_resv_iter_next, dma_resv_iter_next_unlocked,
-    dma_resv_iter_usage, dma_resv_usage, dma_resv_usage_DMA_RESV_USAGE_READ,
+    dma_resv_iter_usage, dma_resv_usage, dma_resv_usage_DMA_RESV_USAGE_READ, KMALLOC_MAX_SIZE,
 };
 use crate::bindings::{
     dma_fence_array_create, dma_fence_context_alloc, dma_fence_describe, dma_fence_set_deadline,
@@ -94,7 +94,8 @@ pub unsafe fn dma_resv_get_fences(
 /// `fences` is null or comes from here.
 #[track_caller]
 unsafe fn resize(fences: *mut *mut dma_fence, count: c_uint) -> *mut *mut dma_fence {
-    let Some(size) = size_of::<*mut dma_fence>().checked_mul(count as usize) else {
+    let size = size_of::<*mut dma_fence>().checked_mul(count as usize);
+    let Some(size) = size.filter(|size| *size <= KMALLOC_MAX_SIZE) else {
         return null_mut();
     };
     let align = align_of::<*mut dma_fence>();
