@@ -20,6 +20,7 @@ dma_fence::examples! {
     callback_once = "callback-once";
     signaled_monotonic = "signaled-monotonic";
     compare_same_context = "compare-same-context";
+    no_nested_containers = "no-nested-containers";
     refcount = "refcount";
     reference_left = "reference-left";
     active_object_freed = "active-object-freed";

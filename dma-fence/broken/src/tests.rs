@@ -8,6 +8,7 @@ extern crate std;
 
 mod active;
 mod callbacks;
+mod containers;
 mod freed;
 mod happened;
 mod locks;
@@ -114,6 +115,10 @@ drivers! {
     "compare-same-context" {
         names::later_of_two_contexts in names::COMPARES, "of another context";
     }
+    "no-nested-containers" {
+        containers::node_in_an_array, "which is a container";
+        containers::node_in_a_node, "which is a container";
+    }
     "refcount" {
         refs::freed in refs::CALLS, "of a fence that was freed";
         refs::released in refs::OF_RELEASED, "of a fence whose last reference was dropped";
@@ -153,6 +158,7 @@ right! {
     active::work_that_was_run;
     callbacks::fence_in_memory_of_another;
     callbacks::set_deadline_that_takes_the_lock;
+    containers::arrays_in_a_chain;
     callbacks::signaled_that_drops_a_reference;
     freed::no_string_behind_private_data;
     refs::fences_that_are_there;

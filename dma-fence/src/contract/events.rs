@@ -119,6 +119,10 @@ events! {
         unsafe { lockdep_taken_in_irq(fence.spinlock(), &"the signal of any fence") };
     };
 
+    /// A container has a fence in it; `nested` if that is one that it cannot contain.
+    member(container: &Live, fence: &Live, nested: bool) =
+        state::no_nested_containers(container, fence, nested);
+
     /// The fences of this one's context signal in order.
     in_order(fence: *const Live) = progress::in_order(fence);
 

@@ -103,6 +103,8 @@ rules! {
         "What it takes to signal a fence waits for nothing that may wait for a fence.";
     COMPARE_SAME_CONTEXT = "compare-same-context":
         "Fences are compared only with fences of their own context.";
+    NO_NESTED_CONTAINERS = "no-nested-containers":
+        "An array contains neither an array nor a node of a chain, and a node of a chain no node.";
     #[by_type]
     NO_ALLOC_AT_SUBMIT = "no-alloc-at-submit":
         "Memory for fences and callbacks is taken before the point of no return.";

@@ -5,7 +5,7 @@ use super::{
     super::bindings::{Live, SIGNALED},
     named::Fence,
     record::{self, report_on},
-    rules::{COMPARE_SAME_CONTEXT, ERROR_BEFORE_SIGNAL, SIGNALED_MONOTONIC},
+    rules::{COMPARE_SAME_CONTEXT, ERROR_BEFORE_SIGNAL, NO_NESTED_CONTAINERS, SIGNALED_MONOTONIC},
 };
 use core::panic::Location;
 use kernel::{
@@ -55,6 +55,24 @@ pub(super) fn compare_same_context(f1: &Live, f2: &Live) {
         [
             ("the other one created", record::created(f2)),
             ("compared", Place::Here(Location::caller())),
+        ],
+    );
+}
+
+/// A container is made of a fence that it cannot contain if that is `nested`.
+#[track_caller]
+pub(super) fn no_nested_containers(container: &Live, fence: &Live, nested: bool) {
+    if !NO_NESTED_CONTAINERS.look() || !nested {
+        return;
+    }
+    let inside = Fence((fence.context, fence.seqno));
+    report_on(
+        container,
+        &NO_NESTED_CONTAINERS,
+        format_args!("made of {inside}, which is a container"),
+        [
+            ("the other one created", record::created(fence)),
+            ("put into this one", Place::Here(Location::caller())),
         ],
     );
 }

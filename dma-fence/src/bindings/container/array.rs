@@ -297,7 +297,8 @@ pub unsafe fn dma_fence_array_alloc(num_fences: c_int) -> *mut dma_fence_array {
 /// Makes memory from [`dma_fence_array_alloc`] an array of these fences, whose references and memory it
 /// takes over. From any context.
 ///
-/// Warns without members, and about each that is a container: what is made of containers recurses.
+/// Warns without members, and about each that is a container. Rule
+/// [no-nested-containers](../../../book/rules/no-nested-containers.html).
 ///
 /// # Safety
 ///
@@ -335,7 +336,9 @@ pub unsafe fn dma_fence_array_init(
         live(base).set_error(PENDING_ERROR);
         contract::contains(live(base));
         for &member in members(array).iter().rev() {
-            WARN_ON!(dma_fence_is_container(member));
+            let is_container = dma_fence_is_container(member);
+            contract::member(live(base), live(member), is_container);
+            WARN_ON!(is_container);
         }
     }
 }

@@ -412,7 +412,9 @@ pub unsafe fn dma_fence_chain_init(
         let key = &raw mut dma_fence_chain_lock_key;
         lockdep_set_class(dma_fence_spinlock(base), name, key);
         contract::contains(live(base));
-        WARN_ON!(dma_fence_is_chain(fence));
+        let is_chain = dma_fence_is_chain(fence);
+        contract::member(live(base), live(fence), is_chain);
+        WARN_ON!(is_chain);
     }
 }
 
