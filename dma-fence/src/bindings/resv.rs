@@ -28,12 +28,12 @@ use super::{
 use core::ptr::{addr_of_mut, null_mut};
 use kernel::{
     bindings::{
-        callback_head, kfree_rcu, krealloc_node_align, rcu_access_pointer, rcu_assign_pointer,
-        rcu_dereference, rcu_pointer, ww_acquire_ctx, ww_acquire_fini, ww_acquire_init, ww_mutex,
-        ww_mutex_ctx, ww_mutex_destroy, ww_mutex_init, ww_mutex_is_held, ww_mutex_is_locked,
-        ww_mutex_lock, ww_mutex_lock_interruptible, ww_mutex_lock_slow,
-        ww_mutex_lock_slow_interruptible, ww_mutex_trylock, ww_mutex_unlock, DEFINE_WD_CLASS,
-        EINVAL, ENOMEM, GFP_KERNEL, NUMA_NO_NODE,
+        callback_head, kfree_rcu, kmalloc_size_roundup, krealloc_node_align, rcu_access_pointer,
+        rcu_assign_pointer, rcu_dereference, rcu_pointer, rule::checking, ww_acquire_ctx,
+        ww_acquire_fini, ww_acquire_init, ww_mutex, ww_mutex_ctx, ww_mutex_destroy, ww_mutex_init,
+        ww_mutex_is_held, ww_mutex_is_locked, ww_mutex_lock, ww_mutex_lock_interruptible,
+        ww_mutex_lock_slow, ww_mutex_lock_slow_interruptible, ww_mutex_trylock, ww_mutex_unlock,
+        DEFINE_WD_CLASS, EINVAL, ENOMEM, GFP_KERNEL, NUMA_NO_NODE,
     },
     ffi::{c_int, c_uint},
     sync::atomic::{Acquire, Atomic, Relaxed, Release},
@@ -98,14 +98,19 @@ pub struct dma_resv_list {
 }
 
 impl dma_resv_list {
-    /// Returns new memory for so many fences, which has none; null without memory. May sleep.
+    /// Returns new memory for so many fences, and as many more as there is room for; it has none. Null
+    /// without memory. May sleep.
     #[track_caller]
     unsafe fn alloc(max_fences: u32) -> *mut Self {
-        let slots = size_of::<Atomic<*mut dma_fence>>().checked_mul(max_fences as usize);
+        const SLOT: usize = size_of::<Atomic<*mut dma_fence>>();
+        let slots = SLOT.checked_mul(max_fences as usize);
         let size = slots.and_then(|slots| slots.checked_add(size_of::<Self>()));
         let Some(size) = size.filter(|size| *size <= KMALLOC_MAX_SIZE) else {
             return null_mut();
         };
+        let size = kmalloc_size_roundup(size);
+        // CAST: Less than twice what was asked for, and that fits.
+        let max_fences = ((size - size_of::<Self>()) / SLOT) as u32;
         // SAFETY: There is no block to replace. The memory is as large as is written.
         unsafe {
             let (none, align) = (null_mut(), align_of::<Self>());
@@ -349,14 +354,14 @@ unsafe fn fences_list(obj: *mut dma_resv) -> *mut dma_resv_list {
     }
 }
 
-/// Forgets, in a debug kernel, what was reserved.
+/// Forgets, in a debug kernel that checks, what was reserved.
 ///
 /// # Safety
 ///
 /// The task holds the lock.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_resv_reset_max_fences(obj: *mut dma_resv) {
-    if cfg!(feature = "debug") {
+    if cfg!(feature = "debug") && checking() {
         // SAFETY: The task holds the lock.
         unsafe {
             dma_resv_assert_held(obj);

@@ -211,6 +211,18 @@ pub unsafe fn kmalloc_obj<T>(flags: gfp_t) -> *mut T {
     unsafe { kmalloc_objs(1, flags) }
 }
 
+/// The size of the block that an allocation of `size` bytes gets in Linux, all of which may be used if
+/// this was asked for.
+pub const fn kmalloc_size_roundup(size: usize) -> usize {
+    match size {
+        0 => 0,
+        1..=8 => 8,
+        65..=96 => 96,
+        129..=192 => 192,
+        _ => size.next_power_of_two(),
+    }
+}
+
 /// As [`kmalloc_obj`], for `count` in a row.
 ///
 /// C: `kmalloc_objs()`.
