@@ -97,6 +97,14 @@ impl Fence<'_> {
         unsafe { kref_read(c::dma_fence_kref(self.as_ptr())) }
     }
 
+    /// Has it an op that says, now or soon, that it is done?
+    pub(crate) fn says_done(self, session: &Session) -> bool {
+        // SAFETY: The fence is valid: the type invariant. Its table is static.
+        let ops = unsafe { c::dma_fence_ops_ptr(self.as_ptr()).as_ref() };
+        ops.is_some_and(|ops| ops.signaled.is_some())
+            && matches!(self.kind(session), FenceKind::Scripted(script) if script.complete)
+    }
+
     /// Is it made of others?
     pub(crate) fn is_container(self) -> bool {
         // SAFETY: The fence is valid: the type invariant.

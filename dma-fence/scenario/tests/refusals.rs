@@ -251,8 +251,6 @@ fn arrays() {
     let commands = [
         "is_signaled x",
         "get_status x",
-        "get_status_locked x",
-        "is_signaled_locked x",
         "add_callback x e",
         "unwrap_for_each x",
         "signal x",
@@ -273,8 +271,14 @@ fn arrays() {
             "{command}"
         );
     }
-    // What asks no member.
-    for command in ["signal_locked x", "is_array x", "array_for_each x"] {
+    // What asks no member, or takes no lock of one that says no.
+    for command in [
+        "signal_locked x",
+        "is_array x",
+        "array_for_each x",
+        "get_status_locked x",
+        "is_signaled_locked x",
+    ] {
         assert!(
             run(&in_callback("b", command)).refusals.is_empty(),
             "{command}"
@@ -320,6 +324,22 @@ fn chains() {
         assert!(got.message.contains(message), "{got:?}");
         let signalled = set_up(&format!("chain n NULL d 1\nsignal d\n{callback}"));
         assert!(run(&signalled).refusals.is_empty(), "{command}");
+    }
+}
+
+#[test]
+fn what_is_asked_and_says_that_it_is_done() {
+    for command in ["get_status_locked m", "is_signaled_locked m"] {
+        // An array in a chain, and a member of it whose lock is that of b.
+        let source = |complete: &str| {
+            set_up(&format!(
+                "fence s A 4 lock=L signaled\n{complete}array x a s\nchain n NULL x 1\n\
+                 chain m n a 2\ncallback c {command}\nadd_callback b c\nsignal a\nsignal b"
+            ))
+        };
+        let got = refusal(&source("complete s\n"));
+        assert!(got.message.contains("the lock of s is held"), "{got:?}");
+        assert!(run(&source("")).refusals.is_empty(), "{command}");
     }
 }
 

@@ -67,14 +67,14 @@ pub(crate) const COMMANDS: &[Command] = &[
         })?)
     }),
     nested("is_signaled_locked", (1, 1), "FENCE", |call| {
-        locked_asks(call)?;
+        check_asks(call, call.fence(1)?)?;
         Answer::bool(locked(call, |fence| {
             // SAFETY: The fence is valid and its lock is held.
             unsafe { c::dma_fence_is_signaled_locked(fence) }
         })?)
     }),
     nested("get_status_locked", (1, 1), "FENCE", |call| {
-        locked_asks(call)?;
+        check_asks(call, call.fence(1)?)?;
         Answer::number(locked(call, |fence| {
             // SAFETY: The fence is valid and its lock is held.
             unsafe { c::dma_fence_get_status_locked(fence) }
@@ -98,11 +98,16 @@ fn lockable_or_null(call: &Call<'_>) -> Result<*mut c::dma_fence, Refused> {
     Ok(fence.map_or(null_mut(), Fence::as_ptr))
 }
 
-/// As [`locked`], for a call that asks what the fence is made of.
-fn locked_asks(call: &Call<'_>) -> Result<(), Refused> {
-    let fence = call.fence(1)?;
+/// Refuses a call that asks what the fence is made of, if one of these would say that it is done and then
+/// be signalled, and so take a lock that is held.
+fn check_asks(call: &Call<'_>, fence: Fence<'_>) -> Result<(), Refused> {
     for part in call.parts(fence) {
-        if !part.is_flagged() {
+        if part.is_flagged() {
+            continue;
+        }
+        if part.is_container() {
+            check_asks(call, part)?;
+        } else if part.says_done(call.session) {
             call.check_lock(part, 1)?;
         }
     }
