@@ -33,7 +33,7 @@ void dma_fence_chain_init(struct dma_fence_chain *chain, struct dma_fence *prev,
 struct dma_fence *dma_fence_chain_walk(struct dma_fence *fence);
 int dma_fence_chain_find_seqno(struct dma_fence **pfence, u64 seqno);
 
-/* Who leaves the loop early drops the reference to iter. */
+/* A loop that is left early has a reference to iter, which its caller drops. */
 #define dma_fence_chain_for_each(iter, head) \
 	for (iter = dma_fence_get(head); iter; iter = dma_fence_chain_walk(iter))
 
