@@ -12,7 +12,7 @@
 //! | `names` | names-in-one-rcu-section |
 //! | `reach`, `freed` | grace-period-before-free, extern-lock-outlives |
 //! | `ops` | no-driver-data-after-signal, unload-after-detach, callback-atomic |
-//! | `state` | error-before-signal, compare-same-context, no-nested-containers, signaled-monotonic |
+//! | `state` | error-before-signal, compare-same-context, no-nested-containers, resv-reserve-first, signaled-monotonic |
 //! | `progress` | not-before-done, context-order |
 //! | `pending` | signal-eventually, release-signalled |
 //! | `callback` | callback-once |

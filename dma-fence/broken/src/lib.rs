@@ -21,6 +21,7 @@ dma_fence::examples! {
     signaled_monotonic = "signaled-monotonic";
     compare_same_context = "compare-same-context";
     no_nested_containers = "no-nested-containers";
+    resv_reserve_first = "resv-reserve-first";
     refcount = "refcount";
     reference_left = "reference-left";
     active_object_freed = "active-object-freed";

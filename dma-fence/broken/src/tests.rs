@@ -16,6 +16,7 @@ mod names;
 mod nested;
 mod pending;
 mod refs;
+mod resvs;
 mod threads;
 mod unload;
 mod whole;
@@ -119,6 +120,10 @@ drivers! {
         containers::node_in_an_array, "which is a container";
         containers::node_in_a_node, "which is a container";
     }
+    "resv-reserve-first" {
+        resvs::never_reserved, "no slot is reserved";
+        resvs::more_than_was_reserved, "no slot is reserved";
+    }
     "refcount" {
         refs::freed in refs::CALLS, "of a fence that was freed";
         refs::released in refs::OF_RELEASED, "of a fence whose last reference was dropped";
@@ -159,6 +164,7 @@ right! {
     callbacks::fence_in_memory_of_another;
     callbacks::set_deadline_that_takes_the_lock;
     containers::arrays_in_a_chain;
+    resvs::in_the_place_of_others;
     callbacks::signaled_that_drops_a_reference;
     freed::no_string_behind_private_data;
     refs::fences_that_are_there;

@@ -434,6 +434,8 @@ pub unsafe fn dma_resv_reserve_fences(obj: *mut dma_resv, num_fences: c_uint) ->
 /// context that is no later and has no stronger usage; otherwise a slot was reserved. Warns about a
 /// container. Polls fences.
 ///
+/// Rule [resv-reserve-first](../../../book/rules/resv-reserve-first.html).
+///
 /// # Safety
 ///
 /// The task holds the lock, and has reserved a slot since it took it.
@@ -447,8 +449,9 @@ pub unsafe fn dma_resv_add_fence(obj: *mut dma_resv, fence: *mut dma_fence, usag
         WARN_ON!(dma_fence_is_container(fence));
 
         let list = fences_list(obj);
-        BUG_ON!(list.is_null());
-        let count = (*list).num_fences.load(Relaxed);
+        let count = list
+            .as_ref()
+            .map_or(0, |list| list.num_fences.load(Relaxed));
         for n in 0..count {
             let (old, old_usage) = dma_resv_list::entry(list, n);
             let replaces = (*old).context == (*fence).context
@@ -460,7 +463,9 @@ pub unsafe fn dma_resv_add_fence(obj: *mut dma_resv, fence: *mut dma_fence, usag
                 return;
             }
         }
-        BUG_ON!(count >= (*list).max_fences);
+        let free = list.as_ref().is_some_and(|list| count < list.max_fences);
+        contract::needs_slot!(fence, free);
+        BUG_ON!(!free);
         dma_resv_list::set(list, count, fence, usage);
         // Pairs with the load in `restart_unlocked()`: a reader that counts the fence finds it.
         (*list).num_fences.store(count + 1, Release);

@@ -64,7 +64,25 @@ macro_rules! needs_reference {
     };
 }
 
-pub(crate) use {needs_fence, needs_reference};
+/// False, and reported, if a fence is added to a reservation object in which no slot is `free`.
+#[inline]
+#[track_caller]
+pub(crate) fn has_slot(fence: *const Live, free: bool) -> bool {
+    !CHECKS || state::resv_reserve_first(fence, free)
+}
+
+/// Returns from a function that was to add a fence without a slot, with the reference that it has taken
+/// dropped: a debug kernel does not end there.
+macro_rules! needs_slot {
+    ($fence:expr, $free:expr) => {
+        if !$crate::contract::has_slot($fence.cast(), $free) {
+            $crate::bindings::dma_fence_put($fence);
+            return;
+        }
+    };
+}
+
+pub(crate) use {needs_fence, needs_reference, needs_slot};
 
 /// The driver is about to signal the fence, without an error; `f` returns how far its hardware is,
 /// the number that this has to get to, and how many bits both have.

@@ -105,6 +105,8 @@ rules! {
         "Fences are compared only with fences of their own context.";
     NO_NESTED_CONTAINERS = "no-nested-containers":
         "An array contains neither an array nor a node of a chain, and a node of a chain no node.";
+    RESV_RESERVE_FIRST = "resv-reserve-first":
+        "A fence is added to a reservation object in a slot that was reserved since its lock was taken.";
     #[by_type]
     NO_ALLOC_AT_SUBMIT = "no-alloc-at-submit":
         "Memory for fences and callbacks is taken before the point of no return.";

@@ -5,7 +5,10 @@ use super::{
     super::bindings::{Live, SIGNALED},
     named::Fence,
     record::{self, report_on},
-    rules::{COMPARE_SAME_CONTEXT, ERROR_BEFORE_SIGNAL, NO_NESTED_CONTAINERS, SIGNALED_MONOTONIC},
+    rules::{
+        COMPARE_SAME_CONTEXT, ERROR_BEFORE_SIGNAL, NO_NESTED_CONTAINERS, RESV_RESERVE_FIRST,
+        SIGNALED_MONOTONIC,
+    },
 };
 use core::panic::Location;
 use kernel::{
@@ -75,6 +78,25 @@ pub(super) fn no_nested_containers(container: &Live, fence: &Live, nested: bool)
             ("put into this one", Place::Here(Location::caller())),
         ],
     );
+}
+
+/// A fence is about to be added to a reservation object, in which a slot is `free` or not; false if that
+/// is reported.
+#[track_caller]
+pub(super) fn resv_reserve_first(fence: *const Live, free: bool) -> bool {
+    let checking = RESV_RESERVE_FIRST.look();
+    if free || !checking || record::of(fence).is_none() {
+        return true;
+    }
+    // SAFETY: It has a record, so it was initialised, and not freed.
+    let fence = unsafe { &*fence };
+    report_on(
+        fence,
+        &RESV_RESERVE_FIRST,
+        format_args!("added to a reservation object in which no slot is reserved"),
+        [("added", Place::Here(Location::caller()))],
+    );
+    false
 }
 
 /// The `signaled` op has answered; its call is still the innermost one.

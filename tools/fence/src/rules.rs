@@ -20,7 +20,7 @@ fn page(name: &str) -> &'static str {
         "unload-after-detach" "extern-lock-outlives" "signal-once" "signal-eventually"
         "error-before-signal" "release-signalled" "callback-atomic" "callback-once"
         "signaled-monotonic" "not-before-done" "context-order" "signalling-section"
-        "compare-same-context" "no-nested-containers" "no-alloc-at-submit" "no-ops-identity"
+        "compare-same-context" "no-nested-containers" "resv-reserve-first" "no-alloc-at-submit" "no-ops-identity"
         "refcount" "reference-left" "active-object-freed" "nothing-after-remove" "rcu-no-sleep"
         "lock-order" "irq-lock-order" "lock-context"
     }

@@ -188,7 +188,7 @@ fn the_demonstration_is_quiet_if_asked() {
     let (code, out, err) = fence(&dir, &["--seed", "7"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.contains("8 of 8 as recorded on Linux"), "{out}");
-    let contract = cfg!(feature = "debug").then_some("contract     24 rules");
+    let contract = cfg!(feature = "debug").then_some("contract     25 rules");
     for line in
         contract
             .into_iter()
