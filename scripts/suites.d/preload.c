@@ -249,11 +249,11 @@ static uint64_t inode(int fd, mode_t type)
 
 int close(int fd)
 {
-	uint64_t file = getenv("UAPI_SERVER") ? inode(fd, S_IFSOCK) : 0;
+	int served = getenv("UAPI_SERVER") && inode(fd, S_IFSOCK);
 	int received, ret = syscall(SYS_close, fd);
 
-	if (!ret && file)
-		ask(&(struct request){ .op = CLOSED, .file = file }, NULL, 0, NULL, 0, 0, &received);
+	if (!ret && served)
+		ask(&(struct request){ .op = CLOSED }, NULL, 0, NULL, 0, 0, &received);
 	return ret;
 }
 
@@ -261,7 +261,7 @@ int close(int fd)
  * A dma-buf can be read, written, both or neither, and no descriptor of the host's behaves like that;
  * so a program that polls one, and nothing else, asks, again and again.
  */
-int poll(struct pollfd *fds, nfds_t count, int timeout)
+static int serve_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	struct timespec left = { timeout / 1000, timeout % 1000 * 1000000L }, pause = { 0, 1000000 };
 	struct request request = { .op = POLL };
@@ -283,6 +283,8 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 	}
 	return syscall(SYS_ppoll, fds, count, timeout < 0 ? NULL : &left, NULL, 0L);
 }
+
+int poll(struct pollfd *fds, nfds_t count, int timeout) __attribute__((alias("serve_poll")));
 
 static struct shape shape_of(unsigned int command)
 {

@@ -9,8 +9,8 @@
  *	IOCTL	word: its number; file, other: the inodes of the descriptor, and of the one that
  *		the argument names; shape: where it does so; the argument. The reply: the argument,
  *		and what goes to where it points. It may bring a descriptor.
- *	CLOSED	file: the inode of a descriptor that may have been the last of its file. The reply
- *		comes when that has been released.
+ *	CLOSED	a descriptor was closed, which may have been the last of its file. The reply comes
+ *		when that has been released.
  *	POLL	file: the inode of a descriptor. The reply, of one that does not know by itself what
  *		is ready: a mask as poll() has it, of 16 bits.
  */

@@ -9,7 +9,7 @@ server() {
 	local profile=debug
 	[[ " $* " != *' model '* ]] || profile=model
 	cargo build -q -p uapi-server "$@" 2>"$work/log" || { cat "$work/log" >&2; die "uapi-server does not build"; }
-	"$CC" -shared -fPIC -O2 -g -Wall -Wextra -Wno-maybe-uninitialized scripts/suites.d/preload.c -o "$work/preload.so" ||
+	"$CC" -shared -fPIC -O2 -g -Wall -Wextra scripts/suites.d/preload.c -o "$work/preload.so" ||
 		die "scripts/suites.d/preload.c does not compile"
 	cp "$CARGO_TARGET_DIR/$profile/uapi-server" "$work"
 	chmod 755 "$work"
