@@ -11,9 +11,11 @@ use dma_fence::{
 use kernel::{
     ioctl::_IOW,
     prelude::*,
+    sync::{Arc, Completion},
     testing::{
-        insmod,
+        explore, insmod,
         memory::fail_nth,
+        spawn,
         user::{self, UserMemory, EPOLLIN},
         vcpu,
     },
@@ -581,4 +583,46 @@ fn linux_says_the_same() {
     let said = named.spawn(program).unwrap().join().unwrap();
     assert_eq!(said.as_deref(), Ok(RECORDED));
     drop(driver);
+}
+
+/// Programs make fences, advance and close a timeline, and read of it, in any order.
+#[cfg(feature = "debug")]
+#[test]
+fn programs_may_do_all_at_once() {
+    let _driver = the_driver();
+    explore(|| {
+        let driver = insmod::<SwTimeline>().unwrap();
+        let timeline = open().unwrap();
+        let task = |body: fn(u32)| {
+            let done = Arc::pin_init(Completion::new(), GFP_KERNEL).unwrap();
+            let its = done.clone();
+            spawn(move || {
+                body(timeline);
+                its.complete_all();
+            });
+            done
+        };
+        // The timeline may have been closed.
+        let tasks = [
+            task(|timeline| {
+                if let Ok(fence) = create(timeline, 1) {
+                    assert!(matches!(status(fence), Ok(0 | 1) | Ok(-2)));
+                    user::close(fence).unwrap();
+                }
+            }),
+            task(|timeline| {
+                let _ = inc(timeline, 1);
+            }),
+            task(|_| assert!(info().unwrap().starts_with("objs:\n"))),
+            task(|timeline| user::close(timeline).unwrap()),
+        ];
+        for done in tasks {
+            done.wait_for_completion();
+        }
+        assert_eq!(
+            info().unwrap(),
+            "objs:\n--------------\nfences:\n--------------\n"
+        );
+        drop(driver);
+    });
 }

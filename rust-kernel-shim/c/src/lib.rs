@@ -62,6 +62,7 @@ mod debug {
 
 /// Files, their names and descriptors, and the memory of programs.
 mod fs {
+    mod count;
     pub(crate) mod debugfs;
     pub(crate) mod fdtable;
     pub(crate) mod file;

@@ -10,6 +10,7 @@
 //! does it in both.
 
 use super::{
+    count::Count,
     namei::{active, dentry, Active},
     poll::{__poll_t, poll_table, DEFAULT_POLLMASK},
 };
@@ -17,9 +18,7 @@ use crate::{
     __mutex_init, err_ptr,
     ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
     globals, init_work_with_key, kfree, kmalloc_obj, may_sleep, mutex, mutex_lock, mutex_unlock,
-    queue_work, refcount_dec_and_test, refcount_inc, refcount_inc_not_zero, refcount_read,
-    refcount_t, system_percpu_wq, work_struct, EINVAL, EIO, ENOMEM, ENOTTY, GFP_KERNEL,
-    REFCOUNT_INIT,
+    queue_work, system_percpu_wq, work_struct, EINVAL, EIO, ENOMEM, ENOTTY, GFP_KERNEL,
 };
 use core::{
     mem::{offset_of, zeroed},
@@ -126,7 +125,7 @@ impl file_operations {
 /// An open file.
 #[repr(C)]
 pub struct file {
-    f_ref: refcount_t,
+    f_ref: Count,
     /// What can be done with it.
     pub f_op: *const file_operations,
     /// Of the functions that open and release it.
@@ -213,7 +212,7 @@ pub unsafe fn debug_older_file(fops: *const file_operations, than: *mut file) ->
             while !file.is_null()
                 && ((*file).f_op != fops
                     || (*file).machine != machine
-                    || !refcount_inc_not_zero(addr_of_mut!((*file).f_ref)))
+                    || !(*file).f_ref.get_unless_zero())
             {
                 file = (*file).next;
             }
@@ -233,7 +232,7 @@ pub unsafe fn debug_older_file(fops: *const file_operations, than: *mut file) ->
 /// The caller has a reference.
 pub unsafe fn file_count(file: *mut file) -> c_long {
     // SAFETY: The caller's reference keeps the file.
-    unsafe { refcount_read(addr_of_mut!((*file).f_ref)) as c_long }
+    unsafe { (*file).f_ref.read() as c_long }
 }
 
 /// Allocates a file with one reference; null without memory. May sleep.
@@ -247,7 +246,7 @@ pub(super) unsafe fn alloc_file(fops: *const file_operations, flags: c_uint) -> 
     unsafe {
         let file: *mut file = kmalloc_obj(GFP_KERNEL);
         if !file.is_null() {
-            addr_of_mut!((*file).f_ref).write(REFCOUNT_INIT(1));
+            addr_of_mut!((*file).f_ref).write(Count::new());
             addr_of_mut!((*file).f_op).write(fops);
             addr_of_mut!((*file).private_data).write(null_mut());
             addr_of_mut!((*file).f_flags).write(flags);
@@ -296,7 +295,7 @@ pub unsafe fn anon_inode_getfile(
 /// The caller has a reference.
 pub unsafe fn get_file(file: *mut file) -> *mut file {
     // SAFETY: The caller's reference keeps the file.
-    unsafe { refcount_inc(addr_of_mut!((*file).f_ref)) };
+    unsafe { (*file).f_ref.get() };
     file
 }
 
@@ -310,7 +309,7 @@ pub unsafe fn get_file(file: *mut file) -> *mut file {
 pub unsafe fn fput(file: *mut file) {
     // SAFETY: The reference is the caller's; the last one is not used any more.
     unsafe {
-        if refcount_dec_and_test(addr_of_mut!((*file).f_ref)) {
+        if (*file).f_ref.put() {
             if cpu::with(Cpu::in_section) {
                 queue_work(system_percpu_wq, addr_of_mut!((*file).f_work));
             } else {

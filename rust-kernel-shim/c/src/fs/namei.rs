@@ -7,13 +7,16 @@
 //! Each machine has its own names. A name that is removed waits for the calls that are in what it
 //! leads to; a file that is open by it fails after that, if it is one of debugfs.
 
-use super::file::{alloc_file, file, file_operations, fput, inode, opened};
+use super::{
+    count::Count,
+    file::{alloc_file, file, file_operations, fput, inode, opened},
+};
 use crate::{
     err_ptr,
     ffi::{c_char, c_int, c_uint, c_void},
-    globals, init_waitqueue_head, kfree, krealloc_node_align, may_sleep, refcount_dec_and_test,
-    refcount_inc, refcount_t, wait_event, wait_queue_head, wake_up_all, EEXIST, EISDIR, ENODEV,
-    ENOENT, ENOMEM, GFP_KERNEL, MAX_SCHEDULE_TIMEOUT, NUMA_NO_NODE, REFCOUNT_INIT,
+    globals, init_waitqueue_head, kfree, krealloc_node_align, may_sleep, wait_event,
+    wait_queue_head, wake_up_all, EEXIST, EISDIR, ENODEV, ENOENT, ENOMEM, GFP_KERNEL,
+    MAX_SCHEDULE_TIMEOUT, NUMA_NO_NODE,
 };
 use core::{
     ffi::CStr,
@@ -49,7 +52,7 @@ impl Root {
 /// - `len` bytes of name stand behind it, in the same block.
 #[repr(C)]
 pub struct dentry {
-    count: refcount_t,
+    count: Count,
     machine: u64,
     root: Root,
     parent: *mut dentry,
@@ -139,7 +142,7 @@ pub(super) unsafe fn create(
         if new.is_null() {
             return err_ptr(ENOMEM);
         }
-        addr_of_mut!((*new).count).write(REFCOUNT_INIT(1));
+        addr_of_mut!((*new).count).write(Count::new());
         (*new).machine = globals::with(|globals| globals.number);
         addr_of_mut!((*new).root).write(root);
         (*new).parent = parent;
@@ -165,7 +168,7 @@ pub(super) unsafe fn create(
             (*new).next = null_mut();
             *end = new;
             if !parent.is_null() {
-                refcount_inc(addr_of_mut!((*parent).count));
+                (*parent).count.get();
             }
             return new;
         };
@@ -223,7 +226,7 @@ pub(super) unsafe fn remove(top: *mut dentry) {
 pub(super) unsafe fn dput(mut name: *mut dentry) {
     // SAFETY: The reference is ours; the last one is not used any more, and had one to its parent.
     unsafe {
-        while !name.is_null() && refcount_dec_and_test(addr_of_mut!((*name).count)) {
+        while !name.is_null() && (*name).count.put() {
             let parent = (*name).parent;
             kfree(name.cast());
             name = parent;
@@ -293,7 +296,7 @@ fn lookup(path: &[u8]) -> *mut dentry {
     }
     if !found.is_null() {
         // SAFETY: On a list, so it is valid.
-        unsafe { refcount_inc(addr_of_mut!((*found).count)) };
+        unsafe { (*found).count.get() };
     }
     found
 }
