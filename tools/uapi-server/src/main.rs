@@ -17,12 +17,13 @@ mod server;
 
 use clap::Parser;
 use kernel::testing::user;
+use rustix::process::{kill_process, Pid, Signal};
 use server::Server;
 use std::{
     io,
     os::unix::process::ExitStatusExt,
     path::PathBuf,
-    process::{Command, ExitCode},
+    process::{Child, Command, ExitCode},
 };
 use sw_timeline::SwTimeline;
 
@@ -53,6 +54,17 @@ fn main() -> ExitCode {
     }
 }
 
+/// The program, which ends if the server does.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        }
+    }
+}
+
 fn run(cli: &Cli) -> io::Result<u8> {
     let error = |error| io::Error::other(format!("the kernel does not work: {error:?}"));
     kernel::testing::boot().map_err(error)?;
@@ -62,23 +74,21 @@ fn run(cli: &Cli) -> io::Result<u8> {
     let name = format!("uapi-server-{}", std::process::id());
     let mut server = Server::new(&name)?;
     let (program, arguments) = (&cli.command[0], &cli.command[1..]);
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .args(arguments)
         .env("LD_PRELOAD", &cli.library)
         .env("UAPI_SERVER", name)
         .spawn()
         .map_err(|error| io::Error::other(format!("{program}: {error}")))?;
-    if let Err(error) = server.serve(&child) {
-        child.kill()?;
-        return Err(error);
-    }
+    let mut child = Running(child);
+    server.serve(&child.0)?;
     let info = user::read_file(c"/sys/kernel/debug/sync/info").map_err(error)?;
     if &*info != NO_TIMELINE {
         let info = String::from_utf8_lossy(&info);
         let left = format!("{program} has ended, and there still is\n{info}");
         return Err(io::Error::other(left));
     }
-    let status = child.wait()?;
+    let status = child.0.wait()?;
     Ok(match (status.code(), status.signal()) {
         (Some(code), _) => code as u8,
         (None, signal) => 128 + signal.unwrap_or(0) as u8,
