@@ -22,6 +22,7 @@ use kernel::{
         Arc, Completion,
     },
     testing::{
+        expect_report,
         memory::{fail_nth, rcu_barrier},
         spawn, vcpu, Explorer,
     },
@@ -395,4 +396,19 @@ fn a_reader_that_begins_anew_may_fail() {
         }
     });
     assert_eq!(FAILED.load(Relaxed), 1);
+}
+
+/// Lockdep knows from the start that fences are waited for under the lock.
+#[test]
+#[cfg(not(any(loom, tsan)))]
+fn the_lock_is_not_taken_where_a_fence_is_to_be_signalled() {
+    expect_report("signalling-section", || {
+        let resv = Resv::new();
+        // SAFETY: The section ends where it began.
+        unsafe {
+            let cookie = c::dma_fence_begin_signalling();
+            resv.locked(|_| ());
+            c::dma_fence_end_signalling(cookie);
+        }
+    });
 }
