@@ -6,6 +6,7 @@ use kernel::{
         gfp_t, kfree, kmem_cache_alloc, kmem_cache_create, kmem_cache_destroy, kmem_cache_free,
         krealloc_node_align, __GFP_ZERO, GFP_KERNEL, NUMA_NO_NODE, SLAB_TYPESAFE_BY_RCU,
     },
+    str::CStrExt as _,
     testing::expect_bug,
 };
 use std::{ptr::null_mut, slice};
@@ -75,7 +76,7 @@ fn a_freed_object_keeps_what_is_in_it() {
     const SIZE: usize = 40;
     // SAFETY: The name is a literal; each object is the cache's, and one that is freed is only read.
     unsafe {
-        let cache = kmem_cache_create(c"test".as_ptr().cast(), 40, 8, SLAB_TYPESAFE_BY_RCU);
+        let cache = kmem_cache_create(c"test".as_char_ptr(), 40, 8, SLAB_TYPESAFE_BY_RCU);
         let objects: [*mut u8; 5] = [(); 5].map(|()| kmem_cache_alloc(cache, GFP_KERNEL).cast());
         for (n, object) in (1..).zip(objects) {
             object.write_bytes(n, SIZE);
