@@ -3,12 +3,14 @@
 # How Sphinx makes the book; scripts/docs calls it.
 
 import os
+import shutil
 
 from docutils import nodes
 
 project = "dma-fence"
 copyright = "the authors of dma-fence, GPL-2.0-only"
-extensions = []
+extensions = ["sphinx.ext.graphviz"]
+graphviz_output_format = "svg"
 highlight_language = "none"
 
 html_theme = "alabaster"
@@ -34,5 +36,8 @@ def patches_start_at_the_repository(app, doctree):
 
 
 def setup(app):
+    # Pictures are shown as text where nothing can draw them.
+    if shutil.which("dot"):
+        app.tags.add("dot")
     app.connect("doctree-read", patches_start_at_the_repository)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

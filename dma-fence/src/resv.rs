@@ -66,7 +66,7 @@ impl DmaResvUsage {
         }
     }
 
-    fn from_raw(usage: bindings::dma_resv_usage) -> Self {
+    pub(super) fn from_raw(usage: bindings::dma_resv_usage) -> Self {
         match usage {
             bindings::dma_resv_usage_DMA_RESV_USAGE_KERNEL => Self::Kernel,
             bindings::dma_resv_usage_DMA_RESV_USAGE_WRITE => Self::Write,
@@ -150,7 +150,7 @@ impl DmaResv {
         unsafe { &*ptr.cast() }
     }
 
-    fn as_raw(&self) -> *mut bindings::dma_resv {
+    pub(super) fn as_raw(&self) -> *mut bindings::dma_resv {
         self.inner.get()
     }
 

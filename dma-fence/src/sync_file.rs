@@ -185,6 +185,13 @@ impl SyncFile {
         Ok(fd)
     }
 
+    /// The address of the callback by which the file wakes those who poll it.
+    #[cfg(not(CONFIG_RUST))]
+    pub(super) fn callback(&self) -> usize {
+        // SAFETY: By the invariant; nothing is read.
+        unsafe { core::ptr::addr_of!((*self.ptr.as_ptr()).cb) }.addr()
+    }
+
     fn file(&self) -> NonNull<File> {
         // CAST: The type is transparent.
         // SAFETY: By the invariant there is a file, so it is not null.

@@ -6,6 +6,7 @@
 
 pub mod buffer;
 mod example;
+mod graph;
 mod listen;
 mod mistake;
 mod plain;
@@ -48,6 +49,7 @@ pub fn set_pending_limit(limit: Option<kernel::time::Delta>) {
 
 pub use self::{
     example::{expect_no_report, judge, Example},
+    graph::{graph, Seen},
     listen::{listen, Event, Kind, Listener, Listening, EVENTS},
     mistake::Mistake,
     plain::{context, issue, issue_arc, register, Plain, Registered},

@@ -7,12 +7,13 @@ use super::{
     dma_fence_signal_locked, dma_fence_unlock_irqrestore,
     fence::{cb_list, live, ENABLE_SIGNAL, SIGNALED},
     trace_dma_fence_enable_signal,
+    wait::woken_task,
 };
 use core::ptr::addr_of_mut;
 use kernel::{
     bindings::{
-        list_add_tail, list_del_init, list_empty, rcu_read_lock, rcu_read_unlock, EINVAL, ENOENT,
-        INIT_LIST_HEAD,
+        list_add_tail, list_del_init, list_empty, rcu_read_lock, rcu_read_unlock, task_struct,
+        EINVAL, ENOENT, INIT_LIST_HEAD,
     },
     ffi::c_int,
     WARN_ON,
@@ -141,5 +142,32 @@ pub unsafe fn dma_fence_remove_callback(fence: *mut dma_fence, cb: *mut dma_fenc
         }
         dma_fence_unlock_irqrestore(fence, flags);
         pending
+    }
+}
+
+/// Calls `f` with each callback that is pending, in their order, and the task that it wakes, or null if it
+/// does something else; under the lock. From any context.
+///
+/// # Safety
+///
+/// The caller has a reference and does not hold the lock.
+pub(crate) unsafe fn each_callback(
+    fence: *mut dma_fence,
+    mut f: impl FnMut(*mut dma_fence_cb, *mut task_struct),
+) {
+    // SAFETY: The caller has a reference. Until it signals the fence has a list, which is changed under
+    // the lock, and what is on it is the first member of a callback.
+    unsafe {
+        let flags = dma_fence_lock_irqsave(fence);
+        if !live(fence).test(SIGNALED) {
+            let head = cb_list(fence);
+            let mut node = (*head).next;
+            while node != head {
+                let cb: *mut dma_fence_cb = node.cast();
+                node = (*node).next;
+                f(cb, woken_task(cb));
+            }
+        }
+        dma_fence_unlock_irqrestore(fence, flags);
     }
 }

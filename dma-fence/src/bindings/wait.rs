@@ -9,7 +9,10 @@ use super::{
     signalling::has_waited,
     trace_dma_fence_wait_end, trace_dma_fence_wait_end_enabled, trace_dma_fence_wait_start,
 };
-use core::{cell::UnsafeCell, ptr::addr_of_mut};
+use core::{
+    cell::UnsafeCell,
+    ptr::{self, addr_of_mut, null_mut},
+};
 use kernel::{
     bindings::{
         __set_current_state, get_current, list_add, list_del_init, list_empty, list_head,
@@ -38,6 +41,28 @@ pub(super) unsafe extern "C" fn dma_fence_default_wait_cb(
     let wait: *mut default_wait_cb = cb.cast();
     // SAFETY: The task is live, since it waits.
     unsafe { wake_up_state((*wait).task, TASK_NORMAL) };
+}
+
+/// Returns the task that a callback wakes; null if it does something else.
+///
+/// # Safety
+///
+/// The callback is pending, and the lock of its fence is held.
+pub(super) unsafe fn woken_task(cb: *mut dma_fence_cb) -> *mut task_struct {
+    // What has this address is this function, or one that does the same with what it is given.
+    let wakes = |func| {
+        ptr::fn_addr_eq(
+            func,
+            dma_fence_default_wait_cb as unsafe extern "C" fn(_, _),
+        )
+    };
+    // SAFETY: The callback is pending; its function says what it is in.
+    unsafe {
+        match (*cb).func {
+            Some(func) if wakes(func) => (*cb.cast::<default_wait_cb>()).task,
+            _ => null_mut(),
+        }
+    }
 }
 
 pub(super) fn sleeping(intr: bool) -> u32 {

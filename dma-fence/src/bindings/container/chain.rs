@@ -126,7 +126,7 @@ unsafe fn prev_slot<'a>(chain: *mut dma_fence_chain) -> &'a Atomic<*mut dma_fenc
 
 /// A reference to the fence before a node, or null.
 #[cfg_attr(feature = "debug", track_caller)]
-unsafe fn dma_fence_chain_get_prev(chain: *mut dma_fence_chain) -> *mut dma_fence {
+pub(crate) unsafe fn dma_fence_chain_get_prev(chain: *mut dma_fence_chain) -> *mut dma_fence {
     // SAFETY: The caller has a reference to the node; what is found in its slot was published
     // there, and fences are freed RCU-safe.
     unsafe {

@@ -248,3 +248,32 @@ pub unsafe fn dma_resv_iter_next(cursor: *mut dma_resv_iter) -> *mut dma_fence {
         null_mut()
     }
 }
+
+/// Calls `f` with each fence of the object, signalled or not, to which it gives a reference, and with its
+/// usage, as they are at one time; in a read-side section. Polls none. From any context.
+///
+/// # Safety
+///
+/// The object is initialised.
+pub(crate) unsafe fn each_slot(
+    obj: *mut dma_resv,
+    mut f: impl FnMut(*mut dma_fence, dma_resv_usage),
+) {
+    // SAFETY: What is found lives until the section ends.
+    unsafe {
+        rcu_read_lock();
+        let list = fences_list(obj);
+        // Pairs with the `Release` in `dma_resv_add_fence()`.
+        let count = list
+            .as_ref()
+            .map_or(0, |list| list.num_fences.load(Acquire));
+        for n in 0..count {
+            let (fence, usage) = dma_resv_list::entry(list, n);
+            let fence = dma_fence_get_rcu(fence);
+            if !fence.is_null() {
+                f(fence, usage);
+            }
+        }
+        rcu_read_unlock();
+    }
+}
