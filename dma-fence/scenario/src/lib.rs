@@ -31,5 +31,5 @@ mod world;
 
 pub use compare::{compare, compare_named};
 pub use generate::{generate, scenario};
-pub use replay::{replay, Replay};
+pub use replay::{graph, replay, Replay};
 pub use world::Refusal;

@@ -8,7 +8,11 @@ use crate::{
     statement::statements,
     world::{fence::FencePtr, resv::ResvObject, Refusal},
 };
-use ::dma_fence::bindings as c;
+use ::dma_fence::{
+    bindings as c,
+    testing::{self, Seen},
+    DmaResv, Fence,
+};
 use core::cmp::Reverse;
 use kernel::{
     bindings::rcu_barrier,
@@ -17,7 +21,7 @@ use kernel::{
         without_checks,
     },
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The result of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +63,32 @@ const STACK: usize = 64 << 20;
 pub fn replay(source: &[u8]) -> Replay {
     // Nor is the kernel watched around the machine in which it plays: a host that is short of memory
     // has none for places.
-    without_checks(|| in_a_machine(source))
+    without_checks(|| in_a_machine(source, None))
 }
 
-fn in_a_machine(source: &[u8]) -> Replay {
+/// As [`replay`], and draws what is there once the commands up to `line` have run, or before the
+/// scenario's `end`: what its names lead to, as [`testing::graph`](::dma_fence::testing::graph) does. The
+/// text is empty if the host has no memory for it, or if the scenario got stuck before.
+///
+/// # Examples
+///
+/// ```
+/// let source = b"context A\nfence a A 1\narray both a\nput both\nput a\n";
+/// let (picture, _) = dma_fence_scenario::graph(source, Some(3));
+/// assert!(picture.contains("f2 -> f1"));
+/// ```
+pub fn graph(source: &[u8], line: Option<usize>) -> (String, Replay) {
+    let line = line.unwrap_or(usize::MAX);
+    let drawing = Arc::new(Mutex::default());
+    let replay = without_checks(|| in_a_machine(source, Some((line, drawing.clone()))));
+    let picture = std::mem::take(&mut *drawing.lock().unwrap_or_else(PoisonError::into_inner));
+    (picture, replay)
+}
+
+/// The line behind which a picture is wanted, and the picture.
+type Drawing = (usize, Arc<Mutex<String>>);
+
+fn in_a_machine(source: &[u8], drawing: Option<Drawing>) -> Replay {
     let session = Session::new(run);
     let probes = Probes::register();
     let (played, source) = (session.clone(), source.to_vec());
@@ -71,7 +97,7 @@ fn in_a_machine(source: &[u8]) -> Replay {
         without_checks(|| {
             prepare();
             enter(&played, STACK / 2, || {
-                play(&played, &source);
+                play(&played, &source, drawing);
                 tear_down(&played);
             });
         });
@@ -115,13 +141,58 @@ fn prepare() {
     unsafe { c::dma_fence_put(c::dma_fence_get_stub()) };
 }
 
-fn play(session: &Arc<Session>, source: &[u8]) {
+fn play(session: &Arc<Session>, source: &[u8], mut drawing: Option<Drawing>) {
     for statement in statements(source) {
+        // There is an `end`, whether it was written or not.
+        let draws = |(line, _): &mut Drawing| statement.line > *line || statement.text() == b"end";
+        if let Some((_, picture)) = drawing.take_if(draws) {
+            *picture.lock().unwrap_or_else(PoisonError::into_inner) = draw(session);
+        }
         session.world().recorder.command(statement.text());
         let outcome = session.run(&statement, Place::Top);
         vcpu::settle();
         session.world().recorder.outcome("", &outcome);
     }
+}
+
+/// Draws what the names of the scenario lead to.
+fn draw(session: &Session) -> String {
+    let (fences, resvs, callbacks, tasks): (Vec<_>, Vec<_>, Vec<_>, Vec<_>) = {
+        let world = session.world();
+        let fences = world.fences.iter().filter(|fence| !fence.gone);
+        let fences = fences.map(|fence| (fence.name.clone(), fence.ptr));
+        let resvs = world.resvs.iter().filter(|resv| !resv.gone);
+        let resvs = resvs.map(|resv| (resv.name.clone(), resv.resv.clone()));
+        let callbacks = world.callbacks.iter().map(|callback| {
+            let start = callback.node.as_ptr().addr();
+            let range = start..start + size_of::<c::dma_fence_cb>();
+            (callback.name.clone(), range)
+        });
+        let tasks = world.threads.iter();
+        let tasks = tasks.map(|thread| (thread.name.clone(), thread.task.clone()));
+        (
+            fences.collect(),
+            resvs.collect(),
+            callbacks.collect(),
+            tasks.collect(),
+        )
+    };
+    let mut seen: Vec<(&str, Seen<'_>)> = Vec::new();
+    for (name, fence) in &fences {
+        // SAFETY: The fence is not destroyed, and no other task runs that could drop a reference.
+        seen.push((name, unsafe { Fence::from_raw(fence.0.as_ptr()) }.into()));
+    }
+    for (name, resv) in &resvs {
+        // SAFETY: The object is not ended; `resvs` keeps its memory.
+        seen.push((name, unsafe { DmaResv::from_raw(resv.as_ptr()) }.into()));
+    }
+    for (name, range) in &callbacks {
+        seen.push((name, Seen::Callback(range.clone())));
+    }
+    for (name, task) in &tasks {
+        seen.push((name, (&**task).into()));
+    }
+    testing::graph(&seen).unwrap_or_default()
 }
 
 /// Ends whatever the scenario has left, and says nothing about it.

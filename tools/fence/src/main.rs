@@ -55,6 +55,18 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Draw what points to what at the end of a scenario, or behind a line of it
+    ///
+    /// Containers, fences, and the callbacks and tasks that wait for them, as text for Graphviz, which
+    /// `dot -Tsvg` makes a picture of.
+    Graph {
+        /// The scenario; `-` is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Draw when the commands up to this line have run
+        #[arg(long, value_name = "N")]
+        line: Option<usize>,
+    },
     /// Break a rule of the contract, and show what is reported
     ///
     /// Shows the patch that makes a driver break it, and the report; or for a rule that a type
@@ -111,6 +123,7 @@ fn main() -> ExitCode {
     }
     ExitCode::from(match cli.command {
         Some(Command::Replay { files }) => replay::run(&files),
+        Some(Command::Graph { file, line }) => replay::draw(&file, line),
         Some(Command::Break { name }) => break_rules::run(name.as_deref()),
         Some(Command::Rules { name }) => rules::run(name.as_deref()),
         Some(Command::Debugfs { path }) => debugfs::run(&path),

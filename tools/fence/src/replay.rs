@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `fence replay`: transcripts of scenario files, compared where one was recorded.
+//! `fence replay`: transcripts of scenario files, compared where one was recorded; and `fence graph`.
 
 use crate::output::{complain, print};
-use dma_fence_scenario::{compare_named, replay};
+use dma_fence_scenario::{compare_named, graph, replay, Replay};
 use std::{
     ffi::OsStr,
     fs,
@@ -17,15 +17,43 @@ pub(crate) fn run(files: &[PathBuf]) -> u8 {
     files.iter().map(|file| one(file)).max().unwrap_or(0)
 }
 
+/// Prints the picture of a scenario; returns the exit code.
+pub(crate) fn draw(path: &Path, line: Option<usize>) -> u8 {
+    kernel::testing::console::set_loglevel(0);
+    let Some(source) = source(path) else { return 2 };
+    let (picture, replay) = graph(&source, line);
+    complain_of(path, &replay).max(print(picture.as_bytes()))
+}
+
+/// The scenario; says so if it cannot be read.
+fn source(path: &Path) -> Option<Vec<u8>> {
+    match read(path) {
+        Ok(source) => Some(source),
+        Err(error) => {
+            let name = path.display();
+            complain(format_args!("{name}: cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+/// Says what was refused; returns the exit code.
+fn complain_of(path: &Path, replay: &Replay) -> u8 {
+    let name = path.display();
+    for refusal in &replay.refusals {
+        let (line, column) = (refusal.line, refusal.column);
+        complain(format_args!("{name}:{line}:{column}: {}", refusal.message));
+    }
+    if replay.refusals.is_empty() {
+        0
+    } else {
+        2
+    }
+}
+
 fn one(path: &Path) -> u8 {
     let name = path.display().to_string();
-    let source = match read(path) {
-        Ok(source) => source,
-        Err(error) => {
-            complain(format_args!("{name}: cannot be read: {error}"));
-            return 2;
-        }
-    };
+    let Some(source) = source(path) else { return 2 };
     let expect = path.with_extension("expect");
     let expected = match fs::read(&expect) {
         _ if path == Path::new("-") || path.extension() != Some(OsStr::new("fence")) => None,
@@ -41,11 +69,7 @@ fn one(path: &Path) -> u8 {
     };
 
     let replay = replay(&source);
-    for refusal in &replay.refusals {
-        let (line, column) = (refusal.line, refusal.column);
-        complain(format_args!("{name}:{line}:{column}: {}", refusal.message));
-    }
-    let mut code = if replay.refusals.is_empty() { 0 } else { 2 };
+    let mut code = complain_of(path, &replay);
     match expected {
         None => code = code.max(print(&replay.transcript)),
         Some(expected) => {

@@ -64,6 +64,34 @@ fn prints(code: i32, out: &str) -> (i32, String, String) {
 }
 
 #[test]
+fn a_picture_is_that_of_a_line() {
+    let scenario = "context A\nfence a A 1\nresv r\nresv_lock r\nresv_reserve_fences r 1\n\
+        resv_add_fence r a read\nresv_unlock r\nadd_callback a cb\nthread t wait a\nsignal a\n\
+        resv_fini r\nput a\n";
+    let dir = dir("graph", &[("a.fence", scenario), ("bad.fence", "fence\n")]);
+    let picture = "\
+digraph {
+    node [shape=box];
+    r2 [label=\"r\\nreservation object\", shape=cylinder];
+    r3 [label=\"cb\\ncallback\", shape=ellipse];
+    r4 [label=\"t\\ntask\", shape=ellipse];
+    f1 [label=\"a\\noracle A #1:1\\npending, wanted\\n2 references\"];
+    r2 -> f1 [label=\"Read\"];
+    f1 -> r4 [label=\"calls\", style=dashed];
+    f1 -> r3 [label=\"calls\", style=dashed];
+}
+";
+    let graph = |args: &[&str]| fence(&dir, &[&["graph"], args].concat());
+    assert_eq!(graph(&["a.fence", "--line", "9"]), prints(0, picture));
+    let empty = "digraph {\n    node [shape=box];\n}\n";
+    assert_eq!(graph(&["a.fence"]), prints(0, empty));
+    let (code, out, complaint) = graph(&["bad.fence"]);
+    assert_eq!((code, &*out), (2, empty));
+    assert!(complaint.starts_with("bad.fence:1:1: "), "{complaint}");
+    assert_eq!(graph(&["none.fence"]).0, 2);
+}
+
+#[test]
 fn without_a_recording_the_transcript_is_printed() {
     let dir = dir("prints", &[("a.fence", SCENARIO)]);
     let expected = prints(0, TRANSCRIPT);
