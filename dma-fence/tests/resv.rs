@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reservation objects, as C has them: their text, their memory, and their readers.
+#![cfg_attr(not(feature = "debug"), allow(unused_imports))]
 
 use ::dma_fence::{
     bindings::{

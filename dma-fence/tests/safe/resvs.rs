@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reservation objects.
+#![cfg_attr(not(feature = "debug"), allow(unused_imports))]
 
 use super::{issued, raw};
 use dma_fence::{
