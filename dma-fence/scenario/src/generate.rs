@@ -106,6 +106,26 @@ const CONTAINERS: [&str; 10] = [
     "dedup_array F F F F",
 ];
 
+/// Commands about reservation objects, of which there are two.
+const RESVS: [&str; 16] = [
+    "resv_lock P",
+    "resv_lock P\nresv_reserve_fences P 2\nresv_add_fence P F read\nresv_add_fence P F write",
+    "resv_reserve_fences P 1\nresv_add_fence P F bookkeep",
+    "resv_add_fence P F kernel",
+    "resv_replace_fences P A F read",
+    "resv_for_each_fence P bookkeep",
+    "resv_copy_fences P Q",
+    "resv_unlock P",
+    "resv_lock Q\nresv_reserve_fences Q 1\nresv_add_fence Q F bookkeep\nresv_unlock Q",
+    "resv_for_each_fence_unlocked P bookkeep",
+    "resv_get_fences P read\nresv_get_fences Q bookkeep",
+    "resv_test_signaled P read",
+    "resv_get_singleton NEW P bookkeep",
+    "resv_wait_timeout Q bookkeep 3",
+    "resv_set_deadline Q read 5",
+    "resv_reserve_fences P 0\nresv_fini Q",
+];
+
 /// Commands that wait, in a thread for as long as it takes.
 const WAITS: [&str; 8] = [
     "wait F",
@@ -165,6 +185,9 @@ pub fn generate(seed: u64, mutate: bool) -> Vec<u8> {
 /// there are, so that a seed can be left out.
 pub fn scenario(seeds: &[u64], threads: bool, containers: bool) -> String {
     let mut text = "context A B D\nlock L\nlock M\n".to_owned();
+    if containers {
+        text.push_str("resv P\nresv Q\n");
+    }
     let mut made = Made {
         added: "f1 c1".to_owned(),
         ..Made::default()
@@ -256,9 +279,10 @@ impl Made {
         format!("{actions}add_callback {}", self.added)
     }
 
-    fn container(&mut self) -> String {
-        let container = self.choose(&CONTAINERS);
-        let line = self.fill(container);
+    /// One of these, in which a new fence may be called NEW.
+    fn makes(&mut self, from: &[&str]) -> String {
+        let line = self.choose(from).replace('\n', " ; ");
+        let line = self.fill(&line).replace(" ; ", "\n");
         if line.contains("NEW") {
             self.fences += 1;
         }
@@ -279,12 +303,16 @@ impl Made {
             35 => "context".to_owned(),
             36..46 if threads => {
                 self.threads += 1;
-                let wait = self.choose(&WAITS);
+                let wait = match containers && self.rng.u8(0..9) == 0 {
+                    true => "resv_wait_timeout P bookkeep 1000000 intr",
+                    false => self.choose(&WAITS),
+                };
                 let wait = self.fill(wait);
                 format!("thread t{} {wait}", self.threads)
             }
             46..52 if threads => format!("interrupt t{}", self.recent(self.threads)),
-            52..60 if containers => self.container(),
+            52..60 if containers => self.makes(&CONTAINERS),
+            68..74 if containers => self.makes(&RESVS),
             60..68 if containers => {
                 let subject = self.rng.choice(INSIDE).unwrap_or_default();
                 let call = self.choose(subject);
