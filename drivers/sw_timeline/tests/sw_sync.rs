@@ -11,14 +11,17 @@ use dma_fence::{
 use kernel::{
     ioctl::_IOW,
     prelude::*,
-    sync::{Arc, Completion},
     testing::{
-        explore, insmod,
+        insmod,
         memory::fail_nth,
-        spawn,
         user::{self, UserMemory, EPOLLIN},
         vcpu,
     },
+};
+#[cfg(feature = "debug")]
+use kernel::{
+    sync::{Arc, Completion},
+    testing::{explore, spawn},
 };
 use std::{
     string::String,
