@@ -167,4 +167,47 @@ finds 1 'tests::woken_up: failed: ' driver/wait_timeout.rs <"$found/wait_timeout
 sed -i 's/left - jiffies/jiffies/' "$work/driver/wait.rs"
 finds 0 'unmodified, driver 0/0 3/3 0' driver/wait_timeout.rs <"$found/wait_timeout.rs"
 finds 1 'no field `name` on type `Item`' driver/list_fields.rs <"$found/list_fields.rs"
+# In one group, each is told as if it were alone: three beside, as above, and of the shim's own four in
+# their place, one of them as it is.
+kernel=$work/rust/kernel shim=$root/rust-kernel-shim/src
+cp "$shim/std_vendor.rs" "$kernel"
+cat "$shim/bits.rs" - >"$kernel/bits.rs" <<'RUST'
+/// ```
+/// assert!(kernel::bits::no());
+/// ```
+pub fn no() -> bool {
+    false
+}
+RUST
+cat "$shim/transmute.rs" - >"$kernel/transmute.rs" <<'RUST'
+#[crate::macros::kunit_tests(transmute)]
+mod odd {
+    #[test]
+    fn it_is_odd() {
+        assert_eq!(2 % 2, 1);
+    }
+}
+RUST
+cat "$shim/sizes.rs" - >"$kernel/sizes.rs" <<'RUST'
+pub fn f() -> u32 { nothing() }
+RUST
+options=(--schedules 20)
+status=0
+said=$(judge "$kernel"/{good,wrong,sleeps,std_vendor,bits,transmute,sizes}.rs 2>"$work/errors") || status=$?
+said=$(tr -s ' ' <<<"$said")
+[ "$status" = 1 ] || said="status $status: $said"
+for words in 'good.rs .* unmodified, beside 1/1 1/1 0' 'wrong.rs:2: failed: ' 'sleeps.rs:1: report: BUG: rcu: sleeping' \
+	'std_vendor.rs .* unmodified, in place' 'bits.rs:98: failed: ' 'odd::it_is_odd: failed: ' \
+	'sizes.rs: does not compile: rust-kernel-shim/src/sizes.rs:71: '; do
+	grep -q "$words" <<<"$said" && continue
+	echo "upstream: self-test: in a group, expected '$words': $said"
+	cat "$work/errors"
+	bad=1
+done
+# Nothing of that is found one by one.
+grep -q '3 files beside, at once' "$work/errors" && grep -q '3 files in place, at once' "$work/errors" || {
+	echo "upstream: self-test: there is no group"
+	cat "$work/errors"
+	bad=1
+}
 ((bad)) || echo "upstream: self-test: what is wrong is found, what is not is not"

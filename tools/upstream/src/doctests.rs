@@ -5,7 +5,7 @@ use crate::{
     cargo::Language,
     examples::{of_file, Example},
     place::{known, shim},
-    run::{Case, Lane, Outcome},
+    run::{self, Case, Lane, Outcome},
     source::Source,
 };
 use serde::Serialize;
@@ -66,10 +66,21 @@ pub(crate) fn run(lane: &Lane<'_>) -> Result<bool, String> {
         let source = &sources[of[&row.file]];
         let passes = |case: &Case| matches!(case.outcome, Outcome::Passed);
         row.covered = known(&lane.tree, source) || row.examples.iter().any(passes);
-        if row.covered && source.text().contains("#[test]") {
-            eprintln!("upstream-doctests: {}", row.file);
-            row.tests = lane.row_of_tests(source)?;
-        }
+    }
+    // For the tests in a file it has to be in the place of ours.
+    let mut tested: Vec<_> = rows
+        .iter_mut()
+        .filter(|row| row.covered && sources[of[&row.file]].text().contains("#[test]"))
+        .collect();
+    let units: Vec<_> = tested
+        .iter()
+        .map(|row| Ok(vec![Source::read(&sources[of[&row.file]].path)?]))
+        .collect::<Result<_, String>>()?;
+    let found = lane.rows(&units, false)?;
+    for ((row, found), unit) in tested.iter_mut().zip(found).zip(&units) {
+        row.tests = tests(found, &unit[0]);
+    }
+    for row in &mut rows {
         for case in row.examples.iter().chain(&row.tests) {
             *row.counts.entry(result(case, row.covered)).or_default() += 1;
         }
@@ -134,20 +145,15 @@ fn print(rows: &[Row]) {
     }
 }
 
-impl Lane<'_> {
-    /// The tests in a file, which have to be in the place of ours for that.
-    fn row_of_tests(&self, source: &Source) -> Result<Vec<Case>, String> {
-        let again = Source::read(&source.path)?;
-        let row = self.row_and_back(&[again], false)?;
-        if let Some(why) = row.reason {
-            let count = source.text().matches("#[test]").count();
-            let outcome = Outcome::DoesNotCompile(why);
-            let case = |number| Case {
-                name: format!("{}: test {number}", source.label()),
-                outcome: outcome.clone(),
-            };
-            return Ok((1..=count).map(case).collect());
-        }
-        Ok(row.tests)
-    }
+/// The tests in a file, of its row in the table of files.
+fn tests(row: run::Row, source: &Source) -> Vec<Case> {
+    let Some(why) = row.reason else {
+        return row.tests;
+    };
+    let count = source.text().matches("#[test]").count();
+    let case = |number| Case {
+        name: format!("{}: test {number}", source.label()),
+        outcome: Outcome::DoesNotCompile(why.clone()),
+    };
+    (1..=count).map(case).collect()
 }

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
 pub(crate) struct Example {
     /// The file, from the directory of its source.
     pub(crate) file: String,
+    /// The directory of that, if there are files of others as well.
+    pub(crate) dir: String,
     pub(crate) line: usize,
     pub(crate) kind: Kind,
     body: String,
@@ -40,6 +42,7 @@ pub(crate) fn of_file(file: &str, text: &str) -> Vec<Example> {
                 let kind = kind(doc.trim_start()[ticks.len()..].trim());
                 let example = kind.map(|kind| Example {
                     file: file.to_owned(),
+                    dir: String::new(),
                     line: number + 1,
                     kind,
                     body: String::new(),
@@ -97,8 +100,8 @@ fn shown(line: &str) -> &str {
 impl Example {
     /// The name of its module and of its file.
     pub(crate) fn name(&self) -> String {
-        let file = self.file.trim_end_matches(".rs").replace(['/', '-'], "_");
-        format!("{file}_{}", self.line)
+        let file = format!("{}{}", self.dir, self.file.trim_end_matches(".rs"));
+        format!("{}_{}", file.replace(['/', '-'], "_"), self.line)
     }
 
     /// Its file: the example as the body of a function, with the assertions that KUnit has.

@@ -95,7 +95,7 @@ pub(crate) fn shim(language: Language) -> Placed {
 pub(crate) fn place(
     tree: &Tree,
     target: &Path,
-    sources: &[Source],
+    sources: &[&Source],
 ) -> Result<Result<Placed, Vec<Mistake>>, String> {
     let mistakes = match place_in(tree, target, Language::Stable, sources)? {
         Ok(placed) => return Ok(Ok(placed)),
@@ -115,23 +115,45 @@ fn place_in(
     tree: &Tree,
     target: &Path,
     language: Language,
-    sources: &[Source],
+    sources: &[&Source],
 ) -> Result<Result<Placed, Vec<Mistake>>, String> {
     let mut first = None;
     if sources.iter().all(|source| known(tree, source)) {
+        match put(tree, target, language, Stand::InPlace, sources)? {
+            Ok(placed) => return Ok(Ok(placed)),
+            Err(mistakes) => first = Some(mistakes),
+        }
+        put_back(tree, sources)?;
+    }
+    let placed = put(tree, target, language, Stand::Beside, sources)?;
+    Ok(placed.map_err(|mistakes| first.unwrap_or(mistakes)))
+}
+
+/// Compiles the sources in the place of ours, or else beside them and as the crate of a driver.
+pub(crate) fn put(
+    tree: &Tree,
+    target: &Path,
+    language: Language,
+    stand: Stand,
+    sources: &[&Source],
+) -> Result<Result<Placed, Vec<Mistake>>, String> {
+    if stand == Stand::InPlace {
         for source in sources {
             replace(tree, source)?;
         }
         let arguments = ["check", "-p", "rust-kernel-shim"];
         let build = cargo(&tree.path, target, language, &arguments)?;
-        if build.mistakes.is_empty() {
-            return Ok(Ok(shim(language)));
-        }
-        put_back(tree, sources)?;
-        first = Some(build.mistakes);
+        let good = build.mistakes.is_empty();
+        return Ok(if good {
+            Ok(shim(language))
+        } else {
+            Err(build.mistakes)
+        });
     }
-    let (modules, drivers): (Vec<_>, Vec<_>) =
-        sources.iter().partition(|source| source.module.is_some());
+    let (modules, drivers): (Vec<_>, Vec<_>) = sources
+        .iter()
+        .copied()
+        .partition(|source| source.module.is_some());
     beside(tree, &modules)?;
     let mut package = "upstream-kernel";
     let mut all = dependencies(BESIDE);
@@ -159,11 +181,11 @@ fn place_in(
             loaded,
         }));
     }
-    Ok(Err(first.unwrap_or(build.mistakes)))
+    Ok(Err(build.mistakes))
 }
 
 /// Makes the copy's kernel crate ours again.
-pub(crate) fn put_back(tree: &Tree, sources: &[Source]) -> Result<(), String> {
+pub(crate) fn put_back(tree: &Tree, sources: &[&Source]) -> Result<(), String> {
     for source in sources.iter().filter(|source| known(tree, source)) {
         for file in &source.files {
             tree.restore(&in_shim(

@@ -2,7 +2,7 @@
 //! Compiles the files and runs their examples and tests.
 
 use crate::{
-    cargo::{cargo, Language, Mistake},
+    cargo::{cargo, Build, Language, Mistake},
     doctests,
     examples::{of_file, Example, Kind},
     place::{known_file, place, put_back, replace, Placed, Stand},
@@ -13,10 +13,11 @@ use crate::{
 };
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// How long an example or a test may take, in seconds.
@@ -36,6 +37,12 @@ pub(crate) enum Outcome {
     DoesNotCompile(String),
     /// It says so itself.
     Ignored,
+}
+
+impl Outcome {
+    pub(crate) fn compiles(&self) -> bool {
+        !matches!(self, Self::DoesNotCompile(_))
+    }
 }
 
 /// An example or a test, and what came of it.
@@ -70,7 +77,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(sources: &[Source]) -> Self {
+    pub(crate) fn new(sources: &[Source]) -> Self {
         let files = sources.iter().map(|source| File {
             name: source.label(),
             sha256: source.sha256.clone(),
@@ -101,7 +108,7 @@ impl Row {
 /// What all of it needs.
 pub(crate) struct Lane<'a> {
     pub(crate) tree: Tree,
-    target: PathBuf,
+    pub(crate) target: PathBuf,
     pub(crate) arguments: &'a Arguments,
 }
 
@@ -121,18 +128,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, String> {
     if arguments.doctests {
         return doctests::run(&lane);
     }
-    let (mut rows, mut kept) = (Vec::new(), Vec::new());
-    for unit in lane.units()? {
-        let labels: Vec<_> = unit.iter().map(Source::label).collect();
-        eprintln!("upstream: {}", labels.join(", "));
-        let row = lane.row_and_back(&unit, true)?;
-        // The tests of the copy are built with stable Rust.
-        if arguments.keep && row.stand == Some(Stand::InPlace) && row.features.is_empty() {
-            kept.extend(unit);
-        }
-        rows.push(row);
-    }
+    let units = lane.units()?;
+    let rows = lane.rows(&units, true)?;
     if arguments.keep {
+        // The tests of the copy are built with stable Rust.
+        let stands = |row: &Row| row.stand == Some(Stand::InPlace) && row.features.is_empty();
+        let kept = units.iter().zip(&rows).filter(|(_, row)| stands(row));
+        let kept: Vec<_> = kept.flat_map(|(unit, _)| unit).collect();
         for source in &kept {
             replace(&lane.tree, source)?;
         }
@@ -204,13 +206,17 @@ impl Lane<'_> {
     /// Tries the sources, then makes the copy what it was.
     pub(crate) fn row_and_back(&self, sources: &[Source], examples: bool) -> Result<Row, String> {
         let row = self.row(sources, examples);
-        put_back(&self.tree, sources)?;
+        put_back(&self.tree, &sources.iter().collect::<Vec<_>>())?;
         row
     }
 
     fn row(&self, sources: &[Source], with_examples: bool) -> Result<Row, String> {
         let mut row = Row::new(sources);
-        let placed = match place(&self.tree, &self.target, sources)? {
+        let placed = match place(
+            &self.tree,
+            &self.target,
+            &sources.iter().collect::<Vec<_>>(),
+        )? {
             Ok(placed) => placed,
             Err(mistakes) => {
                 row.features = mistakes.iter().filter_map(Mistake::nightly).collect();
@@ -285,11 +291,15 @@ impl Lane<'_> {
     /// What came of each.
     fn examples_in(&self, placed: &Placed, all: Vec<&Example>) -> Result<Vec<Case>, String> {
         let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
-        let name = |example: &Example| format!("{}:{}", example.file, example.line);
         let (mut live, mut fail) = (Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
         for &example in &all {
+            // Of a file that two have, the examples are run once.
+            if !seen.insert(example.name()) {
+                continue;
+            }
             match example.kind {
-                Kind::Ignore => drop(outcomes.insert(name(example), Outcome::Ignored)),
+                Kind::Ignore => drop(outcomes.insert(example.name(), Outcome::Ignored)),
                 Kind::Fail => fail.push(example),
                 _ => live.push(example),
             }
@@ -319,7 +329,7 @@ impl Lane<'_> {
                     Some(feature) => Outcome::Nightly(feature),
                     None => Outcome::DoesNotCompile(first.say()),
                 };
-                outcomes.insert(name(example), outcome);
+                outcomes.insert(example.name(), outcome);
                 false
             });
             if live.len() == before {
@@ -329,16 +339,21 @@ impl Lane<'_> {
                 ));
             }
         };
-        for example in live {
-            let outcome = if example.kind == Kind::Build {
-                Outcome::Passed
-            } else {
-                let programs = build.iter().flat_map(|build| &build.programs);
-                let program = programs.clone().find(|(name, _)| name == "examples");
-                let (_, program) = program.ok_or("there is no program of the examples")?;
-                self.case(program, &format!("{}::runs", example.name()))?
-            };
-            outcomes.insert(name(example), outcome);
+        let (built, run): (Vec<_>, Vec<_>) = live
+            .into_iter()
+            .partition(|example| example.kind == Kind::Build);
+        outcomes.extend(
+            built
+                .iter()
+                .map(|example| (example.name(), Outcome::Passed)),
+        );
+        if !run.is_empty() {
+            let mut programs = build.iter().flat_map(|build| &build.programs);
+            let program = programs.find(|(name, _)| name == "examples");
+            let (_, program) = program.ok_or("there is no program of the examples")?;
+            let test = |example: &&Example| (program.as_path(), example.name() + "::runs");
+            let ran = self.cases(&run.iter().map(test).collect::<Vec<_>>())?;
+            outcomes.extend(run.iter().map(|example| example.name()).zip(ran));
         }
         for example in fail {
             self.package(placed, suite(&[example]))?;
@@ -348,26 +363,21 @@ impl Lane<'_> {
             } else {
                 Outcome::Passed
             };
-            outcomes.insert(name(example), outcome);
+            outcomes.insert(example.name(), outcome);
         }
-        let case = |example| {
-            let name = name(example);
-            let outcome = outcomes.remove(&name);
-            outcome.map(|outcome| Case { name, outcome })
+        let case = |example: &Example| Case {
+            name: format!("{}:{}", example.file, example.line),
+            outcome: outcomes[&example.name()].clone(),
         };
-        Ok(all.into_iter().filter_map(case).collect())
+        Ok(all.into_iter().map(case).collect())
     }
 
     /// Runs the tests in a source.
     fn tests(&self, placed: &Placed, source: &Source) -> Result<Vec<Case>, String> {
-        if !source
-            .files
-            .iter()
-            .any(|file| file.text.contains("#[test]"))
-        {
+        if !source.has_tests() {
             return Ok(Vec::new());
         }
-        let build = self.build(placed, &["test", "-p", placed.package, "--lib", "--no-run"])?;
+        let build = self.build_tests(placed)?;
         if let Some(first) = build.mistakes.first() {
             let name = "its tests".to_owned();
             let outcome = first
@@ -375,26 +385,49 @@ impl Lane<'_> {
                 .map_or(Outcome::DoesNotCompile(first.say()), Outcome::Nightly);
             return Ok(vec![Case { name, outcome }]);
         }
-        let module = match &source.module {
+        let mut cases = self.run_tests(&build.programs, &[source])?;
+        Ok(cases.pop().unwrap_or_default())
+    }
+
+    /// Builds the tests of all that stands.
+    pub(crate) fn build_tests(&self, placed: &Placed) -> Result<Build, String> {
+        self.build(placed, &["test", "-p", placed.package, "--lib", "--no-run"])
+    }
+
+    /// Runs the tests in each source.
+    pub(crate) fn run_tests(
+        &self,
+        programs: &[(String, PathBuf)],
+        sources: &[&Source],
+    ) -> Result<Vec<Vec<Case>>, String> {
+        let modules = sources.iter().map(|source| match &source.module {
             Some(module) => module.join("::") + "::",
             None if source.is_root() => String::new(),
             None => source.stem() + "::",
-        };
-        let mut cases = Vec::new();
-        for (_, program) in &build.programs {
+        });
+        let modules: Vec<_> = modules.collect();
+        let mut all: Vec<(&Path, String)> = Vec::new();
+        for (_, program) in programs {
             let output = Command::new(program)
                 .args(["--list", "--format", "terse"])
                 .output()
                 .map_err(|error| format!("{}: {error}", program.display()))?;
             let text = String::from_utf8_lossy(&output.stdout);
             let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
-            for name in names.filter(|name| name.starts_with(&module)) {
-                let outcome = self.case(program, name)?;
-                let name = name.to_owned();
-                cases.push(Case { name, outcome });
-            }
+            let names = names.filter(|name| modules.iter().any(|module| name.starts_with(module)));
+            all.extend(names.map(|name| (program.as_path(), name.to_owned())));
         }
-        Ok(cases)
+        let outcomes = self.cases(&all)?;
+        let of = |module: &String| {
+            let cases = all.iter().zip(&outcomes);
+            let cases = cases.filter(|((_, name), _)| name.starts_with(module));
+            let case = |((_, name), outcome): (&(&Path, String), &Outcome)| Case {
+                name: name.clone(),
+                outcome: outcome.clone(),
+            };
+            cases.map(case).collect()
+        };
+        Ok(modules.iter().map(of).collect())
     }
 
     /// Loads and unloads the module that a file is.
@@ -419,8 +452,33 @@ impl Lane<'_> {
         Ok(cases)
     }
 
-    fn build(&self, placed: &Placed, arguments: &[&str]) -> Result<crate::cargo::Build, String> {
+    fn build(&self, placed: &Placed, arguments: &[&str]) -> Result<Build, String> {
         cargo(&self.tree.path, &self.target, placed.language, arguments)
+    }
+
+    /// What came of each test, which are run by as many at once as there are processors.
+    fn cases(&self, all: &[(&Path, String)]) -> Result<Vec<Outcome>, String> {
+        let next = AtomicUsize::new(0);
+        let run = || {
+            let mut done = Vec::new();
+            while let Some((number, (program, name))) = {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                all.get(number).map(|case| (number, case))
+            } {
+                done.push((number, self.case(program, name)?));
+            }
+            Ok::<_, String>(done)
+        };
+        let mut outcomes = BTreeMap::new();
+        std::thread::scope(|scope| {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            let threads: Vec<_> = (0..processors).map(|_| scope.spawn(run)).collect();
+            for thread in threads {
+                outcomes.extend(thread.join().map_err(|_| "a thread panicked")??);
+            }
+            Ok::<_, String>(())
+        })?;
+        Ok(outcomes.into_values().collect())
     }
 
     /// Runs a test as it is, then under many schedules.

@@ -76,6 +76,27 @@ impl Source {
             .filter(move |file| !file.public || !has(&file.name))
     }
 
+    /// The directory of its module in the kernel crate, with a slash behind it.
+    pub(crate) fn dir(&self) -> String {
+        let module = self.module.as_deref().unwrap_or(&[]);
+        let dirs = &module[..module.len().saturating_sub(1)];
+        dirs.iter().map(|dir| format!("{dir}/")).collect()
+    }
+
+    /// Whether a file of the copy is one of its, in the place of ours or beside it.
+    pub(crate) fn is_at(&self, file: &str) -> bool {
+        let roots = ["rust-kernel-shim/src/", "upstream/kernel/src/"];
+        let file = roots.iter().find_map(|root| file.strip_prefix(root));
+        file.and_then(|file| file.strip_prefix(&self.dir()))
+            .is_some_and(|file| self.files.iter().any(|own| own.name == file))
+    }
+
+    /// Whether it has tests.
+    pub(crate) fn has_tests(&self) -> bool {
+        let mut files = self.files.iter();
+        files.any(|file| file.text.contains("#[test]"))
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.files[0].text
     }
