@@ -179,6 +179,25 @@ void rust_helper_sync_file_set_name(struct sync_file *sync_file, const char *nam
 	strscpy(sync_file->user_name, name, sizeof(sync_file->user_name));
 }
 
+/* The kernel's own sync_file_get_name() is there for what is built in alone. */
+char *rust_helper_sync_file_get_name(struct sync_file *sync_file, char *buf, int len)
+{
+	const struct dma_fence *fence = sync_file->fence;
+	const char __rcu *names[2];
+
+	if (sync_file->user_name[0]) {
+		strscpy(buf, sync_file->user_name, len);
+		return buf;
+	}
+	rcu_read_lock();
+	names[0] = dma_fence_driver_name(sync_file->fence);
+	names[1] = dma_fence_timeline_name(sync_file->fence);
+	snprintf(buf, len, "%s-%s%llu-%lld", rcu_dereference(names[0]),
+		 rcu_dereference(names[1]), fence->context, (s64)fence->seqno);
+	rcu_read_unlock();
+	return buf;
+}
+
 struct dma_fence *rust_helper_sync_file_fence(struct sync_file *sync_file)
 {
 	return sync_file->fence;

@@ -40,12 +40,6 @@ unsafe extern "C" {
     pub fn sync_file_create(fence: *mut dma_fence) -> *mut sync_file;
     /// Returns the fence of a descriptor, with a reference; null if it is of another kind.
     pub fn sync_file_get_fence(fd: c_int) -> *mut dma_fence;
-    /// Writes a file's name.
-    pub fn sync_file_get_name(
-        sync_file: *mut sync_file,
-        buf: *mut c_char,
-        len: c_int,
-    ) -> *mut c_char;
 }
 
 /// Ends the machine, with a message: Linux makes a BUG of a panic.
@@ -132,6 +126,7 @@ helpers! {
     fn dma_fence_chain_free(chain: *mut dma_fence_chain);
     fn dma_fence_chain_contained(fence: *mut dma_fence) -> *mut dma_fence;
     fn sync_file_set_name(sync_file: *mut sync_file, name: *const c_char);
+    fn sync_file_get_name(sync_file: *mut sync_file, buf: *mut c_char, len: c_int) -> *mut c_char;
     fn sync_file_fence(sync_file: *mut sync_file) -> *mut dma_fence;
     fn sync_file_file(sync_file: *mut sync_file) -> *mut file;
     fn dma_fence_references(fence: *mut dma_fence) -> c_uint;

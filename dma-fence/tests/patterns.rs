@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod patterns {
+    pub(super) mod containers;
     #[cfg_attr(not(feature = "debug"), allow(dead_code))]
     pub(super) mod mistakes;
     pub(super) mod ring;
@@ -16,10 +17,10 @@ use kernel::testing::{console, Explorer};
 use kernel::{
     prelude::*,
     sync::{atomic::Relaxed, Arc},
-    testing::{device_gone, everywhere, memory::fail_nth, spawn},
+    testing::{device_gone, everywhere, memory::fail_nth, spawn, user},
 };
 use patterns::{
-    mistakes,
+    containers, mistakes,
     ring::{Client, Ring},
 };
 
@@ -35,6 +36,15 @@ module! {
     type: Driver,
     name: "patterns",
     license: "GPL",
+}
+
+#[test]
+fn fences_of_two_timelines_are_combined_in_every_way() {
+    everywhere(|| {
+        let (found, frame) = containers::combine().unwrap();
+        assert_eq!(found, 19);
+        user::close(frame).unwrap();
+    });
 }
 
 #[test]
