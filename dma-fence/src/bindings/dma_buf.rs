@@ -114,7 +114,9 @@ static dma_buf_fops: file_operations = file_operations {
 /// What the information leads to lives as long as the buffer.
 #[track_caller]
 pub unsafe fn dma_buf_export(info: *const dma_buf_export_info) -> *mut dma_buf {
-    static INODE: Atomic<u64> = Atomic::new(0);
+    kernel::bindings::global! {
+        static INODE: Atomic<u64> = Atomic::new(0);
+    }
     // SAFETY: The caller's guarantee; the memory is ours until it is the file's.
     unsafe {
         let this: *mut dma_buf = kzalloc_obj(GFP_KERNEL);
