@@ -77,7 +77,7 @@ pub fn fmt(input: TokenStream) -> TokenStream {
 
 /// Puts the names and literals in `[<a b>]`, wherever that stands in the input, together to one name.
 ///
-/// As in Linux, but for the modifiers `:lower`, `:upper` and `:span`.
+/// As in Linux, but for the modifier `:span`; `:lower` and `:upper` change the part before them.
 #[proc_macro]
 pub fn paste(input: TokenStream) -> TokenStream {
     tokens(paste::expand(input.into()))

@@ -12,7 +12,7 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
                 return Ok(token);
             };
             if let Some(parts) = parts(&group) {
-                let name = syn::parse_str::<Ident>(&join(parts)?)
+                let name = syn::parse_str::<Ident>(&names(parts)?.concat())
                     .map_err(|_| syn::Error::new(group.span(), "no name comes of these parts"))?;
                 return Ok(Ident::new(&name.to_string(), group.span()).into());
             }
@@ -37,21 +37,35 @@ fn parts(group: &Group) -> Option<TokenStream> {
     }
 }
 
-/// The parts, names and literals, one after the other.
-fn join(parts: TokenStream) -> syn::Result<String> {
-    let mut name = String::new();
-    for part in parts {
+/// The parts, names and literals; with `:lower` or `:upper` behind it, one is
+/// in small or in capital letters.
+fn names(parts: TokenStream) -> syn::Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    let mut parts = parts.into_iter();
+    while let Some(part) = parts.next() {
         match &part {
-            TokenTree::Ident(ident) => name += ident.to_string().trim_start_matches("r#"),
-            TokenTree::Literal(literal) => name += literal.to_string().trim_matches('"'),
+            TokenTree::Ident(ident) => {
+                names.push(ident.to_string().trim_start_matches("r#").to_owned());
+            }
+            TokenTree::Literal(literal) => {
+                names.push(literal.to_string().trim_matches('"').to_owned());
+            }
             // The argument of a macro.
             TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
-                name += &join(group.stream())?;
+                names.extend(self::names(group.stream())?);
+            }
+            TokenTree::Punct(colon) if colon.as_char() == ':' => {
+                let how = parts.next().map(|how| how.to_string());
+                match (names.last_mut(), how.as_deref()) {
+                    (Some(name), Some("lower")) => *name = name.to_lowercase(),
+                    (Some(name), Some("upper")) => *name = name.to_uppercase(),
+                    _ => return crate::refuse(part, "no modifier of a part follows"),
+                }
             }
             _ => return crate::refuse(part, "is no part of a name"),
         }
     }
-    Ok(name)
+    Ok(names)
 }
 
 #[cfg(test)]
@@ -65,7 +79,13 @@ mod tests {
             expanded("fn [<a_ r#b \"_c\" 1>]() { [1]; [< d >] }").unwrap(),
             "fn a_b_c1 () { [1] ; d }"
         );
+        assert_eq!(
+            expanded("[<a b:upper C:lower _RANGE>]").unwrap(),
+            "aBc_RANGE"
+        );
         assert!(expanded("[<a.b>]").is_err());
+        assert!(expanded("[<:upper a>]").is_err());
+        assert!(expanded("[<a:title>]").is_err());
         assert!(expanded("[<1 a>]").is_err());
     }
 }
