@@ -15,6 +15,7 @@ use kernel::{
     sync::{aref::ARef, Arc, Completion},
     task::Task,
     testing::{
+        memory::fail_nth,
         user::{self, EPOLLIN},
         vcpu,
     },
@@ -216,5 +217,36 @@ fn a_name_cannot_end_its_label() -> Result {
     let picture = graph(&[("a\"\\\n", Seen::Fence(&stub))])?;
     assert!(picture.contains(r#"f1 [label="a\"\\?\n"#), "{picture}");
     assert!(picture.contains(" stub:0\\nsignalled"), "{picture}");
+    Ok(())
+}
+
+#[test]
+fn without_memory_nothing_is_left() -> Result {
+    let render = timeline(c"render")?;
+    let (draw, blend) = (job(&render)?, job(&render)?);
+    let fences = [draw.as_fence(), blend.as_fence()];
+    let array = FenceArray::new(&fences)?;
+    let node = FenceChainAllocation::new()?.new_node(Some(&array), draw.as_unchained(), 1);
+    let buffer = KBox::pin_init(DmaResv::new(), GFP_KERNEL)?;
+    buffer
+        .lock()
+        .reserve_one()?
+        .add(fences[0], DmaResvUsage::Read);
+    let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+    let _registered = register(&node, Complete::new(done))?;
+    let roots = [("node", Seen::Fence(&node)), ("buffer", (&*buffer).into())];
+    let counts = || [fences[0], fences[1], &array, &node].map(Fence::references);
+    let before = counts();
+    for n in 1.. {
+        let (picture, failed) = fail_nth(n, || graph(&roots));
+        assert_eq!((picture.is_err(), counts()), (failed, before), "{n}");
+        if !failed {
+            assert!(n > 5, "{n}");
+            break;
+        }
+    }
+    for job in [draw, blend] {
+        job.signal(Ok(()));
+    }
     Ok(())
 }
