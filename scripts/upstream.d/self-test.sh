@@ -18,6 +18,39 @@ finds() {
 	bad=1
 }
 
+# refuses WORDS OPTION... PATH: it ends with 2, and nothing is said of the path but the words.
+refuses() {
+	local words=$1 status=0 said
+	options=("${@:2:$#-2}")
+	said=$(judge "${@: -1}" 2>&1) || status=$?
+	[[ $status = 2 && $said = "upstream: $words" ]] && return
+	echo "upstream: self-test: ${*:2}: status $status, expected 2 and '$words': $said"
+	bad=1
+}
+
+mkdir "$work/none" "$work/rust/kernel/none" "$work/blank"
+echo '# Driver' >"$work/blank/readme.txt"
+printf '// SPDX-License-Identifier: GPL-2.0-only\n\n' >"$work/blank/blank.rs"
+for none in "$work/none" "$work/rust/kernel/none"; do
+	for option in --schedules=20 --json --together --doctests; do
+		refuses "$none: there is no Rust file in it" $option "$none"
+	done
+done
+refuses "/dev/null: it is no Rust file" --json /dev/null
+refuses "$work/blank/readme.txt: it is no Rust file" --json "$work/blank/readme.txt"
+refuses "$work/blank/blank.rs: there is nothing in it" --json "$work/blank/blank.rs"
+refuses "$work/blank: there is nothing in its files" --json "$work/blank"
+echo 'fn f() {}' >"$work/driver/no_module.rs"
+refuses "$work/driver/no_module.rs: it is not below rust/kernel" --doctests "$work/driver/no_module.rs"
+cp "$work/driver/no_module.rs" "$work/rust/kernel"
+refuses "there is neither an example nor a test in what was given" --doctests "$work/rust/kernel/no_module.rs"
+# The table is there, of an example that ours has nothing for.
+finds 2 "no_module.rs 1" --doctests rust/kernel/no_module.rs <<'RUST'
+//! ```
+//! kernel::no_module::f();
+//! ```
+RUST
+
 finds 0 'unmodified, beside 1/1 1/1 0' rust/kernel/good.rs <<'RUST'
 //! ```
 //! assert_eq!(kernel::good::twice(2), 4);
@@ -193,7 +226,7 @@ pub fn f() -> u32 { nothing() }
 RUST
 options=(--schedules 20)
 status=0
-said=$(judge "$kernel"/{good,wrong,sleeps,std_vendor,bits,transmute,sizes}.rs 2>"$work/errors") || status=$?
+said=$(judge "$kernel"/{good,good,wrong,sleeps,std_vendor,bits,transmute,sizes}.rs 2>"$work/errors") || status=$?
 said=$(tr -s ' ' <<<"$said")
 [ "$status" = 1 ] || said="status $status: $said"
 for words in 'good.rs .* unmodified, beside 1/1 1/1 0' 'wrong.rs:2: failed: ' 'sleeps.rs:1: report: BUG: rcu: sleeping' \
@@ -204,6 +237,10 @@ for words in 'good.rs .* unmodified, beside 1/1 1/1 0' 'wrong.rs:2: failed: ' 's
 	cat "$work/errors"
 	bad=1
 done
+[ "$(grep -c 'good.rs .* unmodified' <<<"$said")" = 1 ] || {
+	echo "upstream: self-test: a file that is given twice is not tried once: $said"
+	bad=1
+}
 # Nothing of that is found one by one.
 grep -q '3 files beside, at once' "$work/errors" && grep -q '3 files in place, at once' "$work/errors" || {
 	echo "upstream: self-test: there is no group"

@@ -35,14 +35,21 @@ const RESULTS: [&str; 7] = [
 ];
 
 /// True if nothing that compiles fails, and nothing is reported.
-pub(crate) fn run(lane: &Lane<'_>) -> Result<bool, String> {
-    let sources = lane.units()?.into_iter().flatten().collect::<Vec<_>>();
+pub(crate) fn run(lane: &Lane<'_>, units: Vec<Vec<Source>>) -> Result<bool, String> {
+    let sources = units.into_iter().flatten().collect::<Vec<_>>();
+    if let Some(other) = sources.iter().find(|source| source.module.is_none()) {
+        let path = other.path.display();
+        return Err(format!("{path}: it is not below rust/kernel"));
+    }
     let mut of: BTreeMap<String, usize> = BTreeMap::new();
     let mut examples: Vec<Example> = Vec::new();
     for (number, source) in sources.iter().enumerate() {
         let name = source.module.as_deref().unwrap_or(&[]).join("/") + ".rs";
         examples.extend(of_file(&name, source.text()));
         of.insert(name, number);
+    }
+    if examples.is_empty() && !sources.iter().any(|source| source.has_tests()) {
+        return Err("there is neither an example nor a test in what was given".to_owned());
     }
     eprintln!("upstream-doctests: {} examples", examples.len());
     let cases = lane.examples(&shim(Language::Stable), examples)?;
@@ -91,6 +98,9 @@ pub(crate) fn run(lane: &Lane<'_>) -> Result<bool, String> {
         println!("{json}");
     } else {
         print(&rows);
+    }
+    if !rows.iter().any(|row| row.covered) {
+        return Err("nothing was tried: ours has none of these modules".to_owned());
     }
     let bad = |row: &Row| row.counts.contains_key("failed") || row.counts.contains_key("report");
     Ok(!rows.iter().any(bad))

@@ -7,6 +7,7 @@
 mod cargo;
 mod doctests;
 mod examples;
+mod given;
 mod group;
 mod place;
 mod run;

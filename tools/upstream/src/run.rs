@@ -5,6 +5,7 @@ use crate::{
     cargo::{cargo, Build, Language, Mistake},
     doctests,
     examples::{of_file, Example, Kind},
+    given::units,
     place::{known_file, place, put_back, replace, Placed, Stand},
     source::Source,
     table,
@@ -114,6 +115,7 @@ pub(crate) struct Lane<'a> {
 
 /// True if nothing was found.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool, String> {
+    let units = units(arguments)?;
     let tree = Tree::new(
         &arguments.root,
         arguments.work.join("tree"),
@@ -126,9 +128,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, String> {
         arguments,
     };
     if arguments.doctests {
-        return doctests::run(&lane);
+        return doctests::run(&lane, units);
     }
-    let units = lane.units()?;
     let rows = lane.rows(&units, true)?;
     if arguments.keep {
         // The tests of the copy are built with stable Rust.
@@ -154,55 +155,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool, String> {
 }
 
 impl Lane<'_> {
-    /// What is compiled at once.
-    pub(crate) fn units(&self) -> Result<Vec<Vec<Source>>, String> {
-        let mut units = Vec::new();
-        for path in &self.arguments.files {
-            let path = at(path, path.canonicalize())?;
-            if !path.is_dir() {
-                units.push(vec![Source::read(&path)?]);
-                continue;
-            }
-            let kernel = path
-                .join("x.rs")
-                .to_string_lossy()
-                .contains("/rust/kernel/");
-            let sources: Vec<_> = files(&path, kernel)?
-                .iter()
-                .map(|file| Source::read(file))
-                .collect::<Result<_, _>>()?;
-            if kernel {
-                units.extend(sources.into_iter().map(|source| vec![source]));
-            } else if sources.iter().any(Source::is_root) {
-                // It names its modules itself.
-                units.extend(
-                    sources
-                        .into_iter()
-                        .filter(Source::is_root)
-                        .map(|root| vec![root]),
-                );
-            } else {
-                units.push(sources);
-            }
-        }
-        if self.arguments.together {
-            units = vec![units.into_iter().flatten().collect()];
-        }
-        if units.is_empty() {
-            return Err("there are no files".to_owned());
-        }
-        for patch in &self.arguments.patch {
-            let mut fits = false;
-            for source in units.iter_mut().flatten() {
-                fits |= source.patch(patch, &self.arguments.work)?;
-            }
-            if !fits {
-                return Err(format!("{} is for none of the files", patch.display()));
-            }
-        }
-        Ok(units)
-    }
-
     /// Tries the sources, then makes the copy what it was.
     pub(crate) fn row_and_back(&self, sources: &[Source], examples: bool) -> Result<Row, String> {
         let row = self.row(sources, examples);
@@ -563,18 +515,3 @@ impl kernel::ModuleMetadata for LocalModule {
     const THIS_MODULE: kernel::ThisModule = unsafe { kernel::ThisModule::from_ptr(core::ptr::null_mut()) };
 }
 ";
-
-/// The files of a directory, or of all below it as well.
-fn files(dir: &Path, deep: bool) -> Result<Vec<PathBuf>, String> {
-    let mut found = Vec::new();
-    for entry in at(dir, fs::read_dir(dir))?.flatten() {
-        let path = entry.path();
-        if path.is_dir() && deep {
-            found.extend(files(&path, true)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}

@@ -101,6 +101,15 @@ impl Source {
         &self.files[0].text
     }
 
+    /// Whether there is nothing in it but comments that are no documentation.
+    pub(crate) fn is_blank(&self) -> bool {
+        let mut lines = self.text().lines().map(str::trim);
+        lines.all(|line| {
+            let doc = line.starts_with("///") || line.starts_with("//!");
+            line.is_empty() || line.starts_with("//") && !doc
+        })
+    }
+
     /// Whether it is the root of a module of Linux.
     pub(crate) fn is_root(&self) -> bool {
         is_root(self.text())
