@@ -109,8 +109,14 @@ impl<T: RawDeviceId, const N: usize> IdArray<T, (), N> {
     }
 }
 
-/// A table, whatever its size.
-pub trait IdTable<T: RawDeviceId, U> {
+mod private {
+    pub trait Sealed {}
+}
+
+impl<T: RawDeviceId, U, const N: usize> private::Sealed for IdArray<T, U, N> {}
+
+/// A table, whatever its size: an [`IdArray`], and nothing else, because C believes what is in it.
+pub trait IdTable<T: RawDeviceId, U>: private::Sealed {
     /// Returns C's pointer, to the first; the last one is all zero.
     fn as_ptr(&self) -> *const T::RawType;
 }
