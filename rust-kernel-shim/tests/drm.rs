@@ -16,7 +16,7 @@ use kernel::{
         atomic::{Atomic, Relaxed},
         rcu, Arc, Mutex,
     },
-    testing::{everywhere, explore, memory, spawn, DrmClient, Explorer},
+    testing::{everywhere, expect_bug, explore, memory, spawn, DrmClient, Explorer},
     uapi,
 };
 
@@ -407,5 +407,56 @@ fn a_device_is_registered_during_a_call() {
             unplug();
         })
         .unwrap();
+    });
+}
+
+/// A driver whose data is none of [`Test`]'s, and whose calls are.
+struct Thief;
+
+struct ThiefsClient;
+
+struct ThiefsMemory;
+
+#[vtable]
+impl drm::Driver for Thief {
+    type Data = [usize; 4];
+    type RegistrationData<'a> = ();
+    type Object = gem::Object<ThiefsMemory>;
+    type File = ThiefsClient;
+    type ParentDevice<Ctx: kernel::device::DeviceContext> = faux::Device<Ctx>;
+
+    const INFO: DriverInfo = Test::INFO;
+    const IOCTLS: &'static [ioctl::DrmIoctlDescriptor] = Test::IOCTLS;
+}
+
+impl DriverFile for ThiefsClient {
+    type Driver = Thief;
+
+    fn open(_device: &drm::Device<Thief>) -> Result<Pin<KBox<Self>>> {
+        Ok(KBox::pin(Self, GFP_KERNEL)?)
+    }
+}
+
+impl DriverObject for ThiefsMemory {
+    type Driver = Thief;
+    type Args = ();
+
+    fn new(_dev: &drm::Device<Thief>, _size: usize, _args: ()) -> impl PinInit<Self, Error> {
+        Ok(Self)
+    }
+}
+
+#[test]
+fn a_driver_s_calls_are_not_another_s() {
+    expect_bug("driver_of(dev)", || {
+        let parent = faux::Registration::new(c"gpu", None).unwrap();
+        let device = UnregisteredDevice::<Thief>::new(parent.as_ref(), Ok([0x10; 4])).unwrap();
+        let bound = parent.as_ref().as_ref();
+        // SAFETY: It is dropped before the device of its bus.
+        let registration = unsafe { drm::Registration::new(bound, device, (), 0) }.unwrap();
+        let client = DrmClient::open(registration.device()).unwrap();
+        let mut param = uapi::drm_nova_getparam { param: 3, value: 0 };
+        let result = client.ioctl(uapi::DRM_IOCTL_NOVA_GETPARAM, &mut param);
+        assert_eq!((result, param.value), (Err(EINVAL), 0));
     });
 }

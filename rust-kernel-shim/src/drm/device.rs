@@ -15,6 +15,7 @@ use crate::{
     types::{NotThreadSafe, Opaque},
 };
 use core::{
+    any::TypeId,
     cell::UnsafeCell,
     marker::PhantomData,
     mem::{align_of, offset_of, size_of},
@@ -54,8 +55,24 @@ impl<T: Driver> Deref for UnregisteredDevice<T> {
     }
 }
 
+/// C's driver, and which it is.
+#[repr(C)]
+struct Vtable(bindings::drm_driver, TypeId);
+
+/// Returns the type of the driver.
+///
+/// # Safety
+///
+/// The device is from [`UnregisteredDevice::new`].
+pub(super) unsafe fn driver_of(dev: *const bindings::drm_device) -> TypeId {
+    // SAFETY: It was given such a one, says the caller.
+    unsafe { (*(*dev).driver.cast::<Vtable>()).1 }
+}
+
 impl<T: Driver> UnregisteredDevice<T> {
-    const VTABLE: bindings::drm_driver = bindings::drm_driver {
+    const VTABLE: Vtable = Vtable(Self::DRIVER, TypeId::of::<T>());
+
+    const DRIVER: bindings::drm_driver = bindings::drm_driver {
         open: Some(File::<T::File>::open_callback),
         postclose: Some(File::<T::File>::postclose_callback),
         release: Some(Device::<T>::release),
@@ -70,7 +87,8 @@ impl<T: Driver> UnregisteredDevice<T> {
             } else {
                 0
             },
-        ioctls: T::IOCTLS.as_ptr(),
+        // The type is transparent.
+        ioctls: T::IOCTLS.as_ptr().cast(),
         // CAST: There are few.
         num_ioctls: T::IOCTLS.len() as c_int,
     };
@@ -96,7 +114,7 @@ impl<T: Driver> UnregisteredDevice<T> {
             return Err(error);
         }
         // SAFETY: Nothing else uses it yet.
-        unsafe { (*Opaque::cast_into(dev)).driver = const { &Self::VTABLE } };
+        unsafe { (*Opaque::cast_into(dev)).driver = (&raw const *const { &Self::VTABLE }).cast() };
         // SAFETY: As above.
         unsafe {
             let data = &raw mut (*raw.as_ptr()).registration_data;

@@ -37,7 +37,7 @@ pub trait AllocImpl: Sealed + IntoGEMObject {
 
 /// A driver.
 #[vtable]
-pub trait Driver {
+pub trait Driver: Sized + 'static {
     /// The data of a device.
     type Data: Sync + Send;
 
@@ -48,7 +48,7 @@ pub trait Driver {
     type Object: AllocImpl;
 
     /// The data of a file.
-    type File: DriverFile;
+    type File: DriverFile<Driver = Self>;
 
     /// The device of a bus, in some context.
     type ParentDevice<Ctx: device::DeviceContext>: AsBusDevice<Ctx>;

@@ -36,9 +36,12 @@ pub const fn IOWR<T>(nr: u32) -> u32 {
     ioctl::_IOWR::<T>(BASE, nr)
 }
 
-/// A call of a driver.
+/// A call of a driver, as [`declare_drm_ioctls!`](crate::declare_drm_ioctls) declares it.
+///
+/// Its argument is as large as its number says. Another driver's device refuses it.
 #[doc(alias = "drm_ioctl_desc")]
-pub type DrmIoctlDescriptor = bindings::drm_ioctl_desc;
+#[repr(transparent)]
+pub struct DrmIoctlDescriptor(bindings::drm_ioctl_desc);
 
 /// Of clients that are authenticated, or only render.
 pub const AUTH: u32 = bindings::drm_ioctl_flags_DRM_AUTH;
@@ -51,28 +54,21 @@ pub const RENDER_ALLOW: u32 = bindings::drm_ioctl_flags_DRM_RENDER_ALLOW;
 
 #[doc(hidden)]
 pub mod internal {
+    use super::DrmIoctlDescriptor;
     use crate::{
         drm::{Device, Driver, File, Ioctl, Registered},
         ffi::{c_int, c_void},
         prelude::*,
+        str::as_char_ptr_in_const_context,
     };
+    use core::{any::TypeId, marker::PhantomData};
 
-    pub use bindings::drm_ioctl_desc;
+    /// A driver's function `F`, which takes an `S` and has captured nothing.
+    pub struct Handler<D, S, F, R>(PhantomData<(D, S, F, R)>);
 
-    type Func = unsafe extern "C" fn(
-        dev: *mut bindings::drm_device,
-        data: *mut c_void,
-        file: *mut bindings::drm_file,
-    ) -> c_int;
-
-    /// C's function for a driver's, which has captured nothing.
-    ///
-    /// # Safety
-    ///
-    /// All bits of an `S` may be any, and the call's number is of its size.
-    pub const unsafe fn func<D, S: 'static, F, R>(_handler: F) -> Func
+    impl<D, S: 'static, F, R> Handler<D, S, F, R>
     where
-        D: Driver<File: 'static> + 'static,
+        D: Driver,
         F: for<'a> Fn(
                 &Device<D, Registered>,
                 &'a D::RegistrationData<'a>,
@@ -82,25 +78,51 @@ pub mod internal {
             + Copy,
         R: TryInto<c_int>,
     {
-        const {
-            assert!(
-                size_of::<F>() == 0,
-                "a handler is a function, and captures nothing"
-            )
-        };
-        call::<D, S, F, R>
+        /// Takes the function.
+        pub const fn new(_handler: F) -> Self {
+            const {
+                assert!(
+                    size_of::<F>() == 0,
+                    "a handler is a function, and captures nothing"
+                )
+            };
+            Self(PhantomData)
+        }
+
+        /// The call of a number, which must be of the argument's size.
+        ///
+        /// # Safety
+        ///
+        /// All bits of an `S` may be any.
+        pub const unsafe fn descriptor(
+            &self,
+            cmd: u32,
+            flags: u32,
+            name: &'static CStr,
+        ) -> DrmIoctlDescriptor {
+            // C allocates it so.
+            const { assert!(align_of::<S>() <= 16) };
+            assert!(size_of::<S>() == crate::ioctl::_IOC_SIZE(cmd));
+            DrmIoctlDescriptor(bindings::drm_ioctl_desc {
+                cmd,
+                flags,
+                func: Some(call::<D, S, F, R>),
+                name: as_char_ptr_in_const_context(name),
+            })
+        }
     }
 
     /// # Safety
     ///
-    /// All are of the driver `D`; `data` is an `S` of the caller's; an `F` was given to [`func`].
+    /// The device is one of this crate, `file` one of its open files; `data` is an `S` of the caller's; an
+    /// `F` was given to [`Handler::new`].
     unsafe extern "C" fn call<D, S: 'static, F, R>(
         dev: *mut bindings::drm_device,
         data: *mut c_void,
         file: *mut bindings::drm_file,
     ) -> c_int
     where
-        D: Driver<File: 'static> + 'static,
+        D: Driver,
         F: for<'a> Fn(
                 &Device<D, Registered>,
                 &'a D::RegistrationData<'a>,
@@ -110,12 +132,17 @@ pub mod internal {
             + Copy,
         R: TryInto<c_int>,
     {
-        // SAFETY: The caller says so; a client has opened it, so it was registered.
+        // Safe code can have named the calls of another driver.
+        // SAFETY: The caller says so.
+        if crate::warn_on!(unsafe { super::super::device::driver_of(dev) } != TypeId::of::<D>()) {
+            return EINVAL.to_errno();
+        }
+        // SAFETY: It is one of this driver, as just seen; a client has opened it, so it was registered.
         let dev = unsafe { Device::<D, Ioctl>::from_raw(dev) };
         let Some(guard) = dev.registration_guard() else {
             return ENODEV.to_errno();
         };
-        // SAFETY: The caller says so.
+        // SAFETY: The caller says so, and a file is of its device's driver.
         let (data, file) = unsafe { (&mut *data.cast::<S>(), File::from_raw(file)) };
         // SAFETY: It is of no size, and there was one, which can be copied.
         let handler = unsafe { core::ptr::NonNull::<F>::dangling().read() };
@@ -154,24 +181,18 @@ macro_rules! declare_drm_ioctls {
                 $(
                     let cmd: u32 = $crate::macros::concat_idents!(DRM_IOCTL_, $cmd);
                     ::core::assert!(_next == $crate::ioctl::_IOC_NR(cmd));
-                    ::core::assert!(
-                        ::core::mem::size_of::<$crate::uapi::$struct>()
-                            == $crate::ioctl::_IOC_SIZE(cmd)
-                    );
                     let _next = _next + 1;
                 )*
             };
             &[$(
-                $crate::drm::ioctl::internal::drm_ioctl_desc {
-                    cmd: $crate::macros::concat_idents!(DRM_IOCTL_, $cmd),
-                    flags: $flags,
-                    // SAFETY: Of user space, and its size was compared.
-                    func: Some(unsafe {
-                        $crate::drm::ioctl::internal::func::<Self, $crate::uapi::$struct, _, _>($func)
-                    }),
-                    name: $crate::str::as_char_ptr_in_const_context(
-                        $crate::c_str!(::core::stringify!($cmd)),
-                    ),
+                {
+                    let (flags, name) = ($flags, $crate::c_str!(::core::stringify!($cmd)));
+                    let handler = $crate::drm::ioctl::internal::Handler::<
+                        Self, $crate::uapi::$struct, _, _
+                    >::new($func);
+                    let cmd = $crate::macros::concat_idents!(DRM_IOCTL_, $cmd);
+                    // SAFETY: Of user space.
+                    unsafe { handler.descriptor(cmd, flags, name) }
                 },
             )*]
         };
