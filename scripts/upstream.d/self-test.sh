@@ -106,7 +106,7 @@ finds 1 'report: ' rust/kernel/races.rs <<'RUST'
 //! # Ok::<(), Error>(())
 //! ```
 RUST
-finds 1 'cannot find function `nothing`' driver/broken.rs <<'RUST'
+finds 1 'broken.rs: does not compile: broken.rs:2: cannot find function `nothing`' driver/broken.rs <<'RUST'
 use kernel::prelude::*;
 pub fn f() -> Result { nothing() }
 RUST
@@ -153,6 +153,31 @@ impl kernel::Module for Refuses {
     }
 }
 RUST
+# The place of a mistake is one in the file that was given, whatever that has become in the copy.
+finds 1 'does not compile: unknown.rs:4: ' driver/unknown.rs <<'RUST'
+//! A module of no type.
+use kernel::prelude::*;
+module! {
+    type: Unknown,
+    name: "unknown",
+    license: "GPL",
+}
+RUST
+finds 1 'rust/kernel/misspelt.rs: misspelt.rs:1: does not compile: misspelt.rs:4: cannot find value `three_`' rust/kernel/misspelt.rs <<'RUST'
+//! ```
+//! let two = 2;
+//! # let three = 3;
+//! assert_eq!(two + 1, three_);
+//! ```
+RUST
+cat "$root/rust-kernel-shim/src/sizes.rs" - <<'RUST' |
+#[cfg(test)]
+mod odd {
+    #[test]
+    fn it_is_odd() { nothing() }
+}
+RUST
+	finds 0 'sizes.rs: its tests: does not compile: rust/kernel/sizes.rs:74: cannot find function `nothing`' --doctests rust/kernel/sizes.rs
 # What Documentation/found-upstream tells of is found again, and not where it is mended.
 cat >"$work/driver/wait.rs" <<'RUST'
 use kernel::{new_condvar, new_mutex, prelude::*};
@@ -231,7 +256,7 @@ said=$(tr -s ' ' <<<"$said")
 [ "$status" = 1 ] || said="status $status: $said"
 for words in 'good.rs .* unmodified, beside 1/1 1/1 0' 'wrong.rs:2: failed: ' 'sleeps.rs:1: report: BUG: rcu: sleeping' \
 	'std_vendor.rs .* unmodified, in place' 'bits.rs:98: failed: ' 'odd::it_is_odd: failed: ' \
-	'sizes.rs: does not compile: rust-kernel-shim/src/sizes.rs:71: '; do
+	'sizes.rs: does not compile: rust/kernel/sizes.rs:71: '; do
 	grep -q "$words" <<<"$said" && continue
 	echo "upstream: self-test: in a group, expected '$words': $said"
 	cat "$work/errors"

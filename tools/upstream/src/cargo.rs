@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What cargo says.
 
+use crate::source::Source;
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use std::{
 pub(crate) struct Mistake {
     /// Where, from the root of the copy; empty if nowhere.
     pub(crate) file: String,
-    line: u64,
+    pub(crate) line: usize,
     code: String,
     message: String,
 }
@@ -46,10 +47,16 @@ impl Mistake {
         }
     }
 
-    /// In a line, at most.
-    pub(crate) fn say(&self) -> String {
+    /// In a line, at most, with the file that was given, if it is in one of these.
+    pub(crate) fn say(&self, sources: &[Source]) -> String {
+        let given = sources.iter().find_map(|source| source.given(&self.file));
+        self.say_at(given.as_ref().unwrap_or(&self.file), self.line)
+    }
+
+    /// In a line, at most, with its place.
+    pub(crate) fn say_at(&self, file: &str, line: usize) -> String {
         let message = self.message.lines().next().unwrap_or("");
-        format!("{}:{}: {message}", self.file, self.line)
+        format!("{file}:{line}: {message}")
     }
 }
 
@@ -163,7 +170,9 @@ fn mistake(message: &Value) -> Option<Mistake> {
     }
     Some(Mistake {
         file: span["file_name"].as_str().unwrap_or("").to_owned(),
-        line: span["line_start"].as_u64().unwrap_or(0),
+        line: span["line_start"]
+            .as_u64()
+            .map_or(0, |line| usize::try_from(line).unwrap_or(0)),
         code: message["code"]["code"].as_str().unwrap_or("").to_owned(),
         message: text,
     })

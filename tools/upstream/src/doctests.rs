@@ -85,7 +85,7 @@ pub(crate) fn run(lane: &Lane<'_>, units: Vec<Vec<Source>>) -> Result<bool, Stri
         .collect::<Result<_, String>>()?;
     let found = lane.rows(&units, false)?;
     for ((row, found), unit) in tested.iter_mut().zip(found).zip(&units) {
-        row.tests = tests(found, &unit[0]);
+        row.tests = tests(found, unit[0].text());
     }
     for row in &mut rows {
         for case in row.examples.iter().chain(&row.tests) {
@@ -143,12 +143,16 @@ fn print(rows: &[Row]) {
     let sum = |result: &str| rows.iter().filter_map(|row| row.counts.get(result)).sum();
     line("all", &|result| shown(sum(result)));
     for row in rows.iter().filter(|row| row.covered) {
-        for case in row.examples.iter().chain(&row.tests) {
+        // The name of an example has the file already.
+        let examples = row.examples.iter().map(|case| (case, case.name.clone()));
+        let name = |case: &Case| format!("{}: {}", row.file, case.name);
+        let tests = row.tests.iter().map(|case| (case, name(case)));
+        for (case, name) in examples.chain(tests) {
             match &case.outcome {
-                Outcome::Failed(why) => println!("{}: failed: {why}", case.name),
-                Outcome::Reported(why) => println!("{}: report: {why}", case.name),
-                Outcome::Nightly(feature) => println!("{}: needs {feature}", case.name),
-                Outcome::DoesNotCompile(why) => println!("{}: does not compile: {why}", case.name),
+                Outcome::Failed(why) => println!("{name}: failed: {why}"),
+                Outcome::Reported(why) => println!("{name}: report: {why}"),
+                Outcome::Nightly(feature) => println!("{name}: needs {feature}"),
+                Outcome::DoesNotCompile(why) => println!("{name}: does not compile: {why}"),
                 Outcome::Passed | Outcome::Ignored => {}
             }
         }
@@ -156,13 +160,13 @@ fn print(rows: &[Row]) {
 }
 
 /// The tests in a file, of its row in the table of files.
-fn tests(row: run::Row, source: &Source) -> Vec<Case> {
+fn tests(row: run::Row, text: &str) -> Vec<Case> {
     let Some(why) = row.reason else {
         return row.tests;
     };
-    let count = source.text().matches("#[test]").count();
+    let count = text.matches("#[test]").count();
     let case = |number| Case {
-        name: format!("{}: test {number}", source.label()),
+        name: format!("test {number}"),
         outcome: Outcome::DoesNotCompile(why.clone()),
     };
     (1..=count).map(case).collect()

@@ -104,6 +104,13 @@ impl Example {
         format!("{}_{}", file.replace(['/', '-'], "_"), self.line)
     }
 
+    /// The line of the file that it is in, of a line of `code()`.
+    pub(crate) fn line_of(&self, line: usize) -> usize {
+        let code = self.code();
+        let head = code.lines().position(|line| line.starts_with(HEAD));
+        self.line + line.saturating_sub(head.map_or(line, |head| head + 1))
+    }
+
     /// Its file: the example as the body of a function, with the assertions that KUnit has.
     pub(crate) fn code(&self) -> String {
         let body = &self.body;
@@ -132,9 +139,12 @@ impl Example {
         } else {
             "fn shown<T, E>(result: ::core::result::Result<T, E>) -> ::core::result::Result<T, E> { result }"
         };
-        format!("{PRELUDE}{test}\n{shown}\nfn example() -> {result} {{\n{body}\n{end}}}\n")
+        format!("{PRELUDE}{test}\n{shown}\n{HEAD} -> {result} {{\n{body}\n{end}}}\n")
     }
 }
+
+/// What the line in front of the body begins with.
+const HEAD: &str = "fn example()";
 
 /// In the kernel an example has these as well. Here it has the prelude of `std` too, with a `dbg!`.
 const PRELUDE: &str = "\
@@ -171,6 +181,9 @@ fn f() {}
         );
         assert_eq!((found[0].line, found[0].kind), (4, Kind::Run));
         assert_eq!(found[0].name(), "a_b_4");
+        let code = found[0].code();
+        let line = code.lines().position(|line| line.starts_with("let x"));
+        assert_eq!(found[0].line_of(line.unwrap() + 1), 7);
         assert_eq!((found[1].line, found[1].kind), (10, Kind::Ignore));
     }
 }

@@ -175,7 +175,7 @@ impl Lane<'_> {
                 row.features.dedup();
                 row.reason = mistakes.first().map(|first| {
                     let more = mistakes.len() - 1;
-                    first.say()
+                    first.say(sources)
                         + &if more > 0 {
                             format!(" (and {more} more)")
                         } else {
@@ -194,7 +194,7 @@ impl Lane<'_> {
                 let cases = self.examples(&placed, examples.collect())?;
                 row.examples.extend(cases);
             }
-            row.tests.extend(self.tests(&placed, source)?);
+            row.tests.extend(self.tests(&placed, source, sources)?);
         }
         row.tests.extend(self.load(&placed)?);
         Ok(row)
@@ -279,7 +279,10 @@ impl Lane<'_> {
                 let nightly = first.nightly().or_else(|| found.find_map(Mistake::nightly));
                 let outcome = match nightly {
                     Some(feature) => Outcome::Nightly(feature),
-                    None => Outcome::DoesNotCompile(first.say()),
+                    None => {
+                        let line = example.line_of(first.line);
+                        Outcome::DoesNotCompile(first.say_at(&example.file, line))
+                    }
                 };
                 outcomes.insert(example.name(), outcome);
                 false
@@ -287,7 +290,7 @@ impl Lane<'_> {
             if live.len() == before {
                 return Err(format!(
                     "the examples do not build: {}",
-                    build.mistakes[0].say()
+                    build.mistakes[0].say(&[])
                 ));
             }
         };
@@ -324,8 +327,8 @@ impl Lane<'_> {
         Ok(all.into_iter().map(case).collect())
     }
 
-    /// Runs the tests in a source.
-    fn tests(&self, placed: &Placed, source: &Source) -> Result<Vec<Case>, String> {
+    /// Runs the tests in a source, which is one of those that stand.
+    fn tests(&self, placed: &Placed, source: &Source, all: &[Source]) -> Result<Vec<Case>, String> {
         if !source.has_tests() {
             return Ok(Vec::new());
         }
@@ -334,7 +337,7 @@ impl Lane<'_> {
             let name = "its tests".to_owned();
             let outcome = first
                 .nightly()
-                .map_or(Outcome::DoesNotCompile(first.say()), Outcome::Nightly);
+                .map_or(Outcome::DoesNotCompile(first.say(all)), Outcome::Nightly);
             return Ok(vec![Case { name, outcome }]);
         }
         let mut cases = self.run_tests(&build.programs, &[source])?;
@@ -395,7 +398,7 @@ impl Lane<'_> {
             let program = build.programs.iter().find(|(name, _)| name == "load");
             let outcome = match (program, build.mistakes.first()) {
                 (Some((_, program)), None) => self.case(program, "loads")?,
-                (_, Some(first)) => Outcome::DoesNotCompile(first.say()),
+                (_, Some(first)) => Outcome::DoesNotCompile(first.say(&[])),
                 _ => return Err("there is no program that loads".to_owned()),
             };
             let name = "insmod, rmmod".to_owned();

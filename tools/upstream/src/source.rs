@@ -57,12 +57,7 @@ impl Source {
 
     /// The name that it has in the table.
     pub(crate) fn label(&self) -> String {
-        let text = self.path.to_string_lossy();
-        ["/rust/", "/drivers/", "/samples/"]
-            .iter()
-            .filter_map(|part| text.rfind(part))
-            .min()
-            .map_or(name(&self.path), |start| text[start + 1..].to_owned())
+        label(&self.path)
     }
 
     /// The files that go with it where there are others of the same names: a module that others
@@ -83,12 +78,30 @@ impl Source {
         dirs.iter().map(|dir| format!("{dir}/")).collect()
     }
 
-    /// Whether a file of the copy is one of its, in the place of ours or beside it.
+    /// Which of its files one of the copy is: in the place of ours, beside it, or of a driver.
+    fn at(&self, file: &str) -> Option<&Text> {
+        let roots: &[_] = match self.module {
+            Some(_) => &["rust-kernel-shim/src/", "upstream/kernel/src/"],
+            None => &["upstream/driver/src/"],
+        };
+        let file = roots.iter().find_map(|root| file.strip_prefix(root))?;
+        if self.module.is_none() && file == "lib.rs" && self.is_root() {
+            return self.files.first();
+        }
+        let file = file.strip_prefix(&self.dir())?;
+        self.files.iter().find(|own| own.name == file)
+    }
+
+    /// Whether a file of the copy is one of its.
     pub(crate) fn is_at(&self, file: &str) -> bool {
-        let roots = ["rust-kernel-shim/src/", "upstream/kernel/src/"];
-        let file = roots.iter().find_map(|root| file.strip_prefix(root));
-        file.and_then(|file| file.strip_prefix(&self.dir()))
-            .is_some_and(|file| self.files.iter().any(|own| own.name == file))
+        self.at(file).is_some()
+    }
+
+    /// The file that was given as one of the copy, by the name that the table has for such.
+    pub(crate) fn given(&self, file: &str) -> Option<String> {
+        let depth = Path::new(&self.files[0].name).components().count();
+        let dir = self.path.ancestors().nth(depth)?;
+        Some(label(&dir.join(&self.at(file)?.name)))
     }
 
     /// Whether it has tests.
@@ -162,6 +175,15 @@ fn name(path: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
+}
+
+fn label(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let parts = ["/rust/", "/drivers/", "/samples/"];
+    let starts = parts.iter().filter_map(|part| text.rfind(part));
+    starts
+        .min()
+        .map_or(name(path), |start| text[start + 1..].to_owned())
 }
 
 /// The module that a file of the kernel crate is.
