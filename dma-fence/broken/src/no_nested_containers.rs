@@ -31,15 +31,14 @@ pub(crate) fn run(wrong: bool) -> Result {
     // SAFETY: The fences and their timelines are ours until the last lines.
     unsafe {
         let before = both([a, b].map(|fence| dma_fence_get(fence)))?;
-        let all = if wrong {
-            both([before, dma_fence_get(c)])?
+        if wrong {
+            dma_fence_put(both([before, c].map(|fence| dma_fence_get(fence)))?);
         } else {
-            let mut cursors = [(); 2].map(|()| dma_fence_unwrap::default());
-            let all = __dma_fence_unwrap_merge(2, [before, c].as_mut_ptr(), cursors.as_mut_ptr());
-            dma_fence_put(before);
-            all
-        };
-        dma_fence_put(all);
+            let (mut heads, mut cursors) = ([before, c], [(); 2].map(|()| dma_fence_unwrap::default()));
+            let all = __dma_fence_unwrap_merge(2, heads.as_mut_ptr(), cursors.as_mut_ptr());
+            dma_fence_put(all);
+        }
+        dma_fence_put(before);
         finish(render, [a, c]);
         finish(copy, [b]);
     }
