@@ -51,8 +51,18 @@ fn fits<T: Integer>(value: T, bits: u32) -> bool {
 /// ```compile_fail
 /// let sixteen = kernel::num::Bounded::<u32, 4>::new::<16>();
 /// ```
+///
+/// So does a number of bits that the type does not have:
+///
+/// ```compile_fail
+/// let nothing = kernel::num::Bounded::<u32, 0>::default();
+/// ```
+///
+/// ```compile_fail
+/// let more = kernel::num::Bounded::<u8, 9>::default();
+/// ```
 #[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, Hash)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Bounded<T: Integer, const N: u32>(T);
 
 macro_rules! constants {
@@ -150,6 +160,14 @@ impl<T: Integer, const N: u32> Bounded<T, N> {
         const_assert!(RES >= N + SHIFT);
         // SAFETY: It has so many more bits.
         unsafe { Bounded::__new(self.0 << SHIFT) }
+    }
+}
+
+impl<T: Integer + Default, const N: u32> Default for Bounded<T, N> {
+    #[inline(always)]
+    fn default() -> Self {
+        // SAFETY: The default of an integer is 0, which fits.
+        unsafe { Self::__new(T::default()) }
     }
 }
 
