@@ -260,7 +260,9 @@ impl Device<Bound> {
     ///
     /// # Errors
     ///
-    /// EINVAL if it is smaller, no words, or no device has so many; ENOMEM if it is not there.
+    /// EINVAL if it is smaller, no words, or no device has so many; ENOMEM if it is not there, or
+    /// without memory.
+    #[track_caller]
     pub fn iomap_region_sized<'a, const SIZE: usize>(
         &'a self,
         bar: u32,
@@ -270,6 +272,7 @@ impl Device<Bound> {
     }
 
     /// As [`iomap_region_sized`](Self::iomap_region_sized), of any size.
+    #[track_caller]
     pub fn iomap_region<'a>(&'a self, bar: u32, name: &'static CStr) -> Result<Bar<'a>> {
         self.iomap_region_sized::<0>(bar, name)
     }

@@ -100,6 +100,8 @@ impl pci::Driver for Whole {
         info: Option<&'bound u32>,
     ) -> impl PinInit<WholeData<'bound>, Error> + 'bound {
         assert_eq!(info, Some(&2));
+        let more = pdev.iomap_region_sized::<0x1004>(0, c"registers");
+        assert!(more.is_err());
         let bar = pdev.iomap_region_sized::<0x1000>(0, c"registers")?;
         let version = (&bar).read32(0);
         let dev: &kernel::device::Device<Bound> = pdev.as_ref();

@@ -115,6 +115,9 @@ fn what_is_not_within_is_not_accessed() {
             let region = IoRegion::new(size, model.clone()).unwrap();
             assert_eq!(region.request(bound(&device)).iomap().err(), Some(EINVAL));
         }
+        for size in [usize::MAX, usize::MAX - 5, usize::MAX / 2] {
+            assert_eq!(IoRegion::new(size, model.clone()).err(), Some(ENOMEM));
+        }
     });
 }
 

@@ -6,9 +6,10 @@
 
 use core::mem::forget;
 use kernel::{
+    faux,
     prelude::*,
     sync::{Arc, Completion},
-    testing::{console, vcpu},
+    testing::{console, vcpu, IoRegion, Registers},
     workqueue,
 };
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -37,6 +38,27 @@ fn every_way_to_allocate_says_where() {
     assert!(said(pinned, 1, line!() - 1));
     let shared = || forget(Arc::pin_init(Completion::new(), GFP_KERNEL));
     assert!(said(shared, 1, line!() - 1));
+}
+
+struct Zeroes;
+
+impl Registers for Zeroes {
+    fn read(&self, _offset: usize, _size: usize) -> u64 {
+        0
+    }
+
+    fn write(&self, _offset: usize, _size: usize, _value: u64) {}
+}
+
+#[test]
+fn what_is_still_mapped_is_said() {
+    let map = || {
+        let device = faux::Registration::new(c"device", None).unwrap();
+        let region = IoRegion::new(4, Arc::new(Zeroes, GFP_KERNEL).unwrap()).unwrap();
+        let request = region.request(device.as_ref().as_ref());
+        forget(request.iomap());
+    };
+    assert!(said(map, 1, line!() - 2));
 }
 
 #[test]

@@ -64,12 +64,19 @@ pub struct debug_io_region {
     data: *const c_void,
 }
 
+/// Registers that are mapped.
+struct Mapping {
+    next: *mut Mapping,
+    addr: *mut c_void,
+}
+
 struct Regions {
     first: *mut debug_io_region,
+    mappings: *mut Mapping,
     next: u64,
 }
 
-// SAFETY: What is on the list is used under the lock.
+// SAFETY: What is on the lists is used under the lock.
 unsafe impl Send for Regions {}
 
 /// The first address: one that no program has.
@@ -79,11 +86,12 @@ const GAP: u64 = 1 << 20;
 
 static REGIONS: SpinMutex<Regions, Relax> = SpinMutex::new(Regions {
     first: null_mut(),
+    mappings: null_mut(),
     next: FIRST,
 });
 
-/// Has a simulated device answer accesses to `size` addresses of its own; null without memory. May
-/// sleep.
+/// Has a simulated device answer accesses to `size` addresses of its own; null without memory, or so
+/// many addresses. May sleep.
 ///
 /// # Safety
 ///
@@ -101,9 +109,17 @@ pub unsafe fn debug_io_region(
     }
     task::point();
     let mut regions = REGIONS.lock();
-    let start = regions.next;
-    let size = size as u64;
-    regions.next += size.next_multiple_of(GAP) + GAP;
+    let (start, size) = (regions.next, size as u64);
+    let beyond = size
+        .checked_next_multiple_of(GAP)
+        .and_then(|size| start.checked_add(size));
+    let Some(next) = beyond.and_then(|beyond| beyond.checked_add(GAP)) else {
+        drop(regions);
+        // SAFETY: From `kmalloc_obj()`.
+        unsafe { kfree(region.cast()) };
+        return null_mut();
+    };
+    regions.next = next;
     // SAFETY: The block is large enough, and ours until it is on the list.
     unsafe {
         region.write(debug_io_region {
@@ -179,16 +195,50 @@ fn answered<R>(
     Some(result)
 }
 
-/// Maps physical addresses; null if `size` is 0. May sleep.
+/// Maps physical addresses; null if `size` is 0, or without memory. May sleep.
+///
+/// A mapping has some memory, as in Linux: one that a machine leaves behind is found by it.
+#[track_caller]
 pub unsafe fn ioremap(offset: phys_addr_t, size: usize) -> *mut c_void {
-    match size {
-        0 => null_mut(),
-        _ => core::ptr::without_provenance_mut(offset as usize),
+    if size == 0 {
+        return null_mut();
     }
+    // SAFETY: `kmalloc_obj()` has no preconditions.
+    let mapping: *mut Mapping = unsafe { kmalloc_obj(GFP_KERNEL) };
+    if mapping.is_null() {
+        return null_mut();
+    }
+    let addr = core::ptr::without_provenance_mut(offset as usize);
+    task::point();
+    let mut regions = REGIONS.lock();
+    let next = core::mem::replace(&mut regions.mappings, mapping);
+    // SAFETY: The block is large enough; the lock is held.
+    unsafe { mapping.write(Mapping { next, addr }) };
+    addr
 }
 
-/// Undoes [`ioremap`].
-pub unsafe fn iounmap(_addr: *mut c_void) {}
+/// Undoes [`ioremap`]; what is not mapped is reported. May sleep.
+#[track_caller]
+pub unsafe fn iounmap(addr: *mut c_void) {
+    task::point();
+    let mut regions = REGIONS.lock();
+    let mut link = &raw mut regions.mappings;
+    // SAFETY: What is on the list is valid, and changes under the lock.
+    let mapping = unsafe {
+        while !(*link).is_null() && (**link).addr != addr {
+            link = &raw mut (**link).next;
+        }
+        let mapping = *link;
+        if let Some(mapping) = mapping.as_ref() {
+            *link = mapping.next;
+        }
+        mapping
+    };
+    drop(regions);
+    crate::WARN_ON!(mapping.is_null());
+    // SAFETY: From `kmalloc_obj()`, and off the list; or null.
+    unsafe { kfree(mapping.cast()) };
+}
 
 macro_rules! accesses {
     ($($type:ident: $read:ident, $write:ident, $read_relaxed:ident, $write_relaxed:ident;)*) => {$(

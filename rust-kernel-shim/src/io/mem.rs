@@ -31,7 +31,8 @@ impl<'a> IoRequest<'a> {
     ///
     /// # Errors
     ///
-    /// EINVAL if they are fewer, none, or no words.
+    /// EINVAL if they are fewer, none, or no words; ENOMEM.
+    #[track_caller]
     pub fn iomap_sized<const SIZE: usize>(self) -> Result<IoMem<'a, SIZE>> {
         let size = self.resource.size().try_into()?;
         if size == 0 {
@@ -42,10 +43,13 @@ impl<'a> IoRequest<'a> {
         if addr.is_null() {
             return Err(ENOMEM);
         }
+        // SAFETY: Mapped above.
+        let io = MmioRaw::new_region(addr.addr(), size)
+            .inspect_err(|_| unsafe { bindings::iounmap(addr) })?;
         // INVARIANT: Mapped above.
         Ok(IoMem {
             dev: self.device,
-            io: MmioRaw::new_region(addr.addr(), size)?,
+            io,
         })
     }
 
@@ -53,7 +57,8 @@ impl<'a> IoRequest<'a> {
     ///
     /// # Errors
     ///
-    /// EINVAL if there are none, or no words.
+    /// EINVAL if there are none, or no words; ENOMEM.
+    #[track_caller]
     pub fn iomap(self) -> Result<IoMem<'a>> {
         self.iomap_sized::<0>()
     }

@@ -38,6 +38,7 @@ unsafe impl<const SIZE: usize> CovariantForLt for Bar<'static, SIZE> {}
 pub type DevresBar<const SIZE: usize = 0> = DevresLt<Bar<'static, SIZE>>;
 
 impl<'a, const SIZE: usize> Bar<'a, SIZE> {
+    #[track_caller]
     pub(super) fn new(pdev: &'a Device<Bound>, bar: u32, _name: &'static CStr) -> Result<Self> {
         let size = usize::try_from(pdev.resource_len(bar)?)?;
         let bar: c_int = bar.cast_signed();
@@ -46,8 +47,10 @@ impl<'a, const SIZE: usize> Bar<'a, SIZE> {
         if addr.is_null() {
             return Err(ENOMEM);
         }
-        // INVARIANT: Mapped above.
-        let io = MmioRaw::new_region(addr.addr(), size)?;
+        // SAFETY: Mapped above.
+        let io = MmioRaw::new_region(addr.addr(), size)
+            .inspect_err(|_| unsafe { bindings::pci_iounmap(pdev.as_raw(), addr) })?;
+        // INVARIANT: As above.
         Ok(Self { pdev, io })
     }
 

@@ -45,7 +45,7 @@ impl IoRegion {
     ///
     /// # Errors
     ///
-    /// ENOMEM.
+    /// ENOMEM, also if there are not so many addresses.
     pub fn new<T: Registers>(size: usize, device: Arc<T>) -> Result<Self> {
         /// # Safety
         ///

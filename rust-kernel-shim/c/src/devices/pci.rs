@@ -263,17 +263,20 @@ pub unsafe fn pci_resource_len(pdev: *mut pci_dev, num: c_int) -> resource_size_
     unsafe { bar(pdev, num).map_or(0, |bar| resource_size(bar)) }
 }
 
-/// Maps a base address register; null if it is not there. May sleep.
+/// Maps a base address register; null if it is not there, or without memory. May sleep.
 ///
 /// # Safety
 ///
 /// The device is valid. It maps all, and so `_maxlen` is 0.
+#[track_caller]
 pub unsafe fn pci_iomap(pdev: *mut pci_dev, num: c_int, _maxlen: usize) -> *mut c_void {
     // SAFETY: The device is valid: the caller's guarantee.
     unsafe {
-        // CAST: An address is as large.
-        let map = |bar: &resource| ioremap(bar.start, resource_size(bar) as usize);
-        bar(pdev, num).map_or(null_mut(), map)
+        match bar(pdev, num) {
+            // CAST: An address is as large.
+            Some(bar) => ioremap(bar.start, resource_size(bar) as usize),
+            None => null_mut(),
+        }
     }
 }
 
