@@ -7,8 +7,8 @@
 use crate::{
     bindings,
     error::{Error, Result},
-    module_param::KernelParam,
     str::CStr,
+    testing::Load,
 };
 use pin_init::PinInit;
 
@@ -57,7 +57,7 @@ pub trait ModuleMetadata {
 
     /// Its parameters.
     #[doc(hidden)]
-    fn parameters() -> &'static [KernelParam] {
+    fn parameters() -> &'static [&'static dyn Load] {
         &[]
     }
 }

@@ -15,21 +15,6 @@ use crate::{
     sync::SetOnce,
 };
 
-/// A parameter as C knows it.
-#[doc(hidden)]
-#[repr(transparent)]
-pub struct KernelParam(bindings::kernel_param);
-
-// SAFETY: It is only read.
-unsafe impl Sync for KernelParam {}
-
-impl KernelParam {
-    /// Wraps C's.
-    pub const fn new(val: bindings::kernel_param) -> Self {
-        Self(val)
-    }
-}
-
 /// A type of which a module can have parameters.
 pub trait ModuleParam: Sized + Copy {
     /// Reads a value; EINVAL if the text is none.
@@ -44,7 +29,7 @@ impl ModuleParam for bool {
 
 /// A parameter of a module, which has a default until it is set.
 ///
-/// It is set before the module is loaded, at most once.
+/// It is set before the module's `init` runs, at most once; each load has its own.
 ///
 /// # Examples
 ///

@@ -18,6 +18,7 @@ mod irq;
 mod kunit;
 pub mod memory;
 mod module;
+mod parameter;
 mod pci;
 mod platform;
 pub mod report;
@@ -35,6 +36,8 @@ pub use irq::IrqLine;
 pub use kunit::{kunit_case, CaseResult};
 pub use machine::test_alone;
 pub use module::{device_gone, insmod, insmod_with, loaded_modules, Loaded};
+#[doc(hidden)]
+pub use parameter::{Load, Parameter};
 pub use pci::{PciDevice, PciDeviceBuilder};
 pub use platform::{PlatformDevice, PlatformDeviceBuilder};
 pub use report::{expect_bug, expect_report, without_checks};

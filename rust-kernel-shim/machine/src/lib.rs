@@ -45,6 +45,11 @@ pub use per_thread::__thread_local;
 pub use per_thread::PerThread;
 pub use process::{at_exit, test_alone};
 
+/// Keeps `value` until the process ends, in memory that is not the kernel's.
+pub fn keep_forever<T>(value: T) -> &'static T {
+    std::boxed::Box::leak(std::boxed::Box::new(value))
+}
+
 /// Locks a mutex of the machine's own, whose data is consistent even if a thread has panicked.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // ThreadSanitizer sees how a free mutex is taken, but not how std takes one after a sleep.

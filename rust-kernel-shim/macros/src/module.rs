@@ -28,19 +28,9 @@ const KEYS: [&str; 9] = [
 ];
 const REQUIRED: [&str; 3] = ["type", "name", "license"];
 
-/// The types of which there can be parameters, and their operations.
-const PARAMETERS: [(&str, &str); 11] = [
-    ("i8", "PARAM_OPS_I8"),
-    ("u8", "PARAM_OPS_U8"),
-    ("i16", "PARAM_OPS_I16"),
-    ("u16", "PARAM_OPS_U16"),
-    ("i32", "PARAM_OPS_I32"),
-    ("u32", "PARAM_OPS_U32"),
-    ("i64", "PARAM_OPS_I64"),
-    ("u64", "PARAM_OPS_U64"),
-    ("isize", "PARAM_OPS_ISIZE"),
-    ("usize", "PARAM_OPS_USIZE"),
-    ("bool", "PARAM_OPS_BOOL"),
+/// The types of which there can be parameters.
+const PARAMETERS: [&str; 11] = [
+    "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "isize", "usize", "bool",
 ];
 
 /// The parsed `module!`, as far as it is used.
@@ -54,7 +44,6 @@ pub(crate) struct ModuleInfo {
 struct Parameter {
     name: Ident,
     type_: Ident,
-    operations: Ident,
     default: Expr,
 }
 
@@ -63,10 +52,9 @@ impl Parse for Parameter {
         let name = input.parse()?;
         input.parse::<Token![:]>()?;
         let type_: Ident = input.parse()?;
-        let Some((_, operations)) = PARAMETERS.iter().find(|(name, _)| type_ == name) else {
+        if !PARAMETERS.iter().any(|name| type_ == name) {
             return refuse(&type_, format!("there are no parameters of type `{type_}`"));
-        };
-        let operations = Ident::new(operations, type_.span());
+        }
         let fields;
         braced!(fields in input);
         let key = |wanted: &str| {
@@ -90,7 +78,6 @@ impl Parse for Parameter {
             true => Ok(Parameter {
                 name,
                 type_,
-                operations,
                 default,
             }),
             false => Err(fields.error("unexpected key of a parameter")),
@@ -193,9 +180,9 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
         .map_err(|_| Error::new_spanned(&name, "the name contains a NUL"))?;
     let c_name = LitCStr::new(&c_name, name.span());
 
-    let (names, types, operations, defaults): (Vec<_>, Vec<_>, Vec<_>, Vec<_>) = parameters
+    let (names, types, defaults): (Vec<_>, Vec<_>, Vec<_>) = parameters
         .into_iter()
-        .map(|own| (own.name, own.type_, own.operations, own.default))
+        .map(|own| (own.name, own.type_, own.default))
         .collect();
     let c_names = names.iter().map(|own| {
         let text = CString::new(own.to_string()).expect("an identifier has no NUL");
@@ -227,20 +214,9 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
                 unsafe { ::kernel::ThisModule::from_ptr(__THIS_MODULE.as_ptr()) }
             };
 
-            fn parameters() -> &'static [::kernel::module_param::KernelParam] {
-                static __PARAMETERS: &[::kernel::module_param::KernelParam] = &[#(
-                    ::kernel::module_param::KernelParam::new(::kernel::bindings::kernel_param {
-                        name: ::kernel::str::as_char_ptr_in_const_context(#c_names),
-                        mod_: ::core::ptr::null_mut(),
-                        ops: &raw const ::kernel::module_param::#operations,
-                        perm: 0,
-                        level: -1,
-                        flags: 0,
-                        __bindgen_anon_1: ::kernel::bindings::kernel_param__bindgen_ty_1 {
-                            arg: module_parameters::#names.as_void_ptr(),
-                        },
-                    }),
-                )*];
+            fn parameters() -> &'static [&'static dyn ::kernel::testing::Load] {
+                static __PARAMETERS: &[&dyn ::kernel::testing::Load] =
+                    &[#(&module_parameters::#names),*];
                 __PARAMETERS
             }
         }
@@ -261,8 +237,8 @@ pub(crate) fn expand(info: ModuleInfo) -> Result<TokenStream> {
         mod module_parameters {
             #(
                 #[allow(non_upper_case_globals)]
-                pub(crate) static #names: ::kernel::module_param::ModuleParamAccess<#types> =
-                    ::kernel::module_param::ModuleParamAccess::new(#defaults);
+                pub(crate) static #names: ::kernel::testing::Parameter<#types> =
+                    ::kernel::testing::Parameter::new(#c_names, #defaults);
             )*
         }
 

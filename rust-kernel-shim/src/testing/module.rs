@@ -8,14 +8,14 @@ use crate::{
         debugobjects::{debug_module_gone, ModuleText},
     },
     error::{
-        code::{EEXIST, ENOMEM, ENOSPC, EPERM},
-        to_result, Result,
+        code::{EEXIST, ENOMEM},
+        Result,
     },
     init::InPlaceInit as _,
     module::{this_module, InPlaceModule, ModuleMetadata},
-    module_param::KernelParam,
     pr_err, pr_warn,
-    str::{BStr, CStr, CStrExt as _},
+    str::{BStr, CStr},
+    testing::Load,
     time::{delay::fsleep, Delta},
 };
 use ::machine::vcpu;
@@ -53,6 +53,7 @@ impl<M: InPlaceModule + ModuleMetadata> Drop for Loaded<M> {
 struct Text {
     place: usize,
     text: ModuleText,
+    parameters: &'static [&'static dyn Load],
 }
 
 /// The text of a module, from now on.
@@ -75,7 +76,11 @@ impl Text {
         }
         let place = loaded.iter().position(Option::is_none).ok_or(ENOMEM)?;
         loaded[place] = Some(text.name);
-        Ok(Self { place, text })
+        Ok(Self {
+            place,
+            text,
+            parameters: M::parameters(),
+        })
     }
 }
 
@@ -87,6 +92,9 @@ impl Drop for Text {
         // read-side section waits for itself, forever, and the text is not freed.
         unsafe { bindings::synchronize_rcu() };
         debug_module_gone(&self.text);
+        for parameter in self.parameters {
+            parameter.reset();
+        }
         LOADED.lock()[self.place] = None;
     }
 }
@@ -97,12 +105,7 @@ impl Drop for Text {
 ///
 /// The error of its `init`; EEXIST if a module of that name is loaded; ENOMEM.
 pub fn insmod<M: InPlaceModule + ModuleMetadata>() -> Result<Loaded<M>> {
-    let text = Text::load::<M>()?;
-    let module = KBox::try_pin_init(M::init(this_module::<M>()), GFP_KERNEL)?;
-    Ok(Loaded {
-        module,
-        _text: text,
-    })
+    insmod_with(c"")
 }
 
 /// Says that the device of a module has gone, and its driver's remove is over: a debug kernel reports
@@ -122,14 +125,15 @@ pub fn device_gone<M: ModuleMetadata>() {
     debug_module_gone(&module);
 }
 
-/// As [`insmod`], with parameters: `name=value`, separated by spaces. In a process each is set once,
-/// since here a module is not read anew when it is loaded again.
+/// As [`insmod`], with parameters: `name=value`, separated by spaces. They last as long as the module
+/// is loaded.
 ///
 /// # Errors
 ///
-/// Those of [`insmod`]; EEXIST for a parameter that was set; EINVAL for a value that it does not take.
-/// One that there is not is ignored, and the log says so.
+/// Those of [`insmod`]; EEXIST for a parameter that is there twice; EINVAL for a value that it does not
+/// take; ENOSPC for one of more than 127 bytes. One that there is not is ignored, and the log says so.
 pub fn insmod_with<M: InPlaceModule + ModuleMetadata>(parameters: &CStr) -> Result<Loaded<M>> {
+    let text = Text::load::<M>()?;
     let mut result = Ok(());
     for word in parameters.to_bytes().split(u8::is_ascii_whitespace) {
         let mut parts = word.splitn(2, |&byte| byte == b'=');
@@ -137,11 +141,11 @@ pub fn insmod_with<M: InPlaceModule + ModuleMetadata>(parameters: &CStr) -> Resu
         if name.is_empty() {
             continue;
         }
-        let Some(parameter) = M::parameters().iter().find(|own| is_called(own, name)) else {
+        let Some(parameter) = text.parameters.iter().find(|own| own.is_called(name)) else {
             pr_warn!("{}: unknown parameter '{}' ignored\n", M::NAME, name);
             continue;
         };
-        if let Err(error) = set(parameter, value) {
+        if let Err(error) = parameter.set(value) {
             let value = BStr::from_bytes(value.unwrap_or(b""));
             pr_err!(
                 "{}: `{}' invalid for parameter `{}'\n",
@@ -153,41 +157,11 @@ pub fn insmod_with<M: InPlaceModule + ModuleMetadata>(parameters: &CStr) -> Resu
         }
     }
     result?;
-    insmod()
-}
-
-fn as_c(parameter: &KernelParam) -> &bindings::kernel_param {
-    let c: *const KernelParam = parameter;
-    // SAFETY: It is a wrapper of C's, and nothing else.
-    unsafe { &*c.cast() }
-}
-
-/// Whether it is called so; dashes are underscores.
-fn is_called(own: &KernelParam, name: &BStr) -> bool {
-    // SAFETY: `module!` gives it a literal.
-    let own = unsafe { CStr::from_char_ptr(as_c(own).name) }.to_bytes();
-    let name = name.iter().map(|&byte| match byte {
-        b'-' => b'_',
-        byte => byte,
-    });
-    own.iter().copied().eq(name)
-}
-
-/// Sets it to what `text` says, which is at most 127 bytes; `None` if there is only its name.
-fn set(parameter: &KernelParam, text: Option<&[u8]>) -> Result {
-    let mut buffer = [0; 128];
-    let text = match text {
-        Some(text) => {
-            let buffer = buffer.get_mut(..=text.len()).ok_or(ENOSPC)?;
-            buffer[..text.len()].copy_from_slice(text);
-            buffer.as_ptr()
-        }
-        None => core::ptr::null(),
-    };
-    // SAFETY: `module!` gives it the operations of its type, which are static.
-    let set = unsafe { (*as_c(parameter).ops).set }.ok_or(EPERM)?;
-    // SAFETY: The text is NUL-terminated, or null; the parameter is of the operations' type.
-    to_result(unsafe { set(text, as_c(parameter)) })
+    let module = KBox::try_pin_init(M::init(this_module::<M>()), GFP_KERNEL)?;
+    Ok(Loaded {
+        module,
+        _text: text,
+    })
 }
 
 impl<M: InPlaceModule + ModuleMetadata> Deref for Loaded<M> {
