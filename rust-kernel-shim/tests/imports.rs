@@ -278,10 +278,19 @@ imports! {
     ;
 }
 
+/// How many paths there are in each list, and how many are missing: a line that is dropped is seen.
+///
+/// They are counted in the files themselves, path by path. That is why castkms has 13, of eight modules of
+/// the crate, and Tyr's queue 22, with the one that is missing: lists that are shorter count modules.
+const COUNTS: [(usize, usize); 6] = [(15, 0), (13, 0), (41, 0), (11, 0), (21, 1), (122, 0)];
+
 #[test]
 fn every_path_is_there() {
     for List(name, there, missing) in LISTS {
         println!("{name:<28} {there:>3} of {:>3}", there + missing);
     }
-    assert_eq!(LISTS.len(), 6);
+    let counts = LISTS
+        .iter()
+        .map(|&List(_, there, missing)| (there, missing));
+    assert!(counts.eq(COUNTS));
 }
