@@ -266,7 +266,7 @@ where
     ///
     /// # Errors
     ///
-    /// ENOMEM, and those of the initialiser.
+    /// ENOMEM, EEXIST if there is another of that name and number, and those of the initialiser.
     ///
     /// # Safety
     ///

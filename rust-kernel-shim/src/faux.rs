@@ -62,7 +62,7 @@ impl Registration {
     ///
     /// # Errors
     ///
-    /// ENODEV, also if there is no memory.
+    /// ENODEV: the name is empty, or there is no memory.
     #[doc(alias = "faux_device_create")]
     pub fn new(name: &CStr, parent: Option<&device::Device>) -> Result<Self> {
         let parent = parent.map_or(null_mut(), device::Device::as_raw);

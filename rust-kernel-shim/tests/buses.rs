@@ -17,7 +17,8 @@ use kernel::{
         Arc,
     },
     testing::{
-        expect_bug, explore, insmod, memory, spawn, vcpu::fifo, Explorer, PciDevice, Registers,
+        expect_bug, explore, insmod, memory, spawn, vcpu::fifo, Explorer, PciDevice,
+        PlatformDevice, Registers,
     },
     types::{CovariantForLt, ForLt},
 };
@@ -105,10 +106,18 @@ impl pci::Driver for Whole {
         let bar = pdev.iomap_region_sized::<0x1000>(0, c"registers")?;
         let version = (&bar).read32(0);
         let dev: &kernel::device::Device<Bound> = pdev.as_ref();
+        // By its slot: each part has a name of its own.
+        let id = u32::from(dev.name().to_bytes()[9] - b'0') + 3;
         #[expect(unsafe_code, reason = "so it is in Linux")]
         // SAFETY: It is dropped with the data.
         let part = unsafe {
-            auxiliary::Registration::new_with_lt(dev, c"shown", 3, c"whole", Shared(&USES, version))
+            auxiliary::Registration::new_with_lt(
+                dev,
+                c"shown",
+                id,
+                c"whole",
+                Shared(&USES, version),
+            )
         };
         Ok(WholeData { _part: part? })
     }
@@ -142,7 +151,7 @@ impl auxiliary::Driver for Part {
         adev: &'bound auxiliary::Device<Core<'_>>,
         info: &'bound &'static str,
     ) -> impl PinInit<PartData<'bound>, Error> + 'bound {
-        assert_eq!((adev.id(), *info), (3, "yes"));
+        assert!(matches!((adev.id(), *info), (3 | 4, "yes")));
         let adev: &auxiliary::Device<Bound> = adev;
         let pdev: &pci::Device<Bound> = adev.parent().try_into()?;
         assert_eq!(pdev.resource_len(1), Ok(0x10000));
@@ -236,6 +245,41 @@ fn nothing_is_left_when_memory_fails() {
         assert_eq!(body(), Ok(true));
     });
     assert!(outcome.is_ok(), "{outcome:?}");
+}
+
+#[test]
+fn a_name_is_one_device_s() {
+    let end = fifo(|| {
+        let whole = faux::Registration::new(c"whole", None).unwrap();
+        let dev = whole.as_ref().as_ref();
+        let part =
+            |id| auxiliary::Registration::<Nothing>::new(dev, c"twin", id, c"whole", Nothing);
+        let first = part(0).unwrap();
+        assert_eq!(part(0).err(), Some(EEXIST));
+        let second = part(1).unwrap();
+        drop(first);
+        drop((part(0).unwrap(), second));
+
+        let desk = |name| PlatformDevice::new(name).add();
+        let first = desk(c"whole.twin.0").unwrap();
+        assert_eq!(desk(c"whole.twin.0").err(), Some(EEXIST));
+        assert_eq!(desk(c"").err(), Some(EINVAL));
+        drop(first);
+        drop(desk(c"whole.twin.0").unwrap());
+
+        let slot = |slot| {
+            PciDevice::new(Vendor::INTEL, 1, Class::DISPLAY_VGA)
+                .slot(slot)
+                .add()
+        };
+        let first = slot(1).unwrap();
+        assert_eq!(slot(1).err(), Some(EEXIST));
+        drop((slot(2).unwrap(), first));
+        drop(slot(1).unwrap());
+
+        assert_eq!(faux::Registration::new(c"", None).err(), Some(ENODEV));
+    });
+    assert_eq!(end, Ok(()));
 }
 
 /// Data that borrows nothing.

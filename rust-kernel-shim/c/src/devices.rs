@@ -363,7 +363,8 @@ pub unsafe fn _dev_printk(level: u8, dev: *const device, args: fmt::Arguments<'_
     printk(level, b"\0", format_args!("{driver} {name}: {args}"));
 }
 
-/// Creates a device, which is bound until [`faux_device_destroy`]; null without memory. May sleep.
+/// Creates a device, which is bound until [`faux_device_destroy`]; null without memory, or a name. May
+/// sleep. In Linux the name is no other's of this kind.
 ///
 /// # Safety
 ///
@@ -376,6 +377,9 @@ pub unsafe fn faux_device_create(
 ) -> *mut faux_device {
     // SAFETY: The caller's guarantees; what is allocated is ours.
     unsafe {
+        if *name == 0 {
+            return null_mut();
+        }
         let copy = kstrdup(name, GFP_KERNEL);
         let faux: *mut faux_device = kzalloc_obj(GFP_KERNEL);
         if copy.is_null() || faux.is_null() {

@@ -100,7 +100,8 @@ impl PciDeviceBuilder {
     ///
     /// # Errors
     ///
-    /// ENOMEM, and EINVAL if there are not so many base address registers. That a probe fails is none.
+    /// ENOMEM; EINVAL if there are not so many base address registers, EEXIST if the slot is taken. That a
+    /// probe fails is none.
     pub fn add(self) -> Result<PciDevice> {
         let (bars, regions) = self.parts?;
         let pdev = NonNull::new(bindings::debug_pci_alloc_dev()).ok_or(ENOMEM)?;

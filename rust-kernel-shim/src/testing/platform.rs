@@ -134,7 +134,7 @@ impl PlatformDeviceBuilder<'_> {
     ///
     /// # Errors
     ///
-    /// ENOMEM. That a probe fails is none.
+    /// ENOMEM; EINVAL if the name is empty, EEXIST if another one has it. That a probe fails is none.
     pub fn add(self) -> Result<PlatformDevice> {
         let Parts {
             resources,

@@ -12,7 +12,7 @@ use crate::{
     ffi::{c_char, c_int, c_void},
     from_char_ptr,
     globals::{self, Globals},
-    module, mutex_lock_nested, mutex_unlock, BUG_ON, ENODEV, ENXIO, KERN_ERR,
+    module, mutex_lock_nested, mutex_unlock, BUG_ON, EEXIST, EINVAL, ENODEV, ENXIO, KERN_ERR,
 };
 use core::{
     iter::successors,
@@ -234,18 +234,42 @@ unsafe fn release_driver(dev: *mut device) {
     }
 }
 
+/// What is wrong with the name of a device that comes: it is empty, or that of another one on its bus; 0
+/// if nothing is.
+unsafe fn name_error(buses: &Inner, dev: *const device) -> u32 {
+    // SAFETY: The device is valid, and what is on the list, under the lock: the caller's guarantees.
+    let taken = |other: *mut device| unsafe {
+        (*other).bus == (*dev).bus && same((*other).name, (*dev).name)
+    };
+    // SAFETY: As above; a name is NUL-terminated.
+    match unsafe { *(*dev).name } {
+        0 => EINVAL,
+        _ if buses.devices().any(taken) => EEXIST,
+        _ => 0,
+    }
+}
+
 /// Puts a device, which is initialised and has a name, on its bus, and binds it if there is a driver for
-/// it. May sleep.
+/// it; 0, or `-EINVAL` if the name is empty, or `-EEXIST` if another on its bus has it. May sleep.
 #[track_caller]
 pub unsafe fn device_add(dev: *mut device) -> c_int {
     // SAFETY: The device is valid: the caller's guarantee.
     unsafe {
         get_device(dev);
         device_lock(dev);
-        locked(|buses| {
-            (*dev).next = core::mem::replace(&mut buses.devices, dev);
-            (*dev).seq = buses.number();
+        let error = locked(|buses| {
+            let error = name_error(buses, dev);
+            if error == 0 {
+                (*dev).next = core::mem::replace(&mut buses.devices, dev);
+                (*dev).seq = buses.number();
+            }
+            error
         });
+        if error != 0 {
+            device_unlock(dev);
+            put_device(dev);
+            return -error.cast_signed();
+        }
         let mut tried = 0;
         loop {
             let claimed = locked(|buses| {
