@@ -4,6 +4,7 @@
 use crate::{
     cargo::Language,
     examples::{of_file, Example},
+    page,
     place::{known, shim},
     run::{self, Case, Lane, Outcome},
     source::Source,
@@ -51,7 +52,7 @@ pub(crate) fn run(lane: &Lane<'_>, units: Vec<Vec<Source>>) -> Result<bool, Stri
     if examples.is_empty() && !sources.iter().any(|source| source.has_tests()) {
         return Err("there is neither an example nor a test in what was given".to_owned());
     }
-    eprintln!("upstream-doctests: {} examples", examples.len());
+    eprintln!("upstream-doctests: {} examples, then tests", examples.len());
     let cases = lane.examples(&shim(Language::Stable), examples)?;
     let mut rows: Vec<Row> = of
         .keys()
@@ -96,6 +97,10 @@ pub(crate) fn run(lane: &Lane<'_>, units: Vec<Vec<Source>>) -> Result<bool, Stri
     if lane.arguments.json {
         let json = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
         println!("{json}");
+    } else if lane.arguments.page {
+        let files = rows.iter();
+        let files = files.map(|row| (row.file.as_str(), row.covered, &row.counts));
+        print!("{}", page::table(files)?);
     } else {
         print(&rows);
     }
@@ -120,14 +125,14 @@ fn result(case: &Case, covered: bool) -> &'static str {
 
 fn print(rows: &[Row]) {
     let width = rows.iter().map(|row| row.file.len()).max().unwrap_or(0);
-    let line = |name: &str, counts: &dyn Fn(&str) -> String| {
+    let line = |name: &str, counts: &dyn Fn(&str) -> String, all: &str| {
         print!("{name:width$}");
         for result in RESULTS {
             print!("  {:>10}", counts(result));
         }
-        println!();
+        println!("  {all:>10}");
     };
-    line("", &|result| result.to_owned());
+    line("", &|result| result.to_owned(), "all");
     let shown = |count: usize| {
         if count == 0 {
             String::new()
@@ -136,12 +141,18 @@ fn print(rows: &[Row]) {
         }
     };
     for row in rows {
-        line(&row.file, &|result| {
-            shown(row.counts.get(result).copied().unwrap_or(0))
-        });
+        let count = |result: &str| shown(row.counts.get(result).copied().unwrap_or(0));
+        line(&row.file, &count, &shown(row.counts.values().sum()));
     }
     let sum = |result: &str| rows.iter().filter_map(|row| row.counts.get(result)).sum();
-    line("all", &|result| shown(sum(result)));
+    let count = |cases: fn(&Row) -> &Vec<Case>| rows.iter().map(|row| cases(row).len()).sum();
+    let (examples, tests): (usize, usize) = (count(|row| &row.examples), count(|row| &row.tests));
+    line(
+        "all",
+        &|result| shown(sum(result)),
+        &shown(examples + tests),
+    );
+    println!("{examples} examples, {tests} tests");
     for row in rows.iter().filter(|row| row.covered) {
         // The name of an example has the file already.
         let examples = row.examples.iter().map(|case| (case, case.name.clone()));

@@ -9,6 +9,7 @@ mod doctests;
 mod examples;
 mod given;
 mod group;
+mod page;
 mod place;
 mod run;
 mod source;
@@ -48,6 +49,9 @@ struct Arguments {
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,
+    /// Of examples, the table of Documentation/upstream.rst instead.
+    #[arg(long)]
+    page: bool,
     files: Vec<PathBuf>,
 }
 
