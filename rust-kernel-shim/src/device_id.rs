@@ -9,6 +9,7 @@
 use core::{
     marker::PhantomData,
     mem::{forget, transmute_copy, MaybeUninit},
+    ptr::NonNull,
 };
 
 /// A device, as a bus names it.
@@ -37,9 +38,10 @@ pub unsafe trait RawDeviceIdIndex: RawDeviceId {
     ///
     /// It is in an [`IdArray`] with such data.
     unsafe fn info_unchecked<U>(&self) -> &'static U {
-        let this = core::ptr::from_ref(self);
-        // SAFETY: Put there by `IdArray::new()`, says the caller.
-        unsafe { this.byte_add(Self::DRIVER_DATA_OFFSET).cast::<&U>().read() }
+        // SAFETY: The caller says so.
+        let info = unsafe { self.info_unchecked_opt() };
+        // SAFETY: A table without is one of `()`, for which any aligned address will do.
+        info.unwrap_or(unsafe { NonNull::dangling().as_ref() })
     }
 
     /// As [`info_unchecked`](Self::info_unchecked), if it is in a table.
@@ -143,4 +145,20 @@ macro_rules! module_device_table {
             $id_type, $info_type, { <[$id_type]>::len(&[$($id,)*]) }
         > = $crate::device_id::IdArray::new([$(($id, &$info),)*]);
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auxiliary::DeviceId;
+
+    #[test]
+    fn a_table_that_says_nothing_has_no_null_reference() {
+        crate::auxiliary_device_table!(PARTS, @none, [DeviceId::new(c"whole", c"part")]);
+        let first = IdTable::as_ptr(&PARTS).cast::<DeviceId>();
+        // SAFETY: It is in the table; the type is transparent.
+        let info: &() = unsafe { (*first).info_unchecked() };
+        // The compiler knows that of a reference.
+        assert!(!core::hint::black_box(core::ptr::from_ref(info)).is_null());
+    }
 }
