@@ -50,7 +50,7 @@ struct Arguments {
     #[arg(long)]
     json: bool,
     /// Of examples, the table of Documentation/upstream.rst instead.
-    #[arg(long)]
+    #[arg(long, requires = "doctests", conflicts_with = "json")]
     page: bool,
     files: Vec<PathBuf>,
 }
