@@ -448,7 +448,7 @@ impl DriverObject for ThiefsMemory {
 
 #[test]
 fn a_driver_s_calls_are_not_another_s() {
-    expect_bug("driver_of(dev)", || {
+    expect_bug("driver != TypeId::of", || {
         let parent = faux::Registration::new(c"gpu", None).unwrap();
         let device = UnregisteredDevice::<Thief>::new(parent.as_ref(), Ok([0x10; 4])).unwrap();
         let bound = parent.as_ref().as_ref();

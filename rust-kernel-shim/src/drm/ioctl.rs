@@ -132,9 +132,10 @@ pub mod internal {
             + Copy,
         R: TryInto<c_int>,
     {
-        // Safe code can have named the calls of another driver.
         // SAFETY: The caller says so.
-        if crate::warn_on!(unsafe { super::super::device::driver_of(dev) } != TypeId::of::<D>()) {
+        let driver = unsafe { super::super::device::driver_of(dev) };
+        // Safe code can have named the calls of another driver.
+        if crate::warn_on!(driver != TypeId::of::<D>()) {
             return EINVAL.to_errno();
         }
         // SAFETY: It is one of this driver, as just seen; a client has opened it, so it was registered.
