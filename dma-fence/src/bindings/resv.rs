@@ -9,7 +9,8 @@
 //! that is too short is replaced, and freed after a grace period.
 //!
 //! A reader without the lock takes a reference to each fence that it finds, and begins anew if a
-//! fence has none left or if the list has been replaced meanwhile.
+//! fence has none left or if the list has been replaced meanwhile. It knows the list by a number, where
+//! C has its address, which [another list may have](../../../../book/found-upstream/resv-reused.html).
 //!
 //! # Safety
 //!
@@ -25,10 +26,10 @@ use super::{
     super::contract, dma_fence, dma_fence_get, dma_fence_is_container, dma_fence_is_later_or_same,
     dma_fence_is_signaled, dma_fence_put, signalling::prime,
 };
-use core::ptr::{addr_of_mut, null_mut};
+use core::ptr::{addr_of_mut, null_mut, without_provenance_mut};
 use kernel::{
     bindings::{
-        callback_head, kfree_rcu, kmalloc_size_roundup, krealloc_node_align, rcu_access_pointer,
+        callback_head, kfree_rcu, kmalloc_size_roundup, kvrealloc_node_align, rcu_access_pointer,
         rcu_assign_pointer, rcu_dereference, rcu_pointer, rule::checking, ww_acquire_ctx,
         ww_acquire_fini, ww_acquire_init, ww_mutex, ww_mutex_ctx, ww_mutex_destroy, ww_mutex_init,
         ww_mutex_is_held, ww_mutex_is_locked, ww_mutex_lock, ww_mutex_lock_interruptible,
@@ -94,7 +95,14 @@ pub struct dma_resv_list {
     num_fences: Atomic<u32>,
     /// How many fences it may have: the slots, or less if these are not reserved any more.
     max_fences: u32,
+    /// No other list has it, or ever had. Not in C.
+    number: usize,
     table: [Atomic<*mut dma_fence>; 0],
+}
+
+kernel::bindings::global! {
+    /// The next list's number: 0 is that of none.
+    static list_number: Atomic<usize> = Atomic::new(1);
 }
 
 impl dma_resv_list {
@@ -103,22 +111,28 @@ impl dma_resv_list {
     #[track_caller]
     unsafe fn alloc(max_fences: u32) -> *mut Self {
         const SLOT: usize = size_of::<Atomic<*mut dma_fence>>();
+        // As many slots as in C: the number comes on top of the block that is rounded up there.
+        const NUMBER: usize = size_of::<usize>();
+        const HEAD: usize = size_of::<dma_resv_list>() - NUMBER;
         let slots = SLOT.checked_mul(max_fences as usize);
-        let size = slots.and_then(|slots| slots.checked_add(size_of::<Self>()));
+        let size = slots.and_then(|slots| slots.checked_add(HEAD));
         let Some(size) = size.filter(|size| *size <= KMALLOC_MAX_SIZE) else {
             return null_mut();
         };
         let size = kmalloc_size_roundup(size);
         // CAST: Less than twice what was asked for, and that fits.
-        let max_fences = ((size - size_of::<Self>()) / SLOT) as u32;
+        let max_fences = ((size - HEAD) / SLOT) as u32;
         // SAFETY: There is no block to replace. The memory is as large as is written.
         unsafe {
             let (none, align) = (null_mut(), align_of::<Self>());
-            let list = krealloc_node_align(none, size, align, GFP_KERNEL, NUMA_NO_NODE);
+            let size = size + NUMBER;
+            let list = kvrealloc_node_align(none, size, align, GFP_KERNEL, NUMA_NO_NODE);
             let list: *mut Self = list.cast();
             if !list.is_null() {
                 addr_of_mut!((*list).num_fences).write(Atomic::new(0));
                 (*list).max_fences = max_fences;
+                // Pairs with nothing: all that counts is that no two lists get the same.
+                (*list).number = list_number.fetch_add(1, Relaxed);
                 let table = addr_of_mut!((*list).table).cast::<Atomic<*mut dma_fence>>();
                 for n in 0..max_fences as usize {
                     table.add(n).write(Atomic::new(null_mut()));
@@ -126,6 +140,17 @@ impl dma_resv_list {
             }
             list
         }
+    }
+
+    /// What a reader keeps of the list while it is in no section: the memory may be another list's then, at
+    /// the same address. It is no address, but is kept where C has one; null if there is no list.
+    ///
+    /// # Safety
+    ///
+    /// The list is null or valid.
+    unsafe fn number(this: *mut Self) -> *mut Self {
+        // SAFETY: The caller's guarantee.
+        without_provenance_mut(unsafe { this.as_ref() }.map_or(0, |list| list.number))
     }
 
     /// Drops the references, and frees the memory after a grace period. From any context.
@@ -557,7 +582,8 @@ mod layout {
     const_assert_eq!(offset_of!(dma_resv, fences), 32);
     const_assert_eq!(offset_of!(dma_resv_list, num_fences), 16);
     const_assert_eq!(offset_of!(dma_resv_list, max_fences), 20);
-    const_assert_eq!(offset_of!(dma_resv_list, table), 24);
+    const_assert_eq!(offset_of!(dma_resv_list, number), 24);
+    const_assert_eq!(offset_of!(dma_resv_list, table), 32);
     const_assert_eq!(size_of::<dma_resv_iter>(), 48);
     const_assert_eq!(offset_of!(dma_resv_iter, obj), 0);
     const_assert_eq!(offset_of!(dma_resv_iter, usage), 8);

@@ -10,8 +10,9 @@ use dma_fence::{
 use kernel::{
     prelude::*,
     sync::{
+        aref::ARef,
         atomic::{Atomic, Relaxed},
-        Arc, Completion,
+        rcu, Arc, Completion,
     },
     testing::{expect_bug, memory::fail_nth, spawn, vcpu, Explorer},
     time::{delay::fsleep, Delta},
@@ -258,4 +259,77 @@ fn each_allocation_may_fail() {
         assert_eq!(end, Ok(Ok((Err(ENOMEM), true))), "allocation {nth}");
     }
     assert_eq!(vcpu::fifo(fails(7)), Ok(Ok((Ok(()), false))));
+}
+
+/// The memory of a list that nobody reads may be used again.
+fn after_a_grace_period() {
+    rcu::synchronize_rcu();
+    rcu::rcu_barrier();
+}
+
+/// A reader between two steps holds no list. One that comes to be where the old one was is another list,
+/// even if it is shorter than the reader has come.
+#[test]
+fn a_shorter_list_in_the_place_of_the_old_one_is_read_anew() {
+    expect_no_report(|| {
+        let (resv, many, one) = (resv()?, resv()?, resv()?);
+        let mut issuers = std::vec::Vec::new();
+        for n in 0..5 {
+            let (issuer, fence) = issue_arc(&context(Plain)?)?;
+            add(&many, &fence, Bookkeep)?;
+            if n < 3 {
+                add(&one, &fence, Bookkeep)?;
+            }
+            issuers.push(issuer);
+        }
+        for _ in 0..50 {
+            resv.lock().copy_from(&many)?;
+            let mut reader = resv.fences(Bookkeep);
+            assert_eq!(reader.by_ref().take(3).count(), 3);
+            resv.lock().copy_from(&one)?;
+            after_a_grace_period();
+            resv.lock().copy_from(&one)?;
+            let rest: std::vec::Vec<_> = reader.map(|found| found.restarted).collect();
+            assert_eq!(rest, [true, false, false]);
+        }
+        issuers.into_iter().for_each(|issuer| issuer.signal(Ok(())));
+        Ok(())
+    });
+}
+
+/// As above, where those that have not signalled come earlier in the new list.
+#[test]
+fn a_list_in_the_place_of_the_old_one_hides_no_fence() {
+    expect_no_report(|| {
+        for _ in 0..50 {
+            let resv = resv()?;
+            let (mut issuers, mut fences) = (std::vec::Vec::new(), std::vec::Vec::new());
+            for _ in 0..14 {
+                let (issuer, fence) = issue_arc(&context(Plain)?)?;
+                issuers.push(issuer);
+                fences.push(fence);
+            }
+            let fill = |count, fences: &[ARef<Fence>]| {
+                let mut guard = resv.lock();
+                let mut slots = guard.reserve(count)?;
+                for fence in fences {
+                    slots.slot().unwrap().add(fence, Bookkeep);
+                }
+                Ok::<_, Error>(())
+            };
+            fill(8, &fences[..8])?;
+            let mut reader = resv.fences(Bookkeep);
+            assert_eq!(reader.by_ref().take(4).count(), 4);
+            issuers.drain(..6).for_each(|issuer| issuer.signal(Ok(())));
+            fill(2, &[])?;
+            after_a_grace_period();
+            fill(6, &fences[8..])?;
+            let rest: std::vec::Vec<_> = reader.map(|found| found.fence.context()).collect();
+            for pending in &fences[6..] {
+                assert!(rest.contains(&pending.context()));
+            }
+            issuers.into_iter().for_each(|issuer| issuer.signal(Ok(())));
+        }
+        Ok(())
+    });
 }

@@ -6,11 +6,13 @@ use super::{
     dma_resv_usage, fences_list,
 };
 use crate::bindings::dma_fence_get_rcu;
-use core::ptr::null_mut;
+use core::{mem::replace, ptr::null_mut};
 use kernel::{
-    bindings::{rcu_read_lock, rcu_read_unlock},
     ffi::c_uint,
-    sync::atomic::{Acquire, Relaxed},
+    sync::{
+        atomic::{Acquire, Relaxed},
+        rcu,
+    },
 };
 
 /// Where a reader is in a list.
@@ -26,7 +28,7 @@ pub struct dma_resv_iter {
     pub fence_usage: dma_resv_usage,
     /// The index of the next.
     pub index: c_uint,
-    /// The list, which may be gone outside of a section: it is only compared there.
+    /// The list, for a holder of the lock. For others its number: it may be gone between two steps.
     pub(super) fences: *mut dma_resv_list,
     /// How many fences it had.
     pub num_fences: c_uint,
@@ -105,49 +107,52 @@ pub unsafe fn dma_resv_iter_is_restarted(cursor: *mut dma_resv_iter) -> bool {
     unsafe { (*cursor).is_restarted }
 }
 
-/// Begins anew.
+/// Begins anew; returns the list.
 ///
 /// # Safety
 ///
 /// The reading has begun, and this is a read-side section.
-unsafe fn restart_unlocked(cursor: *mut dma_resv_iter) {
+unsafe fn restart_unlocked(cursor: *mut dma_resv_iter) -> *mut dma_resv_list {
     // SAFETY: A list that is found lives until the section ends.
     unsafe {
+        let list = fences_list((*cursor).obj);
         (*cursor).index = 0;
-        (*cursor).fences = fences_list((*cursor).obj);
+        (*cursor).fences = dma_resv_list::number(list);
         // Pairs with the `Release` in `dma_resv_add_fence()`.
-        (*cursor).num_fences = (*cursor)
-            .fences
+        (*cursor).num_fences = list
             .as_ref()
             .map_or(0, |list| list.num_fences.load(Acquire));
         (*cursor).is_restarted = true;
+        list
     }
 }
 
-/// Goes to the next fence of the usage that has not signalled, and takes a reference.
+/// Goes to the next fence of the usage that has not signalled, and takes a reference; returns the list
+/// that it is in.
 ///
 /// # Safety
 ///
-/// The reading has begun, and this is a read-side section, in which the list was found or was the
-/// object's.
+/// The reading has begun, of this list, which was found in this read-side section.
 #[cfg_attr(feature = "debug", track_caller)]
-unsafe fn walk_unlocked(cursor: *mut dma_resv_iter) {
+unsafe fn walk_unlocked(
+    cursor: *mut dma_resv_iter,
+    mut list: *mut dma_resv_list,
+) -> *mut dma_resv_list {
     // SAFETY: The list lives until the section ends, and so does the memory of its fences.
     unsafe {
         loop {
-            dma_fence_put((*cursor).fence);
-            (*cursor).fence = null_mut();
+            dma_fence_put(replace(&mut (*cursor).fence, null_mut()));
             if (*cursor).index >= (*cursor).num_fences {
-                return;
+                return list;
             }
-            let (fence, usage) = dma_resv_list::entry((*cursor).fences, (*cursor).index);
+            let (fence, usage) = dma_resv_list::entry(list, (*cursor).index);
             (*cursor).index += 1;
             (*cursor).fence_usage = usage;
             (*cursor).fence = dma_fence_get_rcu(fence);
             if (*cursor).fence.is_null() {
-                restart_unlocked(cursor);
+                list = restart_unlocked(cursor);
             } else if !dma_fence_is_signaled(fence) && (*cursor).usage >= usage {
-                return;
+                return list;
             }
         }
     }
@@ -161,18 +166,15 @@ unsafe fn walk_unlocked(cursor: *mut dma_resv_iter) {
 /// The reading has begun.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_resv_iter_first_unlocked(cursor: *mut dma_resv_iter) -> *mut dma_fence {
+    let _section = rcu::Guard::new();
     // SAFETY: The reading has begun; the list is used in this section alone.
     unsafe {
-        rcu_read_lock();
         loop {
-            restart_unlocked(cursor);
-            walk_unlocked(cursor);
-            if fences_list((*cursor).obj) == (*cursor).fences {
-                break;
+            let list = restart_unlocked(cursor);
+            if walk_unlocked(cursor, list) == fences_list((*cursor).obj) {
+                return (*cursor).fence;
             }
         }
-        rcu_read_unlock();
-        (*cursor).fence
     }
 }
 
@@ -184,22 +186,17 @@ pub unsafe fn dma_resv_iter_first_unlocked(cursor: *mut dma_resv_iter) -> *mut d
 /// The reading has begun.
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_resv_iter_next_unlocked(cursor: *mut dma_resv_iter) -> *mut dma_fence {
-    // SAFETY: As above. A list that is still the object's lives until the section ends.
+    let _section = rcu::Guard::new();
+    // SAFETY: As above. A list with the number of the one that was read is that one.
     unsafe {
-        rcu_read_lock();
         (*cursor).is_restarted = false;
-        let mut restart = fences_list((*cursor).obj) != (*cursor).fences;
-        loop {
-            if restart {
-                restart_unlocked(cursor);
-            }
-            walk_unlocked(cursor);
-            restart = true;
-            if fences_list((*cursor).obj) == (*cursor).fences {
-                break;
-            }
+        let mut list = fences_list((*cursor).obj);
+        if dma_resv_list::number(list) != (*cursor).fences {
+            list = restart_unlocked(cursor);
         }
-        rcu_read_unlock();
+        while walk_unlocked(cursor, list) != fences_list((*cursor).obj) {
+            list = restart_unlocked(cursor);
+        }
         (*cursor).fence
     }
 }
@@ -259,9 +256,9 @@ pub(crate) unsafe fn each_slot(
     obj: *mut dma_resv,
     mut f: impl FnMut(*mut dma_fence, dma_resv_usage),
 ) {
+    let _section = rcu::Guard::new();
     // SAFETY: What is found lives until the section ends.
     unsafe {
-        rcu_read_lock();
         let list = fences_list(obj);
         // Pairs with the `Release` in `dma_resv_add_fence()`.
         let count = list
@@ -274,6 +271,5 @@ pub(crate) unsafe fn each_slot(
                 f(fence, usage);
             }
         }
-        rcu_read_unlock();
     }
 }

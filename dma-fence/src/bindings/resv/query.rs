@@ -69,7 +69,7 @@ pub unsafe fn dma_resv_get_fences(
                     *num_fences -= 1;
                     dma_fence_put(*(*fences).add(*num_fences as usize));
                 }
-                let new = resize(*fences, cursor.num_fences);
+                let new = resize(*fences, cursor.num_fences + 1);
                 if new.is_null() {
                     kfree((*fences).cast());
                     *fences = null_mut();
