@@ -176,7 +176,7 @@ impl Dir {
 
     /// Makes a directory in this one that belongs to some data, and has `init` fill it with files
     /// that show parts of that. May sleep.
-    pub fn scope<'a, T: 'a, E: 'a, F>(
+    pub fn scope<'a, T: 'static, E: 'a, F>(
         &'a self,
         data: impl PinInit<T, E> + 'a,
         name: &'a CStr,
@@ -203,8 +203,9 @@ pub struct Scope<T> {
     _pin: PhantomPinned,
 }
 
-impl<'a, T: 'a> Scope<T> {
-    fn new<E: 'a, F>(data: impl PinInit<T, E> + 'a, init: F) -> impl PinInit<Self, E> + 'a
+// A scope that is forgotten leaves its files, which show the data forever: so that borrows nothing.
+impl<T: 'static> Scope<T> {
+    fn new<'a, E: 'a, F>(data: impl PinInit<T, E> + 'a, init: F) -> impl PinInit<Self, E> + 'a
     where
         F: for<'b> FnOnce(&'b T) -> Entry<'static> + 'a,
     {
@@ -222,7 +223,7 @@ impl<'a, T: 'a> Scope<T> {
     }
 
     /// Makes a directory at the top that belongs to some data, as [`Dir::scope`]. May sleep.
-    pub fn dir<E: 'a, F>(
+    pub fn dir<'a, E: 'a, F>(
         data: impl PinInit<T, E> + 'a,
         name: &'a CStr,
         init: F,
