@@ -274,12 +274,13 @@ impl<'data, 'dir> ScopedDir<'data, 'dir> {
         data: &T,
         init: impl for<'b, 'c> FnOnce(&'b T, &'c ScopedDir<'b, 'c>),
     ) -> Entry<'static> {
+        // If `init` panics, the entry is dropped, and then the data.
         let dir = ScopedDir {
-            entry: ManuallyDrop::new(entry),
+            entry: entry.borrowed(),
             _data: PhantomData,
         };
         init(data, &dir);
-        ManuallyDrop::into_inner(dir.entry)
+        entry
     }
 
     /// Makes a directory in this one. May sleep.

@@ -3,8 +3,9 @@
 
 #![forbid(unsafe_code)]
 
+use core::panic::AssertUnwindSafe;
 use kernel::{
-    debugfs::{Dir, Scope},
+    debugfs::{Dir, Scope, ScopedDir},
     fmt,
     fs::{file::FileDescriptorReservation, File, LocalFile},
     miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
@@ -21,6 +22,7 @@ use kernel::{
     },
     uaccess::{UserPtr, UserSlice},
 };
+use std::panic::catch_unwind;
 
 struct TestModule;
 
@@ -206,6 +208,31 @@ fn a_scope_shows_parts_of_its_data() {
             user::open(c"/sys/kernel/debug/scope/sub/second"),
             Err(ENOENT)
         );
+        Ok(())
+    });
+}
+
+fn fill_and_panic<'a>(data: &'a u32, dir: &ScopedDir<'a, '_>) {
+    dir.dir(c"sub").read_only_file(c"number", data);
+    panic!("the maker panics");
+}
+
+#[test]
+fn a_scope_whose_maker_panics_leaves_nothing() {
+    alone(|| {
+        let top = Dir::new(c"top");
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            KBox::pin_init(top.scope(1, c"scope", fill_and_panic), GFP_KERNEL).map(|_| ())
+        }));
+        assert!(made.is_err());
+        let path = c"/sys/kernel/debug/top/scope/sub/number";
+        assert_eq!(user::open(path), Err(ENOENT));
+        let made = catch_unwind(|| {
+            KBox::pin_init(Scope::dir(1, c"scope", fill_and_panic), GFP_KERNEL).map(|_| ())
+        });
+        assert!(made.is_err());
+        let path = c"/sys/kernel/debug/scope/sub/number";
+        assert_eq!(user::open(path), Err(ENOENT));
         Ok(())
     });
 }

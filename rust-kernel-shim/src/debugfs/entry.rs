@@ -11,6 +11,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::{from_ref, null, null_mut},
 };
 
@@ -18,8 +19,8 @@ use core::{
 ///
 /// # Invariants
 ///
-/// `entry` is null, an error pointer, or a name that this has made, and that is not removed before it
-/// goes. What it is in lives for `'a`, or as long as `_parent`.
+/// `entry` is null, an error pointer, or a name that this has made or borrows, and that is not removed
+/// before it goes. What it is in lives for `'a`, or as long as `_parent`.
 pub(super) struct Entry<'a> {
     entry: *mut bindings::dentry,
     _parent: Option<Arc<Entry<'static>>>,
@@ -123,6 +124,18 @@ impl<'a> Entry<'a> {
             _parent: None,
             _in: PhantomData,
         }
+    }
+}
+
+impl Entry<'_> {
+    /// The same one, which goes with this.
+    pub(super) fn borrowed(&self) -> ManuallyDrop<Entry<'_>> {
+        // INVARIANT: This is not removed while it is borrowed, nor by what is never dropped.
+        ManuallyDrop::new(Entry {
+            entry: self.entry,
+            _parent: None,
+            _in: PhantomData,
+        })
     }
 }
 
