@@ -4,8 +4,8 @@
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h).
 //!
-//! Where a file or directory cannot be made, for want of memory or since there is one, there is none,
-//! and its maker goes on; as in the kernel. Binary files are not there yet.
+//! Where a file or directory cannot be made, for want of memory, since there is one or for a `/` in its
+//! name, there is none, and its maker goes on; as in the kernel. Binary files are not there yet.
 
 mod entry;
 mod file_ops;

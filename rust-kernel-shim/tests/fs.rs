@@ -237,6 +237,19 @@ fn a_scope_whose_maker_panics_leaves_nothing() {
     });
 }
 
+#[test]
+fn a_name_that_is_in_no_path_is_refused() {
+    // A directory, and the memory that owns it.
+    let two = |name| fail_nth(2, || drop(Dir::new(name))).1;
+    alone(move || {
+        assert!(two(c"..."));
+        for name in [c"", c".", c"..", c"/", c"a/b"] {
+            assert!(!two(name), "{name:?}");
+        }
+        Ok(())
+    });
+}
+
 /// Shows that it is being read, and does not return before it may.
 #[pin_data]
 struct Slow {

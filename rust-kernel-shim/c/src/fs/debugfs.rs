@@ -19,8 +19,8 @@ use core::ptr::null;
 /// C: `umode_t`.
 pub type umode_t = u16;
 
-/// Makes a directory, in `parent` or at the top; or returns an error pointer: -EEXIST, -ENOMEM.
-/// May sleep.
+/// Makes a directory, in `parent` or at the top; or returns an error pointer: -EEXIST, -ENOMEM,
+/// -EACCES for a name that no path can have. May sleep.
 ///
 /// # Safety
 ///
@@ -37,8 +37,8 @@ pub unsafe fn debugfs_create_dir(name: *const c_char, parent: *mut dentry) -> *m
     }
 }
 
-/// Makes a file, whose `inode` has `data`; or returns an error pointer: -EEXIST, -ENOMEM. Whoever
-/// can open it may do with it what it has functions for. May sleep.
+/// Makes a file, whose `inode` has `data`; or returns an error pointer, as [`debugfs_create_dir`].
+/// A program that can open it may do with it what it has functions for. May sleep.
 ///
 /// # Safety
 ///

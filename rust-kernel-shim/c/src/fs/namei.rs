@@ -15,7 +15,7 @@ use crate::{
     err_ptr,
     ffi::{c_char, c_int, c_uint, c_void},
     globals, init_waitqueue_head, kfree, krealloc_node_align, may_sleep, wait_event,
-    wait_queue_head, wake_up_all, EEXIST, EISDIR, ENODEV, ENOENT, ENOMEM, GFP_KERNEL,
+    wait_queue_head, wake_up_all, EACCES, EEXIST, EISDIR, ENODEV, ENOENT, ENOMEM, GFP_KERNEL,
     MAX_SCHEDULE_TIMEOUT, NUMA_NO_NODE,
 };
 use core::{
@@ -117,7 +117,7 @@ unsafe fn find(names: &mut Names, parent: *mut dentry, root: Root, name: &[u8]) 
 }
 
 /// Makes a name; or returns an error pointer: -EEXIST, -ENOMEM, -ENOENT if the directory is being
-/// removed. May sleep.
+/// removed, -EACCES if no path of debugfs can have it. May sleep.
 ///
 /// # Safety
 ///
@@ -132,6 +132,10 @@ pub(super) unsafe fn create(
     fops: *const file_operations,
 ) -> *mut dentry {
     let name = name.to_bytes();
+    let nowhere = matches!(name, b"" | b"." | b"..") || name.contains(&b'/');
+    if root == Root::Debugfs && nowhere {
+        return err_ptr(EACCES);
+    }
     let size = size_of::<dentry>() + name.len();
     // SAFETY: No block to replace. The memory is ours until it is on the list; what it is put on is
     // valid, under the lock.
