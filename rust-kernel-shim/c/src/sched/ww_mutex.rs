@@ -538,7 +538,9 @@ unsafe fn wait(
         let ret = loop {
             set_current_state(state);
             let first = ptr::eq((*lock).waiters.next, this.cast());
-            if take(lock, ctx, !first, at) {
+            // Where waiters die, the younger ones were woken when this one was queued.
+            let tell = !first && !ctx.is_null() && (*ctx).is_wait_die == 0;
+            if take(lock, ctx, tell, at) {
                 break 0;
             }
             if state == TASK_INTERRUPTIBLE && signal_pending((*this).task) != 0 {
