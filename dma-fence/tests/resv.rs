@@ -332,6 +332,8 @@ fn a_list_that_is_replaced_is_read_anew() {
             while !fence.is_null() {
                 found.push((fence, c::dma_resv_iter_is_restarted(&mut cursor)));
                 if found.len() == 1 {
+                    // More than any list has of its own.
+                    resv.locked(|obj| to_result(c::dma_resv_reserve_fences(obj, 16)))?;
                     resv.add(&all[2].1, READ)?;
                     rcu_barrier();
                 }
