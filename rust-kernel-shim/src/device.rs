@@ -85,7 +85,7 @@ impl Device<CoreInternal<'_>> {
     ///
     /// What was set is a `T`.
     pub(crate) unsafe fn drvdata_obtain<T>(&self) -> Option<Pin<KBox<T>>> {
-        // SAFETY: As above.
+        // SAFETY: The device is valid, and this its bus, which makes no other call meanwhile.
         let data = unsafe { bindings::dev_get_drvdata(self.as_raw()) };
         if data.is_null() {
             return None;
@@ -259,7 +259,7 @@ unsafe impl Send for Device {}
 // SAFETY: What a reference leads to never changes, or C has a lock for it.
 unsafe impl Sync for Device {}
 
-// SAFETY: As above.
+// SAFETY: As of `Device`: a context is no more than a type.
 unsafe impl Sync for Device<Bound> {}
 
 /// What is known of a device.
@@ -357,15 +357,20 @@ macro_rules! __impl_device_context_deref {
 #[macro_export]
 macro_rules! impl_device_context_deref {
     (unsafe { $device:ident }) => {
+        // SAFETY: The type wraps the same for all contexts, says the caller. Here and below the target
+        // knows less than the source.
         $crate::__impl_device_context_deref!(unsafe {
             $device, ['a] $crate::device::CoreInternal<'a> => $crate::device::Core<'a>
         });
+        // SAFETY: As the first.
         $crate::__impl_device_context_deref!(unsafe {
             $device, ['a] $crate::device::Core<'a> => $crate::device::Bound
         });
+        // SAFETY: As the first.
         $crate::__impl_device_context_deref!(unsafe {
             $device, [] $crate::device::BoundInternal => $crate::device::Bound
         });
+        // SAFETY: As the first.
         $crate::__impl_device_context_deref!(unsafe {
             $device, [] $crate::device::Bound => $crate::device::Normal
         });

@@ -125,10 +125,6 @@ pub(crate) fn expand(initializer: &Initializer, kind: Kind) -> TokenStream {
         ),
         Kind::Movable => (quote!(), quote!(init)),
     };
-    // SAFETY: `Done` is made where all steps have succeeded: the literal is compiled only if they make
-    // all fields, or the rest was zeroed. Before that each guard drops its field, and a caller's code
-    // that returns early has no `Done` to return. With `Kind::Movable` each field has a place that
-    // takes an `Init` only.
     quote! {{
         #[allow(unreachable_code, clippy::diverging_sub_expression)]
         let #all = || #path { #(#(#attrs)* #given: loop {},)* #rest };
@@ -141,9 +137,14 @@ pub(crate) fn expand(initializer: &Initializer, kind: Kind) -> TokenStream {
                 #fields
                 #(#steps)*
                 #(#guards)*
+                // SAFETY: All steps have succeeded, and make all fields, or the literal is not compiled;
+                // or the rest was zeroed. A step that fails returns before, and each guard drops its
+                // field then.
                 ::core::result::Result::Ok(unsafe { ::pin_init::__internal::Done::new() })
             },
         );
+        // SAFETY: The closure returns a `Done` only where all is initialised: a caller's code that
+        // returns early has none. What may be moved has a place for each field that takes an `Init` only.
         unsafe { #recipe.#into() }
     }}
 }
