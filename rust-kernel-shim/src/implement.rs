@@ -2,6 +2,9 @@
 
 //! Implementations that several types have in common.
 //!
+//! They stand apart from the files of the types, because the kernel's own files take those files' place
+//! (`scripts/upstream`).
+//!
 //! C header: none.
 
 use crate::alloc::Allocator;

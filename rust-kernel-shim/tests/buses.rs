@@ -239,8 +239,10 @@ fn nothing_is_left_when_memory_fails() {
             let _module = insmod::<Module>()?;
             Ok(gpu(0)?.is_bound())
         };
-        for nth in 1..30 {
-            let _ = memory::fail_nth(nth, body);
+        for nth in 1.. {
+            if !memory::fail_nth(nth, body).1 {
+                break;
+            }
         }
         assert_eq!(body(), Ok(true));
     });
@@ -298,7 +300,6 @@ fn a_whole_does_not_go_before_a_part_that_is_forgotten() {
             let part = auxiliary::Registration::<Nothing>::new(dev, c"part", 0, c"whole", Nothing);
             core::mem::forget(part.unwrap());
             drop(whole);
-            panic!("it has gone");
         })
     });
     assert!(end.is_err());

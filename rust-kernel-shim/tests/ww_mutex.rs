@@ -218,7 +218,7 @@ fn a_younger_one_dies_only_if_it_holds_something() {
                 c::ww_mutex_lock_interruptible(locks.at(0), ctx)
             }
         };
-        // It waits, until a signal comes; so does an older one, whatever it holds.
+        // It waits, until a signal comes.
         assert_eq!(beside(&DIES, false, nothing), -(c::EINTR as c_int));
     });
     assert_eq!(end, Ok(()));
@@ -227,6 +227,7 @@ fn a_younger_one_dies_only_if_it_holds_something() {
 #[test]
 fn an_older_one_waits_and_a_signal_ends_it() {
     let end = vcpu::fifo(|| {
+        // Whatever it holds.
         let ret = beside(&DIES, true, |locks, ctx| {
             // SAFETY: The mutexes are valid, and what is taken is released.
             unsafe {

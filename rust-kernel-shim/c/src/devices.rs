@@ -8,7 +8,9 @@
 //! no sysfs.
 
 use crate::{
-    __mutex_init, __spin_lock_init, as_char_ptr, container_of,
+    __mutex_init, __spin_lock_init, as_char_ptr,
+    base::vsprintf::Cut,
+    container_of,
     ffi::{c_char, c_int, c_void},
     from_char_ptr, gfp_t, kfree, kmalloc_obj, krealloc_node_align, kref, kref_get, kref_init,
     kref_put, kzalloc_obj, list_add_tail, list_del_init, list_empty, list_head, may_sleep, mutex,
@@ -249,14 +251,15 @@ pub unsafe fn put_device(dev: *mut device) {
 ///
 /// `kref` is that of a device, to which there is no reference any more.
 unsafe extern "C" fn device_release(kref: *mut kref) {
-    // SAFETY: The caller says what it is, and that it is not used. The name is from the allocator.
+    // SAFETY: The caller says what it is, and that it is not used. The texts are from the allocator, or null.
     unsafe {
         let dev = container_of!(kref, device, kref);
-        let (parent, name) = ((*dev).parent, (*dev).name);
+        let (parent, name, compatible) = ((*dev).parent, (*dev).name, (*dev).compatible);
         if let Some(release) = (*dev).release {
             release(dev);
         }
         kfree(name.cast());
+        kfree(compatible.cast());
         if !parent.is_null() {
             put_device(parent);
         }
@@ -302,24 +305,12 @@ pub unsafe fn kstrdup(s: *const c_char, flags: gfp_t) -> *mut c_char {
 /// C's takes a format and its arguments.
 #[track_caller]
 pub unsafe fn dev_set_name(dev: *mut device, args: fmt::Arguments<'_>) -> c_int {
-    /// What is written so far, at most 63 bytes, as names in sysfs are short.
-    struct Text([u8; 64], usize);
-
-    impl fmt::Write for Text {
-        fn write_str(&mut self, s: &str) -> fmt::Result {
-            let space = self.0.len() - 1 - self.1;
-            let len = s.len().min(space);
-            self.0[self.1..self.1 + len].copy_from_slice(&s.as_bytes()[..len]);
-            self.1 += len;
-            Ok(())
-        }
-    }
-
-    let mut text = Text([0; 64], 0);
-    let _ = text.write_fmt(args);
+    // As names in sysfs are short.
+    let mut text = [0; 64];
+    let _ = Cut(&mut text[..63], 0).write_fmt(args);
     // SAFETY: A NUL ends the text. The device is valid: the caller's guarantee.
     unsafe {
-        (*dev).name = kstrdup(text.0.as_ptr().cast(), GFP_KERNEL);
+        (*dev).name = kstrdup(text.as_ptr(), GFP_KERNEL);
         if (*dev).name.is_null() {
             return -ENOMEM.cast_signed();
         }

@@ -114,9 +114,9 @@ pub struct drm_file {
     /// The driver's own.
     pub driver_priv: *mut c_void,
     dev: *mut drm_device,
-    /// The handles, by number.
     /// The client only renders.
     render: bool,
+    /// The handles, by number.
     handles: *mut Handle,
     table_lock: spinlock_t,
 }

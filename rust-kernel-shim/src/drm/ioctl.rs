@@ -106,53 +106,43 @@ pub mod internal {
             DrmIoctlDescriptor(bindings::drm_ioctl_desc {
                 cmd,
                 flags,
-                func: Some(call::<D, S, F, R>),
+                func: Some(Self::call),
                 name: as_char_ptr_in_const_context(name),
             })
         }
-    }
 
-    /// # Safety
-    ///
-    /// The device is one of this crate, `file` one of its open files; `data` is an `S` of the caller's; an
-    /// `F` was given to [`Handler::new`].
-    unsafe extern "C" fn call<D, S: 'static, F, R>(
-        dev: *mut bindings::drm_device,
-        data: *mut c_void,
-        file: *mut bindings::drm_file,
-    ) -> c_int
-    where
-        D: Driver,
-        F: for<'a> Fn(
-                &Device<D, Registered>,
-                &'a D::RegistrationData<'a>,
-                &mut S,
-                &File<D::File>,
-            ) -> Result<R>
-            + Copy,
-        R: TryInto<c_int>,
-    {
-        // SAFETY: The caller says so.
-        let driver = unsafe { super::super::device::driver_of(dev) };
-        // Safe code can have named the calls of another driver.
-        if crate::warn_on!(driver != TypeId::of::<D>()) {
-            return EINVAL.to_errno();
-        }
-        // SAFETY: It is one of this driver, as just seen; a client has opened it, so it was registered.
-        let dev = unsafe { Device::<D, Ioctl>::from_raw(dev) };
-        let Some(guard) = dev.registration_guard() else {
-            return ENODEV.to_errno();
-        };
-        // SAFETY: The caller says so, and a file is of its device's driver.
-        let (data, file) = unsafe { (&mut *data.cast::<S>(), File::from_raw(file)) };
-        // SAFETY: It is of no size, and there was one, which can be copied.
-        let handler = unsafe { core::ptr::NonNull::<F>::dangling().read() };
-        let run = || guard.registration_data_with(|reg_data| handler(&guard, reg_data, data, file));
-        match bindings::driver_code("a call of a client", run) {
-            Some(Ok(result)) => result.try_into().unwrap_or(ERANGE.to_errno()),
-            Some(Err(error)) => error.to_errno(),
-            // It has panicked.
-            None => EIO.to_errno(),
+        /// # Safety
+        ///
+        /// The device is one of this crate, `file` one of its open files; `data` is an `S` of the caller's; an
+        /// `F` was given to [`Handler::new`].
+        unsafe extern "C" fn call(
+            dev: *mut bindings::drm_device,
+            data: *mut c_void,
+            file: *mut bindings::drm_file,
+        ) -> c_int {
+            // SAFETY: The caller says so.
+            let driver = unsafe { super::super::device::driver_of(dev) };
+            // Safe code can have named the calls of another driver.
+            if crate::warn_on!(driver != TypeId::of::<D>()) {
+                return EINVAL.to_errno();
+            }
+            // SAFETY: It is one of this driver, as just seen; a client has opened it, so it was registered.
+            let dev = unsafe { Device::<D, Ioctl>::from_raw(dev) };
+            let Some(guard) = dev.registration_guard() else {
+                return ENODEV.to_errno();
+            };
+            // SAFETY: The caller says so, and a file is of its device's driver.
+            let (data, file) = unsafe { (&mut *data.cast::<S>(), File::from_raw(file)) };
+            // SAFETY: It is of no size, and there was one, which can be copied.
+            let handler = unsafe { core::ptr::NonNull::<F>::dangling().read() };
+            let run =
+                || guard.registration_data_with(|reg_data| handler(&guard, reg_data, data, file));
+            match bindings::driver_code("a call of a client", run) {
+                Some(Ok(result)) => result.try_into().unwrap_or(ERANGE.to_errno()),
+                Some(Err(error)) => error.to_errno(),
+                // It has panicked.
+                None => EIO.to_errno(),
+            }
         }
     }
 }
@@ -192,7 +182,7 @@ macro_rules! declare_drm_ioctls {
                         Self, $crate::uapi::$struct, _, _
                     >::new($func);
                     let cmd = $crate::macros::concat_idents!(DRM_IOCTL_, $cmd);
-                    // SAFETY: Of user space.
+                    // SAFETY: A structure of user space's, which may write any bits to it.
                     unsafe { handler.descriptor(cmd, flags, name) }
                 },
             )*]

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The machine's books: what is allocated, and what is about to be freed.
 
-use crate::bindings;
+use super::vcpu;
+use crate::{
+    bindings,
+    error::{
+        code::ENOMEM,
+        Result, //
+    },
+};
 
 /// Returns the number of blocks that are allocated and not freed.
 pub fn live_blocks() -> isize {
@@ -69,6 +76,28 @@ pub fn fail_nth<R>(nth: usize, body: impl FnOnce() -> R) -> (R, bool) {
     let result = body();
     let reached = nth != 0 && bindings::slab_fail_nth(0) == 0;
     (result, reached)
+}
+
+/// Runs `body` in machines of its own: with the first allocation to fail, then the second, and so on
+/// until there is none more. It returns what [`fail_nth`] does, given the number.
+///
+/// # Panics
+///
+/// If a failed allocation is anything but ENOMEM, or no more than `least` are reached; what is left
+/// when a machine ends is reported.
+#[track_caller]
+pub fn each_allocation_fails<F>(least: usize, body: impl Fn(usize) -> F)
+where
+    F: FnOnce() -> Result<(Result, bool)> + Send + 'static,
+{
+    for nth in 1.. {
+        let (result, reached) = vcpu::fifo(body(nth)).unwrap().unwrap();
+        assert_eq!(result, if reached { Err(ENOMEM) } else { Ok(()) }, "{nth}");
+        if !reached {
+            assert!(nth > least, "{nth}");
+            return;
+        }
+    }
 }
 
 /// As [`fail_nth`], for all tasks of this machine that are called `task`, or for all that it has if

@@ -27,26 +27,17 @@ pub trait Operations: ModuleParam + Sync + 'static {
 }
 
 macro_rules! operations {
-    ($($type:ty, $name:ident;)*) => {$(
-        impl Operations for $type {
-            const OPERATIONS: &'static kernel_param_ops = &module_param::$name;
-        }
-    )*};
+    ($($type:ident)*) => {
+        crate::macros::paste! {$(
+            impl Operations for $type {
+                const OPERATIONS: &'static kernel_param_ops =
+                    &module_param::[<PARAM_OPS_ $type:upper>];
+            }
+        )*}
+    };
 }
 
-operations! {
-    i8, PARAM_OPS_I8;
-    u8, PARAM_OPS_U8;
-    i16, PARAM_OPS_I16;
-    u16, PARAM_OPS_U16;
-    i32, PARAM_OPS_I32;
-    u32, PARAM_OPS_U32;
-    i64, PARAM_OPS_I64;
-    u64, PARAM_OPS_U64;
-    isize, PARAM_OPS_ISIZE;
-    usize, PARAM_OPS_USIZE;
-    bool, PARAM_OPS_BOOL;
-}
+operations!(i8 u8 i16 u16 i32 u32 i64 u64 isize usize bool);
 
 /// The text that a parameter is set to, NUL-terminated; `None` if there is only its name.
 type Text = Option<[u8; 128]>;

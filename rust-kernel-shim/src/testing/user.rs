@@ -245,15 +245,11 @@ impl UserMemory {
     /// EFAULT if there are not as many bytes from `offset` on.
     #[track_caller]
     pub fn read(&self, offset: usize, out: &mut [u8]) -> Result {
-        let from = self.bytes.as_ptr().wrapping_add(offset);
+        let from = self.at(offset)?;
         // SAFETY: `out` is valid for writes.
         let left =
             unsafe { bindings::copy_from_user(out.as_mut_ptr().cast(), from.cast(), out.len()) };
-        if left == 0 && offset <= self.len {
-            Ok(())
-        } else {
-            Err(EFAULT)
-        }
+        Self::all(left)
     }
 
     /// Writes, as the program does. May sleep.
@@ -263,13 +259,24 @@ impl UserMemory {
     /// EFAULT if there are not as many bytes from `offset` on, or the memory is for reading alone.
     #[track_caller]
     pub fn write(&self, offset: usize, data: &[u8]) -> Result {
-        let to = self.bytes.as_ptr().wrapping_add(offset);
+        let to = self.at(offset)?;
         // SAFETY: `data` is valid for reads.
         let left = unsafe { bindings::copy_to_user(to.cast(), data.as_ptr().cast(), data.len()) };
-        if left == 0 && offset <= self.len {
-            Ok(())
-        } else {
-            Err(EFAULT)
+        Self::all(left)
+    }
+
+    fn at(&self, offset: usize) -> Result<*mut u8> {
+        // Beyond it there may be other memory of the program's.
+        if offset > self.len {
+            return Err(EFAULT);
+        }
+        Ok(self.bytes.as_ptr().wrapping_add(offset))
+    }
+
+    fn all(left: usize) -> Result {
+        match left {
+            0 => Ok(()),
+            _ => Err(EFAULT),
         }
     }
 }

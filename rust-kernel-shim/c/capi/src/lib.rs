@@ -140,7 +140,8 @@ const _: () = {
     assert!(size_of::<seq_file>() == 4 * 8);
     assert!(size_of::<ww_class>() <= 11 * 8 && align_of::<ww_class>() <= 8);
     assert!(size_of::<ww_acquire_ctx>() <= 8 * 8);
-    assert!(size_of::<ww_mutex>() == 4 * 8);
+    assert!(size_of::<ww_mutex>() == 4 * 8 && align_of::<ww_mutex>() <= 8);
+    assert!(align_of::<ww_acquire_ctx>() <= 8);
 };
 
 /// Makes `class` one whose contexts and mutexes have these names.

@@ -20,8 +20,8 @@ fn hash(address: usize) -> usize {
     ((address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
 }
 
-/// Text that is cut where the buffer ends.
-struct Cut<'a>(&'a mut [u8], usize);
+/// Text that is cut where the buffer ends, and how much of it there is.
+pub(crate) struct Cut<'a>(pub(crate) &'a mut [u8], pub(crate) usize);
 
 impl Write for Cut<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

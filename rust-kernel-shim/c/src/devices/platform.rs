@@ -132,7 +132,6 @@ unsafe extern "C" fn platform_device_release(dev: *mut device) {
         let pdev = container_of!(dev, platform_device, dev);
         kfree((*pdev).resource.cast());
         kfree((*pdev).name.cast());
-        kfree((*dev).compatible.cast());
         kfree(pdev.cast());
     }
 }

@@ -239,7 +239,7 @@ pub unsafe fn file_count(file: *mut file) -> c_long {
 ///
 /// # Safety
 ///
-/// `fops` is valid as long as the file, or null.
+/// `fops` is valid as long as the file.
 #[track_caller]
 pub(super) unsafe fn alloc_file(fops: *const file_operations, flags: c_uint) -> *mut file {
     // SAFETY: No block to replace. The memory is ours.

@@ -5,6 +5,7 @@
 
 use super::{handle::irq_thread, irq_work::irq_work_queue, irqdesc::*};
 use crate::{
+    base::vsprintf::Cut,
     ffi::{c_char, c_int, c_uint, c_ulong, c_void},
     from_char_ptr, get_task_struct, globals, is_err, kfree, kmalloc_obj, kthread_create,
     kthread_stop,
@@ -130,15 +131,15 @@ unsafe fn start_thread(action: *mut irqaction) -> c_int {
         if (*action).thread_fn.is_none() {
             return 0;
         }
-        let mut comm = Comm([0; TASK_COMM_LEN], 0);
+        let mut comm = [0; TASK_COMM_LEN];
         let name = from_char_ptr((*action).name);
         let _ = write!(
-            comm,
+            Cut(&mut comm[..TASK_COMM_LEN - 1], 0),
             "irq/{}-{}",
             (*(*action).desc).irq,
             Bytes(name.to_bytes())
         );
-        let thread = kthread_create(irq_thread, action.cast(), comm.0.as_ptr());
+        let thread = kthread_create(irq_thread, action.cast(), comm.as_ptr());
         if is_err(thread) {
             return -ENOMEM.cast_signed();
         }
@@ -147,19 +148,6 @@ unsafe fn start_thread(action: *mut irqaction) -> c_int {
         wake_up_process(thread);
     }
     0
-}
-
-/// The name of a task, and how much of it there is.
-struct Comm([u8; TASK_COMM_LEN], usize);
-
-impl Write for Comm {
-    fn write_str(&mut self, text: &str) -> core::fmt::Result {
-        for &byte in text.as_bytes().iter().take(TASK_COMM_LEN - 1 - self.1) {
-            self.0[self.1] = byte;
-            self.1 += 1;
-        }
-        Ok(())
-    }
 }
 
 /// Bytes that are text, as far as they are.

@@ -566,7 +566,7 @@ unsafe fn younger(a: *mut ww_acquire_ctx, b: *mut ww_acquire_ctx) -> bool {
     unsafe { (*a).stamp.wrapping_sub((*b).stamp).cast_signed() > 0 }
 }
 
-/// The task in front of it in the queue that has a context, `lock`'s own if `from` is that of the
+/// The nearest waiter in front of `from` that has a context, from the end of the queue if `from` is its
 /// head; null if there is none.
 unsafe fn before(lock: *mut ww_mutex, mut from: *mut list_head) -> *mut Waiter {
     // SAFETY: The queue's lock is held: the caller's guarantee. What is queued is a `Waiter`.

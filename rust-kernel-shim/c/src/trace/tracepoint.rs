@@ -49,8 +49,8 @@ const PROBES: usize = 8;
 ///
 /// # Invariants
 ///
-/// `key` counts those `probes` that are not null, and changes with them under `REGISTRATION`; these come from the slab and are read under RCU. No two have the same function
-/// and data.
+/// `key` counts those `probes` that are not null, and changes with them under `REGISTRATION`; these come
+/// from the slab and are read under RCU. No two have the same function and data.
 pub struct tracepoint {
     /// The group of events that it belongs to.
     pub system: &'static CStr,
