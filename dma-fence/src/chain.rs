@@ -4,7 +4,7 @@
 //! C header: [`include/linux/dma-fence-chain.h`](srctree/include/linux/dma-fence-chain.h)
 //!
 //! A node contains a fence, and follows another node or fence. It signals once its own fence and all
-//! before it have, so whoever waits for a point waits for all earlier ones. A node may not contain
+//! before it have, so a task that waits for a point waits for all earlier ones. A node may not contain
 //! another, which a chain of any length would have to be looked through for: so what it contains is
 //! an [`Unchained`].
 

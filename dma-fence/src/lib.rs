@@ -73,7 +73,7 @@ mod fence;
 #[cfg(not(CONFIG_RUST))]
 pub mod helpers;
 mod ktime;
-mod misc;
+mod miscdevice;
 mod ops;
 mod private;
 mod resv;
@@ -122,7 +122,7 @@ pub use self::{
     },
     fence::Fence,
     ktime::Ktime,
-    misc::{
+    miscdevice::{
         MiscFile,
         SharedMiscDevice, //
     },

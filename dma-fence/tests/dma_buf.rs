@@ -20,7 +20,7 @@ use kernel::{
     ffi::c_int,
     prelude::*,
     testing::{
-        memory::fail_nth,
+        memory::{each_allocation_fails, fail_nth},
         user::{self, EPOLLIN},
         vcpu,
     },
@@ -220,13 +220,5 @@ fn each_allocation_may_fail() {
             Ok::<_, Error>((result, reached))
         }
     };
-    // What is left when a machine ends is reported.
-    for nth in 1.. {
-        let (result, reached) = vcpu::fifo(fails(nth)).unwrap().unwrap();
-        assert_eq!(result, if reached { Err(ENOMEM) } else { Ok(()) }, "{nth}");
-        if !reached {
-            assert!(nth > 15, "{nth}");
-            break;
-        }
-    }
+    each_allocation_fails(15, fails);
 }

@@ -17,7 +17,7 @@ use kernel::{
     prelude::*,
     sync::atomic::{Atomic, Relaxed},
     testing::{
-        memory::fail_nth,
+        memory::{each_allocation_fails, fail_nth},
         spawn,
         user::{self, UserMemory, EPOLLIN},
         vcpu,
@@ -110,7 +110,7 @@ fn each_mistake_has_its_errno() {
     });
 }
 
-/// Notes the deadline, and whether a signal was wanted.
+/// Notes the deadline.
 struct Noting {
     deadline: Atomic<i64>,
 }
@@ -332,15 +332,7 @@ fn each_allocation_may_fail() {
             Ok::<_, Error>((result, reached))
         }
     };
-    // What is left when a machine ends is reported.
-    for nth in 1.. {
-        let (result, reached) = vcpu::fifo(fails(nth)).unwrap().unwrap();
-        assert_eq!(result, if reached { Err(ENOMEM) } else { Ok(()) }, "{nth}");
-        if !reached {
-            assert!(nth > 15, "{nth}");
-            break;
-        }
-    }
+    each_allocation_fails(15, fails);
 }
 
 #[test]

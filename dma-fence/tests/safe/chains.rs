@@ -209,7 +209,7 @@ fn a_deadline_reaches_all_that_have_not_signalled() -> Result {
 
 #[test]
 fn no_signal_is_owed_for_a_chain() {
-    // Nobody asks for the signals of these, and nobody is told.
+    // No task asks for the signals of these, and none is told.
     expect_no_report(|| {
         let (nodes, issued) = chain(&[1, 2, 3])?;
         drop(nodes);

@@ -261,7 +261,7 @@ fn each_allocation_may_fail() {
     assert_eq!(vcpu::fifo(fails(7)), Ok(Ok((Ok(()), false))));
 }
 
-/// The memory of a list that nobody reads may be used again.
+/// The memory of a list that no task reads may be used again.
 fn after_a_grace_period() {
     rcu::synchronize_rcu();
     rcu::rcu_barrier();

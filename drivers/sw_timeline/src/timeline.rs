@@ -25,10 +25,8 @@ use kernel::{
         Arc,
         SpinLockIrq, //
     },
+    time::NSEC_PER_SEC,
 };
-
-/// Nanoseconds of a second.
-const NSEC_PER_SEC: i64 = 1_000_000_000;
 
 /// The number of fences for which a new timeline has room.
 const FIRST_ROOM: usize = 16;
@@ -79,6 +77,11 @@ fn in_use(fence: &Fence) -> bool {
 }
 
 impl State {
+    /// What has signalled, as far as it is kept.
+    fn past(&self) -> impl Iterator<Item = &Past> {
+        self.past.iter().flat_map(|past| past.iter())
+    }
+
     /// Returns how far `value` is ahead; 0 or less if it was reached.
     fn ahead(&self, value: u32) -> i32 {
         value.wrapping_sub(self.value) as i32
@@ -221,7 +224,7 @@ impl Timeline {
             if let Some(pending) = same {
                 let fence = pending.fence.as_fence();
                 if !in_use(fence) {
-                    // No one has it any more, so this is a new one to whoever asks.
+                    // No one has it any more, so this is a new one to the program that asks.
                     pending.fence.forget();
                 }
                 return Ok(fence.into());
@@ -268,16 +271,14 @@ impl Timeline {
         if let Some(pending) = state.pending.iter().find(|p| same(p.fence.as_fence())) {
             return Ok(pending.fence.soonest());
         }
-        let mut past = state.past.iter().flat_map(|past| past.iter());
-        let past = past.find(|past| same(&past.fence)).ok_or(ENOENT)?;
+        let past = state.past().find(|past| same(&past.fence)).ok_or(ENOENT)?;
         Ok(past.deadline)
     }
 
     /// True while it was not closed, or others use one of its fences. From any context.
     pub(crate) fn lives(&self) -> bool {
         let state = self.state.lock();
-        let past = state.past.iter().flat_map(|past| past.iter());
-        !state.closed || !state.pending.is_empty() || past.into_iter().any(|p| in_use(&p.fence))
+        !state.closed || !state.pending.is_empty() || state.past().any(|p| in_use(&p.fence))
     }
 
     /// Prints its value, and a line for each of its fences that is used and has not signalled, or
@@ -287,8 +288,8 @@ impl Timeline {
         // CAST: As the kernel has it, a number with a sign.
         let value = state.value as i32;
         f.write_fmt(fmt!("{}: {}\n", name, value))?;
-        let past = state.past.iter().flat_map(|past| past.iter());
-        for fence in past.map(|past| &*past.fence).filter(|fence| in_use(fence)) {
+        let past = state.past().map(|past| &*past.fence);
+        for fence in past.filter(|fence| in_use(fence)) {
             if let (Some(_), Some(when)) = (fence.error(), fence.timestamp()) {
                 let (seconds, ns) = (
                     when.as_nanos() / NSEC_PER_SEC,

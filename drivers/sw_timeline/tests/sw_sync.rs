@@ -13,7 +13,7 @@ use kernel::{
     prelude::*,
     testing::{
         insmod,
-        memory::fail_nth,
+        memory::{each_allocation_fails, fail_nth},
         user::{self, UserMemory, EPOLLIN},
         vcpu,
     },
@@ -375,15 +375,7 @@ fn each_allocation_may_fail() {
         }
     };
     let _driver = the_driver();
-    // What is left when a machine ends is reported.
-    for nth in 1.. {
-        let (result, reached) = vcpu::fifo(fails(nth)).unwrap().unwrap();
-        assert_eq!(result, if reached { Err(ENOMEM) } else { Ok(()) }, "{nth}");
-        if !reached {
-            assert!(nth > 20, "{nth}");
-            break;
-        }
-    }
+    each_allocation_fails(20, fails);
 }
 
 /// What a program has written that made these calls on Linux 7.3, with the kernel's `sw_sync.c`: what

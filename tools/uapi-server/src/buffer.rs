@@ -4,7 +4,13 @@
 //! C file mirrored: `drivers/dma-buf/dma-buf.c`, what it does with sync_file.
 
 use crate::protocol::{set_field, word};
-use dma_fence::{DmaResv, DmaResvUsage, Fence, SyncFile};
+use dma_fence::{
+    bindings::{
+        DMA_BUF_IOCTL_EXPORT_SYNC_FILE, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, DMA_BUF_SYNC_RW,
+        DMA_BUF_SYNC_WRITE,
+    },
+    DmaResv, DmaResvUsage, Fence, SyncFile,
+};
 use kernel::{
     alloc::flags::GFP_KERNEL,
     error::{
@@ -15,12 +21,6 @@ use kernel::{
     sync::Arc,
 };
 use rustix::event::PollFlags;
-
-const DMA_BUF_IOCTL_EXPORT_SYNC_FILE: u32 = 0xc008_6202;
-const DMA_BUF_IOCTL_IMPORT_SYNC_FILE: u32 = 0x4008_6203;
-
-const DMA_BUF_SYNC_READ: u32 = 1;
-const DMA_BUF_SYNC_WRITE: u32 = 2;
 
 /// A buffer, or another reference to it.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl Buffer {
             _ => return Err(ENOTTY),
         };
         let flags = word(bytes, 0);
-        if flags == 0 || flags & !(DMA_BUF_SYNC_READ | DMA_BUF_SYNC_WRITE) != 0 {
+        if flags == 0 || flags & !DMA_BUF_SYNC_RW != 0 {
             return Err(EINVAL);
         }
         let write = flags & DMA_BUF_SYNC_WRITE != 0;

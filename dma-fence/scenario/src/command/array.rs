@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Commands about arrays.
+//! Commands about arrays, and what kind of fence one is.
 
 use super::{nested, top, Command, ANY};
 use crate::{

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Commands about chains, and what kind of fence one is.
+//! Commands about chains.
 
 use super::{nested, top, Command};
 use crate::{

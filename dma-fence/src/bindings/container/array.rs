@@ -50,7 +50,7 @@ pub struct dma_fence_array_cb {
 /// - There are `num_fences` fences at `fences`, and as many callbacks behind the structure. The array
 ///   has a reference to each, and owns the memory; neither changes.
 /// - `num_pending` counts down from `num_fences`, by one for each member that is known to have
-///   signalled since signalling was enabled; whoever brings it to 0 has the array signal.
+///   signalled since signalling was enabled; the task that brings it to 0 has the array signal.
 #[repr(C)]
 pub struct dma_fence_array {
     /// The fence.
@@ -73,12 +73,12 @@ const PENDING_ERROR: c_int = 1;
 /// The ops of arrays.
 #[no_mangle]
 pub static dma_fence_array_ops: dma_fence_ops = dma_fence_ops {
-    get_driver_name: Some(get_driver_name),
-    get_timeline_name: Some(get_timeline_name),
-    enable_signaling: Some(enable_signaling),
-    signaled: Some(signaled),
-    release: Some(release),
-    set_deadline: Some(set_deadline),
+    get_driver_name: Some(dma_fence_array_get_driver_name),
+    get_timeline_name: Some(dma_fence_array_get_timeline_name),
+    enable_signaling: Some(dma_fence_array_enable_signaling),
+    signaled: Some(dma_fence_array_signaled),
+    release: Some(dma_fence_array_release),
+    set_deadline: Some(dma_fence_array_set_deadline),
     ..pin_init::zeroed()
 };
 
@@ -128,7 +128,7 @@ unsafe fn num_pending<'a>(array: *mut dma_fence_array) -> &'a Atomic<c_int> {
 /// As of [`num_pending`].
 unsafe fn last_signaled(array: *mut dma_fence_array) -> bool {
     // Pairs with the decrements of the other members, whose errors were stored before, and with the
-    // load in `signaled`.
+    // load in `dma_fence_array_signaled`.
     // SAFETY: The array is initialised.
     unsafe { num_pending(array) }.fetch_sub(1, Full) == 1
 }
@@ -138,7 +138,7 @@ unsafe fn last_signaled(array: *mut dma_fence_array) -> bool {
 /// # Safety
 ///
 /// The array is initialised.
-unsafe fn set_pending_error(array: *mut dma_fence_array, error: c_int) {
+unsafe fn dma_fence_array_set_pending_error(array: *mut dma_fence_array, error: c_int) {
     if error != 0 {
         // Of several, one is first. Comes before the decrement in `last_signaled()`.
         // SAFETY: The array is initialised.
@@ -153,31 +153,31 @@ unsafe fn set_pending_error(array: *mut dma_fence_array, error: c_int) {
 /// # Safety
 ///
 /// The array is initialised.
-unsafe fn clear_pending_error(array: *mut dma_fence_array) {
-    // Comes before the signal that whoever reads the error has seen.
+unsafe fn dma_fence_array_clear_pending_error(array: *mut dma_fence_array) {
+    // Comes before the signal that a reader of the error has seen.
     // SAFETY: The array is initialised.
     let _ = unsafe { live(array.cast()) }
         .error
         .cmpxchg(PENDING_ERROR, 0, Full);
 }
 
-extern "C" fn get_driver_name(_fence: *mut dma_fence) -> *const c_char {
+extern "C" fn dma_fence_array_get_driver_name(_fence: *mut dma_fence) -> *const c_char {
     c"dma_fence_array".as_char_ptr()
 }
 
-extern "C" fn get_timeline_name(_fence: *mut dma_fence) -> *const c_char {
+extern "C" fn dma_fence_array_get_timeline_name(_fence: *mut dma_fence) -> *const c_char {
     c"unbound".as_char_ptr()
 }
 
 /// # Safety
 ///
 /// `work` is that of an array, and has a reference to it.
-unsafe extern "C" fn signal_array(work: *mut irq_work) {
+unsafe extern "C" fn irq_dma_fence_array_work(work: *mut irq_work) {
     // SAFETY: The work is a member of an array, whose reference goes last. This is an interrupt, whose
     // task holds no lock of the array's.
     unsafe {
         let array: *mut dma_fence_array = work.byte_sub(offset_of!(dma_fence_array, work)).cast();
-        clear_pending_error(array);
+        dma_fence_array_clear_pending_error(array);
         dma_fence_signal(array.cast());
         dma_fence_put(array.cast());
     }
@@ -188,12 +188,12 @@ unsafe extern "C" fn signal_array(work: *mut irq_work) {
 /// # Safety
 ///
 /// `cb` is that of a [`dma_fence_array_cb`], and `fence` the member that it was added to.
-unsafe extern "C" fn member_signaled(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
+unsafe extern "C" fn dma_fence_array_cb_func(fence: *mut dma_fence, cb: *mut dma_fence_cb) {
     // SAFETY: The callback is the first member of the array's, which has a reference to the array. The
     // work takes it over, or another that is still to come has one.
     unsafe {
         let array = (*cb.cast::<dma_fence_array_cb>()).array;
-        set_pending_error(array, live(fence).error());
+        dma_fence_array_set_pending_error(array, live(fence).error());
         if last_signaled(array) {
             irq_work_queue(addr_of_mut!((*array).work));
         } else {
@@ -205,7 +205,7 @@ unsafe extern "C" fn member_signaled(fence: *mut dma_fence, cb: *mut dma_fence_c
 /// # Safety
 ///
 /// `fence` is that of an array, and the caller holds its lock.
-unsafe extern "C" fn enable_signaling(fence: *mut dma_fence) -> bool {
+unsafe extern "C" fn dma_fence_array_enable_signaling(fence: *mut dma_fence) -> bool {
     let array: *mut dma_fence_array = fence.cast();
     // SAFETY: It is an array, with as many callbacks as members, and this op is called once. A callback
     // may be called as soon as it was added, and has a reference to the array then.
@@ -216,13 +216,13 @@ unsafe extern "C" fn enable_signaling(fence: *mut dma_fence) -> bool {
             (*callback).array = array;
             dma_fence_get(fence);
             let cb = addr_of_mut!((*callback).cb);
-            if dma_fence_add_callback(member, cb, Some(member_signaled)) == 0 {
+            if dma_fence_add_callback(member, cb, Some(dma_fence_array_cb_func)) == 0 {
                 continue;
             }
-            set_pending_error(array, live(member).error());
+            dma_fence_array_set_pending_error(array, live(member).error());
             dma_fence_put(fence);
             if last_signaled(array) {
-                clear_pending_error(array);
+                dma_fence_array_clear_pending_error(array);
                 return false;
             }
         }
@@ -233,7 +233,7 @@ unsafe extern "C" fn enable_signaling(fence: *mut dma_fence) -> bool {
 /// # Safety
 ///
 /// `fence` is that of an array.
-unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
+unsafe extern "C" fn dma_fence_array_signaled(fence: *mut dma_fence) -> bool {
     let array: *mut dma_fence_array = fence.cast();
     // SAFETY: It is an array.
     unsafe {
@@ -251,7 +251,7 @@ unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
             })
         };
         if done {
-            clear_pending_error(array);
+            dma_fence_array_clear_pending_error(array);
         }
         done
     }
@@ -260,7 +260,7 @@ unsafe extern "C" fn signaled(fence: *mut dma_fence) -> bool {
 /// # Safety
 ///
 /// `fence` is that of an array, whose last reference was dropped.
-unsafe extern "C" fn release(fence: *mut dma_fence) {
+unsafe extern "C" fn dma_fence_array_release(fence: *mut dma_fence) {
     let array: *mut dma_fence_array = fence.cast();
     // SAFETY: The array has the references, and owns the memory; both are not used again.
     unsafe {
@@ -275,7 +275,7 @@ unsafe extern "C" fn release(fence: *mut dma_fence) {
 /// # Safety
 ///
 /// `fence` is that of an array.
-unsafe extern "C" fn set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
+unsafe extern "C" fn dma_fence_array_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
     // SAFETY: It is an array, which has references to its members.
     unsafe {
         for &member in members(fence.cast()) {
@@ -327,7 +327,7 @@ pub unsafe fn dma_fence_array_init(
             context,
             seqno.into(),
         );
-        init_irq_work(addr_of_mut!((*array).work), Some(signal_array));
+        init_irq_work(addr_of_mut!((*array).work), Some(irq_dma_fence_array_work));
         // Under it the locks of the members are taken.
         let name = c"&dma_fence_array_lock_key".as_char_ptr();
         lockdep_set_class(dma_fence_spinlock(base), name, &raw mut KEY);

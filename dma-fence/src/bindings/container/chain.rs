@@ -8,7 +8,7 @@
 //! for the next. It does so from an interrupt that the callback sends, for the callback runs under
 //! the lock of its fence, and the next one may have the same.
 //!
-//! Whoever walks a chain collects: a node before the current one whose fence has signalled is cut
+//! A walk collects: a node before the current one whose fence has signalled is cut
 //! out of the chain. So the link of a node changes while others read it, but only ever to a node
 //! further back, and each node keeps the number that its first predecessor had.
 //!

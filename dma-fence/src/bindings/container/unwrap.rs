@@ -71,7 +71,6 @@ unsafe fn array(cursor: *mut dma_fence_unwrap) -> *mut dma_fence {
 /// # Safety
 ///
 /// `head` may be null; `cursor` is valid for writes.
-#[doc(alias = "dma_fence_unwrap_for_each")]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_unwrap_first(
     head: *mut dma_fence,
@@ -90,7 +89,6 @@ pub unsafe fn dma_fence_unwrap_first(
 /// # Safety
 ///
 /// The walk has begun, and is not over; no lock of a fence of the chain is held.
-#[doc(alias = "dma_fence_unwrap_for_each")]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_unwrap_next(cursor: *mut dma_fence_unwrap) -> *mut dma_fence {
     // SAFETY: By the type invariant; the reference goes from node to node.
@@ -102,6 +100,29 @@ pub unsafe fn dma_fence_unwrap_next(cursor: *mut dma_fence_unwrap) -> *mut dma_f
         }
         (*cursor).chain = dma_fence_chain_walk((*cursor).chain);
         array(cursor)
+    }
+}
+
+/// Calls `body` with each fence in `head`, none if that is null. From any context; polls those of a chain.
+///
+/// C has a macro for this.
+///
+/// # Safety
+///
+/// As of [`dma_fence_unwrap_first`]; no lock of a fence of the chain is held.
+#[cfg_attr(feature = "debug", track_caller)]
+pub unsafe fn dma_fence_unwrap_for_each(
+    head: *mut dma_fence,
+    cursor: *mut dma_fence_unwrap,
+    mut body: impl FnMut(*mut dma_fence),
+) {
+    // SAFETY: The caller's guarantees; the walk goes to its end.
+    unsafe {
+        let mut fence = dma_fence_unwrap_first(head, cursor);
+        while !fence.is_null() {
+            body(fence);
+            fence = dma_fence_unwrap_next(cursor);
+        }
     }
 }
 
@@ -171,16 +192,13 @@ unsafe fn for_each_pending(
     for (n, &head) in fences.iter().enumerate() {
         // SAFETY: There are as many cursors; each walk goes to its end.
         unsafe {
-            let cursor = cursors.add(n);
-            let mut fence = dma_fence_unwrap_first(head, cursor);
-            while !fence.is_null() {
+            dma_fence_unwrap_for_each(head, cursors.add(n), |fence| {
                 if dma_fence_is_signaled(fence) {
                     *timestamp = dma_fence_timestamp(fence).max(*timestamp);
                 } else {
                     f(fence);
                 }
-                fence = dma_fence_unwrap_next(cursor);
-            }
+            });
         }
     }
 }

@@ -29,18 +29,11 @@ unsafe extern "C" fn dma_buf_debug_show(seq: *mut seq_file, _: *mut c_void) -> c
     let (mut count, mut bytes) = (0, 0);
     // SAFETY: There is a reference to each file; `seq` is valid.
     unsafe {
-        seq_puts(
-            seq,
-            c"
-Dma-buf Objects:
-"
-            .as_char_ptr(),
-        );
+        seq_puts(seq, c"\nDma-buf Objects:\n".as_char_ptr());
         seq_vprintf(
             seq,
             format_args!(
-                "{:<8}	{:<8}	{:<8}	{:<8}	exp_name	{:<8}	name
-",
+                "{:<8}\t{:<8}\t{:<8}\t{:<8}\texp_name\t{:<8}\tname\n",
                 "size", "flags", "mode", "count", "ino"
             ),
         );
@@ -55,10 +48,10 @@ Dma-buf Objects:
             let users = file_count(file) - 1;
             seq_vprintf(
                 seq,
-                format_args!("{size:08}	{flags:08x}	{mode:08x}	{users:08}	"),
+                format_args!("{size:08}\t{flags:08x}\t{mode:08x}\t{users:08}\t"),
             );
             seq_puts(seq, (*this).exp_name);
-            seq_vprintf(seq, format_args!("	{ino:08}	"));
+            seq_vprintf(seq, format_args!("\t{ino:08}\t"));
             let irq = spin_lock_irqsave(addr_of_mut!((*this).name_lock));
             let name = (*this).name;
             spin_unlock_irqrestore(addr_of_mut!((*this).name_lock), irq);
@@ -66,38 +59,18 @@ Dma-buf Objects:
                 0 => seq_puts(seq, c"<none>".as_char_ptr()),
                 _ => seq_puts(seq, name.as_ptr().cast()),
             }
-            seq_puts(
-                seq,
-                c"
-"
-                .as_char_ptr(),
-            );
+            seq_puts(seq, c"\n".as_char_ptr());
             dma_resv_describe((*this).resv, seq);
-            seq_puts(
-                seq,
-                c"	Attached Devices:
-"
-                .as_char_ptr(),
-            );
+            seq_puts(seq, c"\tAttached Devices:\n".as_char_ptr());
             dma_resv_unlock((*this).resv);
-            seq_puts(
-                seq,
-                c"Total 0 devices attached
-
-"
-                .as_char_ptr(),
-            );
+            seq_puts(seq, c"Total 0 devices attached\n\n".as_char_ptr());
             count += 1;
             bytes += size;
             file = debug_older_file(&dma_buf_fops, file);
         }
         seq_vprintf(
             seq,
-            format_args!(
-                "
-Total {count} objects, {bytes} bytes
-"
-            ),
+            format_args!("\nTotal {count} objects, {bytes} bytes\n"),
         );
     }
     0

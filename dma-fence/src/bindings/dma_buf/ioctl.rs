@@ -6,10 +6,10 @@
 
 use super::{
     super::{
-        dma_fence, dma_fence_get_stub, dma_fence_put, dma_fence_unwrap, dma_fence_unwrap_first,
-        dma_fence_unwrap_next, dma_resv_add_fence, dma_resv_get_singleton, dma_resv_lock,
-        dma_resv_reserve_fences, dma_resv_unlock, dma_resv_usage_DMA_RESV_USAGE_READ,
-        dma_resv_usage_DMA_RESV_USAGE_WRITE, dma_resv_usage_rw,
+        dma_fence_get_stub, dma_fence_put, dma_fence_unwrap, dma_fence_unwrap_for_each,
+        dma_resv_add_fence, dma_resv_get_singleton, dma_resv_lock, dma_resv_reserve_fences,
+        dma_resv_unlock, dma_resv_usage_DMA_RESV_USAGE_READ, dma_resv_usage_DMA_RESV_USAGE_WRITE,
+        dma_resv_usage_rw,
         file::{read, write, Reserved},
         sync_file_create, sync_file_get_fence,
     },
@@ -163,12 +163,14 @@ unsafe fn dma_buf_import_sync(this: *mut dma_buf, addr: c_ulong) -> Result<(), c
         } else {
             dma_resv_usage_DMA_RESV_USAGE_READ
         };
-        let mut count = 0;
-        for_each(head, |_| count += 1);
+        let (mut count, mut cursor) = (0, dma_fence_unwrap::default());
+        dma_fence_unwrap_for_each(head, &mut cursor, |_| count += 1);
         dma_resv_lock((*this).resv, null_mut());
         let result = dma_resv_reserve_fences((*this).resv, count);
         if result == 0 {
-            for_each(head, |fence| dma_resv_add_fence((*this).resv, fence, usage));
+            dma_fence_unwrap_for_each(head, &mut cursor, |fence| {
+                dma_resv_add_fence((*this).resv, fence, usage)
+            });
         }
         dma_resv_unlock((*this).resv);
         dma_fence_put(head);
@@ -176,23 +178,6 @@ unsafe fn dma_buf_import_sync(this: *mut dma_buf, addr: c_ulong) -> Result<(), c
             return Err(result as c_long);
         }
         Ok(())
-    }
-}
-
-/// Calls `f` with each fence of which one is made.
-///
-/// # Safety
-///
-/// There is a reference to the fence.
-unsafe fn for_each(head: *mut dma_fence, mut f: impl FnMut(*mut dma_fence)) {
-    let mut cursor = dma_fence_unwrap::default();
-    // SAFETY: The caller's guarantee; the walk goes to its end.
-    unsafe {
-        let mut fence = dma_fence_unwrap_first(head, &mut cursor);
-        while !fence.is_null() {
-            f(fence);
-            fence = dma_fence_unwrap_next(&mut cursor);
-        }
     }
 }
 

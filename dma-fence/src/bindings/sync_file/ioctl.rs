@@ -8,8 +8,7 @@ use super::{
     super::{
         __dma_fence_unwrap_merge, dma_fence, dma_fence_driver_name, dma_fence_get_status,
         dma_fence_is_signaled, dma_fence_set_deadline, dma_fence_timeline_name,
-        dma_fence_timestamp, dma_fence_unwrap, dma_fence_unwrap_first, dma_fence_unwrap_next,
-        ktime_t,
+        dma_fence_timestamp, dma_fence_unwrap, dma_fence_unwrap_for_each, ktime_t,
     },
     sync_file, sync_file_alloc, sync_file_fdget, sync_file_get_name, sync_file_set_name, Text,
     NAME,
@@ -239,23 +238,6 @@ unsafe fn sync_fill_fence_info(fence: *mut dma_fence, info: *mut sync_fence_info
     }
 }
 
-/// Calls `f` with each fence of a file; polls those of a chain.
-///
-/// # Safety
-///
-/// There is a reference to the file.
-unsafe fn for_each(this: *mut sync_file, mut f: impl FnMut(*mut dma_fence)) {
-    let mut cursor = dma_fence_unwrap::default();
-    // SAFETY: The file has a reference to its fence; the walk goes to its end.
-    unsafe {
-        let mut fence = dma_fence_unwrap_first((*this).fence, &mut cursor);
-        while !fence.is_null() {
-            f(fence);
-            fence = dma_fence_unwrap_next(&mut cursor);
-        }
-    }
-}
-
 /// # Safety
 ///
 /// There is a reference to the file.
@@ -267,8 +249,8 @@ unsafe fn sync_file_ioctl_fence_info(this: *mut sync_file, arg: c_ulong) -> Resu
         if info.flags != 0 || info.pad != 0 {
             return Err(-(EINVAL as c_long));
         }
-        let mut count = 0;
-        for_each(this, |_| count += 1);
+        let (mut count, mut cursor) = (0, dma_fence_unwrap::default());
+        dma_fence_unwrap_for_each((*this).fence, &mut cursor, |_| count += 1);
         if info.num_fences == 0 {
             info.status = dma_fence_get_status((*this).fence);
         } else {
@@ -286,7 +268,7 @@ unsafe fn sync_file_ioctl_fence_info(this: *mut sync_file, arg: c_ulong) -> Resu
             }
             // Less than before, if a chain has collected nodes meanwhile.
             let mut at = 0;
-            for_each(this, |fence| {
+            dma_fence_unwrap_for_each((*this).fence, &mut cursor, |fence| {
                 let status = sync_fill_fence_info(fence, array.add(at));
                 at += 1;
                 if info.status > 0 {
