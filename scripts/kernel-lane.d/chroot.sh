@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# To be sourced: the chroot with the compilers and the headers, made once and kept in the cache.
+
+# now: seconds with one digit, for timings.
+now() { date +%s.%N; }
+since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f s", b - a }'; }
+
+# step NAME FUNCTION: runs a part of the set-up once.  Its output goes to a log;
+# what it made stays once it has come to its end.
+step() {
+	local name=$1 start status on_error
+	[ ! -e "$cache/done/$name" ] || return 0
+	start=$(now)
+	# Not as a condition: bash would then not stop at the function's first error.
+	on_error=$(trap -p ERR)
+	trap - ERR
+	set +e
+	(set -e; "$2") >"$cache/log/$name" 2>&1 </dev/null
+	status=$?
+	set -e
+	eval "$on_error"
+	if ((status)); then
+		tail -n 15 "$cache/log/$name" | sed 's/^/    /' >&2
+		skip "the step '$name' failed, its whole log is $cache/log/$name"
+	fi
+	touch "$cache/done/$name"
+	say "$name: $(since "$start")"
+}
+
+# inside COMMAND...: runs a command in the chroot.  /proc and /dev are mounted
+# in a private mount namespace, so nothing stays behind, whatever happens.
+inside() {
+	unshare --mount --propagation private bash -euc '
+		root=$1; shift
+		mount -t proc proc "$root/proc"
+		mount --bind /dev "$root/dev"
+		exec chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+			LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"' - "$chroot" "$@"
+}
+
+# ------------------------------------------------------------------ the set-up
+
+# What must be there before anything else.
+requirements() {
+	[ "$(id -u)" = 0 ] || skip "must run as root: it makes a chroot and mounts /proc in it"
+	[ "$(uname -m)" = x86_64 ] || skip "runs on amd64 only, this machine is $(uname -m)"
+	unshare --mount --propagation private true 2>/dev/null ||
+		skip "cannot make a mount namespace: the machine or its container forbids it"
+	[ ! -e "$cache/done/chroot" ] || return 0
+	command -v apt-get >/dev/null || [ -n "$mirror" ] ||
+		skip "there is no apt here that could name a Debian mirror: give one with --mirror"
+	if ! command -v debootstrap >/dev/null; then
+		command -v apt-get >/dev/null || skip "debootstrap is missing, and there is no apt to install it"
+		say "installing debootstrap"
+		{ apt-get install -y -q debootstrap ||
+			{ apt-get update -q && apt-get install -y -q debootstrap; }; } \
+			>"$cache/log/debootstrap" 2>&1 </dev/null ||
+			skip "debootstrap is missing and 'apt-get install debootstrap' failed: $cache/log/debootstrap"
+	fi
+	if [ -z "$mirror" ]; then
+		mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' |
+			grep -v security | sed -n '1s#/*$##p') || true
+		[ -n "$mirror" ] || skip "apt knows no Debian mirror (run 'apt-get update', or give --mirror)"
+	fi
+}
+
+# The smallest Debian sid, with experimental beside it.
+make_chroot() {
+	local new=$chroot.new include=
+	rm -rf "$new" "$chroot"
+	case $mirror in https:*) include=--include=ca-certificates ;; esac
+	# In its own mount namespace: debootstrap mounts /proc, and may be interrupted.
+	unshare --mount --propagation private \
+		debootstrap --variant=minbase $include sid "$new" "$mirror"
+	printf 'deb %s %s main\n' "$mirror" sid "$mirror" experimental >"$new/etc/apt/sources.list"
+	{
+		# A mirror may be frozen at a date.
+		echo 'Acquire::Check-Valid-Until "false";'
+		echo 'APT::Install-Recommends "false";'
+		echo 'APT::Sandbox::User "root";'
+		! command -v apt-config >/dev/null ||
+			apt-config dump | grep -iE '^Acquire::(http|https)::Proxy' || true
+	} >"$new/etc/apt/apt.conf.d/99kernel-lane"
+	printf 'path-exclude=/usr/share/%s/*\n' doc man locale >"$new/etc/dpkg/dpkg.cfg.d/kernel-lane"
+	printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
+	chmod +x "$new/usr/sbin/policy-rc.d"
+	[ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf "$new/etc/resolv.conf"
+	mv "$new" "$chroot"
+}
+
+# Finds the kernel: writes its package's suffix ("7.3-amd64") and version.
+choose_kernel() {
+	inside apt-get -q update
+	inside bash -euc '
+		cd "$(mktemp -d)"
+		for suite in experimental sid; do
+			packages=$(apt-cache pkgnames "linux-headers-$1" |
+				grep -E "^linux-headers-[0-9].*-amd64$" | grep -vE -- "-(rt|cloud)-amd64$") || continue
+			for line in $(apt-cache madison $packages | tr -d " " | grep "$suite/main" | sort -t"|" -k2,2Vr); do
+				IFS="|" read -r package version _ <<<"$line"
+				apt-get -q download "$package=$version"
+				dpkg-deb --fsys-tarfile ./*.deb |
+					tar -xO --wildcards "./usr/src/linux-headers-*/.config" >config
+				rm ./*.deb
+				echo "candidate: $package $version ($suite)"
+				if grep -q "^CONFIG_RUST=y" config; then
+					echo "${package#linux-headers-} $version $suite" >/kernel-lane
+					exit 0
+				fi
+			done
+		done
+		echo "no kernel ${1:+$1 }with CONFIG_RUST=y in the archive"
+		exit 1' - "$want"
+	mv "$chroot/kernel-lane" "$cache/kernel"
+}
+
+# The kernel's headers, the compilers, what building Rust's metadata needs.
+install_packages() {
+	local from=
+	[ "$suite" = sid ] || from="-t $suite"
+	inside apt-get -y -q install $from "linux-headers-$abi=$version"
+	inside apt-get -y -q install make rustc rust-src bindgen libclang-dev gcc libc6-dev flex bison bc \
+		libelf-dev libssl-dev python3-minimal kmod xz-utils zstd
+}
+
+unpack_source() {
+	inside bash -euc '
+		cd "$(mktemp -d)"
+		source=
+		for package in $(apt-cache pkgnames linux-source-); do
+			apt-cache madison "$package" | tr -d " " | grep -qF "|$1|" && source=$package
+		done
+		[ -n "$source" ] || { echo "no linux-source package of version $1"; exit 1; }
+		apt-get -q download "$source=$1"
+		dpkg-deb --fsys-tarfile ./*.deb | tar -xO --wildcards "./usr/src/linux-source-*.tar.xz" >source.tar.xz
+		rm -rf /build/linux && mkdir -p /build/linux
+		tar -C /build/linux --strip-components=1 -xf source.tar.xz
+		rm -r "$PWD"' - "$version"
+}
+
+# Debian's headers come without the metadata of the kernel's Rust crates.  It is
+# made again from the same source, configuration and compilers.
+make_metadata() {
+	inside bash -euc '
+		headers=/usr/src/linux-headers-$1 out=/build/out
+		exec 2>&1
+		text() { sed -n "s/^CONFIG_$1=\"\(.*\)\"$/\1/p" "$headers/.config"; }
+		built=$(text RUSTC_VERSION_TEXT)
+		case "$built " in
+		"$(rustc --version) "*) ;;
+		*) echo "the kernel was built with $built, the archive has $(rustc --version)"; exit 1 ;;
+		esac
+		cc=$(text CC_VERSION_TEXT) cc=${cc%% *}
+		rm -rf $out && mkdir -p $out
+		cp "$headers/.config" $out/.config
+		set -- make -C /build/linux O=$out "CC=$cc" "HOSTCC=${cc#x86_64-linux-gnu-}" "KERNELRELEASE=$1"
+		"$@" olddefconfig
+		"$@" -j"$(nproc)" prepare
+		mkdir -p "$headers/rust"
+		cp $out/rust/*.rmeta $out/rust/*.so "$headers/rust/"
+		cp $out/scripts/target.json "$headers/scripts/"
+		# Macros of the kernel crate include what is generated here.
+		mkdir -p "$headers/rust/kernel"
+		cp $out/rust/kernel/*.rs "$headers/rust/kernel/"
+		# The gate: what the real kernel crate exports, this one has as well; else
+		# the metadata is of another crate, and what is built cannot be loaded.
+		nm $out/rust/kernel.o | sed -n "s/.* [A-TV-Z] //p" | sort >$out/have
+		awk "\$2 ~ /^_R.*_6kernel/ { print \$2 }" "$headers/Module.symvers" | sort >$out/need
+		echo "symbols of the kernel crate: $(wc -l <$out/need), missing: $(comm -23 $out/need $out/have | wc -l)"
+		[ -s $out/need ] && [ -z "$(comm -23 $out/need $out/have)" ] ||
+			{ comm -23 $out/need $out/have; echo "the metadata does not fit the kernel"; exit 1; }
+		# What diagnostics quote and people look up stays: the Rust part.
+		cp $out/rust/bindings/bindings_generated.rs /build/
+		mv /build/linux/rust /build/rust
+		rm -rf /build/linux $out
+		mkdir /build/linux
+		mv /build/rust /build/linux/rust
+		apt-get clean' - "$abi"
+}
+
+# What only the virtual machine needs.
+install_machine() {
+	inside apt-get -y -q install qemu-system-x86 seabios busybox-static cpio
+	inside bash -euc '
+		cd "$(mktemp -d)"
+		for package in "linux-binary-$1" "linux-image-$1-unsigned" "linux-image-$1"; do
+			apt-get -q download "$package=$2" && break
+		done
+		dpkg-deb -x ./*.deb .
+		cp "$(find . -name "vmlinuz*" | head -n 1)" /build/vmlinuz
+		rm -r "$PWD"
+		apt-get clean' - "$abi" "$version"
+}
+
+setup() {
+	mkdir -p "$cache/log" "$cache/done" 2>/dev/null || die "cannot write to the cache $cache"
+	exec 9>"$cache/lock"
+	flock -n 9 || { say "another kernel-lane uses $cache: waiting for it"; flock 9; }
+	requirements
+	step chroot make_chroot
+	[ ! -e "$cache/done/kernel" ] || [[ $(cat "$cache/kernel") = "$want"* ]] ||
+		die "$cache holds Linux $(cut -d' ' -f1 "$cache/kernel"), not $want: --clean it, or give another --cache"
+	step kernel choose_kernel
+	read -r abi version suite <"$cache/kernel"
+	step packages install_packages
+	step source unpack_source
+	step metadata make_metadata
+	headers=/usr/src/linux-headers-$abi
+	say "Linux $abi ($version), $(inside rustc --version), $(inside bindgen --version)"
+}
