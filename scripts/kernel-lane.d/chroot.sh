@@ -28,10 +28,19 @@ step() {
 	say "$name: $(since "$start")"
 }
 
-# inside COMMAND...: runs a command in the chroot.  /proc and /dev are mounted
-# in a private mount namespace, so nothing stays behind, whatever happens.
+# contained COMMAND...: runs a command with mounts and processes of its own, so that none stays
+# behind, whatever happens: they end with it, and with us.
+contained() {
+	setpriv --pdeathsig KILL unshare --mount --propagation private --pid --fork --kill-child bash -euc '
+		# The first process of a namespace gets no signal that it does not expect.
+		trap "exit 130" INT TERM HUP
+		"$@" <&0 &
+		wait $!' - "$@"
+}
+
+# inside COMMAND...: the same in the chroot.
 inside() {
-	unshare --mount --propagation private bash -euc '
+	contained bash -euc '
 		root=$1; shift
 		mount -t proc proc "$root/proc"
 		mount --bind /dev "$root/dev"
@@ -45,8 +54,8 @@ inside() {
 requirements() {
 	[ "$(id -u)" = 0 ] || skip "must run as root: it makes a chroot and mounts /proc in it"
 	[ "$(uname -m)" = x86_64 ] || skip "runs on amd64 only, this machine is $(uname -m)"
-	unshare --mount --propagation private true 2>/dev/null ||
-		skip "cannot make a mount namespace: the machine or its container forbids it"
+	contained true 2>/dev/null ||
+		skip "cannot make a namespace of mounts and processes: the machine or its container forbids it"
 	[ ! -e "$cache/done/chroot" ] || return 0
 	command -v apt-get >/dev/null || [ -n "$mirror" ] ||
 		skip "there is no apt here that could name a Debian mirror: give one with --mirror"
@@ -70,9 +79,8 @@ make_chroot() {
 	local new=$chroot.new include=
 	rm -rf "$new" "$chroot"
 	case $mirror in https:*) include=--include=ca-certificates ;; esac
-	# In its own mount namespace: debootstrap mounts /proc, and may be interrupted.
-	unshare --mount --propagation private \
-		debootstrap --variant=minbase $include sid "$new" "$mirror"
+	# Contained: debootstrap mounts /proc, and may be interrupted.
+	contained debootstrap --variant=minbase $include sid "$new" "$mirror"
 	printf 'deb %s %s main\n' "$mirror" sid "$mirror" experimental >"$new/etc/apt/sources.list"
 	{
 		# A mirror may be frozen at a date.

@@ -52,46 +52,24 @@ compile_misuses() {
 }
 
 # boot NUMBER: has the lockdep kernel run one misuse, or with 0 all of them done right; its log goes
-# to $cache/log/misuse-NUMBER. Who waits for a lock of its own never comes back: the machine is stuck
-# if it says nothing for 20 seconds.
+# to $cache/log/misuse-NUMBER. A task that waits for a lock of its own never comes back: the machine is
+# stuck if it says nothing for 20 seconds.
 boot() {
-	local log=$cache/log/misuse-$1 pid=$misuses/pid quiet=0 size now
-	rm -f "$pid"
-	: >"$log.raw"
-	inside timeout "$timeout" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 1024 -smp 2 \
-		-nodefaults -no-user-config -display none -no-reboot -pidfile /build/module/misuses/pid \
-		-kernel /build/lockdep/out/arch/x86/boot/bzImage -initrd /build/module/misuses/initramfs \
-		-append "console=ttyS0,115200 panic=-1 number=$1" -serial stdio </dev/null >>"$log.raw" 2>&1 &
-	while kill -0 $! 2>/dev/null && ! grep -aq '^@@ ended' "$log.raw" && ((quiet < 40)); do
-		sleep 0.5
-		now=$(stat -c %s "$log.raw")
-		quiet=$((now == ${size:-0} ? quiet + 1 : 0)) size=$now
-		grep -aq '@@ misuse' "$log.raw" || quiet=0
-	done
-	((quiet < 40)) || echo '@@ stuck' >>"$log.raw"
-	[ ! -s "$pid" ] || kill "$(cat "$pid")" 2>/dev/null || true
-	wait $! 2>/dev/null || true
-	tr -d '\r' <"$log.raw" | sed -nE 's/^\[ *[0-9]+\.[0-9]+\](\[ *[TC][0-9]+\])? ?//; /@@ misuse/,$p' >"$log"
+	local log=$cache/log/misuse-$1
+	machine "$log.raw" /build/lockdep/out/arch/x86/boot/bzImage /build/module/misuses/root "number=$1" '^@@ ended' 20 || true
+	of_kernel "$log.raw" >"$log"
 	grep -qE '^@@ (ended|stuck)' "$log" || die "misuse $1: the machine did not come to its end, its log is $log.raw"
 }
 
-# prepare_boot: the initramfs.
+# prepare_boot: what goes into the machine.
 prepare_boot() {
-	mkdir -p "$misuses"/initrd/{bin,dev,proc,sys}
-	cp "$chroot/bin/busybox" "$misuses/initrd/bin/"
-	cp "$misuses/misuses.ko" "$misuses/initrd/"
-	cat >"$misuses/initrd/init" <<-'END'
-		#!/bin/busybox sh
-		busybox mount -t proc proc /proc
-		busybox mount -t devtmpfs dev /dev
-		number=$(busybox sed 's/.*number=//' /proc/cmdline)
-		busybox insmod /misuses.ko number=$number
+	mkdir -p "$misuses/root"
+	cp "$misuses/misuses.ko" "$misuses/root/"
+	cat >"$misuses/root/run" <<-'END'
+		insmod /misuses.ko number=$(sed 's/.*number=//' /proc/cmdline)
 		echo "@@ ended"
-		busybox sleep 1000
+		sleep 1000
 	END
-	chmod +x "$misuses/initrd/init"
-	inside bash -euc 'cd "$1/initrd" && find . | cpio --quiet -o -H newc >"$1/initramfs"' - /build/module/misuses ||
-		die "the initramfs cannot be made"
 }
 
 # findings: what is found in a text of Linux's or ours, a line each, without places. Of what
