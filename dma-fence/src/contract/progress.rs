@@ -6,7 +6,7 @@ use super::{
     record::{self, At, Record, RECORDS},
     rules::{CONTEXT_ORDER, NOT_BEFORE_DONE},
 };
-use core::panic::Location;
+use core::{ops::Range, panic::Location};
 use kernel::bindings::{
     debugobjects::SideTable,
     rule::{this_machine, Evidence, Place},
@@ -20,7 +20,13 @@ static PROGRESS: SideTable<(u64, u64), (u64, At)> = SideTable::new();
 static ORDERED: SideTable<(u64, u64, u64), u64> = SideTable::new();
 
 fn key(record: &Record) -> (u64, u64, u64) {
-    (record.machine, record.context, record.seqno)
+    // The bits that are compared.
+    let mask = if record.wraps {
+        u32::MAX.into()
+    } else {
+        u64::MAX
+    };
+    (record.machine, record.context, record.seqno & mask)
 }
 
 /// The fences of this one's context signal in order.
@@ -69,21 +75,29 @@ pub(super) fn signals(fence: *const Live, progress: Option<(u64, u64, u32)>) {
     }
 }
 
+/// The numbers that come before one: of those of 32 bits, which wrap around, half of all.
+fn before(seqno: u64, wraps: bool) -> [Range<u64>; 2] {
+    const HALF: u64 = 1 << 31;
+    match seqno.checked_sub(HALF) {
+        _ if !wraps => [0..seqno, 0..0],
+        Some(least) => [least + 1..seqno, 0..0],
+        None => [0..seqno, seqno + HALF + 1..2 * HALF],
+    }
+}
+
 /// No fence that was created before this one, of its context and of a lower number, is pending.
 fn in_turn(number: u64, record: &Record, signalled: Evidence<'_>) {
     let (machine, context, seqno) = key(record);
-    // Those that come before it; of numbers that wrap around any may.
-    let end = match record.wraps {
-        true => (machine, context + 1, 0),
-        false => (machine, context, seqno),
-    };
-    let earlier = ORDERED
-        .range((machine, context, 0), end, usize::MAX)
+    let earlier = before(seqno, record.wraps)
+        .into_iter()
+        .flat_map(|Range { start, end }| {
+            let key = |seqno| (machine, context, seqno);
+            ORDERED.range(key(start), key(end), usize::MAX)
+        })
         // Numbers of records go up: what was created later is not earlier, whatever its own.
         .filter(|&(_, other)| other < number)
         .filter_map(|(_, other)| RECORDS.with(other, |other| *other))
-        .filter(Record::is_pending)
-        .find(|other| !record.wraps || distance(seqno, other.seqno, 32) > 0);
+        .find(Record::is_pending);
     if let Some(earlier) = earlier {
         let seqno = earlier.seqno;
         record.report(
@@ -104,4 +118,22 @@ pub(super) fn ended() {
     let machine = this_machine();
     PROGRESS.remove_range((machine, 0), (machine + 1, 0));
     ORDERED.remove_range((machine, 0, 0), (machine + 1, 0, 0));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_numbers_that_wrap_around_come_before() {
+        let edges = [0, 1 << 31, 1 << 32];
+        let edges = edges.map(|edge: u64| edge.saturating_sub(2)..(edge + 3).min(1 << 32));
+        for seqno in edges.iter().cloned().flatten() {
+            for other in edges.iter().cloned().flatten() {
+                let mut ranges = before(seqno, true).into_iter();
+                let before = ranges.any(|range| range.contains(&other));
+                assert_eq!(before, distance(seqno, other, 32) > 0, "{other} {seqno}");
+            }
+        }
+    }
 }
