@@ -19,6 +19,11 @@ use dma_fence::{
 use kernel::{
     fmt,
     prelude::*,
+    rbtree::{
+        Entry,
+        RBTree,
+        RBTreeNodeReservation, //
+    },
     sync::{
         aref::ARef,
         new_spinlock_irq,
@@ -27,9 +32,6 @@ use kernel::{
     },
     time::NSEC_PER_SEC,
 };
-
-/// The number of fences for which a new timeline has room.
-const FIRST_ROOM: usize = 16;
 
 struct Ops;
 
@@ -41,11 +43,20 @@ impl FenceContextOps for Ops {
     const SET_DEADLINE: Option<DeadlineOp<Self>> = Some(|fence, deadline| fence.note(deadline));
 }
 
-/// A fence that waits for `value`, and what it signals with once that is decided.
+/// When a fence signals: in the order of these.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    /// The counter that it waits for.
+    at: u64,
+    /// 0, or a number of its own if that was reached before there was the fence.
+    late: u64,
+}
+
+/// A fence that has not signalled.
 struct Pending {
-    value: u32,
-    due: Option<Result>,
     fence: ArcDriverFence<Ops>,
+    /// Where it is kept after that, if others still use it then.
+    room: Option<RBTreeNodeReservation<Turn, Past>>,
 }
 
 /// A fence that has signalled, and that others still used then.
@@ -56,19 +67,24 @@ struct Past {
 
 /// # Invariants
 ///
-/// - `past`, if there is one, has room for all that is in `pending` as well.
-/// - `pending` is `[not due, by descending value] ++ [due, latest first]`: its last signals next.
-/// - A fence becomes due in the section of the lock in which the counter reaches its value; so no
-///   value is ever skipped.
+/// - The first in `pending` signals next. Those that the counter has reached are due; so no value is
+///   ever skipped.
+/// - Nothing is allocated under the lock.
 struct State {
-    value: u32,
+    /// The value, with the bits that it has lost to wraparound; so turns do not wrap around.
+    counter: u64,
+    /// The fences that were made too late for their values.
+    late: u64,
     /// A thread is signalling what is due.
     signalling: bool,
-    /// No value comes any more.
-    closed: bool,
-    pending: KVec<Pending>,
+    /// The counter when the timeline was closed: it reaches nothing more.
+    closed: Option<u64>,
+    pending: RBTree<Turn, Pending>,
     /// For those who ask about a timeline that a program has opened.
-    past: Option<KVec<Past>>,
+    past: RBTree<Turn, Past>,
+    /// How many are in `past`, and with how many it is looked which of them are still used.
+    kept: usize,
+    look_at: usize,
 }
 
 /// True if others than the timeline have references to the fence.
@@ -77,75 +93,75 @@ fn in_use(fence: &Fence) -> bool {
 }
 
 impl State {
-    /// What has signalled, as far as it is kept.
-    fn past(&self) -> impl Iterator<Item = &Past> {
-        self.past.iter().flat_map(|past| past.iter())
+    fn value(&self) -> u32 {
+        // CAST: The lower half.
+        self.counter as u32
     }
 
-    /// Returns how far `value` is ahead; 0 or less if it was reached.
-    fn ahead(&self, value: u32) -> i32 {
-        value.wrapping_sub(self.value) as i32
+    /// The turn of a fence of `value`, if it is made in time.
+    fn turn(&self, value: u32) -> Turn {
+        // Values compare with wraparound: below 0 is what was reached.
+        let ahead = value.wrapping_sub(self.value()) as i32;
+        let at = self.counter.wrapping_add_signed(ahead.into());
+        Turn { at, late: 0 }
     }
 
-    /// Adds at most `i32::MAX` to the counter.
-    fn step(&mut self, by: u32) {
-        self.value = self.value.wrapping_add(by);
-        let value = self.value;
-        for pending in self.waiting() {
-            if value.wrapping_sub(pending.value) as i32 >= 0 {
-                pending.due = Some(Ok(()));
-            }
+    /// The turn of one that is made now: behind all that are due, if it is due at once.
+    fn new_turn(&mut self, value: u32) -> Turn {
+        let ahead = value.wrapping_sub(self.value()) as i32;
+        if ahead > 0 {
+            return self.turn(value);
         }
-    }
-
-    fn close(&mut self) {
-        self.closed = true;
-        for pending in self.waiting() {
-            pending.due = Some(Err(ENOENT));
+        self.late += 1;
+        Turn {
+            at: self.counter,
+            late: self.late,
         }
-    }
-
-    /// Those that are not due.
-    fn waiting(&mut self) -> impl Iterator<Item = &mut Pending> {
-        self.pending
-            .iter_mut()
-            .filter(|pending| pending.due.is_none())
-    }
-
-    /// True if there is room for one more fence; forgets those that are not used any more if need be.
-    fn has_room(&mut self) -> bool {
-        let one_more = self.pending.len() + 1;
-        let past_has_room = self.past.as_mut().is_none_or(|past| {
-            // Twice as much, so that they are not looked through for each fence.
-            let fits = |past: &KVec<Past>| past.capacity() >= 2 * past.len() + one_more;
-            if !fits(past) {
-                past.retain(|past| in_use(&past.fence));
-            }
-            fits(past)
-        });
-        past_has_room && one_more <= self.pending.capacity()
-    }
-
-    /// Returns the index at which a fence of `value` belongs.
-    fn place(&self, value: u32) -> usize {
-        let ahead = self.ahead(value);
-        let before = |p: &Pending| p.due.is_some() || (ahead > 0 && self.ahead(p.value) <= ahead);
-        let place = self.pending.iter().position(before);
-        place.unwrap_or(self.pending.len())
     }
 
     /// Takes the next fence that is due, and what it signals with.
-    fn take_due(&mut self) -> Option<(ArcDriverFence<Ops>, Result)> {
-        let result = self.pending.as_slice().last()?.due?;
-        self.pending.pop().map(|pending| (pending.fence, result))
+    fn take_due(&mut self) -> Option<(Turn, Pending, Result)> {
+        let first = self.pending.cursor_front_mut()?;
+        let reached = self.closed.unwrap_or(self.counter);
+        let result = match first.current().0.at <= reached {
+            true => Ok(()),
+            false => self.closed.map(|_| Err(ENOENT))?,
+        };
+        let (turn, pending) = first.remove_current().1.to_key_value();
+        Some((turn, pending, result))
+    }
+
+    /// Keeps a fence that has signalled.
+    fn keep(&mut self, turn: Turn, past: Past, room: RBTreeNodeReservation<Turn, Past>) {
+        self.past.insert(room.into_node(turn, past));
+        self.kept += 1;
+        if self.kept < self.look_at {
+            return;
+        }
+        // Those of which no one can ask any more.
+        let mut from = Turn { at: 0, late: 0 };
+        while let Some(past) = self.past.cursor_lower_bound_mut(&from) {
+            let (turn, Past { fence, .. }) = past.current();
+            from = Turn {
+                late: turn.late + 1,
+                ..*turn
+            };
+            if !in_use(fence) {
+                past.remove_current();
+                self.kept -= 1;
+            }
+        }
+        // Twice as many, so that they are not looked through for each fence.
+        self.look_at = 2 * self.kept + 16;
     }
 }
 
 impl Drop for State {
     fn drop(&mut self) {
         // The last reference to the timeline is gone.
-        while let Some(pending) = self.pending.pop() {
-            pending.fence.signal(pending.due.unwrap_or(Err(ENOENT)));
+        self.closed.get_or_insert(self.counter);
+        while let Some((_, pending, result)) = self.take_due() {
+            pending.fence.signal(result);
         }
     }
 }
@@ -157,6 +173,8 @@ impl Drop for State {
 #[pin_data]
 pub struct Timeline {
     context: Arc<FenceContext<Ops>>,
+    /// It is kept what has become of its fences.
+    has_past: bool,
     #[pin]
     state: SpinLockIrq<State>,
 }
@@ -168,27 +186,31 @@ impl Timeline {
     ///
     /// ENOMEM.
     pub fn new(name: &CStr) -> Result<Arc<Self>> {
-        Self::create(name, None)
+        Self::create(name, false)
     }
 
     /// As [`new`](Self::new), of which it can be asked what has become of its fences.
     pub(crate) fn with_past(name: &CStr) -> Result<Arc<Self>> {
-        Self::create(name, Some(KVec::with_capacity(FIRST_ROOM, GFP_KERNEL)?))
+        Self::create(name, true)
     }
 
-    fn create(name: &CStr, past: Option<KVec<Past>>) -> Result<Arc<Self>> {
+    fn create(name: &CStr, has_past: bool) -> Result<Arc<Self>> {
         let context = FenceContext::new(1, c"sw_sync", name, Ops);
         let context = Arc::pin_init(context, GFP_KERNEL)?;
         let state = State {
-            value: 0,
+            counter: 0,
+            late: 0,
             signalling: false,
-            closed: false,
-            pending: KVec::with_capacity(FIRST_ROOM, GFP_KERNEL)?,
-            past,
+            closed: None,
+            pending: RBTree::new(),
+            past: RBTree::new(),
+            kept: 0,
+            look_at: 16,
         };
         Arc::pin_init(
             try_pin_init!(Self {
                 context,
+                has_past,
                 state <- new_spinlock_irq!(state, "Timeline::state"),
             }),
             GFP_KERNEL,
@@ -197,7 +219,7 @@ impl Timeline {
 
     /// The current value. From any context.
     pub fn value(&self) -> u32 {
-        self.state.lock().value
+        self.state.lock().value()
     }
 
     /// Returns a fence that signals when the counter reaches `value`; if it has already, the fence
@@ -210,52 +232,43 @@ impl Timeline {
     /// ENOMEM; ENOENT if the timeline was closed.
     pub fn fence(&self, value: u32) -> Result<ARef<Fence>> {
         let allocation = FenceContext::new_arc_fence_allocation(&self.context, Deadline::none())?;
-        loop {
-            let mut state = self.state.lock();
-            if state.closed {
-                return Err(ENOENT);
-            }
-            let reached = state.ahead(value) <= 0;
-            let at = state.place(value);
-            let same = state
-                .pending
-                .get(at)
-                .filter(|p| p.due.is_none() && p.value == value);
-            if let Some(pending) = same {
-                let fence = pending.fence.as_fence();
+        let node = RBTreeNodeReservation::new(GFP_KERNEL)?;
+        let room = match self.has_past {
+            true => Some(RBTreeNodeReservation::new(GFP_KERNEL)?),
+            false => None,
+        };
+        let mut state = self.state.lock();
+        if state.closed.is_some() {
+            return Err(ENOENT);
+        }
+        let turn = state.new_turn(value);
+        let place = match state.pending.entry(turn) {
+            Entry::Vacant(place) => place,
+            Entry::Occupied(pending) => {
+                let pending = &pending.get().fence;
+                let fence = pending.as_fence();
                 if !in_use(fence) {
                     // No one has it any more, so this is a new one to the program that asks.
-                    pending.fence.forget();
+                    pending.forget();
                 }
                 return Ok(fence.into());
             }
-            if !state.has_room() {
-                let past = state.past.as_ref().map_or(0, |past| past.len());
-                let room = 2 * (state.pending.len() + past).max(FIRST_ROOM);
-                drop(state);
-                self.make_room(room)?;
-                continue;
-            }
-            let fence = allocation.new_fence_at(value.into());
-            let shared = fence.as_fence().into();
-            let due = reached.then_some(Ok(()));
-            let pending = Pending { value, due, fence };
-            // Cannot fail: capacity was checked under this lock.
-            state.pending.insert_within_capacity(at, pending)?;
-            drop(state);
-            if reached {
-                self.signal_due();
-            }
-            return Ok(shared);
+        };
+        let fence = allocation.new_fence_at(value.into());
+        let shared = fence.as_fence().into();
+        place.insert(Pending { fence, room }, node);
+        drop(state);
+        if turn.late != 0 {
+            self.signal_due();
         }
+        Ok(shared)
     }
 
     /// The soonest deadline that was set on the pending fence of `value`; `None` without a
     /// deadline or such a fence. From any context.
     pub fn deadline(&self, value: u32) -> Option<Ktime> {
         let state = self.state.lock();
-        let pending = state.pending.iter().find(|p| p.value == value)?;
-        pending.fence.soonest()
+        state.pending.get(&state.turn(value))?.fence.soonest()
     }
 
     /// The number of its context, which no other timeline has.
@@ -268,17 +281,19 @@ impl Timeline {
     pub(crate) fn deadline_of(&self, fence: &Fence) -> Result<Option<Ktime>> {
         let state = self.state.lock();
         let same = |other: &Fence| core::ptr::eq(other, fence);
-        if let Some(pending) = state.pending.iter().find(|p| same(p.fence.as_fence())) {
+        let mut pending = state.pending.values();
+        if let Some(pending) = pending.find(|p| same(p.fence.as_fence())) {
             return Ok(pending.fence.soonest());
         }
-        let past = state.past().find(|past| same(&past.fence)).ok_or(ENOENT)?;
-        Ok(past.deadline)
+        let past = state.past.values().find(|past| same(&past.fence));
+        Ok(past.ok_or(ENOENT)?.deadline)
     }
 
     /// True while it was not closed, or others use one of its fences. From any context.
     pub(crate) fn lives(&self) -> bool {
         let state = self.state.lock();
-        !state.closed || !state.pending.is_empty() || state.past().any(|p| in_use(&p.fence))
+        let mut past = state.past.values();
+        state.closed.is_none() || !state.pending.is_empty() || past.any(|p| in_use(&p.fence))
     }
 
     /// Prints its value, and a line for each of its fences that is used and has not signalled, or
@@ -286,9 +301,9 @@ impl Timeline {
     pub(crate) fn show(&self, name: &CStr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state.lock();
         // CAST: As the kernel has it, a number with a sign.
-        let value = state.value as i32;
+        let value = state.value() as i32;
         f.write_fmt(fmt!("{}: {}\n", name, value))?;
-        let past = state.past().map(|past| &*past.fence);
+        let past = state.past.values().map(|past| &*past.fence);
         for fence in past.filter(|fence| in_use(fence)) {
             if let (Some(_), Some(when)) = (fence.error(), fence.timestamp()) {
                 let (seconds, ns) = (
@@ -299,8 +314,7 @@ impl Timeline {
                 writeln!(f, "  fence error@{seconds}.{ns:09}: {seqno} / {value}")?;
             }
         }
-        // The last signals next.
-        let pending = state.pending.iter().rev();
+        let pending = state.pending.values();
         for fence in pending
             .map(|p| p.fence.as_fence())
             .filter(|fence| in_use(fence))
@@ -310,40 +324,22 @@ impl Timeline {
         Ok(())
     }
 
-    /// Makes room for `room` fences, without sleeping under the lock.
-    fn make_room(&self, room: usize) -> Result {
-        let mut pending = KVec::with_capacity(room, GFP_KERNEL)?;
-        let mut past = KVec::with_capacity(2 * room, GFP_KERNEL)?;
-        let mut state = self.state.lock();
-        larger(&mut state.pending, &mut pending)?;
-        if let Some(old) = &mut state.past {
-            larger(old, &mut past)?;
-        }
-        Ok(())
-    }
-
-    /// Adds `by` to the counter and signals all fences that are due, in order. An advance of
-    /// more than `i32::MAX` goes in steps, so that no value is jumped over. From any context;
-    /// callbacks run here.
+    /// Adds `by` to the counter and signals all fences that are due, in order; no value is
+    /// jumped over, however many there are. From any context; callbacks run here.
     ///
     /// If another thread is signalling this timeline's fences, or this is called by one of their
     /// callbacks, that thread signals these as well, and this returns at once.
     pub fn advance(&self, by: u32) {
-        let mut state = self.state.lock();
-        let mut left = by;
-        while left > 0 {
-            let step = left.min(i32::MAX as u32);
-            state.step(step);
-            left -= step;
-        }
-        drop(state);
+        self.state.lock().counter += u64::from(by);
         self.signal_due();
     }
 
     /// Signals all fences that still wait with ENOENT; no new ones can be made. From any context;
     /// callbacks run here.
     pub fn close(&self) {
-        self.state.lock().close();
+        let mut state = self.state.lock();
+        state.closed = state.closed.or(Some(state.counter));
+        drop(state);
         self.signal_due();
     }
 
@@ -353,32 +349,18 @@ impl Timeline {
             return;
         }
         state.signalling = true;
-        while let Some((fence, result)) = state.take_due() {
-            let past = state.past.is_some().then(|| Past {
-                deadline: fence.soonest(),
-                fence: fence.as_fence().into(),
-            });
+        while let Some((turn, Pending { fence, room }, result)) = state.take_due() {
             drop(state);
+            let past = room.map(|room| {
+                let (deadline, fence) = (fence.soonest(), fence.as_fence().into());
+                (Past { deadline, fence }, room)
+            });
             fence.signal(result);
             state = self.state.lock();
-            let used = past.filter(|past| in_use(&past.fence));
-            if let (Some(all), Some(past)) = (&mut state.past, used) {
-                // Cannot fail, by the invariant.
-                let _ = all.push_within_capacity(past);
+            if let Some((past, room)) = past.filter(|(past, _)| in_use(&past.fence)) {
+                state.keep(turn, past, room);
             }
         }
         state.signalling = false;
     }
-}
-
-/// Moves all to a vector that has more room, if it has.
-fn larger<T>(old: &mut KVec<T>, new: &mut KVec<T>) -> Result {
-    if old.capacity() < new.capacity() {
-        for element in old.drain_all() {
-            // Cannot fail: `new` has room for more than the old one could hold.
-            new.push_within_capacity(element)?;
-        }
-        core::mem::swap(old, new);
-    }
-    Ok(())
 }

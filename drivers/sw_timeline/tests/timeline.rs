@@ -155,15 +155,32 @@ fn the_soonest_deadline_counts() -> Result {
     Ok(())
 }
 
-#[test]
-fn it_has_room_for_many() -> Result {
+/// The nodes of trees that are looked at for each of so many fences, when they are made and when
+/// they signal.
+#[cfg(feature = "debug")]
+fn visited(count: u32) -> Result<[u64; 2]> {
+    use kernel::bindings::rb_visited;
+
     let timeline = Timeline::new(c"many")?;
-    let values: Vec<u32> = (1..=1000).rev().collect();
+    let begin = rb_visited();
+    let values: Vec<u32> = (1..=count).rev().collect();
     let fences = fences(&timeline, &values)?;
-    timeline.advance(999);
-    assert_eq!(states(&fences).iter().filter(|&s| *s == OK).count(), 999);
+    let made = rb_visited();
+    (1..count).for_each(|_| timeline.advance(1));
+    assert_eq!(states(&fences)[..2], [None, OK]);
     timeline.advance(1);
-    assert_eq!(states(&fences), vec![OK; 1000]);
+    assert_eq!(states(&fences)[0], OK);
+    Ok([made - begin, rb_visited() - made].map(|all| all / u64::from(count)))
+}
+
+/// Not with the number of those that are pending, but with its logarithm.
+#[cfg(feature = "debug")]
+#[test]
+fn what_a_fence_costs_grows_slowly() -> Result {
+    for (count, most) in [(100, 20), (10_000, 40)] {
+        let visited = visited(count)?;
+        assert!(visited.iter().all(|n| *n < most), "{visited:?} of {count}");
+    }
     Ok(())
 }
 

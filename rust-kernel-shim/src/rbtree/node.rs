@@ -7,7 +7,7 @@
 use super::Links;
 use crate::{
     alloc::{Flags, KBox},
-    container_of,
+    bindings, container_of,
     error::Result,
 };
 use core::{mem::MaybeUninit, ptr::NonNull};
@@ -25,6 +25,7 @@ impl<K, V> Node<K, V> {
     ///
     /// `links` are those of a node of this type, which no one changes during `'a`.
     pub(super) unsafe fn shared<'a>(links: NonNull<Links>) -> (&'a K, &'a V) {
+        bindings::rb_visits();
         // SAFETY: The links of a node.
         let node = unsafe { container_of!(links.as_ptr(), Node<K, V>, links) };
         // SAFETY: The node is valid and does not change: the caller's guarantees.

@@ -11,7 +11,27 @@
 //! The nodes that a root leads to are valid, and change in no other way during a call; where the tree
 //! is changed, nothing else looks at it either.
 
-use core::ptr::{null_mut, NonNull};
+use core::{
+    cell::Cell,
+    ptr::{null_mut, NonNull},
+};
+
+machine::per_thread! {
+    static VISITED: Cell<u64> = Cell::new(0);
+}
+
+/// How many nodes of trees this thread has looked at in a debug kernel, for tests of what that costs.
+pub fn rb_visited() -> u64 {
+    VISITED.get()
+}
+
+/// A node is looked at.
+#[inline]
+pub fn rb_visits() {
+    if cfg!(feature = "debug") {
+        VISITED.set(VISITED.get() + 1);
+    }
+}
 
 /// What a tree is linked through.
 #[repr(C)]
@@ -91,6 +111,7 @@ unsafe fn link(node: *mut rb_node, side: Side) -> *mut *mut rb_node {
 ///
 /// `node` is valid.
 unsafe fn child(node: *const rb_node, side: Side) -> *mut rb_node {
+    rb_visits();
     // SAFETY: `node` is valid: the caller's guarantee.
     unsafe { *link(node.cast_mut(), side) }
 }
