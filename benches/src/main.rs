@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Measures the safe API, the mirror of the C API and the kernel's own C, beside each other in one
+//! process. `scripts/bench` builds and runs it; `scripts/bench --help` says what is printed.
+
+mod count;
+mod engine;
+mod judge;
+mod measure;
+mod mirror;
+mod operation;
+mod peer;
+mod report;
+mod safe;
+mod statistics;
+
+use clap::{Parser, Subcommand};
+use operation::{Column, Operation};
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Name the operations
+    List,
+    /// Measure all operations, or those named
+    Measure {
+        /// Their names
+        #[arg(value_name = "OPERATION")]
+        names: Vec<String>,
+        /// How long each is timed; 0 for counts alone
+        #[arg(long, default_value_t = 2.0, value_name = "N")]
+        seconds: f64,
+        /// Write all that was measured there
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// A program like this one, of the debug flavour
+        #[arg(long, value_name = "PROGRAM")]
+        debug: Option<PathBuf>,
+    },
+    /// Do an operation N times between two breakpoints
+    Step {
+        /// In which column
+        column: Column,
+        /// Its name
+        name: String,
+        /// How often
+        times: u64,
+    },
+    /// Do an operation N times, and print the nanoseconds that each took, in the least of five rounds
+    Time {
+        /// In which column
+        column: Column,
+        /// Its name
+        name: String,
+        /// How often
+        times: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(good) => ExitCode::from(u8::from(!good)),
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether nothing fails its bound.
+fn run(command: Command) -> Result<bool, String> {
+    match command {
+        Command::List => {
+            for operation in operation::ALL {
+                println!("{:<22} {}", operation.name, operation.what);
+            }
+            Ok(true)
+        }
+        Command::Measure {
+            names,
+            seconds,
+            json,
+            debug,
+        } => {
+            let operations = if names.is_empty() {
+                operation::ALL.iter().collect()
+            } else {
+                let find = |name: &String| Operation::find(name);
+                names.iter().map(find).collect::<Result<Vec<_>, _>>()?
+            };
+            let mut report = measure::all(&operations, seconds, debug.as_deref())?;
+            report.judge();
+            print!("{report}");
+            if let Some(path) = json {
+                report.write(&path)?;
+            }
+            Ok(report.good())
+        }
+        Command::Step {
+            column,
+            name,
+            times,
+        } => {
+            let operation = Operation::find(&name)?;
+            let run = operation.column(column).ok_or("there is no such column")?;
+            measure::start();
+            run.times(8);
+            (operation.after)();
+            count::breakpoint();
+            run.times(times);
+            count::breakpoint();
+            // Nothing that it left is to be put away.
+            std::process::exit(0)
+        }
+        Command::Time {
+            column,
+            name,
+            times,
+        } => {
+            let operation = Operation::find(&name)?;
+            let run = operation.column(column).ok_or("there is no such column")?;
+            measure::start();
+            let round = |_| {
+                let each = run.times(times) / times as f64;
+                (operation.after)();
+                each
+            };
+            let least = (0..5).map(round).fold(f64::INFINITY, f64::min);
+            println!("{least}");
+            Ok(true)
+        }
+    }
+}

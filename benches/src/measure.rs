@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Rounds, in which each column has its turn.
+
+use crate::{
+    count,
+    operation::{Column, Operation, Run},
+    peer,
+    report::{Cell, Measured, Report},
+    statistics::median,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// The fewest rounds of which an interval is made.
+const FEWEST: usize = 11;
+
+/// Calls `body` so often, with the number of the call, and returns the nanoseconds that this took.
+#[inline]
+pub(crate) fn each(n: u64, mut body: impl FnMut(u64)) -> f64 {
+    let begin = Instant::now();
+    for i in 0..n {
+        body(i);
+    }
+    begin.elapsed().as_nanos() as f64
+}
+
+/// What stands before all operations: the machine here runs, and liburcu knows the thread for good.
+pub(crate) fn start() {
+    kernel::testing::boot().expect("the machine starts");
+    std::mem::forget(peer::attach());
+}
+
+/// Measures the operations, each for so long.
+pub(crate) fn all(
+    operations: &[&Operation],
+    seconds: f64,
+    debug: Option<&Path>,
+) -> Result<Report, String> {
+    start();
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}").expect("a template");
+    let bar = ProgressBar::new(operations.len() as u64).with_style(style);
+    let mut report = Report::here();
+    for operation in operations {
+        bar.set_message(operation.name);
+        bar.tick();
+        report.operations.push(one(operation, seconds, debug)?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn one(operation: &Operation, seconds: f64, debug: Option<&Path>) -> Result<Measured, String> {
+    let mut measured = Measured::new(operation);
+    let mut there = Vec::new();
+    for column in Column::ALL {
+        if let Some(run) = operation.column(column) {
+            there.push((column, run));
+        }
+    }
+    if seconds > 0.0 {
+        times(operation, seconds, &there, &mut measured);
+    }
+    for (column, _) in there {
+        measured.cell(column).counts = count::count(operation, column);
+        if let (Some(debug), Column::Safe | Column::Mirror) = (debug, column) {
+            measured.cell(column).debug = Some(slower(operation, column, debug)?);
+        }
+    }
+    Ok(measured)
+}
+
+/// The times of the columns, and their ratios to C's of the same round.
+fn times(operation: &Operation, seconds: f64, there: &[(Column, Run)], measured: &mut Measured) {
+    let round = |run: Run, n: u64| {
+        let took = run.times(n);
+        (operation.after)();
+        took
+    };
+    // The first round warms up, and tells how many fit.
+    let slowest = |n| {
+        there
+            .iter()
+            .map(|(_, run)| round(*run, n))
+            .fold(0.0, f64::max)
+    };
+    let fits = seconds * 1e9 / (there.len() * 3 * FEWEST) as f64;
+    let took = slowest(operation.times);
+    let n = ((operation.times as f64 * (fits / took).min(1.0)) as u64).max(1);
+    let mut taken = vec![Vec::new(); there.len()];
+    let begin = Instant::now();
+    while taken[0].len() < FEWEST || begin.elapsed() < Duration::from_secs_f64(seconds) {
+        let first = taken[0].len();
+        for turn in 0..there.len() {
+            let turn = (first + turn) % there.len();
+            taken[turn].push(round(there[turn].1, n) / n as f64);
+        }
+    }
+    let c = there.iter().position(|(column, _)| *column == Column::C);
+    let ratios = |times: &[f64]| {
+        let c = taken[c?].iter();
+        Some(median(times.iter().zip(c).map(|(a, b)| a / b).collect()))
+    };
+    for ((column, _), times) in there.iter().zip(&taken) {
+        *measured.cell(*column) = Cell {
+            ns: Some(median(times.clone())),
+            ratio: ratios(times),
+            ..Cell::default()
+        };
+    }
+    measured.rounds = taken[0].len();
+    measured.times = n;
+}
+
+/// How many times slower the operation is in `debug` than in this program.
+fn slower(operation: &Operation, column: Column, debug: &Path) -> Result<f64, String> {
+    let column = format!("{column:?}").to_lowercase();
+    let time = |program: &Path, times: u64| {
+        let mut command = Command::new(program);
+        command.args(["time", &column, operation.name, &times.to_string()]);
+        let output = command.output().map_err(|error| error.to_string())?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let failed = |_| format!("{} in {}: {said}", operation.name, program.display());
+        said.trim().parse::<f64>().map_err(failed)
+    };
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut ratios = Vec::new();
+    for _ in 0..3 {
+        let slow = time(debug, (operation.times / 20).max(1))?;
+        ratios.push(slow / time(&here, operation.times)?);
+    }
+    Ok(median(ratios).median)
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What was measured: as a table, and as JSON.
+
+use crate::{
+    count::Counts,
+    operation::{Column, Operation},
+    statistics::Median,
+};
+use serde::{Deserialize, Serialize};
+use std::{fmt, fs, path::Path, thread};
+
+/// All that was measured in one run.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) processors: usize,
+    pub(crate) debug: bool,
+    pub(crate) operations: Vec<Measured>,
+}
+
+/// An operation.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    pub(crate) what: String,
+    /// How often it was done in a round.
+    pub(crate) times: u64,
+    pub(crate) rounds: usize,
+    /// In the order of [`Column::ALL`].
+    cells: [Cell; 4],
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// An operation in one column.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    /// Nanoseconds.
+    pub(crate) ns: Option<Median>,
+    /// To C, in the same round.
+    pub(crate) ratio: Option<Median>,
+    pub(crate) counts: Option<Counts>,
+    /// How many times slower the debug flavour is.
+    pub(crate) debug: Option<f64>,
+}
+
+/// A bound that is passed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Finding {
+    pub(crate) column: Column,
+    pub(crate) what: String,
+    pub(crate) found: f64,
+    pub(crate) most: f64,
+    /// Why it may be.
+    pub(crate) argued: Option<String>,
+}
+
+impl Report {
+    /// An empty one, of this machine.
+    pub(crate) fn here() -> Self {
+        Self {
+            processors: thread::available_parallelism().map_or(1, usize::from),
+            debug: cfg!(feature = "debug"),
+            operations: Vec::new(),
+        }
+    }
+
+    /// Writes it as JSON.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
+        let json = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        fs::write(path, json + "\n").map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+impl Measured {
+    pub(crate) fn new(operation: &Operation) -> Self {
+        Self {
+            name: operation.name.to_string(),
+            what: operation.what.to_string(),
+            times: 0,
+            rounds: 0,
+            cells: Default::default(),
+            findings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of(&self, column: Column) -> &Cell {
+        &self.cells[column as usize]
+    }
+
+    pub(crate) fn cell(&mut self, column: Column) -> &mut Cell {
+        &mut self.cells[column as usize]
+    }
+
+    /// A field of all columns, with a dash where there is none.
+    fn all(&self, of: impl Fn(&Cell) -> Option<f64>, digits: usize) -> Vec<String> {
+        let text = |cell| of(cell).map_or("-".to_string(), |x| format!("{x:.digits$}"));
+        self.cells.iter().map(text).collect()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<22}{:>8} {:>8} {:>8} {:>8}  {:<17} {:<17} {:<20} {:<15} debug",
+            "", "safe", "mirror", "C", "C+ours", "safe/C", "mirror/C", "instructions", "locked",
+        )?;
+        for o in &self.operations {
+            let ns = o.all(|cell| Some(cell.ns?.median), 1);
+            let ratio = |column| match o.of(column).ratio {
+                Some(m) => format!("{:.2} [{:.2} {:.2}]", m.median, m.low, m.high),
+                None => "-".to_string(),
+            };
+            writeln!(
+                f,
+                "{:<22}{:>8} {:>8} {:>8} {:>8}  {:<17} {:<17} {:<20} {:<15} {}",
+                o.name,
+                ns[0],
+                ns[1],
+                ns[2],
+                ns[3],
+                ratio(Column::Safe),
+                ratio(Column::Mirror),
+                o.all(|cell| Some(cell.counts?.instructions), 0).join("/"),
+                o.all(|cell| Some(cell.counts?.locked), 0).join("/"),
+                o.all(|cell| cell.debug, 1)[..2].join(" "),
+            )?;
+        }
+        for o in &self.operations {
+            for finding in &o.findings {
+                writeln!(f, "{}: {finding}", o.name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = match self.column {
+            Column::Safe => "the safe API",
+            Column::Mirror => "the mirror",
+            Column::C | Column::Engine => "C",
+        };
+        let found = match self.what.as_str() {
+            "time" => format!(
+                "takes {:.2} times C's time, expected {:.1}",
+                self.found, self.most
+            ),
+            _ => format!(
+                "has {:.1} {} operations, expected {:.1}",
+                self.found, self.what, self.most
+            ),
+        };
+        match &self.argued {
+            Some(why) => write!(f, "above its bound, as it may be: {column} {found}: {why}"),
+            None => write!(f, "ABOVE ITS BOUND: {column} {found}"),
+        }
+    }
+}
