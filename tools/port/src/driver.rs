@@ -55,14 +55,15 @@ fn metadata(dir: &Path) -> Result<Value, Failure> {
     }
     let all: Value = serde_json::from_slice(&said.stdout).map_err(|error| error.to_string())?;
     let manifest = manifest.canonicalize().map_err(|error| error.to_string())?;
-    let packages = all["packages"].as_array().into_iter().flatten();
-    packages
-        .filter(|package| {
+    all["packages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|package| {
             package["manifest_path"]
                 .as_str()
                 .is_some_and(|path| Path::new(path) == manifest)
         })
-        .next()
         .cloned()
         .ok_or_else(|| {
             format!("{shown}/Cargo.toml has no package: expected that of a driver's crate").into()
