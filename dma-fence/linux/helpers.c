@@ -13,6 +13,8 @@
 #include <linux/string.h>
 #include <linux/sync_file.h>
 
+/* UNTIL(fence-helpers): rust/helpers/dma-fence.c has what is inline in <linux/dma-fence.h>. */
+
 /* References. */
 
 struct dma_fence *rust_helper_dma_fence_get(struct dma_fence *fence)
@@ -133,6 +135,8 @@ void rust_helper_dma_fence_end_signalling(bool cookie)
 	dma_fence_end_signalling(cookie);
 }
 
+/* UNTIL(container-bindings): rust/helpers/ has this, and bindgen the three headers. */
+
 /* Kinds. */
 
 bool rust_helper_dma_fence_is_array(struct dma_fence *fence)
@@ -167,10 +171,13 @@ struct dma_fence *rust_helper_dma_fence_chain_contained(struct dma_fence *fence)
 	return dma_fence_chain_contained(fence);
 }
 
+/* UNTIL(fence-helpers): a count of references, for tests and debugfs. */
 unsigned int rust_helper_dma_fence_references(struct dma_fence *fence)
 {
 	return kref_read(&fence->refcount);
 }
+
+/* UNTIL(sync-file-bindings): bindgen has <linux/sync_file.h>; then the fields are fields. */
 
 /* Files. */
 
@@ -208,7 +215,9 @@ struct file *rust_helper_sync_file_file(struct sync_file *sync_file)
 	return sync_file->file;
 }
 
-/* Reservation objects. The kernel has helpers for the lock without a context. */
+/* UNTIL(resv-helpers): rust/helpers/dma-resv.c has more than dma_resv_lock() and _unlock(). */
+
+/* Reservation objects. */
 
 void rust_helper_dma_resv_acquire_init(struct ww_acquire_ctx *ctx)
 {

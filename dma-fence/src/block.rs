@@ -135,6 +135,7 @@ impl<T: FenceContextOps> Block<T> {
     pub(super) unsafe fn hand_over(block: NonNull<Self>) {
         // SAFETY: The caller's reference keeps the block, whose head is unused until here.
         unsafe {
+            // UNTIL(call-rcu): the kernel crate drops what is Rust's after a grace period.
             if needs_drop::<T::FenceDataType>() {
                 let head = Opaque::cast_into(addr_of!((*block.as_ptr()).rcu));
                 bindings::call_rcu(head, Some(Self::free));

@@ -10,6 +10,7 @@ use core::ops::{
 };
 use kernel::time::Delta;
 
+// UNTIL(instant): `Instant` can be made of a number of nanoseconds, and returns it.
 /// A point in time on `CLOCK_MONOTONIC`, in nanoseconds since boot.
 ///
 /// It takes the place of `kernel::time::Instant<Monotonic>`: outside of the kernel's own crate

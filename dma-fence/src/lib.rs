@@ -58,6 +58,7 @@
 
 #![cfg_attr(not(CONFIG_RUST), no_std)]
 
+// UNTIL(kernel-dma-fence): the kernel crate has fences; then drivers use those.
 #[cfg_attr(CONFIG_RUST, path = "linux.rs")]
 pub mod bindings;
 

@@ -29,6 +29,7 @@ use kernel::ffi::{
 
 pub use kernel::bindings::*;
 
+// UNTIL(sync-file-bindings): bindgen has the struct and both functions.
 /// A file with a fence, of which bindgen does not know.
 #[repr(C)]
 pub struct sync_file {
@@ -90,6 +91,7 @@ macro_rules! helpers {
 }
 
 helpers! {
+    // UNTIL(fence-helpers): the kernel has them as its own, under these names.
     fn dma_fence_get(fence: *mut dma_fence) -> *mut dma_fence;
     fn dma_fence_put(fence: *mut dma_fence);
     fn dma_fence_get_rcu(fence: *mut dma_fence) -> *mut dma_fence;
@@ -111,9 +113,15 @@ helpers! {
     fn dma_fence_assert_held(fence: *mut dma_fence);
     fn dma_fence_begin_signalling() -> bool;
     fn dma_fence_end_signalling(cookie: bool);
+    fn dma_fence_references(fence: *mut dma_fence) -> c_uint;
+    // UNTIL(container-bindings): likewise.
     fn dma_fence_is_array(fence: *mut dma_fence) -> bool;
     fn dma_fence_is_chain(fence: *mut dma_fence) -> bool;
     fn dma_fence_is_container(fence: *mut dma_fence) -> bool;
+    fn dma_fence_chain_alloc() -> *mut dma_fence_chain;
+    fn dma_fence_chain_free(chain: *mut dma_fence_chain);
+    fn dma_fence_chain_contained(fence: *mut dma_fence) -> *mut dma_fence;
+    // UNTIL(resv-helpers): likewise.
     fn dma_resv_acquire_init(ctx: *mut ww_acquire_ctx);
     fn dma_resv_lock_slow(obj: *mut dma_resv, ctx: *mut ww_acquire_ctx);
     fn dma_resv_trylock(obj: *mut dma_resv) -> bool;
@@ -122,16 +130,14 @@ helpers! {
     fn dma_resv_iter_usage(cursor: *mut dma_resv_iter) -> dma_resv_usage;
     fn dma_resv_iter_is_restarted(cursor: *mut dma_resv_iter) -> bool;
     fn ww_acquire_fini(ctx: *mut ww_acquire_ctx);
-    fn dma_fence_chain_alloc() -> *mut dma_fence_chain;
-    fn dma_fence_chain_free(chain: *mut dma_fence_chain);
-    fn dma_fence_chain_contained(fence: *mut dma_fence) -> *mut dma_fence;
+    // UNTIL(sync-file-bindings): the fields, and sync_file_get_name() for modules.
     fn sync_file_set_name(sync_file: *mut sync_file, name: *const c_char);
     fn sync_file_get_name(sync_file: *mut sync_file, buf: *mut c_char, len: c_int) -> *mut c_char;
     fn sync_file_fence(sync_file: *mut sync_file) -> *mut dma_fence;
     fn sync_file_file(sync_file: *mut sync_file) -> *mut file;
-    fn dma_fence_references(fence: *mut dma_fence) -> c_uint;
 }
 
+// UNTIL(container-bindings): bindgen has <linux/dma-fence-chain.h>, -array.h and -unwrap.h.
 /// A node of a chain, of which bindgen knows nothing: only C looks into it.
 #[repr(C)]
 pub struct dma_fence_chain {
@@ -192,6 +198,7 @@ unsafe extern "C" {
     ) -> *mut dma_fence;
 }
 
+// UNTIL(task-comm): `Task` has a function for it.
 /// Copies a task's name, with NULs behind it.
 ///
 /// # Safety
@@ -230,6 +237,7 @@ pub unsafe fn dma_fence_error(fence: *mut dma_fence) -> c_int {
     unsafe { core::ptr::addr_of!((*fence).error).read_volatile() }
 }
 
+// UNTIL(poll-error): the op `signaled` signals by itself, with an error.
 /// Sets the error and looks at nothing else, where `dma_fence_set_error()` would warn about a
 /// fence that signals at this moment.
 #[inline]

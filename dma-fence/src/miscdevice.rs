@@ -41,6 +41,7 @@ pub trait MiscFile: Sized + Send + Sync + 'static {
     fn ioctl(&self, cmd: u32, arg: usize) -> Result<isize>;
 }
 
+// UNTIL(miscdevice-data): `MiscDeviceRegistration` has data that `open()` is given.
 /// A device in `/dev` that programs open, with what its files share; dropping it removes the device,
 /// while files that are open stay so.
 #[pin_data]

@@ -39,6 +39,7 @@ use kernel::{
     types::Opaque, //
 };
 
+// UNTIL(kernel-dma-resv): the kernel crate has reservation objects.
 /// What a fence in a reservation object stands for; those that wait for one wait for those before it
 /// as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -25,6 +25,7 @@ use kernel::{
 /// The length of a name, NUL included.
 const NAME: usize = 32;
 
+// UNTIL(kernel-sync-file): the kernel crate has these files.
 /// A file with a fence, which a program can wait for, ask and merge with others.
 ///
 /// Having one tells you that the fence lives, and that it is the same as long as the file does.
@@ -95,6 +96,7 @@ impl SyncFile {
     /// # Errors
     ///
     /// ENOENT if it has none, or one of another kind.
+    // UNTIL(kernel-sync-file): with this function.
     #[cfg(not(CONFIG_RUST))]
     #[doc(alias = "sync_file_fdget")]
     pub fn from_fd(fd: u32) -> Result<Self> {

@@ -91,8 +91,8 @@ impl<T: FenceContextOps> FenceCallback for Forward<T> {
         // If this were called before the fence has signalled, it would cancel the caller's.
         if self.0.from.test_signaled_flag() {
             // It is queued at most once, since a callback runs at most once.
-            // NOTE: In Linux this belongs on a WQ_MEM_RECLAIM queue; see
-            // Documentation/differences.rst.
+            // UNTIL(owned-queue): the kernel crate has a `WQ_MEM_RECLAIM` queue of a driver's own,
+            // on which this belongs, and which can be flushed.
             let _ = workqueue::system_highpri().enqueue(self.0.clone());
         }
     }

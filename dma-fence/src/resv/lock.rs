@@ -21,6 +21,7 @@ use kernel::{
     },
 };
 
+// UNTIL(ww-mutex): the kernel crate has `ww_mutex`, and acquire contexts.
 /// What several objects are locked under.
 ///
 /// # Invariants

@@ -25,7 +25,8 @@ impl Deadline {
         let deadline = deadline.as_nanos();
         let mut soonest = self.0.load(Relaxed);
         while deadline < soonest {
-            // The kernel's atomics have no minimum. Relaxed: a hint, which orders nothing else.
+            // UNTIL(atomic-min): the kernel's atomics have a minimum. Relaxed: a hint, which orders
+            // nothing else.
             match self.0.cmpxchg(soonest, deadline, Relaxed) {
                 Ok(_) => break,
                 Err(other) => soonest = other,

@@ -8,7 +8,8 @@
 #![cfg_attr(not(CONFIG_RUST), no_std)]
 #![cfg_attr(not(CONFIG_RUST), forbid(unsafe_code))]
 
-// In Linux the safe half is part of the module; rustfmt need not look for it here.
+// UNTIL(kernel-dma-fence): it is in the kernel crate. In Linux the safe half is part of the module;
+// rustfmt need not look for it here.
 #[cfg(CONFIG_RUST)]
 #[rustfmt::skip]
 mod dma_fence;

@@ -29,6 +29,7 @@ pub struct SwTimeline {
     _farewell: Farewell,
 }
 
+// UNTIL(pinned-drop): `#[pinned_drop]` may stand under `forbid(unsafe_code)`.
 /// Says that the module goes.
 struct Farewell;
 

@@ -3,6 +3,7 @@
 //!
 //! C file mirrored: `drivers/dma-buf/sw_sync.c`, call by call; the file is in `/dev`, where Linux has it
 //! in debugfs.
+// UNTIL(debugfs-file): a file of debugfs in Rust can be opened by each program, and has ioctls.
 #![forbid(unsafe_code)]
 
 use crate::{

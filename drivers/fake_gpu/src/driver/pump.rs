@@ -51,7 +51,7 @@ impl Ring {
     /// There may be something to do: queues the work item. From any context.
     pub(super) fn kick(this: &Arc<Self>) {
         let state = this.state.lock();
-        // NOTE: In Linux this belongs on a WQ_MEM_RECLAIM queue; see Documentation/differences.rst.
+        // UNTIL(owned-queue): this belongs on a `WQ_MEM_RECLAIM` queue of the driver's own.
         let enqueue = || workqueue::system_highpri().enqueue::<_, 1>(this.clone());
         this.works.queue(&state, enqueue);
     }

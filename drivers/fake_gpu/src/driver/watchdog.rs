@@ -63,7 +63,7 @@ impl Ring {
         if state.watched {
             return;
         }
-        // NOTE: In Linux this belongs on a WQ_MEM_RECLAIM queue; see Documentation/differences.rst.
+        // UNTIL(owned-queue): this belongs on a `WQ_MEM_RECLAIM` queue of the driver's own.
         let queue = workqueue::system_highpri();
         let enqueue = || queue.enqueue_delayed::<_, 2>(this.clone(), period);
         state.watched = this.works.queue(state, enqueue);

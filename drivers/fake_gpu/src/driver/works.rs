@@ -21,6 +21,7 @@ use kernel::{
     },
 };
 
+// UNTIL(owned-queue): flushing a queue of the driver's own waits for them.
 /// The work items of a ring that are queued or run.
 ///
 /// It is no part of the ring, since an item that has ended has no reference to that.
