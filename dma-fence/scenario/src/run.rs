@@ -126,3 +126,53 @@ pub(crate) fn run(session: &Arc<Session>, statement: &Statement, place: Place) -
     }
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What asks Linux has a table of its own: name, words and place.
+    #[test]
+    fn linux_is_asked_in_the_same_language() {
+        let theirs = include_str!("../../../scripts/record.d/commands.h")
+            .lines()
+            .filter_map(|line| line.strip_prefix("COMMAND("));
+        let mut theirs: Vec<String> = theirs.map(|row| format!("COMMAND({row}")).collect();
+        let word = |n| match n {
+            ANY => "ANY".to_owned(),
+            n => n.to_string(),
+        };
+        let mut ours: Vec<String> = commands()
+            .map(|c| {
+                let place = match c.also {
+                    None | Some(Place::Top) => "AT_TOP",
+                    Some(Place::Callback) => "IN_CALLBACK",
+                    Some(Place::Thread) => "IN_THREAD",
+                };
+                let (least, most) = (word(c.words.0), word(c.words.1));
+                format!("COMMAND({}, {least}, {most}, {place})", c.name)
+            })
+            .collect();
+        theirs.sort();
+        ours.sort();
+        assert_eq!(ours, theirs);
+    }
+
+    /// The book marks by its letters where a command can run.
+    #[test]
+    fn the_book_has_all_commands() {
+        let page = include_str!("../../../Documentation/scenarios.rst");
+        for command in commands() {
+            let name = command.name;
+            let wanted = match command.also {
+                None | Some(Place::Top) => vec![format!("*{name}* ")],
+                Some(Place::Thread) => vec![format!("\n**{name}** ``")],
+                Some(Place::Callback) => vec![format!("\n{name} ``"), format!(", {name} ``")],
+            };
+            assert!(
+                wanted.iter().any(|text| page.contains(text)),
+                "{name} is not in Documentation/scenarios.rst"
+            );
+        }
+    }
+}
