@@ -7,7 +7,6 @@ use super::{
         InFence,
         InFences,
         Job,
-        Phase,
         Submitted,
         Unmet, //
     },
@@ -15,7 +14,8 @@ use super::{
         JobState,
         Ops, //
     },
-    ring::Ring, //
+    ring::Ring,
+    state::Power, //
 };
 use dma_fence::{
     CallbackError,
@@ -25,6 +25,7 @@ use dma_fence::{
 };
 use kernel::{
     prelude::*,
+    rbtree::RBTreeNodeReservation,
     sync::{
         aref::ARef,
         Arc, //
@@ -39,7 +40,7 @@ pub struct Context {
 
 impl Context {
     pub(super) fn new(ring: &Arc<Ring>, name: &CStr) -> Result<Arc<Self>> {
-        let ops = Ops { ring: ring.clone() };
+        let ops = Ops::new(ring.clone());
         let timeline = FenceContext::new(1, c"fake_gpu", name, ops);
         let context = Self {
             ring: ring.clone(),
@@ -62,21 +63,28 @@ impl Context {
         let allocation = FenceContext::new_arc_fence_allocation(&self.timeline, JobState::new())?;
         let unmet = Arc::new(Unmet::one(), GFP_KERNEL)?;
         let in_fences = self.register(in_fences, &unmet)?;
-        let mut state = self.ring.room_for_one()?;
+        let memory = RBTreeNodeReservation::new(GFP_KERNEL)?;
+        let mut state = self.ring.state.lock();
+        if state.power == Power::Removed {
+            return Err(ENODEV);
+        }
         // The point of no return. The number of the fence and the job's place in the queue belong
         // together, so both are taken under the lock.
         let fence = allocation.new_fence();
         let shared = fence.as_fence().into();
-        state.queue(Submitted {
+        let submitted = Submitted {
             job,
-            phase: Phase::Waiting,
+            number: 0,
+            result: Ok(()),
             fence: Some(fence),
             timeline: self.timeline.clone(),
-            unmet: unmet.clone(),
+            unmet,
             in_fences,
-        });
+            next: None,
+        };
+        let ready = state.queue(memory, submitted);
         drop(state);
-        if unmet.less() {
+        if ready {
             Ring::kick(&self.ring);
         }
         Ok(shared)

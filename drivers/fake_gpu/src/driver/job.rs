@@ -18,7 +18,8 @@ use kernel::{
     sync::{
         atomic::{
             Atomic,
-            Full, //
+            Full,
+            Relaxed, //
         },
         Arc, //
     },
@@ -45,66 +46,80 @@ impl Job {
     }
 }
 
-/// The phase of a job.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// It waits for fences, for its turn or for room.
-    Waiting,
-    /// It is on the ring, with this number.
-    Running(u32),
-    /// It is over; its fence signals with this, or has done so.
-    Over(Result),
-}
-
-/// A job that was submitted.
+/// A job that was submitted. What phase it is in, is where the ring's state has it.
 pub(super) struct Submitted {
     pub(super) job: Job,
-    pub(super) phase: Phase,
+    /// The number that it has on the ring.
+    pub(super) number: u32,
+    /// What its fence signals with, once it is over.
+    pub(super) result: Result,
     /// Taken out to be signalled.
     pub(super) fence: Option<ArcDriverFence<Ops>>,
     /// Keeps the timeline while its fence is signalled in a context that does not sleep.
     pub(super) timeline: Arc<FenceContext<Ops>>,
-    /// How many fences it waits for, and one more while it is being submitted.
     pub(super) unmet: Arc<Unmet>,
-    /// The callbacks on them.
+    /// The callbacks on the fences that it waits for.
     pub(super) in_fences: InFences,
+    /// The job of its context that waits for this one.
+    pub(super) next: Option<u64>,
 }
 
 impl Submitted {
-    /// True if the two are jobs of one context.
-    pub(super) fn is_of(&self, timeline: u64) -> bool {
-        self.timeline.number() == timeline
+    /// It is on the ring with this number; or not any more, if that is 0.
+    pub(super) fn set_number(&mut self, number: u32) {
+        self.number = number;
+        if let Some(fence) = &self.fence {
+            fence.set_number(number);
+        }
     }
 
-    /// True if it waits for nothing but its turn.
-    pub(super) fn is_ready(&self) -> bool {
-        self.phase == Phase::Waiting && self.unmet.is_zero()
+    /// It is over; true if a waiter or a callback wants to be told.
+    pub(super) fn end(&mut self, result: Result) -> bool {
+        self.result = result;
+        if result.is_err() {
+            self.set_number(0);
+        }
+        self.fence.as_ref().is_some_and(|fence| fence.end())
     }
 }
 
 /// The registrations at the fences that a job waits for.
 pub(super) type InFences = KVec<Pin<KBox<FenceCallbackRegistration<InFence>>>>;
 
-/// The number of fences that have not signalled.
-pub(super) struct Unmet(Atomic<i32>);
+/// What a job waits for: fences, an earlier job of its context, and until then its submission.
+pub(super) struct Unmet {
+    count: Atomic<i32>,
+    /// The job, once it is submitted.
+    job: Atomic<u64>,
+}
 
 impl Unmet {
-    /// One is missing.
+    /// One is missing: the submission.
     pub(super) fn one() -> Self {
-        Self(Atomic::new(1))
+        Self {
+            count: Atomic::new(1),
+            job: Atomic::new(0),
+        }
     }
 
     pub(super) fn more(&self) {
-        self.0.fetch_add(1, Full);
+        self.count.fetch_add(1, Full);
     }
 
     /// True if it was the last.
     pub(super) fn less(&self) -> bool {
-        self.0.fetch_sub(1, Full) == 1
+        self.count.fetch_sub(1, Full) == 1
     }
 
-    fn is_zero(&self) -> bool {
-        self.0.load(kernel::sync::atomic::Acquire) == 0
+    /// The job is submitted.
+    pub(super) fn set_job(&self, job: u64) {
+        // Relaxed, as in `job`: one was missing, and who finds that it was the last comes later.
+        self.job.store(job, Relaxed);
+    }
+
+    /// The job, of which nothing is missing.
+    pub(super) fn job(&self) -> u64 {
+        self.job.load(Relaxed)
     }
 }
 
@@ -117,6 +132,7 @@ pub(super) struct InFence {
 impl FenceCallback for InFence {
     fn on_signal(&mut self) {
         if self.unmet.less() {
+            self.ring.state.lock().ready(self.unmet.job());
             Ring::kick(&self.ring);
         }
     }

@@ -21,9 +21,23 @@ use kernel::sync::{
     Arc, //
 };
 
-/// The data of a timeline: the ring on which its jobs run.
+/// The data of a timeline: among others the ring on which its jobs run.
 pub(super) struct Ops {
     pub(super) ring: Arc<Ring>,
+    /// The job that was submitted last. Written under the ring's lock.
+    last: Atomic<u64>,
+}
+
+impl Ops {
+    pub(super) fn new(ring: Arc<Ring>) -> Self {
+        let last = Atomic::new(0);
+        Self { ring, last }
+    }
+
+    /// A job is submitted; returns the one before, or 0. Under the ring's lock.
+    pub(super) fn set_last(&self, job: u64) -> u64 {
+        self.last.xchg(job, Relaxed)
+    }
 }
 
 /// The state of a job, as far as its fence needs it.

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::{
-    job::Phase,
+    job::InFences,
     ring::Ring,
     state::{
         Power,
@@ -62,12 +62,11 @@ impl Ring {
         let mut any = false;
         loop {
             let mut state = this.state.lock();
-            let Some(at) = this.can_start(&mut state) else {
+            if !this.can_start(&mut state) {
                 break;
-            };
-            this.emit(&mut state, at);
+            }
+            let in_fences = this.emit(&mut state);
             Ring::watch(this, &mut state);
-            let in_fences = state.take_in_fences(at);
             drop(state);
             // Not under the ring's lock: a fence's comes first.
             drop(in_fences);
@@ -78,17 +77,17 @@ impl Ring {
         }
     }
 
-    /// The next job, if there is one and room for it.
-    fn can_start(&self, state: &mut State) -> Option<usize> {
-        let ready = state.next_ready().filter(|_| state.power == Power::On);
-        state.wants_room = ready.is_some() && !self.has_room(state);
+    /// True if there is a job to start, and room for it.
+    fn can_start(&self, state: &mut State) -> bool {
+        let ready = state.is_ready() && state.power == Power::On;
+        state.wants_room = ready && !self.has_room(state);
         if !state.wants_room {
             self.relax(state);
             return ready;
         }
         self.registers.write(reg::IRQ_ENABLE, 1);
         // There may be room since the last look, for which there was no interrupt.
-        ready.filter(|_| self.has_room(state))
+        self.has_room(state)
     }
 
     fn has_room(&self, state: &State) -> bool {
@@ -96,21 +95,16 @@ impl Ring {
         DWORDS - used >= JOB
     }
 
-    /// Writes a job's commands to the ring.
-    fn emit(&self, state: &mut State, at: usize) {
-        let number = state.next_number();
-        let mut tail = state.tail;
-        let job = &mut state.jobs[at];
-        for command in [job.job.command(), Command::Fence(number)] {
-            self.registers.memory().put(tail, command);
-            tail = tail.wrapping_add(Command::SIZE);
+    /// Writes a job's commands to the ring, those of the next that is ready; returns the registrations
+    /// that it needs no more.
+    fn emit(&self, state: &mut State) -> Option<InFences> {
+        let (job, number, in_fences) = state.start()?;
+        for command in [job.command(), Command::Fence(number)] {
+            self.registers.memory().put(state.tail, command);
+            state.tail = state.tail.wrapping_add(Command::SIZE);
         }
-        job.phase = Phase::Running(number);
-        if let Some(fence) = &job.fence {
-            fence.set_number(number);
-        }
-        state.tail = tail;
-        self.registers.write(reg::TAIL, tail);
+        self.registers.write(reg::TAIL, state.tail);
+        Some(in_fences)
     }
 
     /// Frees the jobs whose fences have signalled. May sleep.

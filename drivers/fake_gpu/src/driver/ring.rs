@@ -5,10 +5,7 @@
 use super::{
     irq::Registers,
     ops::JobState,
-    state::{
-        Power,
-        State, //
-    },
+    state::State,
     works::Works, //
 };
 use crate::device::reg;
@@ -19,8 +16,7 @@ use kernel::{
     sync::{
         Arc,
         CondVar,
-        SpinLockIrq,
-        SpinLockIrqGuard, //
+        SpinLockIrq, //
     },
     time::Jiffies,
     workqueue::{
@@ -65,33 +61,6 @@ impl Ring {
         )
     }
 
-    /// Takes the lock when there is room for one more job. May sleep before.
-    ///
-    /// # Errors
-    ///
-    /// ENODEV, ENOMEM.
-    pub(super) fn room_for_one(&self) -> Result<SpinLockIrqGuard<'_, State>> {
-        loop {
-            let mut state = self.state.lock();
-            if state.power == Power::Removed {
-                return Err(ENODEV);
-            }
-            let room = state.jobs.capacity();
-            if state.jobs.len() < room {
-                return Ok(state);
-            }
-            drop(state);
-            let mut jobs = KVec::with_capacity(room.max(8) * 2, GFP_KERNEL)?;
-            state = self.state.lock();
-            if state.jobs.capacity() < jobs.capacity() {
-                for job in state.jobs.drain_all() {
-                    jobs.push_within_capacity(job)?;
-                }
-                core::mem::swap(&mut state.jobs, &mut jobs);
-            }
-        }
-    }
-
     /// A waiter or a callback is there for this job; true if that has enabled the interrupt. From
     /// any context.
     pub(super) fn want(&self, job: &JobState) -> bool {
@@ -108,7 +77,7 @@ impl Ring {
     /// A deadline is near: boosts the clock. From any context.
     pub(super) fn boost(&self) {
         let state = self.state.lock();
-        if state.jobs.iter().any(|job| job.fence.is_some()) {
+        if !state.is_idle() {
             self.registers.write(reg::CLOCK, reg::BOOST);
         }
     }
@@ -126,7 +95,7 @@ impl Ring {
         if state.wanted == 0 && !state.wants_room {
             self.registers.write(reg::IRQ_ENABLE, 0);
         }
-        if !state.jobs.iter().any(|job| job.fence.is_some()) {
+        if state.is_idle() {
             self.registers.write(reg::CLOCK, reg::NORMAL);
         }
     }

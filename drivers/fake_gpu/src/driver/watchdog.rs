@@ -110,9 +110,7 @@ impl Ring {
         let _ = stuck;
         state.idle_looks = 0;
         state.stats.resets += 1;
-        if let Some((at, _)) = state.current() {
-            state.blame(at, error);
-        }
+        state.blame(error);
         self.relax(&state);
         drop(state);
         self.signal();
