@@ -11,6 +11,7 @@ mod operation;
 mod peer;
 mod report;
 mod safe;
+mod schedules;
 mod statistics;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,12 @@ enum Command {
         /// A program like this one, of the debug flavour
         #[arg(long, value_name = "PROGRAM")]
         debug: Option<PathBuf>,
+    },
+    /// Measure schedules of explore()
+    Explore {
+        /// How long each body is explored
+        #[arg(long, default_value_t = 2.0, value_name = "N")]
+        seconds: f64,
     },
     /// Do an operation N times between two breakpoints
     Step {
@@ -102,6 +109,7 @@ fn run(command: Command) -> Result<bool, String> {
             }
             Ok(report.good())
         }
+        Command::Explore { seconds } => schedules::explore(seconds),
         Command::Step {
             column,
             name,
