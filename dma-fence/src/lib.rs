@@ -74,6 +74,7 @@ mod fence;
 #[cfg(not(CONFIG_RUST))]
 pub mod helpers;
 mod ktime;
+mod kunit;
 mod miscdevice;
 mod ops;
 mod private;

@@ -33,6 +33,8 @@ pub use drm::DrmClient;
 pub use explore::{explore, Explorer, Failure, Message, Outcome, Search};
 pub use io::{IoRegion, Registers};
 pub use irq::IrqLine;
+#[doc(hidden)]
+pub use kunit::case_of_suite;
 pub use kunit::{kunit_case, CaseResult};
 pub use machine::test_alone;
 pub use module::{device_gone, insmod, insmod_with, loaded_modules, Loaded};

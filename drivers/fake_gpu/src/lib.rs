@@ -23,6 +23,7 @@ pub mod device;
 #[rustfmt::skip]
 mod dma_fence;
 pub mod driver;
+mod kunit;
 mod module;
 
 pub use device::{

@@ -14,6 +14,7 @@
 #[rustfmt::skip]
 mod dma_fence;
 mod deadline;
+mod kunit;
 mod module;
 mod registry;
 mod sw_sync;

@@ -24,6 +24,7 @@ pub mod failed;
 mod fork;
 mod global;
 pub mod heap;
+pub mod ktap;
 pub mod location;
 pub mod oops;
 mod per_thread;

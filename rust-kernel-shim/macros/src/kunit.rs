@@ -5,7 +5,7 @@
 use crate::refuse;
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{parse_quote, Ident, Item, ItemMod, Result, ReturnType};
+use syn::{parse_quote, Ident, Item, ItemFn, ItemMod, Result, ReturnType};
 
 /// KUnit's limit on the name of a suite, in bytes.
 const NAME_MAX: usize = 255;
@@ -33,6 +33,12 @@ fn assertions() -> [Item; 2] {
     ]
 }
 
+/// Has the function this attribute?
+fn is(function: &ItemFn, attribute: &str) -> bool {
+    let mut attrs = function.attrs.iter();
+    attrs.any(|attr| attr.path().is_ident(attribute))
+}
+
 pub(crate) fn expand(suite: Ident, mut module: ItemMod) -> Result<TokenStream> {
     if suite.to_string().len() > NAME_MAX {
         return refuse(
@@ -47,21 +53,32 @@ pub(crate) fn expand(suite: Ident, mut module: ItemMod) -> Result<TokenStream> {
         );
     };
 
-    let mut out: Vec<Item> = Vec::new();
+    let cases = items.iter().filter_map(|item| match item {
+        Item::Fn(function) if is(function, "test") => {
+            let cfgs = function.attrs.iter().filter(|a| a.path().is_ident("cfg"));
+            let name = function.sig.ident.to_string();
+            Some(quote!(#(#cfgs)* #name))
+        }
+        _ => None,
+    });
+    let cases: Item = parse_quote! {
+        #[allow(unused)]
+        const __CASES: &[&str] = &[#(#cases),*];
+    };
+    let name = suite.to_string();
+
+    let mut out = vec![cases];
     for mut item in items {
         if let Item::Fn(function) = &mut item {
-            if function
-                .attrs
-                .iter()
-                .any(|attr| attr.path().is_ident("test"))
-            {
+            if is(function, "test") {
                 // Macros are scoped by text: as in the kernel, items above the first test see the
                 // usual ones.
                 out.extend(assertions());
                 let result = std::mem::replace(&mut function.sig.output, ReturnType::Default);
                 let body = &function.block;
+                let case = function.sig.ident.to_string();
                 *function.block = parse_quote!({
-                    ::kernel::testing::kunit_case(|| #result #body)
+                    ::kernel::testing::case_of_suite(#name, __CASES, #case, || #result #body)
                 });
             }
         }
@@ -86,6 +103,7 @@ mod tests {
             .map(|item| match item {
                 Item::Macro(item) => item.ident.map(|name| name.to_string()),
                 Item::Fn(item) => Some(item.sig.ident.to_string()),
+                Item::Const(item) => Some(quote!(#item).to_string()),
                 _ => None,
             })
             .map(Option::unwrap_or_default)
@@ -96,9 +114,16 @@ mod tests {
     fn tests_get_assertions_without_a_message() {
         let items = expanded("mod tests { fn helper() {} #[test] fn test() {} }");
         assert_eq!(
-            items.unwrap(),
+            items.unwrap()[1..],
             ["helper", "assert", "assert_eq", "test"].map(String::from)
         );
+    }
+
+    #[test]
+    fn the_suite_knows_its_cases() {
+        let items =
+            expanded("mod tests { #[test] fn b() {} fn c() {} #[test] #[cfg(x)] fn a() {} }");
+        assert!(items.unwrap()[0].ends_with("= & [\"b\" , # [cfg (x)] \"a\"] ;"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::Explorer;
 use core::fmt::Debug;
-use machine::explore::variable;
+use machine::{explore::variable, ktap};
 
 /// What a test case returns.
 pub trait CaseResult {
@@ -42,4 +42,29 @@ pub fn kunit_case<R: CaseResult>(case: impl Fn() -> R + Send + Sync + 'static) {
             }
         }
     }
+}
+
+/// As [`kunit_case`], for a case of a suite. If the environment has `FENCE_KTAP`, what came out of a
+/// suite is printed as KTAP once all of its cases have ended.
+#[doc(hidden)]
+#[track_caller]
+pub fn case_of_suite<R: CaseResult>(
+    suite: &'static str,
+    cases: &'static [&'static str],
+    name: &'static str,
+    case: impl Fn() -> R + Send + Sync + 'static,
+) {
+    struct End<F: FnMut(bool)>(F, bool);
+    impl<F: FnMut(bool)> Drop for End<F> {
+        fn drop(&mut self) {
+            (self.0)(self.1);
+        }
+    }
+    if variable("FENCE_KTAP").is_none() {
+        return kunit_case(case);
+    }
+    // A case that fails panics.
+    let mut end = End(|passed| ktap::ended(suite, cases, name, passed), false);
+    kunit_case(case);
+    end.1 = true;
 }
