@@ -7,7 +7,9 @@
  * for this one.  It is the C half of src/linux.rs, which declares exactly these,
  * and is built without -Wmissing-prototypes as the kernel's own helpers are.
  */
+#include <linux/dma-fence-array.h>
 #include <linux/dma-fence-chain.h>
+#include <linux/dma-fence-unwrap.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/string.h>
@@ -259,3 +261,36 @@ bool rust_helper_dma_resv_iter_is_restarted(struct dma_resv_iter *cursor)
 {
 	return dma_resv_iter_is_restarted(cursor);
 }
+
+/*
+ * UNTIL(container-bindings): what src/linux.rs says of C's own functions, and of the one struct into
+ * which Rust looks. No compiler compares the two languages, so C's compares this, which says the same.
+ */
+#define SHAPE(name, ret, ...) \
+	static_assert(__same_type(name, ret(__VA_ARGS__)), #name "() has another shape")
+
+SHAPE(sync_file_create, struct sync_file *, struct dma_fence *);
+SHAPE(sync_file_get_fence, struct dma_fence *, int);
+SHAPE(dma_fence_chain_init, void, struct dma_fence_chain *, struct dma_fence *, struct dma_fence *, u64);
+SHAPE(dma_fence_chain_walk, struct dma_fence *, struct dma_fence *);
+SHAPE(dma_fence_chain_find_seqno, int, struct dma_fence **, u64);
+SHAPE(dma_fence_array_alloc, struct dma_fence_array *, int);
+SHAPE(dma_fence_array_init, void, struct dma_fence_array *, int, struct dma_fence **, u64, unsigned int);
+SHAPE(dma_fence_array_first, struct dma_fence *, struct dma_fence *);
+SHAPE(dma_fence_array_next, struct dma_fence *, struct dma_fence *, unsigned int);
+SHAPE(dma_fence_match_context, bool, struct dma_fence *, u64);
+SHAPE(dma_fence_unwrap_first, struct dma_fence *, struct dma_fence *, struct dma_fence_unwrap *);
+SHAPE(dma_fence_unwrap_next, struct dma_fence *, struct dma_fence_unwrap *);
+SHAPE(__dma_fence_unwrap_merge, struct dma_fence *, size_t, struct dma_fence **,
+      struct dma_fence_unwrap *);
+
+struct unwrap_shape {
+	struct dma_fence *chain;
+	struct dma_fence *array;
+	unsigned int index;
+};
+static_assert(sizeof(struct dma_fence_unwrap) == sizeof(struct unwrap_shape) &&
+	      offsetof(struct dma_fence_unwrap, chain) == offsetof(struct unwrap_shape, chain) &&
+	      offsetof(struct dma_fence_unwrap, array) == offsetof(struct unwrap_shape, array) &&
+	      offsetof(struct dma_fence_unwrap, index) == offsetof(struct unwrap_shape, index),
+	      "struct dma_fence_unwrap has another shape");

@@ -179,7 +179,7 @@ make_metadata() {
 		[ -s $out/need ] && [ -z "$(comm -23 $out/need $out/have)" ] ||
 			{ comm -23 $out/need $out/have; echo "the metadata does not fit the kernel"; exit 1; }
 		# What diagnostics quote and people look up stays: the Rust part.
-		cp $out/rust/bindings/bindings_generated.rs /build/
+		cp $out/rust/bindings/bindings_*generated.rs /build/
 		mv /build/linux/rust /build/rust
 		rm -rf /build/linux $out
 		mkdir /build/linux
@@ -215,5 +215,9 @@ setup() {
 	step source unpack_source
 	step metadata make_metadata
 	headers=/usr/src/linux-headers-$abi
+	if [ ! -e "$cache/done/fits" ]; then
+		misfits new >&2
+		touch "$cache/done/fits"
+	fi
 	say "Linux $abi ($version), $(inside rustc --version), $(inside bindgen --version)"
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What `cfg` says in Linux.
 
-use syn::{punctuated::Punctuated, Attribute, Expr, ExprLit, Lit, Meta, Token};
+use syn::{punctuated::Punctuated, Attribute, Expr, ExprLit, ImplItem, Item, Lit, Meta, Token};
 
 type List = Punctuated<Meta, Token![,]>;
 
@@ -67,6 +67,37 @@ pub(crate) fn path(attributes: &[Attribute]) -> Option<String> {
         },
         _ => None,
     })
+}
+
+/// The attributes of an item.
+pub(crate) fn of(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::ExternCrate(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::ForeignMod(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Union(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// The attributes of an item in an `impl`.
+pub(crate) fn of_member(item: &ImplItem) -> &[Attribute] {
+    match item {
+        ImplItem::Const(item) => &item.attrs,
+        ImplItem::Fn(item) => &item.attrs,
+        ImplItem::Type(item) => &item.attrs,
+        _ => &[],
+    }
 }
 
 #[cfg(test)]

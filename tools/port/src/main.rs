@@ -6,6 +6,7 @@
 
 mod config;
 mod driver;
+mod fits;
 mod modules;
 mod rewrite;
 mod write;
@@ -13,7 +14,10 @@ mod write;
 use clap::Parser;
 use driver::Driver;
 use modules::{Half, Modules};
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode, //
+};
 
 /// Makes a module directory of a driver's crate.
 #[derive(Parser)]
@@ -22,7 +26,7 @@ struct Arguments {
     #[arg(long)]
     root: PathBuf,
     /// Where the module is to stand.
-    #[arg(long, required_unless_present = "name")]
+    #[arg(long, required_unless_present_any = ["name", "fits"])]
     out: Option<PathBuf>,
     /// Writes nothing, and prints the module's name.
     #[arg(long, conflicts_with = "out")]
@@ -30,8 +34,15 @@ struct Arguments {
     /// Also over one that was written there before.
     #[arg(long)]
     force: bool,
+    /// Instead: a kernel's bindings, and sources of its helpers, with which the safe half is compared.
+    #[arg(long, conflicts_with_all = ["out", "name", "force"])]
+    fits: Vec<PathBuf>,
+    /// How messages name that kernel.
+    #[arg(long, default_value = "that kernel")]
+    kernel: String,
     /// The directory of the driver's crate.
-    dir: PathBuf,
+    #[arg(required_unless_present = "fits")]
+    dir: Option<PathBuf>,
 }
 
 /// Why there is no module.
@@ -49,10 +60,22 @@ impl From<String> for Failure {
 }
 
 fn port(arguments: &Arguments) -> Result<(), Failure> {
-    if let Some(out) = &arguments.out {
-        write::check(out, &arguments.dir, arguments.force)?;
+    if !arguments.fits.is_empty() {
+        let (wrong, new) = fits::fits(&arguments.root, &arguments.fits, &arguments.kernel)?;
+        for line in &new {
+            println!("{line}");
+        }
+        return if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Refused(wrong))
+        };
     }
-    let driver = Driver::read(&arguments.dir)?;
+    let dir = arguments.dir.as_deref().unwrap_or(Path::new("."));
+    if let Some(out) = &arguments.out {
+        write::check(out, dir, arguments.force)?;
+    }
+    let driver = Driver::read(dir)?;
     let src = arguments.root.join("dma-fence/src");
     let half = Modules::read(&src, "lib.rs", "dma-fence/src", Half::Safe)?;
     let own = Modules::read(
@@ -86,10 +109,6 @@ fn main() -> ExitCode {
             for line in &lines {
                 eprintln!("{line}");
             }
-            eprintln!(
-                "port: Linux cannot have this crate yet: {} to mend, nothing is written",
-                lines.len()
-            );
             ExitCode::FAILURE
         }
     }

@@ -132,19 +132,13 @@ fn is(token: &TokenTree, mark: char) -> bool {
 
 impl<'ast> Visit<'ast> for Visitor<'_> {
     fn visit_item(&mut self, item: &'ast Item) {
-        if !config::hidden(config_of(item)) {
+        if !config::hidden(config::of(item)) {
             visit::visit_item(self, item);
         }
     }
 
     fn visit_impl_item(&mut self, item: &'ast ImplItem) {
-        let attributes: &[_] = match item {
-            ImplItem::Const(item) => &item.attrs,
-            ImplItem::Fn(item) => &item.attrs,
-            ImplItem::Type(item) => &item.attrs,
-            _ => &[],
-        };
-        if !config::hidden(attributes) {
+        if !config::hidden(config::of_member(item)) {
             visit::visit_impl_item(self, item);
         }
     }
@@ -180,26 +174,6 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
     fn visit_macro(&mut self, call: &'ast Macro) {
         self.visit_path(&call.path);
         self.tokens(call.tokens.clone());
-    }
-}
-
-fn config_of(item: &Item) -> &[syn::Attribute] {
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::ExternCrate(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::ForeignMod(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Union(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
     }
 }
 
