@@ -25,6 +25,7 @@ mod dma_fence;
 pub mod driver;
 mod kunit;
 mod module;
+mod workload;
 
 pub use device::{
     Fault,
@@ -47,4 +48,14 @@ module! {
     authors: ["The dma-fence authors"],
     description: "GPU that is not there",
     license: "GPL",
+    params: {
+        jobs: u32 {
+            default: 0,
+            description: "Jobs of the workload that runs when it is loaded",
+        },
+        seed: u64 {
+            default: 1,
+            description: "What decides about that workload",
+        },
+    },
 }

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    module_parameters,
+    workload,
     Config,
     FakeGpu,
     Job, //
@@ -41,7 +43,10 @@ impl FakeGpuModule {
 
 impl kernel::Module for FakeGpuModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        Self::self_test()?;
+        match module_parameters::jobs.value() {
+            0 => Self::self_test()?,
+            jobs => workload::run(module_parameters::seed.value(), jobs)?,
+        }
         pr_info!("loaded\n");
         Ok(Self)
     }

@@ -19,6 +19,7 @@ mod module;
 mod registry;
 mod sw_sync;
 mod timeline;
+mod workload;
 
 pub use module::SwTimeline;
 pub use sw_sync::{
@@ -38,4 +39,14 @@ module! {
     authors: ["The dma-fence authors"],
     description: "Software timeline with fences by value",
     license: "GPL",
+    params: {
+        jobs: u32 {
+            default: 0,
+            description: "Fences of the workload that runs when it is loaded",
+        },
+        seed: u64 {
+            default: 1,
+            description: "What decides about that workload",
+        },
+    },
 }

@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    module_parameters,
     registry::Registry,
     sw_sync::SwSync,
-    timeline::Timeline, //
+    timeline::Timeline,
+    workload, //
 };
 use dma_fence::SharedMiscDevice;
 use kernel::{
@@ -71,7 +73,11 @@ impl SwTimeline {
 
 impl kernel::InPlaceModule for SwTimeline {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        let registry = Self::self_test().and_then(|()| Registry::new());
+        let tested = match module_parameters::jobs.value() {
+            0 => Self::self_test(),
+            jobs => workload::run(module_parameters::seed.value(), jobs),
+        };
+        let registry = tested.and_then(|()| Registry::new());
         try_pin_init!(Self {
             dir: Dir::new(c"sync"),
             info <- dir.read_callback_file(c"info", registry?, &show),
