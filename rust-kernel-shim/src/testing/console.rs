@@ -15,3 +15,10 @@ pub fn said(words: &str) -> usize {
     let log = console::log().into_iter();
     log.filter(|line| line.contains(words)).count()
 }
+
+/// Calls `f` with each line of the log, the oldest first, without its time.
+pub fn lines(mut f: impl FnMut(&str)) {
+    for line in console::log() {
+        f(line.split_once("] ").map_or(&*line, |(_time, text)| text));
+    }
+}

@@ -25,6 +25,7 @@ mod stats;
 mod threads;
 mod timelines;
 mod torture;
+mod workload;
 
 use clap::{builder::PossibleValuesParser, Parser, Subcommand};
 use dma_fence::testing::RULES;
@@ -95,6 +96,11 @@ enum Command {
     /// What must hold is looked at all the while. Exit code 1: something was found; with --busted,
     /// where it should be: nothing was.
     Torture(torture::Torture),
+    /// Load a driver's module with its workload, and print the events of its fences, and its log
+    ///
+    /// The events of each context and the log are the same in Linux for the same seed, which
+    /// `scripts/kernel-lane --run` looks at.
+    Workload(workload::Workload),
 }
 
 fn rule_names() -> PossibleValuesParser {
@@ -128,6 +134,7 @@ fn main() -> ExitCode {
         Some(Command::Rules { name }) => rules::run(name.as_deref()),
         Some(Command::Debugfs { path }) => debugfs::run(&path),
         Some(Command::Torture(arguments)) => torture::run(&arguments),
+        Some(Command::Workload(arguments)) => workload::run(&arguments),
         None => demo::run(&cli.demo),
     })
 }
