@@ -126,6 +126,9 @@ choose_kernel() {
 # The kernel's headers, the compilers, what building Rust's metadata needs.
 install_packages() {
 	local from=
+	# Of a step that was interrupted.
+	inside dpkg --configure -a
+	inside apt-get -y -q --fix-broken install
 	[ "$suite" = sid ] || from="-t $suite"
 	inside apt-get -y -q install $from "linux-headers-$abi=$version"
 	inside apt-get -y -q install make rustc rust-src bindgen libclang-dev gcc libc6-dev flex bison bc \
@@ -178,13 +181,15 @@ make_metadata() {
 		echo "symbols of the kernel crate: $(wc -l <$out/need), missing: $(comm -23 $out/need $out/have | wc -l)"
 		[ -s $out/need ] && [ -z "$(comm -23 $out/need $out/have)" ] ||
 			{ comm -23 $out/need $out/have; echo "the metadata does not fit the kernel"; exit 1; }
-		# What diagnostics quote and people look up stays: the Rust part.
-		cp $out/rust/bindings/bindings_*generated.rs /build/
-		mv /build/linux/rust /build/rust
-		rm -rf /build/linux $out
-		mkdir /build/linux
-		mv /build/rust /build/linux/rust
-		apt-get clean' - "$abi"
+		cp $out/rust/bindings/bindings_*generated.rs /build/' - "$abi"
+}
+
+# What diagnostics quote and people look up stays: the Rust part.
+trim_source() {
+	inside bash -euc '
+		find /build/linux -mindepth 1 -maxdepth 1 ! -name rust -exec rm -rf {} +
+		rm -rf /build/out
+		apt-get clean'
 }
 
 # What only the virtual machine needs.
@@ -201,7 +206,8 @@ install_machine() {
 		apt-get clean' - "$abi" "$version"
 }
 
-setup() {
+# begin: the chroot with the compilers, and the kernel's name.
+begin() {
 	mkdir -p "$cache/log" "$cache/done" 2>/dev/null || die "cannot write to the cache $cache"
 	exec 9>"$cache/lock"
 	flock -n 9 || { say "another kernel-lane uses $cache: waiting for it"; flock 9; }
@@ -212,9 +218,16 @@ setup() {
 	step kernel choose_kernel
 	read -r abi version suite <"$cache/kernel"
 	step packages install_packages
+}
+
+# setup: what modules for Debian's kernel are built with.
+setup() {
+	begin
 	step source unpack_source
 	step metadata make_metadata
+	step trim trim_source
 	headers=/usr/src/linux-headers-$abi
+	kbuild=(-C "$headers")
 	if [ ! -e "$cache/done/fits" ]; then
 		misfits new >&2
 		touch "$cache/done/fits"

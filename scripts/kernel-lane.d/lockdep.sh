@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# kernel-lane --lockdep, to be sourced by it: Linux's lockdep and ours judge the same functions.
+# To be sourced: a kernel with lockdep, KASAN and other judges, and kernel-lane --misuses, in which
+# Linux's lockdep and ours judge the same functions.
 
 misuses=$chroot/build/module/misuses
+debug_kernel=/build/lockdep/out/arch/x86/boot/bzImage
 
-# A kernel with lockdep, which Debian's does not have, from the source of Debian's.
-make_lockdep_kernel() {
+# A kernel with what Debian's does not have, from the source of Debian's. By LLVM, since Rust and
+# KASAN are not to be had together from gcc.
+make_debug_kernel() {
+	inside dpkg --configure -a
+	inside apt-get -y -q install clang lld llvm
 	mkdir -p "$chroot/build/lockdep"
 	cp "$root/scripts/kernel-lane.d/lockdep.config" "$chroot/build/lockdep/config"
 	inside bash -euc '
 		cd /build/lockdep
 		if [ ! -d linux ]; then
-			mkdir -p new
+			rm -rf new *.deb
+			mkdir new
 			for package in $(apt-cache pkgnames linux-source-); do
 				apt-cache madison "$package" | tr -d " " | grep -qF "|$1|" && source=$package
 			done
@@ -20,14 +26,23 @@ make_lockdep_kernel() {
 			rm ./*.deb
 			mv new linux
 		fi
-		cc=$(sed -n "s/^CONFIG_CC_VERSION_TEXT=\"x86_64-linux-gnu-\([^ ]*\).*/\1/p" "/usr/src/linux-headers-$2/.config")
-		rm -rf out && mkdir out
-		set -- make -C linux "O=$PWD/out" "CC=$cc" "HOSTCC=$cc"
+		mkdir -p out
+		set -- make -C linux "O=$PWD/out" LLVM=1
 		"$@" tinyconfig
 		(cd linux && scripts/kconfig/merge_config.sh -m -O ../out ../out/.config ../config)
 		"$@" olddefconfig
-		! grep "^CONFIG_" config | grep -vxFf out/.config || { echo "the kernel cannot be configured so"; exit 1; }
-		nice "$@" -j"$(nproc)" -s bzImage modules' - "$version" "$abi"
+		! grep -E "^(# )?CONFIG_.*(=| is not set)" config | grep -vxFf out/.config ||
+			{ echo "the kernel cannot be configured so"; exit 1; }
+		nice "$@" -j"$(nproc)" -s bzImage modules
+		apt-get clean' - "$version"
+}
+
+# setup_debug: what modules for that kernel are built with.
+setup_debug() {
+	begin
+	step "debug-kernel-$(cksum <"$root/scripts/kernel-lane.d/lockdep.config" | cut -d' ' -f1)" make_debug_kernel
+	kbuild=(-C /build/lockdep/out LLVM=1)
+	say "Linux ${version%-*} with lockdep and KASAN, $(inside rustc --version), $(inside clang --version | head -n 1)"
 }
 
 # compile_misuses: lays out the module and builds it. The files are those of dma-fence/broken;
@@ -47,7 +62,7 @@ compile_misuses() {
 			-e 's/\b(__spin_lock_init|k[mz]alloc_obj)(::<|\()/crate::inline::\1\2/' \
 			"$broken/$file.rs" >"$misuses/${file##*/}.rs"
 	done
-	inside make -s -C /build/lockdep/out M=/build/module/misuses modules >"$cache/log/misuses" 2>&1 </dev/null ||
+	inside make -s "${kbuild[@]}" M=/build/module/misuses modules >"$cache/log/misuses" 2>&1 </dev/null ||
 		{ cat "$cache/log/misuses" >&2; die "the misuses do not compile as a module"; }
 }
 
@@ -56,7 +71,7 @@ compile_misuses() {
 # stuck if it says nothing for 20 seconds.
 boot() {
 	local log=$cache/log/misuse-$1
-	machine "$log.raw" /build/lockdep/out/arch/x86/boot/bzImage /build/module/misuses/root "number=$1" '^@@ ended' 20 || true
+	machine "$log.raw" "$debug_kernel" /build/module/misuses/root "number=$1" '^@@ ended' 20 || true
 	of_kernel "$log.raw" >"$log"
 	grep -qE '^@@ (ended|stuck)' "$log" || die "misuse $1: the machine did not come to its end, its log is $log.raw"
 }
@@ -142,11 +157,10 @@ judge_misuses() {
 	return $bad
 }
 
-# lockdep_lane: all of it.
-lockdep_lane() {
+# misuses_lane: all of it.
+misuses_lane() {
 	local said=$cache/log/misuses-said n names
 	need cargo "running the misuses in the shim"
-	step lockdep make_lockdep_kernel
 	(cd "$root" && cargo test -q -p dma-fence-broken --lib print_what_is_said_of_locks -- --ignored --nocapture) \
 		>"$said.log" 2>&1 </dev/null || { tail -n 20 "$said.log" >&2; die "the misuses do not run in the shim"; }
 	grep -v '^test ' "$said.log" | sed -n '/^@@/,$p' >"$said.shim"

@@ -69,7 +69,7 @@ compile() {
 	start=$(now)
 	stage "$driver"
 	# All of it, even if the half fails: there may be more to say of the other.
-	inside make -s -k -C "$headers" "M=/build/module/$driver" modules >"$log" 2>&1 </dev/null || good=0
+	inside make -s -k "${kbuild[@]}" "M=/build/module/$driver" modules >"$log" 2>&1 </dev/null || good=0
 	if ((!good)); then
 		words=$(misfits; misfits_of_c "$log")
 		[ -n "$words" ] || words=$(misfits_of_rust "$log")
