@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# To be sourced: --interrupt. Runs of the lane are interrupted, as by Ctrl-C, at random moments: each must
+# end soon and leave neither a mount nor a process, and one that is not interrupted must come to its
+# end with the cache that they have left.
+
+# left SESSION: what is left of a session: its processes, and those that are in the chroot.
+left() {
+	local process
+	ps -o pid=,args= -s "$1" || true
+	for process in /proc/[0-9]*; do
+		[[ $(readlink "$process/root" 2>/dev/null) != "$(realpath "$chroot")"* ]] || echo "${process#/proc/} in $chroot"
+	done
+}
+
+interrupted_run() {
+	local after=$1 session status=0 mounts
+	shift
+	mounts=$(findmnt -rn -o TARGET,SOURCE)
+	# A session of its own, in which signals are as they are for a user.
+	setsid env --default-signal=INT,QUIT "$script" --cache "$cache" "$@" >"$scratch/said" 2>&1 </dev/null &
+	session=$!
+	sleep "$after"
+	kill -INT -- "-$session" 2>/dev/null || true
+	for _ in {1..40}; do
+		kill -0 "$session" 2>/dev/null || break
+		sleep 0.5
+	done
+	kill -KILL -- "-$session" 2>/dev/null || true
+	wait "$session" || status=$?
+	say "interrupted after $after s: $(tail -n 1 "$scratch/said"): status $status"
+	((status == 130 || status <= 1)) || { cat "$scratch/said"; say "expected status 130"; return 1; }
+	[ -z "$(left "$session")" ] || { left "$session"; say "these processes are left"; return 1; }
+	[ "$mounts" = "$(findmnt -rn -o TARGET,SOURCE)" ] || { say "the mounts are not as before"; return 1; }
+}
+
+# interrupt SEED ARG...: ten times.
+interrupt() {
+	local n seed=$1
+	shift
+	scratch=$(mktemp -d)
+	trap 'rm -rf "$scratch"' EXIT
+	RANDOM=$seed
+	say "seed $seed"
+	mkdir -p "$cache"
+	for n in {1..10}; do
+		interrupted_run "$((RANDOM % 30)).$((RANDOM % 10))" "$@" || exit 1
+	done
+	"$script" --cache "$cache" "$@" || { say "what they have left is of no use: status $?"; exit 1; }
+}
