@@ -10,7 +10,7 @@ use super::{
 use core::{panic::Location, ptr};
 use kernel::{
     bindings::{
-        debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, SideTable},
+        debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, HashTable},
         list_del_init, local_irq_restore, local_irq_save, rcu_order,
         rule::{checking, this_machine, Place},
         spin_trylock, spin_unlock,
@@ -38,7 +38,7 @@ pub(super) struct Callback {
 }
 
 /// By their addresses.
-pub(super) static CALLBACKS: SideTable<usize, Callback> = SideTable::new();
+pub(super) static CALLBACKS: HashTable<usize, Callback> = HashTable::new();
 
 static CALLBACK: debug_obj_descr = debug_obj_descr {
     name: "callback",
@@ -65,12 +65,14 @@ pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
         pending,
     };
     let before = CALLBACKS.insert(cb.expose_provenance(), callback);
-    debug_object_activate(debug_obj {
-        addr: cb.addr(),
-        descr: &CALLBACK,
-        owner: 0,
-        note: 0,
-    });
+    if before.is_none() {
+        debug_object_activate(debug_obj {
+            addr: cb.addr(),
+            descr: &CALLBACK,
+            owner: 0,
+            note: 0,
+        });
+    }
     if let Some(before) = before.filter(|before| before.pending && checking) {
         record.report(
             &CALLBACK_ONCE,

@@ -4,12 +4,12 @@
 use super::{
     memory::{for_each_string, for_each_target, Block},
     points,
-    record::{self, Record, RECORDS},
+    record::{self, Dangling, Record},
     rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
 };
 use core::{cell::Cell, ptr};
 use kernel::bindings::{
-    debugobjects::{debug_block_of, debug_obj, debug_obj_descr, Freeing},
+    debugobjects::{debug_block_of, debug_obj, debug_obj_descr, Box, Freeing},
     rcu_callback_request, rcu_order_passed,
     rule::{checking, this_machine, Place},
 };
@@ -39,7 +39,7 @@ pub(super) const NO_WORD: usize = 0;
 
 /// Something that the ops of a fence reach is about to be freed.
 fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
-    let Some(record) = RECORDS.with(obj.owner, |record| *record) else {
+    let Some(record) = record::of_number(obj.owner) else {
         return;
     };
     let checking = GRACE_PERIOD_BEFORE_FREE.look();
@@ -112,7 +112,7 @@ pub(super) fn freeing(freeing: &Freeing) {
 /// Something goes to which the memory of a pending fence points. If only the issuer can know of
 /// the fence, that is wrong only if it still points there when it signals.
 fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freeing) {
-    let Some(record) = RECORDS.with(number, |record| *record) else {
+    let Some(record) = record::of_number(number) else {
         return;
     };
     if !GRACE_PERIOD_BEFORE_FREE.look() {
@@ -123,19 +123,28 @@ fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freei
             say(name, offset, &record, freeing);
         }
     } else if name == "private data" {
-        let dangling = Some((offset, freeing.addr, freeing.size, freeing.at));
-        RECORDS.with(number, |record| record.dangling = dangling);
+        let dangling = Dangling {
+            offset,
+            addr: freeing.addr,
+            size: freeing.size,
+            freed: freeing.at,
+        };
+        record::known_as(number, |known| known.dangling = Some(Box::new(dangling)));
     }
 }
 
 /// A fence signals whose memory pointed to something that was freed: it may still do.
 pub(super) fn dangling(number: u64, fence: usize) {
-    let Some(record) = RECORDS.with(number, |record| *record) else {
+    let known = record::known_as(number, |known| Some((known.record, known.dangling.take()?)));
+    let Some((record, dangling)) = known.flatten() else {
         return;
     };
-    let Some((offset, addr, size, at)) = record.dangling else {
-        return;
-    };
+    let Dangling {
+        offset,
+        addr,
+        size,
+        freed,
+    } = *dangling;
     let word = Block::of(fence).and_then(|block| block.word(fence.wrapping_add(offset)));
     let dangles = word
         .is_some_and(|word| (addr..addr + size).contains(&word) && debug_block_of(word).is_none());
@@ -146,7 +155,7 @@ pub(super) fn dangling(number: u64, fence: usize) {
             format_args!(
                 "private data (by the pointer at {offset:+}) freed although the fence had not signalled"
             ),
-            [("freed", Place::At(at)), record.signalled()],
+            [("freed", Place::At(freed)), record.signalled()],
         );
     }
 }
@@ -179,7 +188,7 @@ fn say(name: &str, offset: usize, record: &Record, freeing: &Freeing) {
 
 /// A lock is about to be freed that a fence names.
 fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
-    let Some(record) = RECORDS.with(obj.owner, |record| *record) else {
+    let Some(record) = record::of_number(obj.owner) else {
         return;
     };
     let with_the_fence = (freeing.addr..freeing.addr + freeing.size).contains(&record.addr);

@@ -6,7 +6,10 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use kernel::bindings::{debugobjects::SideTable, rule::Site};
+use kernel::bindings::{
+    debugobjects::{Box, HashTable, Vec},
+    rule::Site,
+};
 
 type At = &'static Location<'static>;
 
@@ -17,18 +20,22 @@ const SITES: usize = 6;
 const FREED: usize = 4096;
 
 /// Where something was done, and how often.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Sites {
-    pub(super) by_place: [Option<(Site, u32)>; SITES],
+    pub(super) by_place: Vec<(Site, u32)>,
     pub(super) all: u32,
     pub(super) last: Option<Site>,
 }
 
 impl Sites {
     pub(super) fn add(&mut self, at: Site) {
-        let own = |slot: &&mut Option<(Site, u32)>| slot.is_none_or(|(known, _)| known == at);
-        if let Some(slot) = self.by_place.iter_mut().find(own) {
-            slot.get_or_insert((at, 0)).1 += 1;
+        match self.by_place.iter().position(|&(known, _)| known == at) {
+            Some(known) => self.by_place[known].1 += 1,
+            None if self.by_place.len() < SITES => {
+                self.by_place.reserve_exact(1);
+                self.by_place.push((at, 1));
+            }
+            None => {}
         }
         self.all += 1;
         self.last = Some(at);
@@ -36,7 +43,7 @@ impl Sites {
 }
 
 /// The references to a fence beside the first.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Refs {
     pub(super) taken: Sites,
     pub(super) dropped: Sites,
@@ -44,24 +51,21 @@ pub(super) struct Refs {
     pub(super) refused: u32,
 }
 
-/// By the numbers of the fences.
-pub(super) static REFS: SideTable<u64, Refs> = SideTable::new();
-
 /// A fence without a record.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Other {
     /// If it had one: its numbers, and where it was created.
     pub(super) was: Option<((u64, u64), At)>,
-    pub(super) refs: Refs,
+    pub(super) refs: Option<Box<Refs>>,
     /// Where its memory was freed, if it was, and in which order.
     pub(super) freed: Option<(Site, u64)>,
 }
 
 /// By their addresses.
-pub(super) static OTHERS: SideTable<usize, Other> = SideTable::new();
+pub(super) static OTHERS: HashTable<usize, Other> = HashTable::new();
 
 /// The addresses of those that were freed, the oldest first.
-static ORDER: SideTable<u64, usize> = SideTable::new();
+static ORDER: HashTable<u64, usize> = HashTable::new();
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 

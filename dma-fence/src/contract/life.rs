@@ -4,7 +4,7 @@
 use super::{
     super::bindings::{dma_fence_ops, Live},
     points, progress, reach,
-    record::{self, Record, RECORDS, SETTLING},
+    record::{self, Record, SETTLING},
     refs,
 };
 use core::panic::Location;
@@ -50,7 +50,7 @@ pub(super) fn released(fence: *const Live) {
         return;
     };
     points::ends(number);
-    let settles = RECORDS.with(number, |record| {
+    let settles = record::with_number(number, |record| {
         record.released = true;
         record.signalled.map(|_| record.machine)
     });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The memory that the words of a fence's memory point to.
 
-use super::{super::bindings::dma_fence, record::LIVE};
+use super::{super::bindings::dma_fence, record};
 use kernel::bindings::debugobjects::{debug_block_of, debug_block_words, Words};
 
 /// Words of a block that are looked at.
@@ -81,7 +81,7 @@ pub(super) fn for_each_pointer(fence: usize, mut f: impl FnMut(usize)) {
     if let Some(block) = Block::of(fence) {
         let words = block.words().filter(|&(_, word)| !block.has(word));
         words
-            .filter(|&(at, word)| !in_a_fence(at) && debug_block_of(word).is_some())
+            .filter(|&(at, word)| debug_block_of(word).is_some() && !in_a_fence(at))
             .for_each(|(_, word)| f(word));
     }
 }
@@ -103,6 +103,8 @@ pub(super) fn for_each_string(
 
 /// True for words that the core itself has in a fence: its lock, its list.
 fn in_a_fence(word: usize) -> bool {
-    LIVE.at_or_before(word, |_, _| ())
-        .is_some_and(|(fence, ())| word - fence < size_of::<dma_fence>())
+    // A fence is aligned for words.
+    let offsets = (0..size_of::<dma_fence>()).step_by(size_of::<usize>());
+    let mut fences = offsets.filter_map(|offset| word.checked_sub(offset));
+    fences.any(|fence| record::number_at(fence).is_some())
 }

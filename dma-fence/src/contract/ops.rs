@@ -6,7 +6,7 @@ use super::{
     call::Call,
     callback::CALLBACKS,
     named::Fence,
-    record::{self, At, Record, RECORDS},
+    record::{self, At, Record},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
 };
 use core::panic::Location;
@@ -176,7 +176,7 @@ pub(super) fn module_gone(module: &ModuleText) {
             && made > module.loaded
             && module.has(at.file())
     };
-    let fences = RECORDS.filter_map(|_, record| {
+    let fences = record::filter_map(|_, record| {
         let left = !module.stays
             && !record.container
             && record.published.is_some()

@@ -5,7 +5,7 @@ use super::{
     super::bindings::Live,
     callback::CALLBACKS,
     named,
-    record::{self, Record, LIVE, RECORDS},
+    record::{self, Record},
     rules::{RELEASE_SIGNALLED, SIGNAL_EVENTUALLY},
 };
 use core::{
@@ -39,7 +39,7 @@ pub(super) fn time_passed() {
     // SAFETY: Reading the clock has no preconditions.
     let now = unsafe { ktime_get() };
     let limit = LIMIT.load(Relaxed);
-    let overdue = RECORDS.filter_map(|_, record| {
+    let overdue = record::filter_map(|_, record| {
         let overdue = record.machine == machine
             && record.is_pending()
             && !record.overdue
@@ -58,8 +58,9 @@ pub(super) fn time_passed() {
 pub(super) fn ended(blocked: usize) {
     let machine = this_machine();
     let own = || {
-        RECORDS
-            .filter_map(|number, record| (record.machine == machine).then_some((number, *record)))
+        record::filter_map(|number, record| {
+            (record.machine == machine).then_some((number, *record))
+        })
     };
     // How many of each context.
     let left: SideTable<u64, usize> = SideTable::new();
@@ -124,8 +125,7 @@ fn thing(fence: *const Live) -> Thing {
 /// Writes whose lock is at this address, if it is that of a fence.
 pub(super) fn owner(addr: usize, out: &mut dyn fmt::Write) -> fmt::Result {
     // Its own lock is the first thing in a fence.
-    let number = LIVE.with(addr, |number| *number);
-    match number.and_then(|number| RECORDS.with(number, |record| record.subject())) {
+    match record::of(core::ptr::without_provenance(addr)).map(|record| record.subject()) {
         Some((context, seqno)) => {
             write!(out, " of fence {context}:{seqno}")?;
             named::write(context, out)

@@ -9,7 +9,7 @@ use core::{
     ops::Range,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use kernel::bindings::debugobjects::{SideTable, Words};
+use kernel::bindings::debugobjects::{HashTable, SideTable, Words};
 
 /// Fences of a machine that are looked at as they are.
 const LATEST: usize = 16;
@@ -25,7 +25,7 @@ struct Pending {
 }
 
 /// By their numbers.
-static PENDING: SideTable<u64, Pending> = SideTable::new();
+static PENDING: HashTable<u64, Pending> = HashTable::new();
 
 /// Those of each machine to which something has happened last, in that order: their numbers and
 /// addresses.

@@ -3,7 +3,7 @@
 
 use super::{
     super::bindings::Live,
-    record::{self, At, Record, RECORDS},
+    record::{self, At, Record},
     rules::{CONTEXT_ORDER, NOT_BEFORE_DONE},
 };
 use core::{ops::Range, panic::Location};
@@ -31,7 +31,7 @@ fn key(record: &Record) -> (u64, u64, u64) {
 
 /// The fences of this one's context signal in order.
 pub(super) fn in_order(fence: *const Live) {
-    if let (Some(number), Some(record)) = (record::number(fence), record::of(fence)) {
+    if let Some((number, record)) = record::numbered(fence) {
         ORDERED.insert(key(&record), number);
     }
 }
@@ -48,7 +48,7 @@ const fn distance(to: u64, from: u64, bits: u32) -> i64 {
 pub(super) fn signals(fence: *const Live, progress: Option<(u64, u64, u32)>) {
     let here = Location::caller();
     let signalled = ("fence signalled", Place::Here(here));
-    let (Some(number), Some(record)) = (record::number(fence), record::of(fence)) else {
+    let Some((number, record)) = record::numbered(fence) else {
         return;
     };
     if let Some((completed, wanted, bits)) = progress {
@@ -96,7 +96,7 @@ fn in_turn(number: u64, record: &Record, signalled: Evidence<'_>) {
         })
         // Numbers of records go up: what was created later is not earlier, whatever its own.
         .filter(|&(_, other)| other < number)
-        .filter_map(|(_, other)| RECORDS.with(other, |other| *other))
+        .filter_map(|(_, other)| record::of_number(other))
         .find(Record::is_pending);
     if let Some(earlier) = earlier {
         let seqno = earlier.seqno;

@@ -10,11 +10,9 @@ use super::{
     super::bindings::{dma_fence_ops, Live},
     freed::{self, CONTEXT, DATA, FENCE, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
     memory::{for_each_pointer, for_each_string, for_each_target, Block},
-    points,
-    record::{self, RECORDS},
+    points, record,
     rules::EXTERN_LOCK_OUTLIVES,
 };
-use core::ptr;
 use kernel::{
     bindings::{
         debugobjects::{debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Words},
@@ -26,15 +24,7 @@ use kernel::{
 };
 
 fn reaches(addr: usize, owner: u64, descr: &'static debug_obj_descr, note: usize) {
-    let known = RECORDS.with(owner, |record| {
-        let this = |(a, d): &(usize, &'static debug_obj_descr)| *a == addr && ptr::eq(*d, descr);
-        if record.reached.iter().flatten().any(this) {
-            return true;
-        }
-        let free = record.reached.iter_mut().find(|slot| slot.is_none());
-        free.map(|slot| *slot = Some((addr, descr))).is_some()
-    });
-    if known == Some(true) {
+    if record::known_as(owner, |known| known.reaches(addr, descr)) == Some(true) {
         debug_object_activate(debug_obj {
             addr,
             descr,
@@ -98,13 +88,12 @@ fn extern_lock_named(number: u64, lock: *mut spinlock_t) {
 
 /// An op has returned a name of this fence: the driver's is number 0, the timeline's number 1.
 pub(super) fn name_returned(fence: *const Live, which: usize, name: *const c_char) {
-    let Some(number) = record::number(fence) else {
-        return;
-    };
-    let before = RECORDS.with(number, |record| {
-        core::mem::replace(&mut record.names[which], (name.addr(), rcu_order()))
+    let before = record::known_of(fence, |known| {
+        let now = (name.addr(), rcu_order());
+        let (before, _) = core::mem::replace(&mut known.record.names[which], now);
+        (known.number(), before)
     });
-    if before.is_some_and(|(before, _)| before != name.addr()) {
+    if let Some((number, _)) = before.filter(|&(_, before)| before != name.addr()) {
         reaches_block(name.addr(), number, &NAME);
     }
 }
@@ -114,7 +103,7 @@ pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2], da
     let Some(number) = record::number(fence) else {
         return;
     };
-    RECORDS.with(number, |record| record.declared = true);
+    record::with_number(number, |record| record.declared = true);
     points::ends(number);
     reaches(context, number, &CONTEXT, NO_WORD);
     reaches(data, number, &FENCE_DATA, NO_WORD);
@@ -141,7 +130,7 @@ pub(super) fn scan(fence: *const Live) {
         return;
     };
     points::ends(number);
-    if RECORDS.with(number, |record| record.declared) != Some(false) {
+    if record::with_number(number, |record| record.declared) != Some(false) {
         return;
     }
     freed::dangling(number, fence.addr());

@@ -3,18 +3,19 @@
 
 use super::{
     super::bindings::{dma_fence_ops, Live, SEQNO64},
-    known::{Other, Refs, OTHERS, REFS},
+    known::{Other, Refs, OTHERS},
     points,
 };
 use core::{
     fmt,
+    ops::Range,
     panic::Location,
     ptr,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 use kernel::{
     bindings::{
-        debugobjects::{debug_obj_descr, debug_object_deactivate, SideTable},
+        debugobjects::{debug_obj_descr, debug_object_deactivate, Box, HashTable, SideTable, Vec},
         get_current, rcu_order, rcu_order_passed,
         rule::{core_files, this_machine, Evidence, Place, Rule},
     },
@@ -28,6 +29,9 @@ pub(super) type Subject = (u64, u64);
 
 /// Blocks that the ops of one fence reach and that are tracked.
 const REACHED: usize = 16;
+
+/// Something that is reached: its address, and its kind.
+type Reached = (usize, &'static debug_obj_descr);
 
 /// Records that are looked at for whether they are needed any more, whenever there is a new one.
 const SWEPT: usize = 4;
@@ -55,8 +59,6 @@ pub(super) struct Record {
     pub(super) container: bool,
     /// Its signal was asked for.
     pub(super) enabled: bool,
-    /// The addresses that they reach, and the kind of each.
-    pub(super) reached: [Option<(usize, &'static debug_obj_descr)>; REACHED],
     /// The address of its lock.
     pub(super) lock: usize,
     /// The place at which a task other than its issuer first got it.
@@ -65,9 +67,6 @@ pub(super) struct Record {
     pub(super) signalled: Option<(u64, At)>,
     /// The same of the last call that may have signalled it.
     pub(super) signals: Option<(u64, At)>,
-    /// Something that was freed while only the issuer knew of the fence: by which word of the
-    /// fence's memory it was pointed to, its address and size, and where it was freed.
-    pub(super) dangling: Option<(usize, usize, usize, At)>,
     /// A stamp from after its bit was set.
     pub(super) bit_set: u64,
     /// A stamp from when it was created.
@@ -86,15 +85,64 @@ pub(super) struct Record {
     pub(super) overdue: bool,
 }
 
-/// By numbers that are never used again.
-pub(super) static RECORDS: SideTable<u64, Record> = SideTable::new();
+/// Something that was freed while only the issuer knew of the fence.
+#[derive(Clone, Copy)]
+pub(super) struct Dangling {
+    /// By which word of the fence's memory it was pointed to.
+    pub(super) offset: usize,
+    pub(super) addr: usize,
+    pub(super) size: usize,
+    pub(super) freed: At,
+}
+
+/// All that is known of a fence that is tracked. What is often looked at is in its record, and of the
+/// rest no more than there is: a fence costs less than 600 bytes with all that is beside it.
+pub(super) struct Known {
+    /// A number that is never used again.
+    number: u64,
+    pub(super) record: Record,
+    /// The references that were taken and dropped, if any were.
+    refs: Option<Box<Refs>>,
+    /// What its ops reach.
+    reached: Vec<Reached>,
+    pub(super) dangling: Option<Box<Dangling>>,
+}
+
+impl Known {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The references that were taken and dropped.
+    pub(super) fn refs(&mut self) -> &mut Refs {
+        self.refs.get_or_insert_default()
+    }
+
+    /// The ops reach this; false if that is not tracked, since there is so much.
+    pub(super) fn reaches(&mut self, addr: usize, descr: &'static debug_obj_descr) -> bool {
+        let this = |&(a, d): &Reached| a == addr && ptr::eq(d, descr);
+        let known = self.reached.iter().any(this);
+        if !known && self.reached.len() < REACHED {
+            self.reached.reserve_exact(1);
+            self.reached.push((addr, descr));
+            return true;
+        }
+        known
+    }
+}
+
+/// Those whose memory is theirs, by their addresses.
+static LIVE: HashTable<usize, Box<Known>> = HashTable::new();
+
+/// The addresses of these, by their numbers.
+static NUMBERS: HashTable<u64, usize> = HashTable::new();
+
+/// All others, by their numbers.
+static GONE: HashTable<u64, Box<Known>> = HashTable::new();
 
 /// Those whose last reference is gone, and that may have signalled less than a grace period ago; by
 /// their machines and numbers.
 pub(super) static SETTLING: SideTable<(u64, u64), ()> = SideTable::new();
-
-/// The numbers of fences whose memory is theirs, by their addresses.
-pub(super) static LIVE: SideTable<usize, u64> = SideTable::new();
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -113,12 +161,10 @@ impl Record {
             declared: false,
             container: false,
             enabled: false,
-            reached: [None; REACHED],
             lock: fence.spinlock().addr(),
             published: None,
             signalled: None,
             signals: None,
-            dangling: None,
             bit_set: 0,
             made: rcu_order(),
             put: None,
@@ -133,11 +179,18 @@ impl Record {
     /// Makes it known; returns its number.
     pub(super) fn add(self) -> u64 {
         let number = NEXT.fetch_add(1, Relaxed);
-        RECORDS.insert(number, self);
-        REFS.insert(number, Refs::default());
-        if let Some(before) = LIVE.insert(self.addr, number) {
+        let known = Known {
+            number,
+            record: self,
+            refs: None,
+            reached: Vec::new(),
+            dangling: None,
+        };
+        NUMBERS.insert(number, self.addr);
+        if let Some(before) = LIVE.insert(self.addr, Box::new(known)) {
             // Its memory went without being freed, as that of a stack does.
-            forget(before);
+            NUMBERS.remove(before.number);
+            forgotten(before);
         }
         number
     }
@@ -189,14 +242,77 @@ pub(super) fn this_task() -> c_int {
     unsafe { (*get_current()).pid }
 }
 
+/// Calls `f` with what is known of a fence.
+pub(super) fn known_of<R>(fence: *const Live, f: impl FnOnce(&mut Known) -> R) -> Option<R> {
+    LIVE.with(fence.addr(), |known| f(known))
+}
+
 /// Returns the number of a fence that is tracked.
 pub(super) fn number(fence: *const Live) -> Option<u64> {
-    LIVE.with(fence.addr(), |number| *number)
+    number_at(fence.addr())
 }
 
 /// Calls `f` with the record of a fence.
 pub(super) fn with<R>(fence: *const Live, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
-    RECORDS.with(number(fence)?, f)
+    known_of(fence, |known| f(&mut known.record))
+}
+
+/// Returns the number of a fence, and a copy of its record.
+pub(super) fn numbered(fence: *const Live) -> Option<(u64, Record)> {
+    known_of(fence, |known| (known.number, known.record))
+}
+
+/// Calls `f` with what is known of the fence that has this number.
+pub(super) fn known_as<R>(number: u64, f: impl FnOnce(&mut Known) -> R) -> Option<R> {
+    let mut f = Some(f);
+    let live = NUMBERS.with(number, |addr| *addr).and_then(|addr| {
+        LIVE.with(addr, |known| {
+            let f = f.take_if(|_| known.number == number)?;
+            Some(f(known))
+        })
+    });
+    // It goes to these before it is gone from those.
+    live.flatten()
+        .or_else(|| GONE.with(number, |known| f.take().map(|f| f(known)))?)
+}
+
+/// Calls `f` with the record of the fence that has this number.
+pub(super) fn with_number<R>(number: u64, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
+    known_as(number, |known| f(&mut known.record))
+}
+
+/// Returns a copy of the record of the fence that has this number.
+pub(super) fn of_number(number: u64) -> Option<Record> {
+    with_number(number, |record| *record)
+}
+
+/// Of all records for which `f` returns something, what it returns, the oldest first.
+pub(super) fn filter_map<R>(
+    mut f: impl FnMut(u64, &mut Record) -> Option<R>,
+) -> impl Iterator<Item = R> {
+    let mut found = Vec::new();
+    let mut look = |known: &mut Box<Known>| {
+        let result = f(known.number, &mut known.record);
+        found.extend(result.map(|result| (known.number, result)));
+        None::<()>
+    };
+    LIVE.filter_map(|_, known| look(known)).for_each(drop);
+    GONE.filter_map(|_, known| look(known)).for_each(drop);
+    found.sort_by_key(|&(number, _)| number);
+    found.into_iter().map(|(_, result)| result)
+}
+
+/// Returns the number of the fence that begins at an address, if it is tracked.
+pub(super) fn number_at(addr: usize) -> Option<u64> {
+    LIVE.with(addr, |known| known.number)
+}
+
+/// The fences that begin in this memory: how reports name them, and their references.
+pub(super) fn in_memory(memory: Range<usize>) -> impl Iterator<Item = (Subject, Refs)> {
+    LIVE.in_memory(memory, |_, known| {
+        let refs = known.refs.as_deref().cloned().unwrap_or_default();
+        Some((known.record.subject(), refs))
+    })
 }
 
 /// Returns a copy of the record of a fence.
@@ -224,9 +340,7 @@ pub(super) fn report_on<'a>(
 /// Returns the number of fences of this machine that have a record.
 pub(super) fn known() -> usize {
     let machine = this_machine();
-    RECORDS
-        .filter_map(|_, record| (record.machine == machine).then_some(()))
-        .count()
+    filter_map(|_, record| (record.machine == machine).then_some(())).count()
 }
 
 /// Forgets some of those of which a grace period has passed since they signalled.
@@ -234,7 +348,7 @@ pub(super) fn sweep() {
     // What a machine knows of grace periods is known in it alone.
     let machine = this_machine();
     for ((_, number), ()) in SETTLING.range((machine, 0), (machine + 1, 0), SWEPT) {
-        let signalled = RECORDS.with(number, |record| record.signalled).flatten();
+        let signalled = with_number(number, |record| record.signalled).flatten();
         if signalled.is_none_or(|(stamp, _)| rcu_order_passed(stamp)) {
             forget(number);
         }
@@ -243,16 +357,22 @@ pub(super) fn sweep() {
 
 /// Forgets a fence.
 pub(super) fn forget(number: u64) {
-    points::ends(number);
-    if let Some(addr) = RECORDS.with(number, |record| record.addr) {
+    if let Some(addr) = NUMBERS.with(number, |addr| *addr) {
         leaves(addr, number);
     }
-    REFS.remove(number);
-    let Some(record) = RECORDS.remove(number) else {
-        return;
-    };
-    SETTLING.remove((record.machine, number));
-    for (addr, descr) in record.reached.into_iter().flatten() {
+    if let Some(known) = GONE.remove(number) {
+        forgotten(known);
+    }
+}
+
+/// A fence has no record any more.
+fn forgotten(known: Box<Known>) {
+    let (number, machine) = (known.number, known.record.machine);
+    points::ends(number);
+    if known.record.released {
+        SETTLING.remove((machine, number));
+    }
+    for (addr, descr) in known.reached {
         debug_object_deactivate(addr, number, descr);
     }
 }
@@ -260,7 +380,7 @@ pub(super) fn forget(number: u64) {
 /// The memory of a fence is about to be freed.
 pub(super) fn memory_goes(number: u64) {
     points::ends(number);
-    let Some((addr, machine, settles)) = RECORDS.with(number, |record| {
+    let Some((addr, machine, settles)) = with_number(number, |record| {
         record.released = true;
         (record.addr, record.machine, record.signalled.is_some())
     }) else {
@@ -275,13 +395,15 @@ pub(super) fn memory_goes(number: u64) {
 
 /// The fence at this address has no record any more that is found by it.
 pub(super) fn leaves(addr: usize, number: u64) {
-    if LIVE.with(addr, |live| *live == number) == Some(true) {
-        let was = RECORDS.with(number, |record| (record.subject(), record.created));
-        let refs = REFS.with(number, |refs| *refs).unwrap_or_default();
+    let same = |known: &Box<Known>| known.number == number;
+    LIVE.move_if(addr, same, |mut known| {
+        let was = Some((known.record.subject(), known.record.created));
+        let refs = known.refs.take();
         let freed = None;
         OTHERS.insert(addr, Other { was, refs, freed });
-        LIVE.remove(addr);
-    }
+        GONE.insert(number, known);
+        NUMBERS.remove(number);
+    });
 }
 
 /// Has reports not name what happens in this crate, but where it was entered.

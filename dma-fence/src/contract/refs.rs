@@ -4,9 +4,9 @@
 
 use super::{
     super::bindings::{dma_fence_kref, Live},
-    known::{self, Other, Refs, Sites, OTHERS, REFS},
+    known::{self, Other, Refs, OTHERS},
     named::Fence,
-    record::{self, Record, LIVE, RECORDS},
+    record::{self, Record},
     rules::{REFCOUNT, REFERENCE_LEFT},
 };
 use core::{fmt::Write as _, panic::Location};
@@ -44,7 +44,7 @@ pub(super) fn begins(fence: *const Live, tracked: bool) {
 
 /// The memory of a fence is about to be freed.
 fn freed(obj: &debug_obj, freeing: &Freeing) {
-    if let Some(number) = LIVE.with(obj.addr, |number| *number) {
+    if let Some(number) = record::number_at(obj.addr) {
         record::leaves(obj.addr, number);
     }
     // What RCU frees was given to it somewhere.
@@ -55,14 +55,14 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
 #[track_caller]
 pub(super) fn dropped(fence: *const Live) {
     let at = site(Location::caller());
-    record::number(fence).map(|number| REFS.with(number, |refs| refs.dropped.add(at)));
+    record::known_of(fence, |known| known.refs().dropped.add(at));
 }
 
 /// A reference was taken.
 #[track_caller]
 pub(super) fn taken(fence: *const Live) {
     let at = site(Location::caller());
-    record::number(fence).map(|number| REFS.with(number, |refs| refs.taken.add(at)));
+    record::known_of(fence, |known| known.refs().taken.add(at));
 }
 
 /// Something is about to be done to a fence; false if there is none.
@@ -71,7 +71,7 @@ pub(super) fn taken(fence: *const Live) {
 pub(super) fn exists(fence: *const Live, call: &'static str) -> bool {
     record::know_own_files();
     let checking = REFCOUNT.look();
-    let live = LIVE.with(fence.addr(), |_| ()).is_some();
+    let live = record::number(fence).is_some();
     let about = live.then(|| {
         // SAFETY: It was initialised, and not freed.
         let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
@@ -86,7 +86,7 @@ pub(super) fn exists(fence: *const Live, call: &'static str) -> bool {
 #[track_caller]
 fn is_gone(fence: *const Live, call: &str) -> bool {
     let here = ("called", Place::Here(Location::caller()));
-    let Some(other) = OTHERS.with(fence.addr(), |other| *other) else {
+    let Some(other) = OTHERS.with(fence.addr(), |other| other.clone()) else {
         let what = match fence.is_null() {
             true => "without a fence",
             false => "of memory that is no fence",
@@ -97,14 +97,16 @@ fn is_gone(fence: *const Live, call: &str) -> bool {
     let Some((at, _)) = other.freed else {
         return false;
     };
-    let reported = OTHERS.with(fence.addr(), |other| was_reported(&mut other.refs, call));
+    let reported = OTHERS.with(fence.addr(), |other| {
+        was_reported(other.refs.get_or_insert_default(), call)
+    });
     if reported == Some(false) {
         let recycled = match debug_block_of(fence.addr()) {
             Some(_) => ", whose memory has another owner",
             None => "",
         };
         let what = format_args!("{call}() of a fence that was freed{recycled}");
-        let [taken, dropped] = last(&other.refs);
+        let [taken, dropped] = last(&other.refs.unwrap_or_default());
         let freed = ("freed", Place::Site(at));
         let steps = [taken, dropped, freed, here];
         match other.was {
@@ -127,11 +129,14 @@ pub(super) fn is_counted(fence: *mut Live, call: &'static str) -> bool {
     if unsafe { kref_read(dma_fence_kref(fence.cast())) } != 0 || !checking() {
         return true;
     }
-    let Some((number, record)) = record::number(fence).zip(record::of(fence)) else {
+    let known = record::known_of(fence, |known| {
+        let reported = was_reported(known.refs(), call);
+        (known.record, known.refs().clone(), reported)
+    });
+    let Some((record, refs, reported)) = known else {
         return true;
     };
-    let refs = REFS.with(number, |refs| (*refs, was_reported(refs, call)));
-    if let Some((refs, false)) = refs {
+    if !reported {
         let [taken, dropped] = last(&refs);
         let here = ("called", Place::Here(Location::caller()));
         let what = format_args!("{call}() of a fence whose last reference was dropped");
@@ -173,7 +178,7 @@ pub(super) fn left() {
     let machine = this_machine();
     // One report for all fences that were created at one place.
     let mut places = Words::new();
-    let left = RECORDS.filter_map(|number, record| {
+    let left = record::filter_map(|number, record| {
         let own = record.machine == machine && !record.released;
         let own = own && !record.is_pending() && !record.waits_for_others();
         own.then_some((number, *record))
@@ -183,7 +188,7 @@ pub(super) fn left() {
         let there = debug_block_of(record.addr).is_some();
         if checking && there && !places.contains(&place) {
             places.push(place);
-            let refs = REFS.with(number, |refs| *refs).unwrap_or_default();
+            let refs = record::known_as(number, |known| known.refs().clone()).unwrap_or_default();
             say_left(&record, &refs);
         }
     }
@@ -191,9 +196,8 @@ pub(super) fn left() {
 
 fn say_left(record: &Record, refs: &Refs) {
     let mut texts = [const { Text::new() }; STEPS];
-    let sites = |sites: &Sites| sites.by_place.into_iter().flatten();
-    let taken = sites(&refs.taken).map(|site| ("taken", site));
-    let dropped = sites(&refs.dropped).map(|site| ("dropped", site));
+    let taken = refs.taken.by_place.iter().map(|site| ("taken", *site));
+    let dropped = refs.dropped.by_place.iter().map(|site| ("dropped", *site));
     let steps = taken.chain(dropped);
     for (text, (what, (_, count))) in texts.iter_mut().zip(steps.clone()) {
         // Writing to a string does not fail.
@@ -216,17 +220,15 @@ fn say_left(record: &Record, refs: &Refs) {
 
 /// Adds the fences in a block to what is said of it.
 pub(super) fn describe(addr: usize, size: usize, text: &mut Text) {
-    let end = addr + size;
-    let gone = OTHERS.range(addr, end, usize::MAX);
-    let gone = gone.filter_map(|(_, other)| Some((other.was?.0, other.refs)));
-    let live = LIVE.range(addr, end, usize::MAX).filter_map(|(_, number)| {
-        let subject = RECORDS.with(number, |record| record.subject())?;
-        Some((subject, REFS.with(number, |refs| *refs)?))
+    let memory = addr..addr + size;
+    let gone = OTHERS.in_memory(memory.clone(), |_, other| {
+        Some((other.was?.0, other.refs.as_deref().cloned()?))
     });
+    let live = record::in_memory(memory);
     for (subject, refs) in gone.chain(live) {
         // Writing to a string does not fail.
         let _ = write!(text, ", with {}", Fence(subject));
-        for (at, count) in refs.taken.by_place.into_iter().flatten() {
+        for (at, count) in refs.taken.by_place {
             let _ = match count {
                 1 => write!(text, ", reference taken at {at}"),
                 _ => write!(text, ", {count} references taken at {at}"),

@@ -4,7 +4,9 @@
 use crate::lock;
 use std::{
     cell::Cell,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher},
+    ops::Range,
     sync::{Mutex, MutexGuard},
 };
 
@@ -16,6 +18,9 @@ thread_local! {
 pub fn steps() -> u64 {
     STEPS.get()
 }
+
+/// Memory that is not the kernel's own either.
+pub use std::{boxed::Box, vec::Vec};
 
 /// Words of memory, copied.
 pub type Words = Vec<usize>;
@@ -131,5 +136,111 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
 impl<K: Ord + Copy, V> Default for SideTable<K, V> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Parts of a [`HashTable`].
+const PARTS: usize = 64;
+
+/// As [`SideTable`], for keys of which none is asked for by its place in an order: threads that use
+/// different ones do not wait for each other.
+pub struct HashTable<K, V>([Part<K, V>; PARTS]);
+
+/// A cache line or more, so that its lock is not beside another.
+#[repr(align(64))]
+struct Part<K, V>(Mutex<HashMap<K, V, BuildHasherDefault<Spread>>>);
+
+impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self([const { Part(Mutex::new(HashMap::with_hasher(BuildHasherDefault::new()))) }; PARTS])
+    }
+
+    fn part(&self, key: K) -> MutexGuard<'_, HashMap<K, V, BuildHasherDefault<Spread>>> {
+        STEPS.set(STEPS.get() + 1);
+        // CAST: Bits that the map does not use itself.
+        let hash = BuildHasherDefault::<Spread>::new().hash_one(key) >> 40;
+        lock(&self.0[hash as usize % PARTS].0)
+    }
+
+    /// Sets the value of a key and returns the one before.
+    pub fn insert(&self, key: K, value: V) -> Option<V> {
+        self.part(key).insert(key, value)
+    }
+
+    /// Takes a value out.
+    pub fn remove(&self, key: K) -> Option<V> {
+        self.part(key).remove(&key)
+    }
+
+    /// Takes a value out if `f` says so, and calls `then` with it before others find it gone.
+    pub fn move_if(&self, key: K, f: impl FnOnce(&V) -> bool, then: impl FnOnce(V)) {
+        let mut part = self.part(key);
+        if part.get(&key).is_some_and(f) {
+            part.remove(&key).map(then);
+        }
+    }
+
+    /// Calls `f` with the value of a key, if it has one.
+    pub fn with<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> Option<R> {
+        self.part(key).get_mut(&key).map(f)
+    }
+
+    /// Of all for which `f` returns something, what it returns, in the order of the keys.
+    pub fn filter_map<R>(
+        &self,
+        mut f: impl FnMut(K, &mut V) -> Option<R>,
+    ) -> impl Iterator<Item = R> {
+        let mut found = Vec::new();
+        for part in &self.0 {
+            for (key, value) in lock(&part.0).iter_mut() {
+                found.extend(f(*key, value).map(|result| (*key, result)));
+            }
+        }
+        found.sort_by_key(|&(key, _)| key);
+        found.into_iter().map(|(_, result)| result)
+    }
+}
+
+impl<V> HashTable<usize, V> {
+    /// As [`filter_map`](Self::filter_map), for those whose keys are addresses of words in this memory.
+    pub fn in_memory<'a, R: 'a>(
+        &'a self,
+        memory: Range<usize>,
+        mut f: impl FnMut(usize, &mut V) -> Option<R> + 'a,
+    ) -> impl Iterator<Item = R> + 'a {
+        let word = size_of::<usize>();
+        let addrs = (memory.start.next_multiple_of(word)..memory.end).step_by(word);
+        addrs.filter_map(move |addr| self.with(addr, |value| f(addr, value))?)
+    }
+}
+
+impl<K: Hash + Ord + Copy, V> Default for HashTable<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A hash of numbers and addresses.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        let spread = (self.0 ^ number).wrapping_mul(GOLDEN);
+        self.0 = spread ^ spread >> 32;
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }

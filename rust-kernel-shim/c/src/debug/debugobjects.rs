@@ -26,7 +26,7 @@ use machine::{
 };
 use spin::mutex::SpinMutex;
 
-pub use machine::side_table::{steps, SideTable, Words};
+pub use machine::side_table::{steps, Box, HashTable, SideTable, Vec, Words};
 
 /// A kind of objects.
 #[allow(missing_debug_implementations)]
