@@ -17,7 +17,8 @@ add_crate() {
 }
 
 # stage DRIVER: what scripts/port writes, in the chroot. The file "map" has a sed command for each
-# file, from its name in a diagnostic to that of the source.
+# file, from its name in a diagnostic to that of the source. What $restage names, if anything, changes
+# the files after that.
 stage() {
 	local driver=$1 dir=$chroot/build/module/$1 to from
 	rm -rf "$dir"
@@ -27,6 +28,7 @@ stage() {
 		printf 's#(^|[ `"])(/build/module/%s/)?%s(:|[`"]|$)#\\1%s\\3#g\n' \
 			"$driver" "${to//./\\.}" "$(sed 's/[&#\\]/\\&/g' <<<"$from")"
 	done <"$dir/SOURCES" >"$dir/map"
+	[ -z "${restage:-}" ] || "$restage" "$driver"
 }
 
 # misfits [new]: in words, what of the bindings of the safe half does not fit this kernel; with "new"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a program may expect of a timeline, as a suite of KUnit: it is to pass here and in Linux.
-#![forbid(unsafe_code)]
 
 use kernel::prelude::*;
 
