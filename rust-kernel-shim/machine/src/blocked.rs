@@ -394,10 +394,11 @@ impl Question {
     }
 
     /// Asks; `wake` wakes the thread.
-    pub(super) fn ask(&self, wake: impl FnOnce(&AtomicBool)) -> Option<Description> {
+    pub(super) fn ask(&self, wake: impl FnOnce()) -> Option<Description> {
         let (answer, answered) = mpsc::channel();
         *super::lock(&self.answer) = Some(answer);
-        wake(&self.asked);
+        self.asked.store(true, Relaxed);
+        wake();
         // One that does not wait for its token is on the host's side of things, and cannot answer.
         answered.recv_timeout(Duration::from_secs(10)).ok()
     }

@@ -290,6 +290,11 @@ pub fn with<R>(f: impl FnOnce(&Cpu) -> R) -> R {
     CPU.with(f)
 }
 
+/// True if this thread is in no section of any kind.
+pub(super) fn is_idle() -> bool {
+    with(|cpu| !cpu.in_section() && !cpu.reader().sleeps())
+}
+
 /// Makes sure that [`Leave`] runs when this thread ends.
 pub(super) fn leave_at_exit() {
     // Refused in a thread whose `Leave` has run. A destructor of another thread-local that enters a

@@ -25,6 +25,7 @@ mod fork;
 mod global;
 pub mod heap;
 pub mod ktap;
+mod lent;
 pub mod location;
 pub mod oops;
 mod per_thread;
@@ -42,6 +43,11 @@ pub use global::Global;
 #[cfg(not(loom))]
 #[doc(hidden)]
 pub use per_thread::__thread_local;
+#[doc(hidden)]
+pub mod __slots {
+    pub use super::per_thread::{Slot, SLOTS};
+    pub use linkme::{self, distributed_slice};
+}
 #[cfg(loom)]
 pub use per_thread::PerThread;
 pub use process::{at_exit, test_alone};

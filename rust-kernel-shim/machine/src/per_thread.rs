@@ -24,8 +24,28 @@ macro_rules! per_thread {
         $crate::__thread_local! {
             $($(#[$attr])* $vis static $name: $type = const { $init };)*
         }
+        $(const _: () = {
+            #[$crate::__slots::distributed_slice($crate::__slots::SLOTS)]
+            #[linkme(crate = $crate::__slots::linkme)]
+            static SLOT: $crate::__slots::Slot = || {
+                let slot = $name.with(|slot| ::core::ptr::from_ref(slot).cast_mut());
+                (slot.cast(), ::core::mem::size_of::<$type>())
+            };
+        };)*
     };
 }
+
+/// Tells where this thread has a slot, and its size.
+pub type Slot = fn() -> (*mut u8, usize);
+
+/// All slots.
+#[cfg(not(loom))]
+#[linkme::distributed_slice]
+pub static SLOTS: [Slot];
+
+/// In a model no thread is used again.
+#[cfg(loom)]
+pub static SLOTS: [Slot; 0] = [];
 
 #[cfg(not(loom))]
 #[doc(hidden)]

@@ -10,8 +10,8 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-thread_local! {
-    static STEPS: Cell<u64> = const { Cell::new(0) };
+crate::per_thread! {
+    static STEPS: Cell<u64> = Cell::new(0);
 }
 
 /// How often this thread has used a table, for tests of what that costs.

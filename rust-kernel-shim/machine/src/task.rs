@@ -4,7 +4,9 @@
 use super::{
     atomic::{fence, quiet},
     blocked::{self, Patience, Question, Thing},
-    clock, cpu, failed, fork, heap, lock, oops,
+    clock, cpu, failed, fork, heap,
+    lent::Lent,
+    lock, oops,
     vcpu::{self, Vcpu},
 };
 use core::ffi::{c_int, c_uint, c_void};
@@ -17,7 +19,7 @@ use core::{
     },
 };
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -69,6 +71,8 @@ pub struct task_struct {
     /// The reader word of the thread, for a virtual CPU that checks for quiescent states.
     reader: AtomicPtr<cpu::Reader>,
     question: Question,
+    /// The thread that it has, if that is lent to its virtual CPU.
+    lent: OnceLock<Arc<Lent>>,
 }
 
 /// The stage in a kernel thread's life.
@@ -116,6 +120,7 @@ impl task_struct {
             vcpu,
             reader: AtomicPtr::new(ptr::null_mut()),
             question: Question::default(),
+            lent: OnceLock::new(),
         }))
     }
 
@@ -277,13 +282,26 @@ impl task_struct {
         *token = false;
     }
 
-    /// What the task says of itself, which waits for the run token; for a virtual CPU.
-    pub(super) fn ask(&self) -> Option<blocked::Description> {
-        self.question.ask(|asked| {
-            let _token = lock(&self.token);
-            asked.store(true, Relaxed);
-            self.woken.notify_one();
-        })
+    /// Has the thread look whether it is asked, while it waits for the run token.
+    pub(super) fn wake_to_answer(&self) {
+        let _token = lock(&self.token);
+        self.woken.notify_one();
+    }
+
+    /// What others ask the task.
+    pub(super) fn question(&self) -> &Question {
+        &self.question
+    }
+
+    /// The thread that it has, if that is lent to its virtual CPU.
+    pub(super) fn lent(&self) -> Option<&Lent> {
+        self.lent.get().map(|lent| &**lent)
+    }
+
+    /// As [`lent`](Self::lent), if the caller runs on that thread.
+    pub(super) fn lent_here(&self) -> Option<&Lent> {
+        let here = cpu::with(|cpu| ptr::eq(cpu.task.get(), self));
+        self.lent().filter(|_| here)
     }
 
     /// The state, as Linux shows it: and N if the task was never woken.
@@ -447,10 +465,16 @@ pub(super) fn leave(task: *const task_struct) {
     }
 }
 
-/// Runs `f` as a task of its own on this thread, on the virtual CPU `vcpu`.
-pub(super) fn with_task<R>(vcpu: Arc<Vcpu>, f: impl FnOnce(&'static task_struct) -> R) -> R {
+/// Runs `f` as a task of its own on this thread, which may be `lent`, on the virtual CPU `vcpu`.
+pub(super) fn with_task<R>(
+    vcpu: Arc<Vcpu>,
+    lent: Option<Arc<Lent>>,
+    f: impl FnOnce(&'static task_struct) -> R,
+) -> R {
     let outer = cpu::with(|cpu| cpu.task.replace(core::ptr::null()));
     let task = task_struct::new(b"init", Some(vcpu), 1, Lifecycle::Started);
+    // SAFETY: Just created.
+    lent.map(|lent| unsafe { &*task }.lent.set(lent));
     cpu::with(|cpu| become_task(cpu, task));
     struct Restore(*const task_struct);
     impl Drop for Restore {
@@ -480,7 +504,10 @@ impl Start {
         // SAFETY: The reference that `spawn` took for the thread.
         let task = unsafe { &*self.task };
         cpu::with(|cpu| become_task(cpu, self.task));
-        task.wait_token();
+        match (&task.vcpu, task.lent()) {
+            (Some(vcpu), Some(_)) => vcpu.answer(task),
+            _ => task.wait_token(),
+        }
         let code = if task.should_stop() {
             -4 // -EINTR: stopped before it ran.
         } else {
@@ -534,10 +561,21 @@ pub unsafe fn spawn(
         // SAFETY: The second reference.
         unsafe { task_struct::put(task) };
     };
-    let builder = thread::Builder::new().name(String::from_utf8_lossy(name).into_owned());
-    match (!threads_are_refused()).then(|| builder.spawn(run)) {
-        Some(Ok(_)) => task,
-        Some(Err(_)) | None => {
+    let name = String::from_utf8_lossy(name);
+    let start = || match vcpu.as_ref().and_then(|vcpu| vcpu.carrier()) {
+        Some(carrier) => carrier.thread(&name, None).map(|lent| {
+            lent.set_job(Box::new(run));
+            // SAFETY: Just created.
+            unsafe { &*task }.lent.set(lent).is_ok()
+        }),
+        None => {
+            let builder = thread::Builder::new().name(name.into_owned());
+            builder.spawn(run).ok().map(|_| true)
+        }
+    };
+    match (!threads_are_refused()).then(start) {
+        Some(Some(_)) => task,
+        Some(None) | None => {
             // SAFETY: The task is live, and the thread that was to own these does not exist.
             unsafe {
                 if let Some(vcpu) = &vcpu {

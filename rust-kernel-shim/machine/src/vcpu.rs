@@ -18,7 +18,8 @@ mod run;
 pub use policy::{How, Interrupt, Path, Policy};
 
 use super::{
-    blocked,
+    blocked, fork,
+    lent::{Carrier, Lent},
     task::{self, task_struct},
 };
 use core::{
@@ -189,6 +190,8 @@ pub struct Vcpu {
     idling: AtomicBool,
     /// What a driver's code has panicked with, if that has ended the machine.
     panic: Mutex<Option<Payload>>,
+    /// What its tasks' threads are lent to, if they are.
+    carrier: Option<Arc<Carrier>>,
     /// Blocks of memory that tasks of this machine have allocated and not freed.
     pub live: AtomicIsize,
 }
@@ -478,10 +481,9 @@ impl Vcpu {
                 drop(inner);
                 // No task of it runs again, unless this one has ended.
                 if wait {
-                    loop {
-                        me.get().wait_token();
-                    }
+                    self.stop(me.get());
                 }
+                self.carrier().inspect(|carrier| carrier.then(None));
                 return;
             }
             // A task that does nothing but sleep passes no point, nor does time that jumps.
@@ -498,12 +500,13 @@ impl Vcpu {
                 if next == me && wait {
                     return;
                 }
-                if !wait {
-                    task::leave_machine();
-                }
-                next.get().give_token();
                 if wait {
-                    me.get().wait_token();
+                    return self.switch(me.get(), next.get());
+                }
+                task::leave_machine();
+                match self.carrier() {
+                    Some(carrier) => carrier.then(next.get().lent()),
+                    None => next.get().give_token(),
                 }
                 return;
             }
@@ -514,6 +517,69 @@ impl Vcpu {
                 self.call_hooks(|hooks| hooks.ended(blocked));
                 self.declare(Stuck::Deadlock(text));
             }
+        }
+    }
+
+    /// What its tasks' threads are lent to, if they are.
+    pub(super) fn carrier(&self) -> Option<&Arc<Carrier>> {
+        self.carrier.as_ref()
+    }
+
+    /// Hands the run token to `next`, until the caller, which is `me`, gets it again.
+    fn switch(&self, me: &task_struct, next: &task_struct) {
+        let Some(carrier) = self.carrier() else {
+            next.give_token();
+            return me.wait_token();
+        };
+        fork::about_to_wait("a task");
+        let (here, there) = self.both(me, next);
+        // SAFETY: One is the caller's thread; the other is that of a task which has not ended, and
+        // does not run: so that waits here, or has not begun.
+        unsafe { carrier.switch(here, there) };
+        self.answer(me);
+    }
+
+    /// The threads of two tasks of this virtual CPU, of which the caller is the first.
+    fn both<'a>(&self, me: &'a task_struct, other: &'a task_struct) -> (&'a Lent, &'a Lent) {
+        match (me.lent_here(), other.lent()) {
+            (Some(here), Some(there)) => (here, there),
+            _ => crate::end(format_args!(
+                "a machine's task is waited for by a thread that is none"
+            )),
+        }
+    }
+
+    /// The caller, which is `me`, goes on: but first it answers if it was woken for that.
+    pub(super) fn answer(&self, me: &task_struct) {
+        while me.question().is_asked() {
+            me.question().answer(me);
+            if let (Some(carrier), Some(here)) = (self.carrier(), me.lent_here()) {
+                // SAFETY: It is the caller's thread, which was asked.
+                unsafe { carrier.answer(here) };
+            }
+        }
+    }
+
+    /// Asks a task that waits for the run token what it does, on the thread of `here`.
+    fn ask(&self, here: &task_struct, task: &task_struct) -> Option<blocked::Description> {
+        let Some(carrier) = self.carrier() else {
+            return task.question().ask(|| task.wake_to_answer());
+        };
+        // One that is just created has no thread yet.
+        task.lent()?;
+        let (here, there) = self.both(here, task);
+        // SAFETY: As in `switch`.
+        task.question().ask(|| unsafe { carrier.ask(here, there) })
+    }
+
+    /// The task, which is the caller, never runs again.
+    fn stop(&self, task: &task_struct) -> ! {
+        if let Some(carrier) = self.carrier() {
+            // SAFETY: This thread is one of a task of this virtual CPU.
+            unsafe { carrier.go_home() };
+        }
+        loop {
+            task.wait_token();
         }
     }
 
@@ -530,7 +596,7 @@ impl Vcpu {
             .iter()
             .filter_map(|task| match core::ptr::eq(task.0, here) {
                 true => Some(blocked::describe(here)),
-                false => task.get().ask(),
+                false => self.ask(here, task.get()),
             })
             .collect();
         blocked::report(why, &described, more.len())
@@ -568,9 +634,7 @@ impl Vcpu {
         // Also if it has ended, and a callback ran on its thread.
         task.abandon_section();
         self.declare(stuck);
-        loop {
-            task.wait_token();
-        }
+        self.stop(task)
     }
 
     /// As [`give_up`](Self::give_up), for a panic that goes no further.

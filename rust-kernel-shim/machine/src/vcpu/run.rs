@@ -4,10 +4,10 @@
 use super::{
     super::{
         blocked::{self, Thing},
-        cpu,
+        cpu, lent,
         task::{self, task_struct},
     },
-    Hooks, Inner, Policy, Stuck, TaskPtr, Vcpu,
+    Carrier, Hooks, Inner, Lent, Policy, Stuck, TaskPtr, Vcpu,
 };
 use core::{
     mem::needs_drop,
@@ -17,7 +17,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     panic::{self, AssertUnwindSafe},
     sync::{mpsc, Arc, Mutex},
-    thread::{self, Builder},
+    thread::{self, Builder, JoinHandle},
 };
 
 /// When virtual time starts (ns): after 10 s, as if the machine had booted, so that a time is
@@ -50,6 +50,17 @@ impl Vcpu {
         stack: usize,
         body: impl FnOnce() -> R + Send + 'static,
     ) -> Result<(R, isize), Stuck> {
+        lent::with_carrier(|carrier| Self::run_on(carrier, policy, seed, hooks, stack, body))
+    }
+
+    fn run_on<R: Send + 'static>(
+        carrier: Option<&Arc<Carrier>>,
+        policy: Policy,
+        seed: Option<u64>,
+        hooks: impl Hooks,
+        stack: usize,
+        body: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<(R, isize), Stuck> {
         let (done, end) = mpsc::channel();
         let vcpu = Arc::new(Self {
             preempts: policy.preempts(),
@@ -58,6 +69,7 @@ impl Vcpu {
             next_pid: AtomicI32::new(1),
             steps: AtomicUsize::new(0),
             panic: Mutex::new(None),
+            carrier: carrier.cloned(),
             live: AtomicIsize::new(0),
             inner: Mutex::new(Inner {
                 now: START,
@@ -76,20 +88,37 @@ impl Vcpu {
             }),
             hooks: Box::new(hooks),
         });
-        let machine = vcpu.clone();
-        let first = move || {
-            let result = panic::catch_unwind(AssertUnwindSafe(|| machine.first_task(body)));
+        let returned = Arc::new(Mutex::new(None));
+        let (machine, returns) = (vcpu.clone(), returned.clone());
+        let first = move |lent| {
+            let first_task = AssertUnwindSafe(|| machine.first_task(lent, body));
+            let result = panic::catch_unwind(first_task);
             if result.is_err() {
                 machine.abandon();
             }
+            *crate::lock(&returns) = Some(result);
             let _ = machine.lock().done.send(None);
-            result
+            machine.carrier().inspect(|carrier| carrier.then(None));
         };
-        let thread = Builder::new()
-            .name(thread::current().name().unwrap_or("init").into())
-            .stack_size(stack);
-        let Ok(thread) = thread.spawn(first) else {
-            return Err(Stuck::NoThread);
+        let name = thread::current().name().unwrap_or("init").to_string();
+        let thread = match carrier {
+            Some(carrier) => {
+                let Some(lent) = carrier.thread(&name, Some(stack)) else {
+                    return Err(Stuck::NoThread);
+                };
+                let its = lent.clone();
+                lent.set_job(Box::new(move || first(Some(its))));
+                // SAFETY: It was just set, and each machine of this thread has a carrier of its own.
+                unsafe { carrier.run(&lent) };
+                None
+            }
+            None => {
+                let builder = Builder::new().name(name).stack_size(stack);
+                let Ok(thread) = builder.spawn(|| first(None)) else {
+                    return Err(Stuck::NoThread);
+                };
+                Some(thread)
+            }
         };
         if let Ok(Some(stuck)) = end.recv() {
             let panicked = crate::lock(&vcpu.panic).take();
@@ -99,15 +128,17 @@ impl Vcpu {
             };
         }
         // It has sent, so it has nothing left to do but to end.
-        match thread.join().and_then(|result| result) {
+        let _ = thread.map(JoinHandle::join);
+        let result = crate::lock(&returned).take();
+        match result.expect("it has told of its end after its result") {
             Ok(result) => Ok((result, vcpu.live.load(Relaxed))),
             Err(payload) => panic::resume_unwind(payload),
         }
     }
 
     /// The body, and after it everything that it has set off.
-    fn first_task<R>(self: &Arc<Self>, body: impl FnOnce() -> R) -> R {
-        task::with_task(self.clone(), |init| {
+    fn first_task<R>(self: &Arc<Self>, lent: Option<Arc<Lent>>, body: impl FnOnce() -> R) -> R {
+        task::with_task(self.clone(), lent, |init| {
             self.lock().tasks.push(TaskPtr(init));
             // Also if the body panics: the task is freed after this.
             let _ends = Ends { vcpu: self, init };
