@@ -45,6 +45,8 @@ typedef s64 ktime_t;
 #define __rcu
 #define __counted_by(x)
 #define __init
+#define __must_check
+#define IS_ENABLED(option) 0
 #define __always_inline inline __attribute__((always_inline))
 #define EXPORT_SYMBOL(x)
 #define EXPORT_SYMBOL_GPL(x)
@@ -57,6 +59,7 @@ typedef s64 ktime_t;
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define swap(a, b) do { __typeof__(a) t_ = (a); (a) = (b); (b) = t_; } while (0)
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n) (1UL << (n))
 #define MAX_ERRNO 4095
 #define lower_32_bits(n) ((u32)(n))
@@ -87,6 +90,12 @@ static inline int test_and_set_bit(int n, unsigned long *a)
 	__typeof__(*(p)) old_ = (old); \
 	__atomic_compare_exchange_n((p), &old_, (new), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
 	old_; })
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define smp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
+static inline unsigned long roundup_pow_of_two(unsigned long n)
+{
+	return n <= 1 ? 1 : 1UL << (64 - __builtin_clzl(n - 1));
+}
 #if defined(__x86_64__)
 #define cpu_relax() __builtin_ia32_pause()
 #else
@@ -174,6 +183,7 @@ void engine_read_lock(void), engine_read_unlock(void);
 void engine_call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *));
 void engine_synchronize_rcu(void), engine_rcu_barrier(void);
 void *engine_alloc(size_t size, bool zeroed);
+void *engine_realloc(const void *p, size_t size);
 void engine_free(const void *p);
 #define rcu_read_lock engine_read_lock
 #define rcu_read_unlock engine_read_unlock
@@ -184,6 +194,7 @@ void engine_free(const void *p);
 #define detach_thread() do { } while (0)
 #define peer_alloc(size) engine_alloc(size, false)
 #define peer_zalloc(size) engine_alloc(size, true)
+#define peer_realloc(p, size) engine_realloc(p, size)
 #define kfree(p) engine_free(p)
 #else
 #define rcu_read_lock urcu_memb_read_lock
@@ -195,6 +206,7 @@ void engine_free(const void *p);
 #define detach_thread urcu_memb_unregister_thread
 #define peer_alloc(size) malloc(size)
 #define peer_zalloc(size) calloc(1, size)
+#define peer_realloc(p, size) realloc(p, size)
 #define kfree(p) free((void *)(p))
 #endif
 #define RCU_INIT_POINTER(p, v) __atomic_store_n(&(p), (v), __ATOMIC_RELAXED)
@@ -202,6 +214,7 @@ void engine_free(const void *p);
 #define rcu_dereference(p) __atomic_load_n(&(p), __ATOMIC_CONSUME)
 #define rcu_dereference_check(p, c) rcu_dereference(p)
 #define rcu_dereference_protected(p, c) (p)
+#define rcu_replace_pointer(p, v, c) ({ __typeof__(p) p_ = (p); rcu_assign_pointer(p, v); p_; })
 #define rcu_access_pointer(p) __atomic_load_n(&(p), __ATOMIC_RELAXED)
 #define rcu_pointer_handoff(p) (p)
 #define unrcu_pointer(p) (p)
@@ -213,9 +226,42 @@ typedef unsigned int gfp_t;
 #define kmalloc_objs(object, n, ...) peer_alloc(sizeof(object) * (n))
 #define kzalloc_objs(object, n, ...) peer_zalloc(sizeof(object) * (n))
 #define kzalloc_flex(object, member, n, ...) peer_zalloc(sizeof(object) + sizeof((object).member[0]) * (n))
-/* A fence has its head where dma_fence_free() has it; no other is freed so in these files. */
-void free_fence(struct rcu_head *head);
-#define kfree_rcu(p, member) call_rcu(&(p)->member, free_fence)
+#define kmalloc(size, flags) peer_alloc(size)
+#define kmalloc_size_roundup(size) (((size) + 15) & ~15UL)
+#define struct_size(p, member, n) (sizeof(*(p)) + sizeof((p)->member[0]) * (n))
+#define krealloc_array(p, n, size, flags) peer_realloc(p, (n) * (size))
+/* A list of fences begins with its head; a fence has it behind the first 16 bytes. */
+void free_at_0(struct rcu_head *head), free_at_16(struct rcu_head *head);
+#define kfree_rcu(p, member) do { \
+	_Static_assert(offsetof(__typeof__(*(p)), member) % 16 == 0, "at 0 or 16"); \
+	call_rcu(&(p)->member, offsetof(__typeof__(*(p)), member) ? free_at_16 : free_at_0); \
+} while (0)
+
+/* Mutexes, which are not contended. */
+struct ww_class { };
+struct ww_acquire_ctx { };
+struct ww_mutex { spinlock_t base; struct ww_acquire_ctx *ctx; };
+#define DEFINE_WD_CLASS(name) struct ww_class name
+#define ww_mutex_init(m, class) do { spin_lock_init(&(m)->base); (m)->ctx = NULL; } while (0)
+#define ww_mutex_destroy(m) do { } while (0)
+static inline int ww_mutex_lock(struct ww_mutex *m, struct ww_acquire_ctx *ctx)
+{
+	spin_lock(&m->base);
+	m->ctx = ctx;
+	return 0;
+}
+#define ww_mutex_lock_interruptible ww_mutex_lock
+#define ww_mutex_lock_slow(m, ctx) ((void)ww_mutex_lock(m, ctx))
+#define ww_mutex_lock_slow_interruptible ww_mutex_lock
+static inline bool ww_mutex_trylock(struct ww_mutex *m, struct ww_acquire_ctx *ctx)
+{
+	(void)ctx;
+	return !__atomic_exchange_n(&m->base.held, 1, __ATOMIC_ACQUIRE);
+}
+#define ww_mutex_is_locked(m) __atomic_load_n(&(m)->base.held, __ATOMIC_RELAXED)
+/* The kernel's has to look for waiters with one instruction. */
+#define ww_mutex_unlock(m) ((void)__atomic_exchange_n(&(m)->base.held, 0, __ATOMIC_RELEASE))
+#define lockdep_is_held(lock) 1
 
 static inline ktime_t ktime_get(void)
 {

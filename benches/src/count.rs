@@ -4,7 +4,10 @@
 //! Needs no counters of the hardware, and has no noise but that of other threads: the thread that
 //! does the operation is another process's, which stops behind each instruction.
 
-use crate::operation::{Column, Operation};
+use crate::{
+    operation::{Column, Operation},
+    peer,
+};
 use nix::{
     sys::{
         ptrace,
@@ -20,6 +23,7 @@ use std::{
     ops::Range,
     os::unix::{fs::FileExt as _, process::CommandExt as _},
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 /// What an operation executes, on the average.
@@ -31,18 +35,31 @@ pub(crate) struct Counts {
     pub(crate) syscalls: f64,
 }
 
-/// Where counting begins, and ends.
-pub(crate) fn breakpoint() {
+/// Whether what is timed is to be counted: then it begins and ends with a breakpoint.
+static STEPPING: AtomicBool = AtomicBool::new(false);
+
+/// Has operations be counted from now on.
+pub(crate) fn begin() {
+    STEPPING.store(true, Relaxed);
+    peer::step();
+}
+
+/// Where the clock begins and ends.
+#[inline]
+pub(crate) fn edge() {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: It changes nothing, and the process that traces this one goes on behind it.
-    unsafe {
-        std::arch::asm!("int3")
+    if STEPPING.load(Relaxed) {
+        // SAFETY: It changes nothing, and the process that traces this one goes on behind it.
+        unsafe { std::arch::asm!("int3") }
     }
 }
 
 /// What the operation executes each time; `None` where steps are not counted.
 pub(crate) fn count(operation: &Operation, column: Column) -> Option<Counts> {
     let (few, many) = operation.steps;
+    if many == 0 {
+        return None;
+    }
     let less = steps(operation.name, column, few)?;
     let more = steps(operation.name, column, many)?;
     let each = |more: f64, less: f64| (more - less) / (many - few) as f64;
@@ -112,45 +129,57 @@ fn steps(name: &str, column: Column, times: u64) -> Option<Counts> {
 
 #[cfg(target_arch = "x86_64")]
 fn trace(pid: Pid) -> Option<Counts> {
-    ptrace::setoptions(pid, ptrace::Options::empty()).err();
     // The first stop is that of exec.
     let WaitStatus::Stopped(..) = waitpid(pid, None).ok()? else {
         return None;
     };
     ptrace::setoptions(pid, ptrace::Options::PTRACE_O_EXITKILL).ok()?;
+    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let mut kinds = HashMap::new();
+    let mut counts = Counts::default();
+    while runs(pid)? {
+        let clock = clock(pid)?;
+        loop {
+            let at = ptrace::getregs(pid).ok()?.rip;
+            let kind = *kinds.entry(at).or_insert_with(|| {
+                let mut bytes = [0; 15];
+                let read = memory.read_at(&mut bytes, at).unwrap_or(0);
+                kind(&bytes[..read])
+            });
+            if !clock.contains(&at) {
+                counts.instructions += 1.0;
+                match kind {
+                    Kind::Plain => {}
+                    Kind::Locked => counts.locked += 1.0,
+                    Kind::Syscall => counts.syscalls += 1.0,
+                    // The end of what is timed; what is behind it runs.
+                    Kind::Breakpoint => break,
+                }
+            }
+            ptrace::step(pid, None).ok()?;
+            let WaitStatus::Stopped(..) = waitpid(pid, None).ok()? else {
+                return None;
+            };
+        }
+        // The breakpoint that was met is not executed yet.
+        ptrace::step(pid, None).ok()?;
+        waitpid(pid, None).ok()?;
+    }
+    Some(counts)
+}
+
+/// Runs to the next breakpoint, if there is one before the end.
+#[cfg(target_arch = "x86_64")]
+fn runs(pid: Pid) -> Option<bool> {
     let mut signal = None;
     loop {
         ptrace::cont(pid, signal).ok()?;
         match waitpid(pid, None).ok()? {
-            WaitStatus::Stopped(_, Signal::SIGTRAP) => break,
+            WaitStatus::Stopped(_, Signal::SIGTRAP) => return Some(true),
             WaitStatus::Stopped(_, other) => signal = Some(other),
+            WaitStatus::Exited(_, 0) => return Some(false),
             _ => return None,
         }
-    }
-    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
-    let clock = clock(pid)?;
-    let mut kinds = HashMap::new();
-    let mut counts = Counts::default();
-    loop {
-        let at = ptrace::getregs(pid).ok()?.rip;
-        let kind = *kinds.entry(at).or_insert_with(|| {
-            let mut bytes = [0; 15];
-            let read = memory.read_at(&mut bytes, at).unwrap_or(0);
-            kind(&bytes[..read])
-        });
-        if !clock.contains(&at) {
-            counts.instructions += 1.0;
-            match kind {
-                Kind::Plain => {}
-                Kind::Locked => counts.locked += 1.0,
-                Kind::Syscall => counts.syscalls += 1.0,
-                Kind::Breakpoint => return Some(counts),
-            }
-        }
-        ptrace::step(pid, None).ok()?;
-        let WaitStatus::Stopped(..) = waitpid(pid, None).ok()? else {
-            return None;
-        };
     }
 }
 

@@ -47,3 +47,9 @@ unsafe extern "C" fn engine_free(p: *const c_void) {
     // SAFETY: C frees what it had allocated by the function above.
     unsafe { bindings::kfree(p) }
 }
+
+#[no_mangle]
+unsafe extern "C" fn engine_realloc(p: *const c_void, size: usize) -> *mut c_void {
+    // SAFETY: C has the block from one of these functions.
+    unsafe { bindings::krealloc_node_align(p, size, 8, GFP_KERNEL, NUMA_NO_NODE) }
+}

@@ -23,7 +23,9 @@ impl Report {
     /// Whether no bound is passed but those for which there is an argument.
     pub(crate) fn good(&self) -> bool {
         let mut findings = self.operations.iter().flat_map(|o| &o.findings);
+        let mut figures = self.figures.iter().filter(|figure| figure.above());
         findings.all(|finding| finding.argued.is_some())
+            && figures.all(|figure| figure.argued.is_some())
     }
 }
 
@@ -43,6 +45,14 @@ fn judge(operation: &Operation, measured: &Measured) -> Vec<Finding> {
         let above = |ratio: &Median| ratio.low > most;
         if let Some(ratio) = measured.of(column).ratio.filter(above) {
             find(column, "time", ratio.median, most);
+        }
+    }
+    for column in [Column::Safe, Column::Mirror] {
+        let (Some(times), Some(most)) = (measured.of(column).debug, bounds.debug) else {
+            continue;
+        };
+        if times > most {
+            find(column, "debug", times, most);
         }
     }
     let locked = |column| Some(measured.of(column).counts?.locked);

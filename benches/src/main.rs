@@ -4,6 +4,7 @@
 
 mod count;
 mod engine;
+mod figure;
 mod judge;
 mod measure;
 mod mirror;
@@ -15,6 +16,7 @@ mod schedules;
 mod statistics;
 
 use clap::{Parser, Subcommand};
+use figure::Figure;
 use operation::{Column, Operation};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -44,13 +46,18 @@ enum Command {
         #[arg(long, value_name = "PROGRAM")]
         debug: Option<PathBuf>,
     },
+    /// Find a figure, in this process
+    Figure {
+        /// Its name
+        name: String,
+    },
     /// Measure schedules of explore()
     Explore {
         /// How long each body is explored
         #[arg(long, default_value_t = 2.0, value_name = "N")]
         seconds: f64,
     },
-    /// Do an operation N times between two breakpoints
+    /// Do an operation N times, with breakpoints around what is timed
     Step {
         /// In which column
         column: Column,
@@ -80,12 +87,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// The operations and figures of these names, or all.
+fn chosen(names: &[String]) -> Result<(Vec<&'static Operation>, Vec<&'static Figure>), String> {
+    if names.is_empty() {
+        return Ok((
+            operation::ALL.iter().collect(),
+            figure::ALL.iter().collect(),
+        ));
+    }
+    let (mut operations, mut figures) = (Vec::new(), Vec::new());
+    for name in names {
+        match figure::find(name) {
+            Some(figure) => figures.push(figure),
+            None => operations.push(Operation::find(name)?),
+        }
+    }
+    Ok((operations, figures))
+}
+
 /// Whether nothing fails its bound.
 fn run(command: Command) -> Result<bool, String> {
     match command {
         Command::List => {
             for operation in operation::ALL {
                 println!("{:<22} {}", operation.name, operation.what);
+            }
+            for figure in figure::ALL {
+                println!("{:<22} {}", figure.name, figure.what);
             }
             Ok(true)
         }
@@ -95,19 +123,20 @@ fn run(command: Command) -> Result<bool, String> {
             json,
             debug,
         } => {
-            let operations = if names.is_empty() {
-                operation::ALL.iter().collect()
-            } else {
-                let find = |name: &String| Operation::find(name);
-                names.iter().map(find).collect::<Result<Vec<_>, _>>()?
-            };
-            let mut report = measure::all(&operations, seconds, debug.as_deref())?;
+            let (operations, figures) = chosen(&names)?;
+            let debug = debug.as_deref();
+            let mut report = measure::all(&operations, &figures, seconds, debug)?;
             report.judge();
-            print!("{report}");
+            print!("{}", report.findings());
             if let Some(path) = json {
                 report.write(&path)?;
             }
             Ok(report.good())
+        }
+        Command::Figure { name } => {
+            let unknown = || format!("there is no figure {name}");
+            figure::find(&name).ok_or_else(unknown)?.print();
+            Ok(true)
         }
         Command::Explore { seconds } => schedules::explore(seconds),
         Command::Step {
@@ -120,9 +149,8 @@ fn run(command: Command) -> Result<bool, String> {
             measure::start();
             run.times(8);
             (operation.after)();
-            count::breakpoint();
+            count::begin();
             run.times(times);
-            count::breakpoint();
             // Nothing that it left is to be put away.
             std::process::exit(0)
         }

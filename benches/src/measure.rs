@@ -3,12 +3,17 @@
 
 use crate::{
     count,
+    figure::Figure,
     operation::{Column, Operation, Run},
     peer,
-    report::{Cell, Measured, Report},
+    report::{Cell, Measured, Report, Reported},
     statistics::median,
 };
 use indicatif::{ProgressBar, ProgressStyle};
+use nix::{
+    sys::time::TimeValLike as _,
+    time::{clock_gettime, ClockId},
+};
 use std::{
     path::Path,
     process::Command,
@@ -22,9 +27,11 @@ const FEWEST: usize = 11;
 #[inline]
 pub(crate) fn each(n: u64, mut body: impl FnMut(u64)) -> f64 {
     let begin = Instant::now();
+    count::edge();
     for i in 0..n {
         body(i);
     }
+    count::edge();
     begin.elapsed().as_nanos() as f64
 }
 
@@ -34,20 +41,43 @@ pub(crate) fn start() {
     std::mem::forget(peer::attach());
 }
 
-/// Measures the operations, each for so long.
+/// Measures the operations, each for so long, and finds the figures; those of the debug flavour if
+/// there is a program of that.
 pub(crate) fn all(
     operations: &[&Operation],
+    figures: &[&Figure],
     seconds: f64,
     debug: Option<&Path>,
 ) -> Result<Report, String> {
     start();
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}").expect("a template");
-    let bar = ProgressBar::new(operations.len() as u64).with_style(style);
+    let bar = ProgressBar::new((operations.len() + figures.len()) as u64).with_style(style);
     let mut report = Report::here();
+    if !operations.is_empty() {
+        println!("{}", Measured::HEAD);
+    }
     for operation in operations {
         bar.set_message(operation.name);
         bar.tick();
-        report.operations.push(one(operation, seconds, debug)?);
+        let measured = one(operation, seconds, debug)?;
+        bar.suspend(|| print!("{measured}"));
+        report.operations.push(measured);
+        bar.inc(1);
+    }
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    for figure in figures {
+        bar.set_message(figure.name);
+        bar.tick();
+        let program = match figure.debug {
+            true => debug,
+            false => Some(here.as_path()),
+        };
+        if let Some(program) = program {
+            let found = figure.ask(program)?;
+            let reported = Reported::new(figure, found);
+            bar.suspend(|| println!("{reported}"));
+            report.figures.push(reported);
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -90,7 +120,10 @@ fn times(operation: &Operation, seconds: f64, there: &[(Column, Run)], measured:
     };
     let fits = seconds * 1e9 / (there.len() * 3 * FEWEST) as f64;
     let took = slowest(operation.times);
-    let n = ((operation.times as f64 * (fits / took).min(1.0)) as u64).max(1);
+    let n = match operation.fixed {
+        true => operation.times,
+        false => ((operation.times as f64 * (fits / took).min(1.0)) as u64).max(1),
+    };
     let mut taken = vec![Vec::new(); there.len()];
     let begin = Instant::now();
     while taken[0].len() < FEWEST || begin.elapsed() < Duration::from_secs_f64(seconds) {
@@ -134,4 +167,10 @@ fn slower(operation: &Operation, column: Column, debug: &Path) -> Result<f64, St
         ratios.push(slow / time(&here, operation.times)?);
     }
     Ok(median(ratios).median)
+}
+
+/// Nanoseconds of processor time of this process so far.
+pub(crate) fn processor() -> f64 {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
+    time.map_or(f64::NAN, |time| time.num_nanoseconds() as f64)
 }

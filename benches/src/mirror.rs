@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The operations by the mirror of the C API: what `c/operations.c` does, with the same names.
 
+mod many;
+
+pub(crate) use many::*;
+
 use crate::measure::each;
 use ::dma_fence::bindings::*;
 use kernel::{bindings::*, ffi::c_char, str::CStrExt as _};
@@ -148,10 +152,16 @@ pub(crate) fn alloc_signal_put(n: u64) -> f64 {
 }
 
 pub(crate) fn alloc_signal_free(n: u64) -> f64 {
-    each(1, |_| {
-        alloc_signal_put(n);
-        // SAFETY: No lock is held.
-        unsafe { rcu_barrier() }
+    each(n, |i| {
+        let fence = make(i);
+        // SAFETY: The reference is the fence's first and last, and no lock is held.
+        unsafe {
+            dma_fence_signal(fence);
+            dma_fence_put(fence);
+            if i == n - 1 {
+                rcu_barrier();
+            }
+        }
     })
 }
 

@@ -48,7 +48,10 @@ pub(crate) struct Operation {
     pub(crate) what: &'static str,
     /// How often it is done in a round.
     pub(crate) times: u64,
-    /// How often it is done while its instructions are counted: the difference counts.
+    /// It is always done as often, as this is what is measured.
+    pub(crate) fixed: bool,
+    /// How often it is done while its instructions are counted, of which the difference counts; 0
+    /// where they are not.
     pub(crate) steps: (u64, u64),
     pub(crate) safe: Option<fn(u64) -> f64>,
     pub(crate) mirror: Option<fn(u64) -> f64>,
@@ -61,6 +64,8 @@ pub(crate) struct Operation {
 pub(crate) struct Bounds {
     pub(crate) safe: f64,
     pub(crate) mirror: f64,
+    /// What they may cost in a debug kernel, in times of what they cost in production.
+    pub(crate) debug: Option<f64>,
     /// Why the safe API, or the mirror, may cost more.
     pub(crate) argued: Option<&'static str>,
 }
@@ -69,6 +74,7 @@ impl Bounds {
     const USUAL: Self = Self {
         safe: 1.3,
         mirror: 1.1,
+        debug: None,
         argued: None,
     };
 
@@ -76,6 +82,7 @@ impl Bounds {
         Self {
             safe: times,
             mirror: times,
+            debug: None,
             argued: None,
         }
     }
@@ -93,11 +100,23 @@ const fn plain(
         name,
         what,
         times,
+        fixed: false,
         steps: (10, 30),
         safe,
         mirror,
         after: || {},
         bounds: Bounds::USUAL,
+    }
+}
+
+/// The same, with a bound for the debug flavour as well.
+const fn checked(operation: Operation) -> Operation {
+    Operation {
+        bounds: Bounds {
+            debug: Some(4.0),
+            ..operation.bounds
+        },
+        ..operation
     }
 }
 
@@ -109,30 +128,109 @@ const fn freeing(operation: Operation) -> Operation {
     }
 }
 
+/// The same, in which other threads do some of the work, of which steps would tell little, or which has
+/// too many.
+const fn uncounted(
+    name: &'static str,
+    what: &'static str,
+    times: u64,
+    safe: Option<fn(u64) -> f64>,
+    mirror: Option<fn(u64) -> f64>,
+) -> Operation {
+    Operation {
+        steps: (0, 0),
+        ..plain(name, what, times, safe, mirror)
+    }
+}
+
+/// The same, by some threads at the same time.
+const fn threads(
+    name: &'static str,
+    what: &'static str,
+    safe: Option<fn(u64) -> f64>,
+    mirror: Option<fn(u64) -> f64>,
+) -> Operation {
+    uncounted(name, what, 10_000, safe, mirror)
+}
+
+/// The same, on a chain of as many nodes.
+const fn chain(
+    name: &'static str,
+    what: &'static str,
+    safe: fn(u64) -> f64,
+    mirror: fn(u64) -> f64,
+) -> Operation {
+    Operation {
+        fixed: true,
+        steps: (100, 200),
+        ..freeing(uncounted(name, what, 100_000, Some(safe), Some(mirror)))
+    }
+}
+
 /// All of them.
 #[rustfmt::skip]
 pub(crate) const ALL: &[Operation] = &[
-    plain("rcu", "rcu_read_lock() + rcu_read_unlock()", 200_000, Some(safe::rcu), Some(mirror::rcu)),
-    plain("init-signal", "init + signal, on the stack", 20_000, None, Some(mirror::init_signal)),
+    Operation {
+        bounds: Bounds { mirror: 1.2, ..Bounds::USUAL },
+        ..plain("rcu", "rcu_read_lock() + rcu_read_unlock()", 200_000, Some(safe::rcu), Some(mirror::rcu))
+    },
+    checked(plain("init-signal", "init + signal, on the stack", 20_000, None, Some(mirror::init_signal))),
     Operation {
         bounds: Bounds::at_most(0.7),
         ..freeing(plain("alloc-signal-put", "allocate + init + signal + put", 10_000, Some(safe::alloc_signal_put), Some(mirror::alloc_signal_put)))
     },
     freeing(plain("alloc-signal-free", "the same, until the memory is free", 10_000, Some(safe::alloc_signal_free), Some(mirror::alloc_signal_free))),
-    plain("init-add-signal", "init + add callback + signal, on the stack", 20_000, None, Some(mirror::init_add_signal)),
+    checked(plain("init-add-signal", "init + add callback + signal, on the stack", 20_000, None, Some(mirror::init_add_signal))),
     freeing(plain("alloc-add-signal-put", "allocate + get + add + signal + remove + put", 10_000, Some(safe::alloc_add_signal_put), Some(mirror::alloc_add_signal_put))),
-    plain("add-remove", "add + remove callback", 20_000, Some(safe::add_remove), Some(mirror::add_remove)),
+    checked(plain("add-remove", "add + remove callback", 20_000, Some(safe::add_remove), Some(mirror::add_remove))),
     plain("is-signaled-pending", "is_signaled(), pending", 200_000, Some(safe::is_signaled_pending), Some(mirror::is_signaled_pending)),
     plain("is-signaled-op", "is_signaled(), pending, with the op", 200_000, None, Some(mirror::is_signaled_op)),
     plain("is-signaled", "is_signaled(), signalled", 200_000, Some(safe::is_signaled), Some(mirror::is_signaled)),
     plain("status", "get_status(), signalled", 50_000, Some(safe::status), Some(mirror::status)),
     plain("get-put", "get + put", 50_000, Some(safe::get_put), Some(mirror::get_put)),
-    plain("driver-name", "driver_name() in RCU", 100_000, Some(safe::driver_name), Some(mirror::driver_name)),
-    plain("timeline-name", "timeline_name() in RCU", 100_000, Some(safe::timeline_name), Some(mirror::timeline_name)),
+    checked(plain("driver-name", "driver_name() in RCU", 100_000, Some(safe::driver_name), Some(mirror::driver_name))),
+    checked(plain("timeline-name", "timeline_name() in RCU", 100_000, Some(safe::timeline_name), Some(mirror::timeline_name))),
     plain("wait-signaled", "wait() for what is signalled", 20_000, Some(safe::wait_signaled), Some(mirror::wait_signaled)),
     plain("describe", "describe()", 5_000, Some(safe::describe), Some(mirror::describe)),
     plain("deadline", "set_deadline(), without the op", 100_000, Some(safe::deadline), Some(mirror::deadline)),
     plain("deadline-op", "set_deadline(), with the op", 100_000, Some(safe::deadline_op), Some(mirror::deadline_op)),
+    Operation { steps: (32, 96), ..plain("callbacks-1", "init + add callback + signal, by 1, per callback", 16_384, None, Some(mirror::callbacks_1)) },
+    Operation { steps: (32, 96), ..plain("callbacks-16", "the same, by 16", 16_384, None, Some(mirror::callbacks_16)) },
+    uncounted("callbacks-1024", "the same, by 1,024", 16_384, None, Some(mirror::callbacks_1024)),
+    Operation { steps: (1, 2), ..plain("wait-any-poll", "wait_any() of 1,000, timeout 0", 100, Some(safe::wait_any_poll), Some(mirror::wait_any_poll)) },
+    uncounted("wait-any", "wait_any() of 1,000, of which the last has signalled", 20, Some(safe::wait_any), Some(mirror::wait_any)),
+    threads("threads-1", "add + remove callback, 1 thread", Some(safe::threads_1), Some(mirror::threads_1)),
+    threads("threads-2-own", "add + remove callback, 2 threads, a fence each", Some(safe::threads_2_own), Some(mirror::threads_2_own)),
+    threads("threads-2-one", "add + remove callback, 2 threads, one fence", Some(safe::threads_2_one), Some(mirror::threads_2_one)),
+    threads("threads-4-own", "add + remove callback, 4 threads, a fence each", Some(safe::threads_4_own), Some(mirror::threads_4_own)),
+    threads("threads-4-one", "add + remove callback, 4 threads, one fence", Some(safe::threads_4_one), Some(mirror::threads_4_one)),
+    Operation {
+        bounds: Bounds::at_most(0.3),
+        ..freeing(uncounted("round-trip", "signal and wait, to another thread and back", 300, Some(safe::round_trip), Some(mirror::round_trip)))
+    },
+    chain("chain-walk", "walk a chain of 100,000, per node", safe::chain_walk, mirror::chain_walk),
+    chain("chain-collect", "walk a signalled chain of 100,000, per node", safe::chain_collect, mirror::chain_collect),
+    freeing(uncounted("array-complete", "signal each of an array of 1,024, per member", 1_024, Some(safe::array_complete), Some(mirror::array_complete))),
+    Operation {
+        bounds: Bounds::at_most(0.5),
+        steps: (256, 512),
+        ..freeing(plain("merge-128", "unwrap_merge() of 2 x 128, per fence", 2_560, Some(safe::merge_128), Some(mirror::merge_128)))
+    },
+    Operation {
+        bounds: Bounds::at_most(0.5),
+        ..freeing(uncounted("merge-2048", "unwrap_merge() of 2 x 2,048, per fence", 8_192, Some(safe::merge_2048), Some(mirror::merge_2048)))
+    },
+    Operation {
+        steps: (64, 128),
+        ..freeing(plain("resv-add", "reserve a slot of a dma_resv and add a fence, 64 times", 1_280, Some(safe::resv_add), Some(mirror::resv_add)))
+    },
+    Operation {
+        steps: (128, 256),
+        ..freeing(plain("resv-iterate", "iterate over the 64 fences of a dma_resv, per fence", 6_400, Some(safe::resv_iterate), Some(mirror::resv_iterate)))
+    },
+    uncounted("synchronize", "synchronize_rcu(), no reader", 50, Some(safe::synchronize), Some(mirror::synchronize)),
+    uncounted("synchronize-reader", "synchronize_rcu(), a reader in and out", 50, Some(safe::synchronize_reader), Some(mirror::synchronize_reader)),
+    uncounted("call-rcu", "call_rcu() of 20,000 and a barrier, per callback", 20_000, None, Some(mirror::call_rcu_many)),
 ];
 
 /// Get + put with a locked operation too many, which a bound must not let pass.

@@ -14,6 +14,8 @@ extern "C" {
     fn peer_attach();
     fn peer_detach();
     fn peer_barrier();
+    fn peer_step();
+    fn engine_step();
     fn engine_find(name: *const c_char) -> Option<Run>;
 }
 
@@ -72,5 +74,15 @@ pub(crate) fn barrier() {
     // SAFETY: The thread is in no read-side section.
     unsafe {
         peer_barrier()
+    }
+}
+
+/// Has what is timed in C begin and end with a breakpoint from now on.
+pub(crate) fn step() {
+    #[cfg(feature = "peer")]
+    // SAFETY: No operation runs.
+    unsafe {
+        peer_step();
+        engine_step();
     }
 }

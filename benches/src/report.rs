@@ -3,6 +3,7 @@
 
 use crate::{
     count::Counts,
+    figure::{Figure, Found},
     operation::{Column, Operation},
     statistics::Median,
 };
@@ -15,6 +16,60 @@ pub(crate) struct Report {
     pub(crate) processors: usize,
     pub(crate) debug: bool,
     pub(crate) operations: Vec<Measured>,
+    pub(crate) figures: Vec<Reported>,
+}
+
+/// A figure that was found.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Reported {
+    pub(crate) name: String,
+    pub(crate) what: String,
+    pub(crate) unit: String,
+    pub(crate) found: Found,
+    /// The most that it may be, if there is a bound.
+    pub(crate) most: Option<f64>,
+    /// Why it may be more.
+    pub(crate) argued: Option<String>,
+}
+
+impl Reported {
+    pub(crate) fn new(figure: &Figure, found: Found) -> Self {
+        Self {
+            name: figure.name.to_string(),
+            what: figure.what.to_string(),
+            unit: figure.unit.to_string(),
+            found,
+            most: Some(figure.most).filter(|most| most.is_finite()),
+            argued: figure.argued.map(str::to_string),
+        }
+    }
+
+    /// Whether it is above its bound.
+    pub(crate) fn above(&self) -> bool {
+        self.most.is_some_and(|most| self.found.value > most)
+    }
+}
+
+impl fmt::Display for Reported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = match self.found.value {
+            value if value < 100.0 => format!("{value:.2}"),
+            value => format!("{value:.0}"),
+        };
+        write!(
+            f,
+            "{:<22}{value:>10} {:<14} {}",
+            self.name, self.unit, self.what
+        )?;
+        let Some(most) = self.most else {
+            return Ok(());
+        };
+        match (self.above(), &self.argued) {
+            (false, _) => write!(f, " (at most {most})"),
+            (true, Some(why)) => write!(f, ": above its bound of {most}, as it may be: {why}"),
+            (true, None) => write!(f, ": ABOVE ITS BOUND of {most}"),
+        }
+    }
 }
 
 /// An operation.
@@ -60,7 +115,19 @@ impl Report {
             processors: thread::available_parallelism().map_or(1, usize::from),
             debug: cfg!(feature = "debug"),
             operations: Vec::new(),
+            figures: Vec::new(),
         }
+    }
+
+    /// The bounds that are passed, a line each.
+    pub(crate) fn findings(&self) -> String {
+        let mut text = String::new();
+        for operation in &self.operations {
+            for finding in &operation.findings {
+                text += &format!("{}: {finding}\n", operation.name);
+            }
+        }
+        text
     }
 
     /// Writes it as JSON.
@@ -97,40 +164,33 @@ impl Measured {
     }
 }
 
-impl fmt::Display for Report {
+impl Measured {
+    /// What stands above the rows.
+    pub(crate) const HEAD: &str = "                          safe   mirror        C   C+ours  safe/C            mirror/C          instructions         locked          debug";
+}
+
+impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ns = self.all(|cell| Some(cell.ns?.median), 1);
+        let ratio = |column| match self.of(column).ratio {
+            Some(m) => format!("{:.2} [{:.2} {:.2}]", m.median, m.low, m.high),
+            None => "-".to_string(),
+        };
         writeln!(
             f,
-            "{:<22}{:>8} {:>8} {:>8} {:>8}  {:<17} {:<17} {:<20} {:<15} debug",
-            "", "safe", "mirror", "C", "C+ours", "safe/C", "mirror/C", "instructions", "locked",
-        )?;
-        for o in &self.operations {
-            let ns = o.all(|cell| Some(cell.ns?.median), 1);
-            let ratio = |column| match o.of(column).ratio {
-                Some(m) => format!("{:.2} [{:.2} {:.2}]", m.median, m.low, m.high),
-                None => "-".to_string(),
-            };
-            writeln!(
-                f,
-                "{:<22}{:>8} {:>8} {:>8} {:>8}  {:<17} {:<17} {:<20} {:<15} {}",
-                o.name,
-                ns[0],
-                ns[1],
-                ns[2],
-                ns[3],
-                ratio(Column::Safe),
-                ratio(Column::Mirror),
-                o.all(|cell| Some(cell.counts?.instructions), 0).join("/"),
-                o.all(|cell| Some(cell.counts?.locked), 0).join("/"),
-                o.all(|cell| cell.debug, 1)[..2].join(" "),
-            )?;
-        }
-        for o in &self.operations {
-            for finding in &o.findings {
-                writeln!(f, "{}: {finding}", o.name)?;
-            }
-        }
-        Ok(())
+            "{:<22}{:>8} {:>8} {:>8} {:>8}  {:<17} {:<17} {:<20} {:<15} {}",
+            self.name,
+            ns[0],
+            ns[1],
+            ns[2],
+            ns[3],
+            ratio(Column::Safe),
+            ratio(Column::Mirror),
+            self.all(|cell| Some(cell.counts?.instructions), 0)
+                .join("/"),
+            self.all(|cell| Some(cell.counts?.locked), 0).join("/"),
+            self.all(|cell| cell.debug, 1)[..2].join(" "),
+        )
     }
 }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The operations by the safe API.
 
+mod many;
+
+pub(crate) use many::*;
+
 use crate::measure::each;
 use dma_fence::{
     DeadlineOp, DriverFence, Fence, FenceCallback, FenceCallbackRegistration, FenceContext,
@@ -37,9 +41,9 @@ impl FenceCallback for Nothing {
     fn on_signal(&mut self) {}
 }
 
-type Context<T> = Pin<KBox<FenceContext<T>>>;
+pub(crate) type Context<T> = Pin<KBox<FenceContext<T>>>;
 
-fn context<T: FenceContextOps>(ops: T) -> Context<T> {
+pub(crate) fn context<T: FenceContextOps>(ops: T) -> Context<T> {
     let context = FenceContext::new(1, c"bench", c"ring0", ops);
     KBox::pin_init(context, GFP_KERNEL).expect("a context")
 }
@@ -77,9 +81,11 @@ pub(crate) fn alloc_signal_put(n: u64) -> f64 {
 }
 
 pub(crate) fn alloc_signal_free(n: u64) -> f64 {
-    each(1, |_| {
-        alloc_signal_put(n);
-        krcu::rcu_barrier();
+    each(n, |i| {
+        make().signal(Ok(()));
+        if i == n - 1 {
+            krcu::rcu_barrier();
+        }
     })
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Schedules per second of `explore()`, and what each check costs of them.
 
-use crate::{safe, statistics::median};
+use crate::{figure::Found, measure::processor, safe, statistics::median};
 use dma_fence::{Fence, FenceContext};
 use fake_gpu::{Config, FakeGpu, Job};
 use kernel::{
@@ -12,8 +12,6 @@ use kernel::{
 };
 use nix::{
     sched::{sched_setaffinity, CpuSet},
-    sys::time::TimeValLike as _,
-    time::{clock_gettime, ClockId},
     unistd::Pid,
 };
 use std::time::{Duration, Instant};
@@ -72,12 +70,6 @@ fn gpu() {
     gpu.remove();
 }
 
-/// Nanoseconds of processor time of this process so far.
-fn processor() -> f64 {
-    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
-    time.map_or(f64::NAN, |time| time.num_nanoseconds() as f64)
-}
-
 /// The nanoseconds that a schedule takes: by the clock, and of processor time.
 fn round(body: fn(), check: usize, seed: u64, schedules: usize) -> Result<[f64; 2], String> {
     let (_, lockdep, rules) = CHECKS[check];
@@ -97,15 +89,29 @@ fn round(body: fn(), check: usize, seed: u64, schedules: usize) -> Result<[f64; 
     Ok([per(took), per(processor() - before.1)])
 }
 
+/// Microseconds of processor time that a schedule of that body takes with all checks.
+pub(crate) fn microseconds(body: usize) -> Found {
+    alone();
+    let (_, body, schedules, _) = BODIES[body];
+    let one = |seed| round(body, 0, seed, schedules).map_or(f64::NAN, |took| took[1] / 1e3);
+    median((1..=21).map(one).collect()).median.into()
+}
+
+/// Has this process stay on one processor.
+fn alone() {
+    // The last is the least busy, often.
+    let last = std::thread::available_parallelism().map_or(1, usize::from) - 1;
+    let mut one = CpuSet::new();
+    // Where that is not allowed, what is found is as good without.
+    let _ = one
+        .set(last)
+        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &one));
+}
+
 /// Measures each body under each set of checks, on one processor, and prints a table; whether the
 /// bounds are kept.
 pub(crate) fn explore(seconds: f64) -> Result<bool, String> {
-    let mut one = CpuSet::new();
-    // The last is the least busy, often.
-    let last = std::thread::available_parallelism().map_or(1, usize::from) - 1;
-    one.set(last).map_err(|error| error.to_string())?;
-    // Where that is not allowed, the table is as good without.
-    let _ = sched_setaffinity(Pid::from_raw(0), &one);
+    alone();
     let checks = if cfg!(feature = "debug") {
         CHECKS.len()
     } else {
