@@ -11,6 +11,7 @@ mod listen;
 mod mistake;
 mod plain;
 pub mod sync;
+mod workload;
 
 pub use super::contract::rules::{Check, ContractRule, Kept, RULES};
 
@@ -53,4 +54,5 @@ pub use self::{
     listen::{listen, Event, Kind, Listener, Listening, EVENTS},
     mistake::Mistake,
     plain::{context, issue, issue_arc, register, Plain, Registered},
+    workload::{trace_fences, workload},
 };

@@ -2,13 +2,8 @@
 //! `fence workload`: what a driver's module does with fences when it is loaded with a workload.
 
 use crate::output::{complain, print};
-use dma_fence::testing::EVENTS;
+use dma_fence::testing::workload;
 use fake_gpu::FakeGpuModule;
-use kernel::{
-    error::Result,
-    module::{InPlaceModule, ModuleMetadata},
-    testing::{console, insmod_with, trace, vcpu},
-};
 use std::{ffi::CString, fmt::Write as _};
 use sw_timeline::SwTimeline;
 
@@ -33,29 +28,20 @@ enum Driver {
 }
 
 /// Loads and unloads the module, and prints it; returns the exit code.
-pub(crate) fn run(workload: &Workload) -> u8 {
-    let (name, load): (_, fn(CString) -> _) = match workload.driver {
-        Driver::FakeGpu => ("fake_gpu", on_one_processor::<FakeGpuModule>),
-        Driver::SwTimeline => ("sw_timeline", on_one_processor::<SwTimeline>),
+pub(crate) fn run(arguments: &Workload) -> u8 {
+    let parameters = parameters(arguments.seed, arguments.jobs);
+    let mut text = String::new();
+    let line = |line: &str| {
+        let _ = writeln!(text, "{line}");
     };
-    match recorded(|| load(parameters(workload.seed, workload.jobs))) {
-        Ok((events, 0)) => {
-            let mut text = events.join("\n");
-            text.push('\n');
-            let prefix = format!("{name}: ");
-            console::lines(|line| {
-                if line.starts_with(&prefix) {
-                    let _ = writeln!(text, "{line}");
-                }
-            });
-            print(text.as_bytes())
-        }
-        Ok((_, lost)) => {
-            complain(format_args!("{name}: {lost} events were lost: fewer jobs"));
-            2
-        }
+    let result = match arguments.driver {
+        Driver::FakeGpu => workload::<FakeGpuModule>(&parameters, line),
+        Driver::SwTimeline => workload::<SwTimeline>(&parameters, line),
+    };
+    match result {
+        Ok(()) => print(text.as_bytes()),
         Err(error) => {
-            complain(format_args!("{name}: cannot be loaded: {error:?}"));
+            complain(format_args!("the workload ends with {error:?}"));
             2
         }
     }
@@ -65,91 +51,69 @@ fn parameters(seed: u64, jobs: u32) -> CString {
     CString::new(format!("seed={seed} jobs={jobs}")).unwrap_or_default()
 }
 
-fn load<M: InPlaceModule + ModuleMetadata>(parameters: CString) -> Result {
-    insmod_with::<M>(&parameters).map(drop)
-}
-
-fn on_one_processor<M: InPlaceModule + ModuleMetadata>(parameters: CString) -> Result {
-    vcpu::fifo(move || load::<M>(parameters)).unwrap_or_else(|stuck| panic!("{stuck}"))
-}
-
-/// The events while `body` runs, without task and time, and how many were lost.
-fn recorded(body: impl FnOnce() -> Result) -> Result<(Vec<String>, usize)> {
-    trace::take(|_| {});
-    let recordings = EVENTS.map(trace::record);
-    let result = body();
-    drop(recordings);
-    let mut events = Vec::new();
-    let lost = trace::take(|event| {
-        let begin = event.find("dma_fence_").unwrap_or(0);
-        events.push(event[begin..].to_owned());
-    });
-    result.map(|()| (events, lost))
-}
-
 #[cfg(all(test, feature = "debug"))]
 mod tests {
     use super::*;
-    use kernel::testing::Explorer;
+    use dma_fence::testing::trace_fences;
+    use kernel::{
+        module::{InPlaceModule, ModuleMetadata},
+        testing::{console, insmod_with, Explorer},
+    };
     use std::collections::BTreeMap;
 
-    /// The events of each context, without its number, which is another each time.
-    fn by_context(events: &[String]) -> Vec<Vec<String>> {
-        let mut contexts = BTreeMap::<&str, Vec<String>>::new();
-        for event in events {
-            let (before, rest) = event.split_once(" context=").unwrap();
-            let (context, after) = rest.split_once(' ').unwrap();
-            let all = contexts.entry(context).or_default();
-            all.push(format!("{before} {after}"));
-        }
-        let mut all: Vec<_> = contexts.into_values().collect();
-        all.sort();
-        all
-    }
+    /// The events of each context, without its number, which is another each time; and what is said.
+    #[derive(Debug, Default, PartialEq)]
+    struct Seen(BTreeMap<u64, Vec<String>>, Vec<String>);
 
-    fn what_is_said(prefix: &str) -> Vec<String> {
-        let mut all = Vec::new();
-        console::lines(|line| {
-            if line.starts_with(prefix) {
-                all.push(line.to_owned());
-            }
-        });
-        all
+    impl Seen {
+        fn line(&mut self, line: &str) {
+            let Some((before, after)) = line.split_once(" context=") else {
+                return self.1.push(line.to_owned());
+            };
+            let (context, after) = after.split_once(' ').unwrap();
+            let events = self.0.entry(context.parse().unwrap()).or_default();
+            events.push(format!("{before} {after}"));
+        }
+
+        /// By the order in which they were made.
+        fn numbered(self) -> (Vec<Vec<String>>, Vec<String>) {
+            (self.0.into_values().collect(), self.1)
+        }
     }
 
     /// A machine that is fast here and slow there; but no timer is early, as a late work item counts on.
-    fn is_the_same_in_all_schedules<M: InPlaceModule + ModuleMetadata>(name: &str) {
-        let (jobs, schedules) = (48, 25);
-        let run = move |seed| recorded(|| load::<M>(parameters(seed, jobs))).expect("it is loaded");
+    fn is_the_same_in_all_schedules<M: InPlaceModule + ModuleMetadata>() {
         let expected = |seed| {
-            let (events, lost) =
-                recorded(|| on_one_processor::<M>(parameters(seed, jobs))).expect("it is loaded");
-            assert_eq!(lost, 0);
-            by_context(&events)
+            let mut seen = Seen::default();
+            workload::<M>(&parameters(seed, 48), |line| seen.line(line)).unwrap();
+            seen.numbered()
         };
-        let (one, two) = (expected(1), expected(2));
-        assert_ne!(one, two);
-        assert!(one
-            .iter()
-            .flatten()
-            .any(|event| event.contains("_signaled")));
-        let prefix = format!("{name}: workload 1");
-        let said = what_is_said(&prefix);
-        let explorer = Explorer::new().timers_wait().schedules(schedules);
+        let (one, (two, said)) = (expected(1), expected(2));
+        assert_ne!((&one.0, &one.1), (&two, &said));
+        let events = two.iter().flatten();
+        assert!(events.filter(|event| event.contains("_signaled")).count() > 20);
+        let mut logged = 0;
+        console::lines(|_| logged += 1);
+        let explorer = Explorer::new().timers_wait().schedules(25);
         let outcome = explorer.from_environment().run(move || {
-            assert_eq!(by_context(&run(1).0), one);
+            let mut seen = Seen::default();
+            let load = || insmod_with::<M>(&parameters(2, 48)).map(drop);
+            trace_fences(load, |line| seen.line(line)).unwrap();
+            assert_eq!(seen.numbered().0, two);
         });
         if let Err(failure) = outcome {
             panic!("{failure}");
         }
-        let all = what_is_said(&prefix);
+        let mut all = Vec::new();
+        console::lines(|line| all.push(line.to_owned()));
+        let all = &all[logged..];
         assert!(all.len() > said.len());
         assert!(all.chunks(said.len()).all(|one| one == said));
     }
 
     #[test]
     fn the_workloads_are_the_same_in_all_schedules() {
-        is_the_same_in_all_schedules::<FakeGpuModule>("fake_gpu");
-        is_the_same_in_all_schedules::<SwTimeline>("sw_timeline");
+        is_the_same_in_all_schedules::<FakeGpuModule>();
+        is_the_same_in_all_schedules::<SwTimeline>();
     }
 }
