@@ -44,9 +44,15 @@ pub(crate) fn run(wrong: bool) -> Result {
     let fence = job_with(timeline, 1, &POLLING, core::ptr::null_mut())?;
     let polled = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
     let (other, address) = (polled.clone(), fence.expose_provenance());
-    workqueue::system().try_spawn(GFP_KERNEL, move || {
+    // Not on this CPU, which will not let go.
+    workqueue::system_unbound().try_spawn(GFP_KERNEL, move || {
+        let fence = core::ptr::with_exposed_provenance_mut(address);
         // SAFETY: The fence lives until this has completed.
-        unsafe { dma_fence_is_signaled(core::ptr::with_exposed_provenance_mut(address)) };
+        unsafe {
+            while !dma_fence_is_signaled(fence) {
+                cpu_relax();
+            }
+        }
         other.complete_all();
     })?;
     // SAFETY: The fence and its timeline are ours until the last lines.

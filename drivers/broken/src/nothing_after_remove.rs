@@ -49,7 +49,7 @@ module! {
 
 impl Driver {
     fn submit(&self) {
-        let _ = workqueue::system().enqueue_delayed(self.0.clone(), 8);
+        let _ = workqueue::system().enqueue_delayed(self.0.clone(), 200);
     }
 
     fn stop(&self) {

@@ -9,17 +9,24 @@ use kernel::{
     testing::insmod,
 };
 
-struct Driver(Arc<FenceContext<Ops>>);
+struct Driver {
+    timeline: Arc<FenceContext<Ops>>,
+    /// What an ioctl would call.
+    submit: fn(&Self) -> Result<ArcDriverFence<Ops>>,
+}
 
 impl kernel::Module for Driver {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        timeline().map(Self)
+        Ok(Self {
+            timeline: timeline()?,
+            submit: Self::submit,
+        })
     }
 }
 
 impl Driver {
     fn submit(&self) -> Result<ArcDriverFence<Ops>> {
-        Ok(FenceContext::new_arc_fence_allocation(&self.0, ())?.new_fence())
+        Ok(FenceContext::new_arc_fence_allocation(&self.timeline, ())?.new_fence())
     }
 }
 
@@ -31,7 +38,7 @@ module! {
 
 pub(crate) fn run(wrong: bool) -> Result {
     let driver = insmod::<Driver>()?;
-    let job = driver.submit()?;
+    let job = (driver.submit)(&driver)?;
     let fence: ARef<Fence> = job.as_fence().into();
     if wrong {
         drop(driver);
