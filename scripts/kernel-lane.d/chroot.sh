@@ -146,7 +146,10 @@ unpack_source() {
 		apt-get -q download "$source=$1"
 		dpkg-deb --fsys-tarfile ./*.deb | tar -xO --wildcards "./usr/src/linux-source-*.tar.xz" >source.tar.xz
 		rm -rf /build/linux && mkdir -p /build/linux
-		tar -C /build/linux --strip-components=1 -xf source.tar.xz
+		# Not what only the kernel itself is built of.
+		tar -C /build/linux --strip-components=1 --wildcards --exclude="*/Documentation/*.*" --exclude="*.dts*" \
+			--exclude="*/drivers/*.c" --exclude="*/sound/*.c" --exclude="*/net/*.c" --exclude="*/fs/*.c" \
+			--exclude="*/drivers/gpu/drm/amd/*.h" --exclude="*/tools/testing/*" -xf source.tar.xz
 		rm -r "$PWD"' - "$version"
 }
 

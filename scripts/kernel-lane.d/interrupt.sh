@@ -44,7 +44,7 @@ interrupt() {
 	say "seed $seed"
 	mkdir -p "$cache"
 	for n in {1..10}; do
-		interrupted_run "$((RANDOM % 30)).$((RANDOM % 10))" "$@" || exit 1
+		interrupted_run "$((RANDOM % 60)).$((RANDOM % 10))" "$@" || exit 1
 	done
 	"$script" --cache "$cache" "$@" || { say "what they have left is of no use: status $?"; exit 1; }
 }

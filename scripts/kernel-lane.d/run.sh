@@ -116,7 +116,7 @@ judge() {
 	# What compares is compared: an event that lacks, one that comes too late, another number.
 	for planted in '/^dma_fence_signaled/ && ++n == 9 { next } 1' \
 		'/^dma_fence_signaled/ && ++n == 9 { late = $0; next } 1; END { print late }' \
-		'/: workload / { sub(/[0-9]+ [a-z]/, "0&") } 1'; do
+		'/: workload/ { sub(/[0-9]+ [a-z]/, "0&") } 1'; do
 		awk "$planted" "$linux.log" | comparable "$driver" >"$linux.planted"
 		! same "$linux.planted" "$here" >/dev/null || die "$load: a planted difference is not noticed: $planted"
 	done

@@ -71,8 +71,9 @@ impl Rng {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let random = (z ^ (z >> 31)) >> 32;
         // CAST: No bound here has more than 32 bits, and what is left is less.
-        (((z ^ (z >> 31)) >> 32) * u64::from(bound as u32) >> 32) as usize
+        ((random * u64::from(bound as u32)) >> 32) as usize
     }
 
     fn one_in(&mut self, n: usize) -> bool {

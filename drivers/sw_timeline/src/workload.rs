@@ -54,8 +54,9 @@ impl Rng {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let random = (z ^ (z >> 31)) >> 32;
         // CAST: What is left is less than `bound`.
-        (((z ^ (z >> 31)) >> 32) * u64::from(bound) >> 32) as u32
+        ((random * u64::from(bound)) >> 32) as u32
     }
 }
 
@@ -333,7 +334,9 @@ impl Workload {
                 return Err(EIO);
             }
         }
-        all.map(Awaited::wait);
+        if let Some(all) = all {
+            all.wait();
+        }
         Ok(())
     }
 
