@@ -203,8 +203,6 @@ events! {
     /// `dma_fence_put()` is about to drop a reference, maybe the last.
     put(fence: &Live) = {
         watch::look_at_the_clock();
-        let at = Location::caller();
-        record::with(fence, |record| record.put = Some(at));
         refs::dropped(fence);
     };
 

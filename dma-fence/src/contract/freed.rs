@@ -134,17 +134,14 @@ fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freei
 }
 
 /// A fence signals whose memory pointed to something that was freed: it may still do.
-pub(super) fn dangling(number: u64, fence: usize) {
-    let known = record::known_as(number, |known| Some((known.record, known.dangling.take()?)));
-    let Some((record, dangling)) = known.flatten() else {
-        return;
-    };
-    let Dangling {
+pub(super) fn dangling(record: &Record, dangling: &Dangling) {
+    let &Dangling {
         offset,
         addr,
         size,
         freed,
-    } = *dangling;
+    } = dangling;
+    let fence = record.addr;
     let word = Block::of(fence).and_then(|block| block.word(fence.wrapping_add(offset)));
     let dangles = word
         .is_some_and(|word| (addr..addr + size).contains(&word) && debug_block_of(word).is_none());

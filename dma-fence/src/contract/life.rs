@@ -3,7 +3,7 @@
 
 use super::{
     super::bindings::{dma_fence_ops, Live},
-    points, progress, reach,
+    freed, progress, reach,
     record::{self, Record, SETTLING},
     refs,
 };
@@ -33,28 +33,37 @@ pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -
 
 /// A fence signals at this moment; its ops are still attached.
 pub(super) fn signalled(fence: *const Live) {
-    let known = record::with(fence, |record| {
+    let known = record::known_of(fence, |known| {
+        known.leaves_points();
+        let record = &mut known.record;
         record.signalled = record.signals;
         record.bit_set = rcu_order();
-        *record
+        let undeclared = (!record.declared).then_some(known.number());
+        (known.record, undeclared, known.dangling.take())
     });
-    if let Some(record) = known {
+    let Some((record, undeclared, dangling)) = known else {
+        return;
+    };
+    if record.in_order {
         progress::ends(&record);
-        reach::scan(fence);
+    }
+    if let Some(number) = undeclared {
+        if let Some(dangling) = dangling {
+            freed::dangling(&record, &dangling);
+        }
+        reach::scan(fence, number);
     }
 }
 
 /// The last reference is gone.
 pub(super) fn released(fence: *const Live) {
-    let Some(number) = record::number(fence) else {
-        return;
-    };
-    points::ends(number);
-    let settles = record::with_number(number, |record| {
-        record.released = true;
-        record.signalled.map(|_| record.machine)
+    let settles = record::known_of(fence, |known| {
+        known.leaves_points();
+        known.record.released = true;
+        let machine = known.record.machine;
+        known.record.signalled.map(|_| (machine, known.number()))
     });
-    if let Some(machine) = settles.flatten() {
-        SETTLING.insert((machine, number), ());
+    if let Some(key) = settles.flatten() {
+        SETTLING.insert(key, ());
     }
 }

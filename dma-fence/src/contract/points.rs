@@ -52,6 +52,11 @@ pub(super) fn begins(number: u64, machine: u64, addr: usize) -> Option<(u64, usi
 /// Returns one to which nothing has happened for long, and its address: where that points is to be
 /// told by [`settles`].
 pub(super) fn touched(number: u64) -> Option<(u64, usize)> {
+    let newest =
+        |pending: &mut Pending| pending.place != 0 && pending.place + 1 == NEXT.load(Relaxed);
+    if PENDING.with(number, newest) == Some(true) {
+        return None;
+    }
     let place = NEXT.fetch_add(1, Relaxed);
     let replace = |pending: &mut Pending| {
         let before = core::mem::replace(&mut pending.place, place);

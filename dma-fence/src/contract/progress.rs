@@ -31,7 +31,11 @@ fn key(record: &Record) -> (u64, u64, u64) {
 
 /// The fences of this one's context signal in order.
 pub(super) fn in_order(fence: *const Live) {
-    if let Some((number, record)) = record::numbered(fence) {
+    let known = record::known_of(fence, |known| {
+        known.record.in_order = true;
+        (known.number(), known.record)
+    });
+    if let Some((number, record)) = known {
         ORDERED.insert(key(&record), number);
     }
 }

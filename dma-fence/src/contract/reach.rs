@@ -8,7 +8,7 @@
 
 use super::{
     super::bindings::{dma_fence_ops, Live},
-    freed::{self, CONTEXT, DATA, FENCE, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
+    freed::{CONTEXT, DATA, FENCE, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
     memory::{for_each_pointer, for_each_string, for_each_target, Block},
     points, record,
     rules::EXTERN_LOCK_OUTLIVES,
@@ -53,13 +53,15 @@ pub(super) fn begins(
     extern_lock_named(number, lock);
     reaches_block(ops.addr(), number, &OPS);
     if reaches_block(fence.addr(), number, &FENCE) {
+        record::known_as(number, |known| known.points = true);
         settle(points::begins(number, this_machine(), fence.addr()));
     }
 }
 
 /// Something happens to a fence.
 pub(super) fn touched(fence: *const Live) {
-    if let Some(number) = record::number(fence) {
+    let number = record::known_of(fence, |known| known.points.then_some(known.number()));
+    if let Some(number) = number.flatten() {
         settle(points::touched(number));
     }
 }
@@ -100,11 +102,14 @@ pub(super) fn name_returned(fence: *const Live, which: usize, name: *const c_cha
 
 /// The ops of the fence reach what its driver declares.
 pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2], data: usize) {
-    let Some(number) = record::number(fence) else {
+    let number = record::known_of(fence, |known| {
+        known.record.declared = true;
+        known.leaves_points();
+        known.number()
+    });
+    let Some(number) = number else {
         return;
     };
-    record::with_number(number, |record| record.declared = true);
-    points::ends(number);
     reaches(context, number, &CONTEXT, NO_WORD);
     reaches(data, number, &FENCE_DATA, NO_WORD);
     for name in names {
@@ -115,25 +120,15 @@ pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2], da
 /// The fence is made of others. What it reaches is its own, and goes with its last reference; and it
 /// signals only if that is asked for.
 pub(super) fn contains(fence: *const Live) {
-    record::with(fence, |record| {
-        record.declared = true;
-        record.container = true;
+    record::known_of(fence, |known| {
+        known.record.declared = true;
+        known.record.container = true;
+        known.leaves_points();
     });
-    if let Some(number) = record::number(fence) {
-        points::ends(number);
-    }
 }
 
 /// The fence signals: readers may be looking at what can be reached from its memory now.
-pub(super) fn scan(fence: *const Live) {
-    let Some(number) = record::number(fence) else {
-        return;
-    };
-    points::ends(number);
-    if record::with_number(number, |record| record.declared) != Some(false) {
-        return;
-    }
-    freed::dangling(number, fence.addr());
+pub(super) fn scan(fence: *const Live, number: u64) {
     let any = |_| true;
     for_each_target(fence.addr(), any, |target, offset| {
         reaches(target.addr, number, &DATA, offset);

@@ -57,6 +57,8 @@ pub(super) struct Record {
     pub(super) declared: bool,
     /// It is made of others, and its ops are of no module.
     pub(super) container: bool,
+    /// The fences of its context signal in order.
+    pub(super) in_order: bool,
     /// Its signal was asked for.
     pub(super) enabled: bool,
     /// The address of its lock.
@@ -106,6 +108,8 @@ pub(super) struct Known {
     /// What its ops reach.
     reached: Vec<Reached>,
     pub(super) dangling: Option<Box<Dangling>>,
+    /// It is among those of `points`.
+    pub(super) points: bool,
 }
 
 impl Known {
@@ -116,6 +120,13 @@ impl Known {
     /// The references that were taken and dropped.
     pub(super) fn refs(&mut self) -> &mut Refs {
         self.refs.get_or_insert_default()
+    }
+
+    /// It is not among those of `points` any more.
+    pub(super) fn leaves_points(&mut self) {
+        if core::mem::take(&mut self.points) {
+            points::ends(self.number);
+        }
     }
 
     /// The ops reach this; false if that is not tracked, since there is so much.
@@ -160,6 +171,7 @@ impl Record {
             wraps: !fence.test(SEQNO64),
             declared: false,
             container: false,
+            in_order: false,
             enabled: false,
             lock: fence.spinlock().addr(),
             published: None,
@@ -185,6 +197,7 @@ impl Record {
             refs: None,
             reached: Vec::new(),
             dangling: None,
+            points: false,
         };
         NUMBERS.insert(number, self.addr);
         if let Some(before) = LIVE.insert(self.addr, Box::new(known)) {
@@ -368,7 +381,9 @@ pub(super) fn forget(number: u64) {
 /// A fence has no record any more.
 fn forgotten(known: Box<Known>) {
     let (number, machine) = (known.number, known.record.machine);
-    points::ends(number);
+    if known.points {
+        points::ends(number);
+    }
     if known.record.released {
         SETTLING.remove((machine, number));
     }
@@ -379,11 +394,13 @@ fn forgotten(known: Box<Known>) {
 
 /// The memory of a fence is about to be freed.
 pub(super) fn memory_goes(number: u64) {
-    points::ends(number);
-    let Some((addr, machine, settles)) = with_number(number, |record| {
+    let known = known_as(number, |known| {
+        known.leaves_points();
+        let record = &mut known.record;
         record.released = true;
         (record.addr, record.machine, record.signalled.is_some())
-    }) else {
+    });
+    let Some((addr, machine, settles)) = known else {
         return;
     };
     if !settles {
@@ -395,15 +412,18 @@ pub(super) fn memory_goes(number: u64) {
 
 /// The fence at this address has no record any more that is found by it.
 pub(super) fn leaves(addr: usize, number: u64) {
-    let same = |known: &Box<Known>| known.number == number;
-    LIVE.move_if(addr, same, |mut known| {
-        let was = Some((known.record.subject(), known.record.created));
-        let refs = known.refs.take();
-        let freed = None;
-        OTHERS.insert(addr, Other { was, refs, freed });
-        GONE.insert(number, known);
-        NUMBERS.remove(number);
-    });
+    LIVE.move_if(
+        addr,
+        |known| known.number == number,
+        |mut known| {
+            let was = Some((known.record.subject(), known.record.created));
+            let refs = known.refs.take();
+            let freed = None;
+            OTHERS.insert(addr, Other { was, refs, freed });
+            GONE.insert(number, known);
+            NUMBERS.remove(number);
+        },
+    );
 }
 
 /// Has reports not name what happens in this crate, but where it was entered.

@@ -54,8 +54,12 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
 /// A reference is dropped.
 #[track_caller]
 pub(super) fn dropped(fence: *const Live) {
-    let at = site(Location::caller());
-    record::known_of(fence, |known| known.refs().dropped.add(at));
+    let at = Location::caller();
+    let site = site(at);
+    record::known_of(fence, |known| {
+        known.record.put = Some(at);
+        known.refs().dropped.add(site);
+    });
 }
 
 /// A reference was taken.

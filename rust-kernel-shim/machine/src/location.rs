@@ -2,6 +2,8 @@
 //! Places in the source, as reports name them.
 
 #[cfg(feature = "debug")]
+mod stack;
+#[cfg(feature = "debug")]
 mod symbol;
 
 #[cfg(feature = "debug")]
@@ -329,7 +331,7 @@ impl fmt::Display for Site {
 pub fn site(at: &'static Location<'static>) -> Site {
     #[cfg(feature = "debug")]
     if is_core_location(at) {
-        if let Some(site) = driver_site().or_else(asked) {
+        if let Some(site) = stack::driver_site().or_else(asked) {
             return site;
         }
     }
@@ -345,32 +347,4 @@ pub fn keep(site: Site) -> &'static Site {
     let key = (site.file.as_ptr().addr(), site.line);
     let mut kept = crate::lock(&KEPT);
     kept.entry(key).or_insert_with(|| Box::leak(Box::new(site)))
-}
-
-/// The innermost frame of the stack that is not in the kernel.
-#[cfg(feature = "debug")]
-fn driver_site() -> Option<Site> {
-    static KNOWN: Mutex<BTreeMap<usize, Option<Site>>> = Mutex::new(BTreeMap::new());
-    let mut site = None;
-    trace(|frame| {
-        let look_up = || {
-            let mut found = None;
-            backtrace::resolve_frame(frame, |symbol| {
-                let file = symbol.filename().map(|file| format!("{}", file.display()));
-                if let (None, Some(file), Some(line)) = (found, file, symbol.lineno()) {
-                    // As many as there are places in the program.
-                    let leak = || Site {
-                        file: file.clone().leak(),
-                        line,
-                    };
-                    found = (!is_core(&file)).then(leak);
-                }
-            });
-            found
-        };
-        let mut known = crate::lock(&KNOWN);
-        site = *known.entry(frame.ip().addr()).or_insert_with(look_up);
-        site.is_none()
-    });
-    site
 }

@@ -87,8 +87,9 @@ pub fn debug_call_ends() {
 
 /// The innermost callback for which `f` says so. From any context.
 pub fn debug_call(f: impl Fn(&DriverCall) -> bool) -> Option<DriverCall> {
+    let open = OPEN.get().min(CALLS);
     CALL.with(|calls| {
-        let mut known = calls.iter().rev().filter_map(Cell::get);
+        let mut known = calls[..open].iter().rev().filter_map(Cell::get);
         known.find(|call| f(call))
     })
 }

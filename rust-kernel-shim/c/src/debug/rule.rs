@@ -31,10 +31,23 @@ pub struct Words {
     pub names: fn(context: u64, out: &mut dyn fmt::Write) -> fmt::Result,
 }
 
+/// Threads that count for themselves how often a check was reached, and rules that they count.
+const ROWS: usize = 64;
+
+/// What one thread counts, by the numbers of the rules.
+#[repr(align(64))]
+struct Row([AtomicUsize; ROWS]);
+
+/// By the numbers of the threads among readers: a thread has its number alone.
+static LOOKED: [Row; ROWS] = [const { Row([const { AtomicUsize::new(0) }; ROWS]) }; ROWS];
+
 /// A rule that is checked at run time.
 pub struct Rule {
     name: &'static str,
     words: Option<&'static Words>,
+    /// Its number from 1 on, once it has one.
+    number: AtomicUsize,
+    /// What is not in [`LOOKED`].
     looked: AtomicUsize,
     broken: AtomicUsize,
 }
@@ -64,6 +77,7 @@ impl Rule {
         Self {
             name,
             words: None,
+            number: AtomicUsize::new(0),
             looked: AtomicUsize::new(0),
             broken: AtomicUsize::new(0),
         }
@@ -86,13 +100,40 @@ impl Rule {
     /// are broken here on purpose. From any context.
     #[inline]
     pub fn look(&self) -> bool {
-        self.looked.fetch_add(1, Relaxed);
+        let thread = cpu::with(|cpu| cpu.reader().number());
+        let looked = LOOKED.get(thread).and_then(|row| row.0.get(self.number()));
+        match looked {
+            // No other thread changes it.
+            Some(looked) => looked.store(looked.load(Relaxed) + 1, Relaxed),
+            None => {
+                self.looked.fetch_add(1, Relaxed);
+            }
+        }
         checking()
+    }
+
+    #[inline]
+    fn number(&self) -> usize {
+        match self.number.load(Relaxed) {
+            0 => self.first_number(),
+            number => number,
+        }
+    }
+
+    #[cold]
+    fn first_number(&self) -> usize {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        let number = NEXT.fetch_add(1, Relaxed);
+        let first = self.number.compare_exchange(0, number, Relaxed, Relaxed);
+        first.err().unwrap_or(number)
     }
 
     /// Returns how often its check was reached.
     pub fn looked(&self) -> usize {
-        self.looked.load(Relaxed)
+        let number = self.number.load(Relaxed);
+        let looked = LOOKED.iter().filter_map(|row| row.0.get(number));
+        let looked: usize = looked.map(|looked| looked.load(Relaxed)).sum();
+        looked + self.looked.load(Relaxed)
     }
 
     /// Returns how often it was found broken.

@@ -189,6 +189,9 @@ pub fn lockdep_circles_break(name: &'static CStr, rule: &'static Rule) {
 pub unsafe fn lockdep_taken_in_irq(lock: *mut spinlock_t, place: &'static &'static str) {
     // SAFETY: It is initialised: the caller's guarantee.
     let dep_map = unsafe { crate::spinlock_dep_map(lock) };
+    if dep_map.is_said_in_irq() {
+        return;
+    }
     watch::pretend(true, place, || {
         dep_map.acquire(lock.addr(), What::Spinlock, How::LOCK, Location::caller());
         dep_map.release(lock.addr(), What::Spinlock);

@@ -172,6 +172,11 @@ impl dep_map {
         forget(ptr::from_ref(self).addr(), super::watch::forget);
     }
 
+    /// The number of its kind.
+    pub(super) fn kind(&self) -> u16 {
+        self.0.load(Relaxed)
+    }
+
     /// True if both are of one kind.
     pub(crate) fn is_as(&self, other: &Self) -> bool {
         self.0.load(Relaxed) == other.0.load(Relaxed)

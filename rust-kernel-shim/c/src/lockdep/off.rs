@@ -47,6 +47,10 @@ impl dep_map {
     #[inline(always)]
     pub(crate) fn release(&self, _: usize, _: What) {}
 
+    pub(super) fn is_said_in_irq(&self) -> bool {
+        true
+    }
+
     pub(super) fn needs_held(&self, _: usize, _: &'static Location<'static>) {}
 
     #[inline(always)]

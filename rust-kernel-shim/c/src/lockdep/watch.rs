@@ -18,8 +18,8 @@ use core::{
     panic::Location,
     ptr,
     sync::atomic::{
-        AtomicBool,
-        Ordering::{Acquire, Release},
+        AtomicBool, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
     },
 };
 use lockdep::{Context, Engine, Host, Known, Lock, Report, Task, Text};
@@ -48,7 +48,17 @@ machine::per_thread! {
     /// While the engine is told what may be done elsewhere: by a task that holds nothing, in that
     /// context, at that place.
     static PRETENDS: Cell<Option<(*const Task, Context, usize)>> = Cell::new(None);
+    /// That task.
+    static PRETENDER: Task = Task::new();
+    /// Kinds of locks of which it was said last that they are taken in interrupts: the machine, the
+    /// kind, and how often classes had been forgotten.
+    static SAID: [Cell<Option<(u64, u16, usize)>>; SAID_OF] = [const { Cell::new(None) }; SAID_OF];
 }
+
+const SAID_OF: usize = 8;
+
+/// How often classes were forgotten.
+static FORGOTTEN: AtomicUsize = AtomicUsize::new(0);
 
 impl Host for Shim {
     const LOCK_BYTES: usize = size_of::<crate::spinlock_t>();
@@ -163,6 +173,17 @@ impl dep_map {
         }
     }
 
+    /// True if it was said on this thread, in this machine, that locks of this kind are taken in
+    /// interrupts; from now on it is.
+    pub(super) fn is_said_in_irq(&self) -> bool {
+        if !rule::checking() {
+            return false;
+        }
+        let kind = self.kind();
+        let said = Some((rule::this_machine(), kind, FORGOTTEN.load(Relaxed)));
+        SAID.with(|slots| slots[usize::from(kind) % SAID_OF].replace(said) == said)
+    }
+
     /// The task waits for readers; false if locks are not watched.
     pub(crate) fn sync(&self, instance: usize, at: &'static Location<'static>) -> bool {
         let lock = self.lock(instance, What::Event);
@@ -216,7 +237,17 @@ fn release(lock: &Lock) {
 /// Tells the engine what some task may do that holds nothing else: in a hard interrupt if `hardirq`,
 /// else in process context; reports say `place`. From any context.
 pub(super) fn pretend(hardirq: bool, place: &'static &'static str, f: impl FnOnce()) {
-    let task = Task::new();
+    if PRETENDS.get().is_some() {
+        return pretend_as(&Task::new(), hardirq, place, f);
+    }
+    // Not made anew each time, since it has room for many locks.
+    PRETENDER.with(|task| {
+        task.init();
+        pretend_as(task, hardirq, place, f);
+    });
+}
+
+fn pretend_as(task: &Task, hardirq: bool, place: &'static &'static str, f: impl FnOnce()) {
     let context = Context {
         irqs_off: hardirq,
         hardirq,
@@ -224,7 +255,7 @@ pub(super) fn pretend(hardirq: bool, place: &'static &'static str, f: impl FnOnc
         softirq: false,
         softirqs_enabled: true,
     };
-    let before = PRETENDS.replace(Some((ptr::from_ref(&task), context, place::text(place))));
+    let before = PRETENDS.replace(Some((ptr::from_ref(task), context, place::text(place))));
     f();
     PRETENDS.set(before);
 }
@@ -296,5 +327,6 @@ pub(super) fn key_goes(key: *mut super::lock_class_key) {
 
 /// Forgets the classes of keys in this memory.
 pub(super) fn forget(start: usize, size: usize) {
+    FORGOTTEN.fetch_add(1, Relaxed);
     ENGINE.free_key_range(start, size);
 }
