@@ -5,6 +5,7 @@
 
 misuses=$chroot/build/module/misuses
 debug_kernel=/build/lockdep/out/arch/x86/boot/bzImage
+debug_step=debug-kernel-$(cksum <"$root/scripts/kernel-lane.d/lockdep.config" | cut -d' ' -f1)
 
 # A kernel with what Debian's does not have, from the source of Debian's. By LLVM, since Rust and
 # KASAN are not to be had together from gcc.
@@ -40,7 +41,7 @@ make_debug_kernel() {
 # setup_debug: what modules for that kernel are built with.
 setup_debug() {
 	begin
-	step "debug-kernel-$(cksum <"$root/scripts/kernel-lane.d/lockdep.config" | cut -d' ' -f1)" make_debug_kernel
+	step "$debug_step" make_debug_kernel
 	kbuild=(-C /build/lockdep/out LLVM=1)
 	say "Linux ${version%-*} with lockdep and KASAN, $(inside rustc --version), $(inside clang --version | head -n 1)"
 }
