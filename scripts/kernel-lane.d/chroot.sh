@@ -153,38 +153,11 @@ unpack_source() {
 		rm -r "$PWD"' - "$version"
 }
 
-# Debian's headers come without the metadata of the kernel's Rust crates.  It is
-# made again from the same source, configuration and compilers.
+# Debian's headers come without the metadata of the kernel's Rust crates, which kernel-lane.d/metadata makes.
 make_metadata() {
-	inside bash -euc '
-		headers=/usr/src/linux-headers-$1 out=/build/out
-		exec 2>&1
-		text() { sed -n "s/^CONFIG_$1=\"\(.*\)\"$/\1/p" "$headers/.config"; }
-		built=$(text RUSTC_VERSION_TEXT)
-		case "$built " in
-		"$(rustc --version) "*) ;;
-		*) echo "the kernel was built with $built, the archive has $(rustc --version)"; exit 1 ;;
-		esac
-		cc=$(text CC_VERSION_TEXT) cc=${cc%% *}
-		rm -rf $out && mkdir -p $out
-		cp "$headers/.config" $out/.config
-		set -- make -C /build/linux O=$out "CC=$cc" "HOSTCC=${cc#x86_64-linux-gnu-}" "KERNELRELEASE=$1"
-		"$@" olddefconfig
-		"$@" -j"$(nproc)" prepare
-		mkdir -p "$headers/rust"
-		cp $out/rust/*.rmeta $out/rust/*.so "$headers/rust/"
-		cp $out/scripts/target.json "$headers/scripts/"
-		# Macros of the kernel crate include what is generated here.
-		mkdir -p "$headers/rust/kernel"
-		cp $out/rust/kernel/*.rs "$headers/rust/kernel/"
-		# The gate: what the real kernel crate exports, this one has as well; else
-		# the metadata is of another crate, and what is built cannot be loaded.
-		nm $out/rust/kernel.o | sed -n "s/.* [A-TV-Z] //p" | sort >$out/have
-		awk "\$2 ~ /^_R.*_6kernel/ { print \$2 }" "$headers/Module.symvers" | sort >$out/need
-		echo "symbols of the kernel crate: $(wc -l <$out/need), missing: $(comm -23 $out/need $out/have | wc -l)"
-		[ -s $out/need ] && [ -z "$(comm -23 $out/need $out/have)" ] ||
-			{ comm -23 $out/need $out/have; echo "the metadata does not fit the kernel"; exit 1; }
-		cp $out/rust/bindings/bindings_*generated.rs /build/' - "$abi"
+	cp "$root/scripts/kernel-lane.d/metadata" "$chroot/build/"
+	inside bash /build/metadata "$abi" /build/linux /build/out
+	cp "$chroot"/build/out/rust/bindings/bindings_*generated.rs "$chroot/build/"
 }
 
 # What diagnostics quote and people look up stays: the Rust part.

@@ -47,12 +47,13 @@ misfits() (
 misfits_of_c() {
 	local at='^.*dma_fence_helpers\.c:([0-9]+):[0-9]+: (fatal )?error: ' here='dma-fence/linux/helpers.c:\1'
 	sed -nE -e "s/[‘’]/'/g" \
-		-e "s#${at}implicit declaration of function '([^']*)'.*#Linux $abi has no \3(), which $here uses#p" \
-		-e "s#^.* error: static assertion failed: \"(.*)\"#\1 in Linux $abi than dma-fence/linux/helpers.c says#p" \
-		-e "s#${at}(too [a-z]* arguments to function|passing argument .* of|incompatible types? .*) '([^']*)'.*#\4() has another shape in Linux $abi than $here says#p" \
-		-e "s#${at}'([^']*)' has no member named '([^']*)'.*#\3 of Linux $abi has no \4, which $here uses#p" \
-		-e "s#${at}([^ ]*): No such file.*#Linux $abi has no <\3>, which $here includes#p" \
-		-e "s#^ERROR: modpost: \"([^\"]*)\" .*undefined!#Linux $abi does not export \1 to modules#p" "$1"
+		-e "s#^.* error: static assertion failed: \"(.*)\"#\1 in Linux $abi than dma-fence/linux/helpers.c says#p;t" \
+		-e "s#${at}implicit declaration of function '([^']*)'.*#Linux $abi has no \3(), which $here uses#p;t" \
+		-e "s#${at}(too [a-z]* arguments to function|passing argument .* of) '([^']*)'.*#\4() has another shape in Linux $abi than $here says#p;t" \
+		-e "s#${at}'([^']*)' has no member named '([^']*)'.*#\3 of Linux $abi has no \4, which $here uses#p;t" \
+		-e "s#${at}([^ ]*): No such file.*#Linux $abi has no <\3>, which $here includes#p;t" \
+		-e "s#^ERROR: modpost: (\"([^\"]*)\" .*|.*symbol '([^']*)') undefined!#Linux $abi does not export \2\3 to modules#p;t" \
+		-e "s#${at}(.*)#$here does not fit Linux $abi: \3#p" "$1"
 }
 
 # misfits_of_rust LOG: likewise of the kernel crate, by the errors in files of the safe half: a line each.

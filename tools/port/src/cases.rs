@@ -92,6 +92,8 @@ const STAYS: &[&str] = &[
     "#[cfg(not(CONFIG_RUST))]\nuse dma_fence::testing;",
     "#[cfg(not(CONFIG_RUST))]\nimpl A { fn f() { kernel::testing::f(); } }",
     "impl A { #[cfg(test)] fn f() { dma_fence::a(); } }",
+    "#[cfg(all(test, feature = \"debug\"))]\nmod tests;",
+    "#[cfg(CONFIG_KUNIT)]\nfn feature() { m!(feature = 1); }",
 ];
 
 /// What is refused, and by which rule.
@@ -104,6 +106,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("fn f() { m!(return dma_fence::a()); }", "1: path: "),
     ("fn f() { m!(a::<dma_fence::A>()); }", "1: path: "),
     ("fn f() { dma_fence::m!(); }", "1: path: "),
+    ("#[cfg(feature = \"debug\")]\nfn f() {}", "1: feature: "),
+    (
+        "fn f() { if cfg!(not(feature = \"debug\")) {} }",
+        "1: feature: ",
+    ),
     ("extern crate dma_fence;", "1: extern-crate: "),
     ("use dma_fence::testing::A;", "1: here-only: "),
     ("use dma_fence::{A, testing};", "1: here-only: "),

@@ -7,7 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use std::{collections::BTreeSet, ops::Range};
 use syn::{
     visit::{self, Visit},
-    File, ImplItem, Item, ItemExternCrate, ItemUse, Macro, Path, UseTree,
+    Attribute, File, ImplItem, Item, ItemExternCrate, ItemUse, Macro, Meta, Path, UseTree,
 };
 
 const CRATE: &str = "dma_fence";
@@ -121,6 +121,19 @@ impl Visitor<'_> {
         }
     }
 
+    /// Looks for features of cargo's in a predicate.
+    fn features(&mut self, predicate: TokenStream) {
+        for token in predicate {
+            match token {
+                TokenTree::Group(group) => self.features(group.stream()),
+                TokenTree::Ident(name) if name == "feature" => {
+                    self.refuse(name.span(), "feature: in Linux none is on, and what depends on it changes unseen: expected it in tests alone");
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn path(&mut self, name: &Ident) {
         self.refuse(name.span(), "path: dma_fence:: outside of a `use`: expected its items imported, since imports alone are rewritten");
     }
@@ -171,7 +184,21 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         visit::visit_path(self, path);
     }
 
+    fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        let path = attribute.path();
+        if let (Meta::List(list), true) = (
+            &attribute.meta,
+            path.is_ident("cfg") || path.is_ident("cfg_attr"),
+        ) {
+            self.features(list.tokens.clone());
+        }
+        visit::visit_attribute(self, attribute);
+    }
+
     fn visit_macro(&mut self, call: &'ast Macro) {
+        if call.path.is_ident("cfg") {
+            self.features(call.tokens.clone());
+        }
         self.visit_path(&call.path);
         self.tokens(call.tokens.clone());
     }
