@@ -208,17 +208,34 @@ fn kthread_stop_does_not_wait_for_a_stuck_machine() {
     }
 }
 
+/// Counts how often it sleeps for a second.
+extern "C" fn counts(_: *mut c_void) -> i32 {
+    let mut naps = 0;
+    // SAFETY: This is a kernel thread.
+    while !unsafe { kthread_should_stop() } {
+        sleep(1000);
+        naps += 1;
+    }
+    naps
+}
+
+#[test]
+fn kthread_stop_does_not_wait_for_another_machine() {
+    let done = vcpu::fifo(|| {
+        let task = thread(counts);
+        let other = task.clone();
+        vcpu::settle();
+        match vcpu::fifo(move || stop(&other)) {
+            Err(Stuck::Bug(said)) => assert!(said.contains("outside of its machine"), "{said}"),
+            end => panic!("{end:?}"),
+        }
+        stop(&task)
+    });
+    assert_eq!(done, Ok(1));
+}
+
 #[test]
 fn kthread_stop_waits_for_the_end() {
-    extern "C" fn counts(_: *mut c_void) -> i32 {
-        let mut naps = 0;
-        // SAFETY: This is a kernel thread.
-        while !unsafe { kthread_should_stop() } {
-            sleep(1000);
-            naps += 1;
-        }
-        naps
-    }
     let done = vcpu::fifo(|| {
         let task = thread(counts);
         sleep(2500);

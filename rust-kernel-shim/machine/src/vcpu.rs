@@ -444,9 +444,17 @@ impl Vcpu {
         true
     }
 
-    /// Waits until a task of the same virtual CPU has ended.
+    /// Waits until a task of this virtual CPU has ended. Ends the machine of a caller that is none: it
+    /// could not be woken.
+    #[track_caller]
     pub(super) fn join(&self, other: &task_struct) {
-        self.wait_for_ends(task::current(), || other.has_ended());
+        let me = task::current();
+        if !self.has(me) && !other.has_ended() {
+            crate::end(format_args!(
+                "a task is waited for from outside of its machine"
+            ));
+        }
+        self.wait_for_ends(me, || other.has_ended());
     }
 
     /// A thread's function has returned: its thread goes its own way from here.
@@ -539,12 +547,17 @@ impl Vcpu {
         self.answer(me);
     }
 
+    /// True for a task of this virtual CPU.
+    fn has(&self, task: &task_struct) -> bool {
+        task.vcpu().is_some_and(|vcpu| core::ptr::eq(&**vcpu, self))
+    }
+
     /// The threads of two tasks of this virtual CPU, of which the caller is the first.
     fn both<'a>(&self, me: &'a task_struct, other: &'a task_struct) -> (&'a Lent, &'a Lent) {
         match (me.lent_here(), other.lent()) {
-            (Some(here), Some(there)) => (here, there),
+            (Some(here), Some(there)) if self.has(me) => (here, there),
             _ => crate::end(format_args!(
-                "a machine's task is waited for by a thread that is none"
+                "a task is switched to from outside of its machine"
             )),
         }
     }
