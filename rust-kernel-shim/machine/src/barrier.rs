@@ -33,8 +33,14 @@ pub fn light() {
     if REGISTERED.load(Relaxed) {
         compiler_fence(SeqCst);
     } else {
-        fence(SeqCst);
+        full();
     }
+}
+
+#[cold]
+#[inline(never)]
+fn full() {
+    fence(SeqCst);
 }
 
 /// True once it is known that all light sides may rely on the system call.

@@ -235,18 +235,50 @@ pub enum Count {
     Hardirq,
 }
 
+impl Count {
+    /// The lowest bit of its field in a [`Cpu`]'s counts, and the highest, which no count reaches.
+    /// That of RCU's is the sign, so that one addition says all.
+    const fn bits(self) -> (u32, u32) {
+        match self {
+            Self::Preempt => (0, 19),
+            Self::Softirq => (20, 27),
+            Self::Hardirq => (28, 35),
+            Self::IrqsOff => (36, 39),
+            Self::Rcu => (40, 63),
+        }
+    }
+
+    /// One section.
+    const fn one(self) -> u64 {
+        1 << self.bits().0
+    }
+
+    /// Set once there are too many.
+    const fn full(self) -> u64 {
+        1 << self.bits().1
+    }
+
+    /// All of its field.
+    const fn mask(self) -> u64 {
+        (self.full() - self.one()) | self.full()
+    }
+}
+
+/// The counts of a thread that has no reader. No count of RCU's is as high, nor if one more or one
+/// less is added to it.
+const NO_READER: u64 = 0b11 << 62;
+
 /// The counts of one thread.
 ///
 /// # Invariants
 ///
-/// - `sections` is the sum of the other counts: how many sections that hold up a grace period
-///   are open.
-/// - The reader's word is not 0 exactly while `sections` is not 0.
+/// - `counts` is [`NO_READER`] exactly while there is no `reader`; else it has a field for each
+///   [`Count`], and is 0 exactly while no section is open that holds up a grace period.
+/// - The reader's word is not 0 exactly while a section is open.
 pub struct Cpu {
     reader: Cell<Option<&'static Reader>>,
-    sections: Cell<u32>,
-    /// Open sections by [`Count`].
-    counts: [Cell<u32>; 5],
+    /// In one word: what is stored as two and loaded as one waits until both are in the cache.
+    counts: Cell<u64>,
     /// The task that this thread is, once it was asked for.
     pub(super) task: Cell<*const super::task::task_struct>,
 }
@@ -254,8 +286,7 @@ pub struct Cpu {
 per_thread! {
     static CPU: Cpu = Cpu {
         reader: Cell::new(None),
-        sections: Cell::new(0),
-        counts: [const { Cell::new(0) }; 5],
+        counts: Cell::new(NO_READER),
         task: Cell::new(ptr::null()),
     };
 }
@@ -273,7 +304,8 @@ impl Drop for Leave {
             // A thread that ends inside a section has leaked a guard: what that protects may be in
             // use elsewhere, so the section stays open forever, and its reader is never used
             // again.
-            if cpu.sections.get() == 0 {
+            if cpu.counts.get() == 0 {
+                cpu.counts.set(NO_READER);
                 if let Some(reader) = cpu.reader.take().filter(|reader| !reader.sleeps()) {
                     // Pairs with the `Acquire` in `register()`.
                     reader.taken.store(false, Release);
@@ -305,55 +337,90 @@ pub(super) fn leave_at_exit() {
 }
 
 impl Cpu {
+    /// No section of this thread was counted yet, or too many are: returns the counts of none.
     #[cold]
-    fn first_section(&self) -> &'static Reader {
-        let reader = register();
-        self.reader.set(Some(reader));
+    #[inline(never)]
+    fn first_section(&self) -> u64 {
+        if self.counts.get() != NO_READER {
+            // So many guards were forgotten. A count that wraps would end the section under all.
+            crate::end(format_args!("too many sections are open"));
+        }
+        self.reader.set(Some(register()));
+        self.counts.set(0);
         leave_at_exit();
-        reader
+        0
     }
 
     /// The word that others look at.
     #[inline]
     pub fn reader(&self) -> &'static Reader {
-        match self.reader.get() {
-            Some(reader) => reader,
-            None => self.first_section(),
+        if self.counts.get() == NO_READER {
+            self.first_section();
         }
+        // SAFETY: There is one now.
+        unsafe { self.known_reader() }
+    }
+
+    /// # Safety
+    ///
+    /// `counts` is not [`NO_READER`].
+    #[inline(always)]
+    unsafe fn known_reader(&self) -> &'static Reader {
+        // SAFETY: By the invariant there is one.
+        unsafe { self.reader.get().unwrap_unchecked() }
     }
 
     /// Returns the number of open sections of a kind.
     #[inline]
     pub fn open(&self, count: Count) -> u32 {
-        self.counts[count as usize].get()
+        // CAST: A field has no more than 24 bits.
+        ((self.known() & count.mask()) >> count.bits().0) as u32
+    }
+
+    /// The counts, also of a thread that has no reader.
+    #[inline]
+    fn known(&self) -> u64 {
+        match self.counts.get() {
+            NO_READER => 0,
+            counts => counts,
+        }
     }
 
     /// True while a section of any kind is open.
     pub fn in_section(&self) -> bool {
-        self.sections.get() != 0
+        self.known() != 0
     }
 
     /// Opens a section of a kind, which holds up grace periods from `grace_period` on.
     #[inline]
     pub fn enter(&self, count: Count, grace_period: impl FnOnce() -> u64) {
-        let sections = self.sections.get();
-        let Some(open) = sections.checked_add(1) else {
-            // So many guards were forgotten. A count that wraps would end the section under all.
-            crate::end(format_args!("too many sections are open"));
-        };
-        self.sections.set(open);
-        // By the invariant no greater than `open`.
-        let count = &self.counts[count as usize];
-        count.set(count.get() + 1);
-        if sections == 0 {
-            // INVARIANT: `sections` is 1 now. If this store comes before the updater's heavy
+        self.add(count.one(), count.full(), grace_period);
+    }
+
+    /// Opens a section of each of two kinds, which are not the same.
+    #[inline]
+    pub fn enter_both(&self, [a, b]: [Count; 2], grace_period: impl FnOnce() -> u64) {
+        self.add(a.one() | b.one(), a.full() | b.full(), grace_period);
+    }
+
+    #[inline(always)]
+    fn add(&self, ones: u64, full: u64, grace_period: impl FnOnce() -> u64) {
+        let mut counts = self.counts.get();
+        if counts.wrapping_add(ones) & (full | Count::Rcu.full()) != 0 {
+            counts = self.first_section();
+        }
+        self.counts.set(counts + ones);
+        if counts == 0 {
+            // INVARIANT: A section is open now. If this store comes before the updater's heavy
             // barrier, its scan sees it and waits; if it comes after, our reads come after the
             // barrier as well and see what the updater unpublished. The partner is
             // `rcu::gp::wait()`.
-            self.reader().word.store(grace_period(), Relaxed);
+            // SAFETY: `counts` is 0.
+            let word = &unsafe { self.known_reader() }.word;
+            word.store(grace_period(), Relaxed);
             // Where the checker can switch threads: it has a fence follow at once.
             #[cfg(loom)]
-            self.reader().word.fetch_add(0, Relaxed);
+            word.fetch_add(0, Relaxed);
             if !planted("enter") {
                 super::barrier::light();
             }
@@ -363,15 +430,30 @@ impl Cpu {
     /// Closes such a section; false if none was open.
     #[inline]
     pub fn exit(&self, count: Count) -> bool {
-        let count = &self.counts[count as usize];
-        if count.get() == 0 {
-            return false;
+        let counts = self.counts.get();
+        let open = match count {
+            // Also without a reader: then the sign is there before.
+            Count::Rcu => counts.wrapping_sub(count.one()) & count.full() == 0,
+            _ => counts & count.mask() != 0,
+        };
+        if open {
+            self.sub(count.one());
         }
-        count.set(count.get() - 1);
-        let sections = self.sections.get() - 1;
-        self.sections.set(sections);
-        if sections == 0 {
-            // INVARIANT: `sections` is 0 now. The store pairs with the `Acquire` in
+        open
+    }
+
+    /// Closes a section of each of two kinds; the caller has opened both.
+    #[inline]
+    pub fn exit_both(&self, [a, b]: [Count; 2]) {
+        self.sub(a.one() | b.one());
+    }
+
+    #[inline(always)]
+    fn sub(&self, ones: u64) {
+        let counts = self.counts.get().wrapping_sub(ones);
+        self.counts.set(counts);
+        if counts == 0 {
+            // INVARIANT: No section is open now. The store pairs with the `Acquire` in
             // `Reader::grace_period()`: an updater that reads this 0 has everything of the section
             // behind it. The barrier pairs with the second `heavy()` in `rcu::gp::wait()`: the
             // updater may never see this 0 but the `Relaxed` store of our next section, which does
@@ -379,23 +461,29 @@ impl Cpu {
             if !planted("exit") && !planted("returned") {
                 super::barrier::light();
             }
-            self.reader().word.store(0, Release);
+            // SAFETY: `counts` is 0.
+            unsafe { self.known_reader() }.word.store(0, Release);
         }
-        true
     }
 
     /// True if C's preempt count is not 0: with preemption disabled, or in an interrupt handler.
     #[inline]
     pub fn in_atomic(&self) -> bool {
-        [Count::Preempt, Count::Softirq, Count::Hardirq]
-            .iter()
-            .any(|&count| self.open(count) != 0)
+        self.is_in(&[Count::Preempt, Count::Softirq, Count::Hardirq])
     }
 
     /// True where sleeping is not allowed: in atomic context, or with interrupts disabled.
     #[inline]
     pub fn cannot_sleep(&self) -> bool {
-        self.in_atomic() || self.open(Count::IrqsOff) != 0
+        self.in_atomic() || self.is_in(&[Count::IrqsOff])
+    }
+
+    /// True in a section of one of these kinds, which are not RCU's.
+    #[inline]
+    fn is_in(&self, kinds: &[Count]) -> bool {
+        kinds
+            .iter()
+            .any(|kind| self.counts.get() & kind.mask() != 0)
     }
 
     /// C's preempt count, for the log: preemption in bits 0-7, soft interrupts 8-15, hard ones 16-.
@@ -462,9 +550,10 @@ mod tests {
             with(|cpu| {
                 cpu.enter(Count::Rcu, || 1);
                 // As if so many guards had been forgotten.
-                cpu.counts[Count::Rcu as usize].set(u32::MAX);
-                cpu.sections.set(u32::MAX);
+                cpu.counts.set(Count::Rcu.full() - Count::Rcu.one());
                 cpu.enter(Count::Preempt, || 1);
+                assert_eq!(cpu.open(Count::Rcu), (1 << 23) - 1);
+                cpu.enter(Count::Rcu, || 1);
             });
         });
         assert!(
