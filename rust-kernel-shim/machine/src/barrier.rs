@@ -15,7 +15,8 @@ use std::sync::OnceLock;
 const MEMBARRIER_CMD_PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
 const MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
 
-/// True once the process has registered; until then the light side fences in full.
+/// True once the process has registered, before its first section; the light side fences in full
+/// where it cannot.
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
 fn membarrier(cmd: libc::c_int) -> bool {
@@ -51,15 +52,20 @@ pub fn without_membarrier() -> bool {
     !READY.get_or_init(|| false)
 }
 
-/// The barrier of the rare side; pairs with [`light`] in every other thread.
-pub fn heavy() {
-    let ready = *READY.get_or_init(|| {
+/// Registers the process, so that [`light`] is free from here on; true if the host has the call.
+pub fn ready() -> bool {
+    *READY.get_or_init(|| {
         let ok = cfg!(not(loom)) && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
         // `Relaxed`: no data is published, and a reader of either value is right. A light side that
         // still reads `false` fences in full, which pairs with anything.
         REGISTERED.store(ok, Relaxed);
         ok
-    });
+    })
+}
+
+/// The barrier of the rare side; pairs with [`light`] in every other thread.
+pub fn heavy() {
+    let ready = ready();
     // The fence orders this thread; the system call orders all others.
     fence(SeqCst);
     if ready && !membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) {

@@ -345,6 +345,7 @@ impl Cpu {
             // So many guards were forgotten. A count that wraps would end the section under all.
             crate::end(format_args!("too many sections are open"));
         }
+        super::barrier::ready();
         self.reader.set(Some(register()));
         self.counts.set(0);
         leave_at_exit();
