@@ -241,9 +241,9 @@ impl Count {
     const fn bits(self) -> (u32, u32) {
         match self {
             Self::Preempt => (0, 19),
-            Self::Softirq => (20, 27),
-            Self::Hardirq => (28, 35),
-            Self::IrqsOff => (36, 39),
+            Self::IrqsOff => (20, 23),
+            Self::Softirq => (24, 31),
+            Self::Hardirq => (32, 39),
             Self::Rcu => (40, 63),
         }
     }
@@ -267,6 +267,9 @@ impl Count {
 /// The counts of a thread that has no reader. No count of RCU's is as high, nor if one more or one
 /// less is added to it.
 const NO_READER: u64 = 0b11 << 62;
+
+/// The counts of a thread that holds one spinlock, with interrupts disabled, and is in no other section.
+const ATOMIC: u64 = Count::Preempt.one() | Count::IrqsOff.one();
 
 /// The counts of one thread.
 ///
@@ -398,10 +401,25 @@ impl Cpu {
         self.add(count.one(), count.full(), grace_period);
     }
 
-    /// Opens a section of each of two kinds, which are not the same.
-    #[inline]
-    pub fn enter_both(&self, [a, b]: [Count; 2], grace_period: impl FnOnce() -> u64) {
-        self.add(a.one() | b.one(), a.full() | b.full(), grace_period);
+    /// Disables interrupts and forbids preemption; true if interrupts were disabled before, and are
+    /// not counted again.
+    #[inline(always)]
+    pub fn enter_atomic(&self, grace_period: impl Fn() -> u64) -> bool {
+        if self.counts.get() != 0 {
+            return self.enter_nested(grace_period());
+        }
+        self.add(ATOMIC, 0, grace_period);
+        false
+    }
+
+    #[inline(never)]
+    fn enter_nested(&self, grace_period: u64) -> bool {
+        let off = self.is_in(&[Count::IrqsOff]);
+        if !off {
+            self.enter(Count::IrqsOff, || grace_period);
+        }
+        self.enter(Count::Preempt, || grace_period);
+        off
     }
 
     #[inline(always)]
@@ -443,10 +461,15 @@ impl Cpu {
         open
     }
 
-    /// Closes a section of each of two kinds; the caller has opened both.
-    #[inline]
-    pub fn exit_both(&self, [a, b]: [Count; 2]) {
-        self.sub(a.one() | b.one());
+    /// Allows preemption and enables interrupts; false, and nothing is done, if a section is open beside
+    /// these two.
+    #[inline(always)]
+    pub fn exit_atomic(&self) -> bool {
+        let only = self.counts.get() == ATOMIC;
+        if only {
+            self.sub(ATOMIC);
+        }
+        only
     }
 
     #[inline(always)]

@@ -10,15 +10,17 @@
 use super::model_lock::ModelLock as SpinMutex;
 use crate::ffi::{c_char, c_int, c_ulong};
 use crate::{
+    irq::irq_work::{irq_work_waits, run_irq_work},
     local_interrupt_disable, local_interrupt_enable, local_irq_disable, local_irq_enable,
     local_irq_restore, local_irq_save, lock_class_key,
     lockdep::{dep_map, How, What},
     preempt_disable, preempt_enable,
+    rcu::current_grace_period,
 };
 use core::panic::Location;
 use machine::{
     blocked::{self, Thing},
-    task,
+    cpu, task,
 };
 #[cfg(not(loom))]
 use spin::mutex::SpinMutex;
@@ -215,11 +217,29 @@ pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
+    if cfg!(not(feature = "debug")) {
+        // What else is done on the way is a debug kernel's.
+        let off = cpu::with(|cpu| cpu.enter_atomic(current_grace_period));
+        // SAFETY: `lock` is initialised: the caller's guarantee.
+        let raw = unsafe { raw(lock) };
+        match raw.try_lock() {
+            Some(guard) => core::mem::forget(guard),
+            None => contended(raw),
+        }
+        return off.into();
+    }
     // SAFETY: `local_irq_save()` has no preconditions.
     let flags = unsafe { local_irq_save() };
     // SAFETY: `lock` is initialised: the caller's guarantee.
     unsafe { spin_lock(lock) };
     flags
+}
+
+/// Takes the lock that another task has.
+#[cold]
+#[inline(never)]
+fn contended(raw: &SpinMutex<(), Relax>) {
+    core::mem::forget(raw.lock());
 }
 
 /// Releases the lock and enables interrupts again if they were enabled before.
@@ -230,10 +250,33 @@ pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong) {
+    if cfg!(not(feature = "debug")) {
+        // SAFETY: The thread holds the lock: the caller's guarantee.
+        unsafe { raw(lock).force_unlock() };
+        if flags == 0 && cpu::with(cpu::Cpu::exit_atomic) {
+            if irq_work_waits() {
+                run_irq_work();
+            }
+        } else {
+            nested_unlock_irqrestore(flags);
+        }
+        return;
+    }
     // SAFETY: The thread holds the lock: the caller's guarantee.
     unsafe { spin_unlock(lock) };
     // SAFETY: Saved when the lock was taken.
     unsafe { local_irq_restore(flags) };
+}
+
+/// The rest of [`spin_unlock_irqrestore`] in a section of another kind, or if the caller has changed
+/// what counts.
+#[inline(never)]
+fn nested_unlock_irqrestore(flags: c_ulong) {
+    // SAFETY: Both were done when the lock was taken.
+    unsafe {
+        preempt_enable();
+        local_irq_restore(flags);
+    }
 }
 
 /// Takes the lock with interrupts disabled, whatever their state was.
