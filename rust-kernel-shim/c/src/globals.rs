@@ -130,7 +130,7 @@ impl vcpu::Hooks for Globals {
     }
 
     fn grace_period_is_due(&self) -> bool {
-        self.callbacks.count() != 0
+        self.callbacks.pending()
     }
 
     fn time_passed(&self) {

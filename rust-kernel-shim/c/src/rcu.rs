@@ -199,7 +199,7 @@ pub unsafe fn synchronize_rcu_expedited() {
 
 /// Calls `func` with `head` after a grace period. From any context.
 ///
-/// Returns at once, unless 10,000 callbacks wait and the caller may sleep: then it waits for these.
+/// Returns at once, unless about 10,000 callbacks wait and the caller may sleep: then it waits for these.
 ///
 /// # Safety
 ///
@@ -229,7 +229,7 @@ const MANY: usize = 10_000;
 /// section or a callback could wait for.
 #[track_caller]
 fn hold_back() {
-    let many = globals::with(|globals| !globals.has_vcpu() && globals.callbacks.count() > MANY);
+    let many = globals::with(|globals| !globals.has_vcpu() && globals.callbacks.length() > MANY);
     // A task that is about to sleep for something else would miss its wake-up.
     if many
         && cpu::with(|cpu| !cpu.cannot_sleep() && cpu.open(Count::Rcu) == 0)
@@ -246,7 +246,7 @@ const CALLBACKS: Thing = Thing::new("RCU callbacks", (KINDS + 6, 0));
 /// True if an RCU callback that a task of this machine has queued has not returned. From any
 /// context.
 pub fn rcu_callbacks_pending() -> bool {
-    globals::with(|globals| globals.callbacks.count() != 0)
+    globals::with(|globals| globals.callbacks.pending())
 }
 
 /// Waits until every callback queued so far has been called; at once if there is none.

@@ -12,7 +12,7 @@ use core::{
     cell::Cell,
     mem,
     ptr::null_mut,
-    sync::atomic::Ordering::{Acquire, Relaxed, Release},
+    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 use machine::{
     atomic::{
@@ -39,8 +39,10 @@ pub(crate) struct Callbacks {
     newest: AtomicPtr<callback_head>,
     /// The same of tasks that wait for a grace period, where these do not wait for callbacks.
     waiters: AtomicPtr<callback_head>,
-    /// Callbacks that were queued and have not returned.
-    pending: AtomicUsize,
+    /// Not 0 while some may be called that are on no queue any more; then one more than these are.
+    calling: AtomicUsize,
+    /// About how many are on the queues.
+    length: AtomicUsize,
 }
 
 /// A singly linked list of heads, the oldest first.
@@ -130,17 +132,20 @@ impl Callbacks {
             Self {
                 newest: AtomicPtr::new(null_mut()),
                 waiters: AtomicPtr::new(null_mut()),
-                pending: AtomicUsize::new(0),
+                calling: AtomicUsize::new(0),
+                length: AtomicUsize::new(0),
             }
         }
     }
 
+    /// True if nothing was queued before it.
+    ///
     /// # Safety
     ///
     /// `head` is valid, and belongs to the queue until it is called.
-    pub(super) unsafe fn push(&self, head: *mut callback_head, func: rcu_callback_t) {
+    pub(super) unsafe fn push(&self, head: *mut callback_head, func: rcu_callback_t) -> bool {
         // SAFETY: The caller's guarantees are the same.
-        unsafe { self.push_to(&self.newest, head, func) };
+        unsafe { self.push_to(&self.newest, head, func) }
     }
 
     /// # Safety
@@ -151,8 +156,9 @@ impl Callbacks {
         queue: &AtomicPtr<callback_head>,
         head: *mut callback_head,
         func: rcu_callback_t,
-    ) {
-        self.pending.fetch_add(1, Relaxed);
+    ) -> bool {
+        // What others queue at the same moment may be left out.
+        self.length.store(self.length.load(Relaxed) + 1, Relaxed);
         let mut next = queue.load(Relaxed);
         loop {
             // SAFETY: `head` is valid: the caller's guarantee.
@@ -160,28 +166,39 @@ impl Callbacks {
             // Pairs with the `Acquire` in `take()`: the head is written, as is what it is in.
             let order = if planted("queue") { Relaxed } else { Release };
             match queue.compare_exchange(next, head, order, Relaxed) {
-                Ok(_) => return,
+                Ok(_) => return next.is_null(),
                 Err(newer) => next = newer,
             }
         }
     }
 
-    /// Takes all that are queued.
-    fn take(queue: &AtomicPtr<callback_head>) -> List {
-        let mut batch = List::default();
-        // Pairs with the `Release` in `push()`; a later push is an exchange, and has those before it.
-        let mut head = queue.swap(null_mut(), Acquire);
+    /// Takes all that are queued; `calling` is set.
+    fn take(&self, queue: &AtomicPtr<callback_head>) -> List {
+        let (mut batch, mut taken) = (List::default(), self.calling.load(Relaxed));
+        // `Acquire`: pairs with the `Release` in `push()`; a later push is an exchange, and has those
+        // before it. `Release`: pairs with `pending()`, which finds an empty queue and `calling`.
+        let mut head = queue.swap(null_mut(), AcqRel);
         while !head.is_null() {
             // SAFETY: It was queued, and belongs to the batch from here on.
             head = unsafe { batch.push_front(head) };
+            taken += 1;
         }
+        self.calling.store(taken, Relaxed);
         batch
     }
 
-    /// How many callbacks were queued and have not returned.
-    pub(crate) fn count(&self) -> usize {
-        // Pairs with the `Release` in `serve`: a caller that reads 0 sees what the callbacks did.
-        self.pending.load(Acquire)
+    /// True if a callback was queued and has not returned.
+    pub(crate) fn pending(&self) -> bool {
+        // First the queues: what a caller has queued was taken from an empty one, after `calling` was set;
+        // pairs with `take()`. Last with the `Release` in `serve()`: a caller that reads 0 sees what
+        // the callbacks did.
+        let queued = |queue: &AtomicPtr<callback_head>| !queue.load(Acquire).is_null();
+        queued(&self.newest) || queued(&self.waiters) || self.calling.load(Acquire) != 0
+    }
+
+    /// About how many callbacks wait.
+    pub(super) fn length(&self) -> usize {
+        self.length.load(Relaxed) + self.calling.load(Relaxed)
     }
 
     /// Waits for a grace period and calls the callbacks queued before it, the oldest first; false
@@ -194,36 +211,38 @@ impl Callbacks {
         if late {
             gp::wait();
         }
+        self.calling.store(1, Relaxed);
+        self.length.store(0, Relaxed);
         let waiters = match late_unload() {
-            true => Self::take(&self.waiters),
+            true => self.take(&self.waiters),
             false => List::default(),
         };
         // They may be late, but not forever.
         let wait = !waiters.is_empty() && vcpu::with(|vcpu| vcpu.callbacks_wait()) == Some(true);
         let batch = match wait {
             true => List::default(),
-            false => Self::take(&self.newest),
+            false => self.take(&self.newest),
         };
         let polled = || globals::with(|globals| globals.progress.is_needed());
         if batch.is_empty() && waiters.is_empty() && !polled() {
+            self.calling.store(0, Release);
             return false;
         }
         if !late {
             gp::wait();
         }
-        let mut called = 0;
         // SAFETY: `call_rcu()`'s caller vouches for them; a grace period has passed.
         unsafe {
-            waiters.call(|| called += 1);
-            batch.call(|| called += 1);
+            waiters.call(|| {});
+            batch.call(|| {});
         }
         let order = if planted("returned") {
             Relaxed
         } else {
             Release
         };
-        // Pairs with the `Acquire` in `count()`.
-        self.pending.fetch_sub(called, order);
+        // Pairs with the `Acquire` in `pending()`.
+        self.calling.store(0, order);
         true
     }
 }
@@ -239,8 +258,10 @@ static WORKER: Worker = Worker::new("rcu", || {
 /// As [`Callbacks::push`]. The callback may be called with `head`.
 pub(super) unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
     // SAFETY: The caller's guarantees are the same.
-    globals::with(|globals| unsafe { globals.callbacks.push(head, func) });
-    kick();
+    if globals::with(|globals| unsafe { globals.callbacks.push(head, func) }) {
+        // Else the one that has queued the first does so.
+        kick();
+    }
 }
 
 /// True if a task that waits for a grace period does not wait for callbacks.
@@ -260,7 +281,7 @@ pub(super) unsafe fn queue_waiter(head: *mut callback_head, func: rcu_callback_t
         match late_unload() {
             true => callbacks.push_to(&callbacks.waiters, head, func),
             false => callbacks.push(head, func),
-        }
+        };
     });
     kick();
 }

@@ -233,7 +233,7 @@ fn an_exit_waits_for_callbacks() {
                 .callbacks
                 .push(addr_of_mut!((*object).head), Some(called));
         }
-        while module.callbacks.count() != 0 {
+        while module.callbacks.pending() {
             task::relax();
         }
         // SAFETY: The callback has returned.
@@ -276,7 +276,7 @@ fn an_exit_waits_while_others_queue() {
         let other = thread::spawn(move || push(&queued, others));
         push(&queue, own);
         // The second condition alone is what is checked; the checker cannot wait for what never ends.
-        while queue.0.count() != 0 && called[0].load(Relaxed) == 0 {
+        while queue.0.pending() && called[0].load(Relaxed) == 0 {
             task::relax();
         }
         assert_eq!(called[0].load(Relaxed), 1, "not called");
