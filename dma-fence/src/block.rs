@@ -24,7 +24,8 @@ use kernel::{
     sync::atomic::{
         Acquire,
         Atomic,
-        Full, //
+        Full,
+        Release, //
     },
     types::{
         Opaque,
@@ -104,12 +105,21 @@ impl<T: FenceContextOps> Block<T> {
     ///
     /// The driver may signal the fence while polls find that it is over: the first of them decides,
     /// and the others use its result. A poll sets the error without the fence's lock; without this
-    /// it might change the error of a fence that has just signalled. From any context.
+    /// it might change the error of a fence that has just signalled. From any context; with the fence's
+    /// lock held, but for a poll of the op `signaled`.
     pub(super) fn decide(&self, result: Result) -> c_int {
         let error = match result {
             Ok(()) => 0,
             Err(error) => error.to_errno(),
         };
+        if T::SIGNALED.is_none() {
+            // The fence's lock is held, here and wherever else it is decided.
+            return self.decided().unwrap_or_else(|| {
+                // Pairs with the load in `decided()`.
+                self.decided.store(error, Release);
+                error
+            });
+        }
         // Pairs with the load in `decided()`, and with itself on other CPUs.
         match self.decided.cmpxchg(UNDECIDED, error, Full) {
             Ok(_) => error,

@@ -35,14 +35,19 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `unsignalled` is no less than the number of fences whose issuer's side has neither signalled nor
-/// been dropped: each is counted before the fence is made, and until it has signalled or is
-/// discarded, unpublished. What is counted and forgotten stays so.
+/// [`unsignalled`](Self::unsignalled) is no less than the number of fences whose issuer's side has neither
+/// signalled nor been dropped: each is counted before the fence is made, with the number that it takes if
+/// it takes one, and until it has signalled or is discarded, unpublished. What is counted and forgotten
+/// stays so.
 #[pin_data(PinnedDrop)]
 pub struct FenceContext<T: FenceContextOps> {
     number: u64,
+    first_seqno: u64,
     next_seqno: Atomic<u64>,
-    unsignalled: Atomic<i64>,
+    /// Fences with a number that is not from here.
+    numbered: Atomic<u64>,
+    /// Issuer's sides that are gone.
+    finished: Atomic<u64>,
     driver_name: CString,
     timeline_name: CString,
     #[pin]
@@ -78,8 +83,10 @@ impl<T: FenceContextOps> FenceContext<T> {
             driver_name: driver?,
             timeline_name: timeline?,
             number,
+            first_seqno: initial_seqno,
             next_seqno: Atomic::new(initial_seqno),
-            unsignalled: Atomic::new(0),
+            numbered: Atomic::new(0),
+            finished: Atomic::new(0),
             data <- data,
             _pin: PhantomPinned,
         })
@@ -100,19 +107,29 @@ impl<T: FenceContextOps> FenceContext<T> {
         [&self.driver_name, &self.timeline_name]
     }
 
-    /// Takes the next sequence number.
-    pub(super) fn take_seqno(&self) -> u64 {
-        self.next_seqno.fetch_add(1u64, Relaxed)
-    }
-
-    /// An issuer's side has come into being.
-    pub(super) fn issued(&self) {
-        self.unsignalled.add(1i64, Relaxed);
+    /// An issuer's side comes into being, with this sequence number, or the next.
+    pub(super) fn issued(&self, seqno: Option<u64>) -> u64 {
+        match seqno {
+            None => self.next_seqno.fetch_add(1u64, Relaxed),
+            Some(seqno) => {
+                self.numbered.add(1u64, Relaxed);
+                seqno
+            }
+        }
     }
 
     /// An issuer's side is gone: its fence has signalled, or was discarded unpublished.
     pub(super) fn finished(&self) {
-        self.unsignalled.add(-1i64, Relaxed);
+        self.finished.add(1u64, Relaxed);
+    }
+
+    /// The issuer's sides that are there. Relaxed, as all counting is: the drop of the last reference has
+    /// acquired what the others did before theirs, `finished()` among it.
+    fn unsignalled(&self) -> u64 {
+        let [next, numbered, finished] =
+            [&self.next_seqno, &self.numbered, &self.finished].map(|count| count.load(Relaxed));
+        let issued = next.wrapping_sub(self.first_seqno).wrapping_add(numbered);
+        issued.wrapping_sub(finished)
     }
 }
 
@@ -124,9 +141,7 @@ impl<T: FenceContextOps> PinnedDrop for FenceContext<T> {
         rcu::synchronize_rcu();
         let addr = core::ptr::from_ref(&*self).addr();
         bindings::__dma_fence_debug_drop(addr, size_of::<Self>());
-        // Relaxed, as all counting is: the drop of the last reference has acquired what the others
-        // did before theirs, `finished()` among it.
-        let unsignalled = self.unsignalled.load(Relaxed);
+        let unsignalled = self.unsignalled();
         if unsignalled != 0 {
             bindings::__dma_fence_bug(format_args!(
                 "timeline {}: {} fences were forgotten",

@@ -106,8 +106,7 @@ impl<T: FenceContextOps, C: ContextRef<T>> FenceAllocation<T, C> {
     /// Creates the fence with that number, or the timeline's next, and does not publish it.
     #[track_caller]
     pub(super) fn issue(self, seqno: Option<u64>) -> IssuedFence<T, C> {
-        let seqno = seqno.unwrap_or_else(|| self.context.take_seqno());
-        self.context.issued();
+        let seqno = self.context.issued(seqno);
         IssuedFence {
             block: Block::into_fence(self.block, seqno),
             context: self.context,
