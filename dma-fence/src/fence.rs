@@ -77,12 +77,13 @@ impl Fence {
 
     /// True if the fence has signalled and every callback has returned.
     ///
-    /// The bit alone is set before the callbacks run; so this takes the lock once it is. Asks no
-    /// driver. From any context but a callback of the same fence.
+    /// The bit alone is set before the callbacks run; so this takes the lock once it is, if it is not
+    /// known to be free. Asks no driver. From any context but a callback of the same fence.
     #[track_caller]
     pub fn is_signaled(&self) -> bool {
         let signaled = self.test_signaled_flag();
-        if signaled {
+        // SAFETY: By the type invariant.
+        if signaled && !unsafe { bindings::dma_fence_is_over(self.as_raw()) } {
             // SAFETY: By the type invariant. The callbacks run under this lock.
             unsafe {
                 let flags = bindings::dma_fence_lock_irqsave(self.as_raw());

@@ -231,6 +231,22 @@ fn signal_publishes() {
     );
 }
 
+/// The callback of a fence that is over has been called.
+#[test]
+fn what_is_over_has_been_called() {
+    while_signalling(
+        // SAFETY: It is on no fence.
+        |shared| assert!(unsafe { add(shared) }),
+        |shared| {
+            // SAFETY: Initialised, and the reference of `init` is still there.
+            if unsafe { dma_fence_is_over(shared.fence()) } {
+                assert_eq!(shared.calls(), 1, "over ahead of its callback");
+            }
+        },
+        |_, ()| {},
+    );
+}
+
 /// What has the timestamp's bit has the timestamp.
 #[test]
 fn signal_against_timestamp() {

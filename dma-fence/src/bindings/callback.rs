@@ -3,8 +3,8 @@
 
 use super::{
     super::contract::{self, Call},
-    dma_fence, dma_fence_assert_held, dma_fence_cb, dma_fence_func_t, dma_fence_lock_irqsave,
-    dma_fence_signal_locked, dma_fence_unlock_irqrestore,
+    dma_fence, dma_fence_assert_held, dma_fence_cb, dma_fence_func_t, dma_fence_is_over,
+    dma_fence_lock_irqsave, dma_fence_signal_locked, dma_fence_unlock_irqrestore,
     fence::{cb_list, live, ENABLE_SIGNAL, SIGNALED},
     trace_dma_fence_enable_signal,
     wait::woken_task,
@@ -34,7 +34,8 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
         let f = live(fence);
         dma_fence_assert_held(fence);
         contract::publish(f);
-        let was_set = f.test_and_set(ENABLE_SIGNAL);
+        // Under the lock alone is it set: what is there needs no barrier.
+        let was_set = f.test(ENABLE_SIGNAL) || f.test_and_set(ENABLE_SIGNAL);
         if cfg!(not(fault = "unlocked")) && f.test(SIGNALED) {
             return false;
         }
@@ -65,6 +66,9 @@ pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
     contract::needs_reference!(fence, "dma_fence_enable_signaling");
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
+        if live(fence).test(ENABLE_SIGNAL) && dma_fence_is_over(fence) {
+            return;
+        }
         let flags = dma_fence_lock_irqsave(fence);
         __dma_fence_enable_signaling(fence);
         dma_fence_unlock_irqrestore(fence, flags);

@@ -3,7 +3,7 @@
 
 use super::{
     super::contract,
-    __dma_fence_might_wait, dma_fence, dma_fence_cb, dma_fence_enable_signaling,
+    __dma_fence_might_wait, dma_fence, dma_fence_cb, dma_fence_enable_signaling, dma_fence_is_over,
     dma_fence_lock_irqsave, dma_fence_unlock_irqrestore,
     fence::{cb_list, live, SIGNALED},
     signalling::has_waited,
@@ -85,9 +85,13 @@ pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout:
     // which is changed under the lock, before this frame goes.
     unsafe {
         let f = live(fence);
+        let signaled = if timeout == 0 { 1 } else { timeout };
+        if dma_fence_is_over(fence) {
+            return signaled;
+        }
         let mut flags = dma_fence_lock_irqsave(fence);
         let early = if f.test(SIGNALED) {
-            Some(if timeout == 0 { 1 } else { timeout })
+            Some(signaled)
         } else if intr && signal_pending(get_current()) != 0 {
             Some(-(ERESTARTSYS as c_long))
         } else if timeout == 0 {

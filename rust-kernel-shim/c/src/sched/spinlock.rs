@@ -17,8 +17,9 @@ use crate::{
     preempt_disable, preempt_enable,
     rcu::current_grace_period,
 };
-use core::panic::Location;
+use core::{panic::Location, sync::atomic::Ordering::Acquire};
 use machine::{
+    atomic::fence,
     blocked::{self, Thing},
     cpu, task,
 };
@@ -347,6 +348,17 @@ pub unsafe fn spin_unlock_irq_enable(lock: *mut spinlock_t) {
 pub unsafe fn spin_is_locked(lock: *mut spinlock_t) -> c_int {
     // SAFETY: `lock` is initialised: the caller's guarantee.
     unsafe { raw(lock) }.is_locked().into()
+}
+
+/// True if no thread has the lock; then the caller sees what was done under it, as if it had taken the
+/// lock itself.
+#[inline]
+pub unsafe fn spin_is_free(lock: *mut spinlock_t) -> bool {
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    let free = !unsafe { raw(lock) }.is_locked();
+    // With the look at the lock, pairs with the release of the lock.
+    fence(Acquire);
+    free
 }
 
 /// Warns if the lock is free; a debug kernel's check.
