@@ -7,7 +7,7 @@ use dma_fence::{
     testing::{context, expect_no_report, Plain},
     Fence, FenceArray, Ktime, Unwrap,
 };
-use kernel::prelude::*;
+use kernel::{ffi::c_char, prelude::*};
 use static_assertions::assert_impl_all;
 use std::vec::Vec;
 
@@ -125,4 +125,83 @@ fn of_none_none_are_kept() {
     // SAFETY: There are none.
     let kept = unsafe { bindings::dma_fence_dedup_array(core::ptr::null_mut(), 0) };
     assert_eq!(kept, 0);
+}
+
+/// Linux's order, also where there is none: of fences that are equal, or in a circle.
+#[test]
+fn many_are_sorted_as_few_are() {
+    extern "C" fn name(_: *mut bindings::dma_fence) -> *const c_char {
+        c"dedup".as_char_ptr()
+    }
+    static OPS: bindings::dma_fence_ops = bindings::dma_fence_ops {
+        get_driver_name: Some(name),
+        get_timeline_name: Some(name),
+        ..pin_init::zeroed()
+    };
+    const COUNT: usize = 200;
+    let later = |a, b| {
+        // SAFETY: Both are initialised below.
+        unsafe { bindings::dma_fence_is_later(a, b) }
+    };
+    let compare = |&a: &*mut bindings::dma_fence, &b: &*mut bindings::dma_fence| {
+        // SAFETY: Both are initialised below.
+        let [of_a, of_b] = [a, b].map(|fence| unsafe { bindings::dma_fence_context(fence) });
+        let in_context = || i32::from(later(b, a)) - i32::from(later(a, b));
+        of_a.cmp(&of_b) as i32 | if of_a == of_b { in_context() } else { 0 }
+    };
+    // Contexts, and numbers: at random, of a few, near to each other, and some with 64 bits.
+    for (contexts, step, wide) in [
+        (u64::MAX, 1, 0),
+        (7, 1, 0),
+        (7, 1, 3),
+        (1, 0x0100_0000, 0),
+        (1, 0x0300_0000, 0),
+        (20, 0x5555_5555, 0),
+        (3, 0, 0),
+    ] {
+        let mut random = 1_u64;
+        let mut next = || {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            random >> 33
+        };
+        let mut fences = std::vec::Vec::new();
+        fences.resize_with(COUNT, bindings::dma_fence::default);
+        let mut sorted = std::vec::Vec::new();
+        for (n, fence) in fences.iter_mut().enumerate() {
+            let (context, number) = (next() % contexts, n as u64 * step);
+            let init = if wide != 0 && next() % wide == 0 {
+                bindings::dma_fence_init64
+            } else {
+                bindings::dma_fence_init
+            };
+            // SAFETY: The fence stays where it is, and the ops are static. The other references are those
+            // that are dropped.
+            unsafe {
+                init(fence, &OPS, core::ptr::null_mut(), context, number);
+                for _ in 0..2 {
+                    bindings::dma_fence_get(fence);
+                }
+            }
+            let at = next() as usize % (sorted.len() + 1);
+            sorted.insert(at, core::ptr::from_mut(fence));
+            if n % 50 == 0 {
+                // The same again.
+                sorted.push(fence);
+            }
+        }
+        let mut kept = sorted.clone();
+        // SAFETY: As many references are there.
+        let count = unsafe { bindings::dma_fence_dedup_array(kept.as_mut_ptr(), kept.len()) };
+        kept.truncate(count);
+        kernel::bindings::sort(&mut sorted, compare);
+        // SAFETY: All are initialised.
+        sorted.dedup_by_key(|fence| unsafe { bindings::dma_fence_context(*fence) });
+        assert_eq!(kept, sorted, "{contexts} contexts, numbers {step} apart");
+        for fence in &mut fences {
+            // SAFETY: It is not used any more.
+            unsafe { bindings::dma_fence_signal(fence) };
+        }
+    }
 }

@@ -7,17 +7,18 @@
 //! node contains; what contains neither is found once. It collects the chain on its way.
 
 use super::super::{
-    super::contract, dma_fence, dma_fence_allocate_private_stub, dma_fence_array_create,
-    dma_fence_array_first, dma_fence_array_next, dma_fence_chain_contained, dma_fence_chain_walk,
-    dma_fence_context_alloc, dma_fence_get, dma_fence_is_later, dma_fence_is_signaled,
-    dma_fence_put, dma_fence_timestamp,
+    super::contract,
+    dma_fence, dma_fence_allocate_private_stub, dma_fence_array_create, dma_fence_array_first,
+    dma_fence_array_next, dma_fence_chain_contained, dma_fence_chain_walk, dma_fence_context_alloc,
+    dma_fence_get, dma_fence_is_later, dma_fence_is_signaled, dma_fence_put, dma_fence_timestamp,
+    fence::{live, SEQNO64},
 };
 use core::{
     ptr::{addr_of_mut, null_mut},
     slice,
 };
 use kernel::{
-    bindings::{kfree, kmalloc_objs, ktime_t, sort, GFP_KERNEL},
+    bindings::{kfree, kmalloc_objs, ktime_t, sort, GFP_KERNEL, GFP_NOWAIT},
     ffi::{c_int, c_uint},
     WARN_ON,
 };
@@ -148,6 +149,68 @@ unsafe fn compare(a: *mut dma_fence, b: *mut dma_fence) -> c_int {
     }
 }
 
+/// Up to as many, a sort by keys is not worth their memory.
+const FEW: usize = 32;
+
+/// Sorts fences as [`sort`] does, by copies of their contexts; false, and they are as they were, without
+/// memory for these, or if the fences of a context have no order of which there is but one result.
+///
+/// # Safety
+///
+/// The caller has references to them.
+#[cfg_attr(feature = "debug", track_caller)]
+unsafe fn sort_by_keys(fences: &mut [*mut dma_fence]) -> bool {
+    // SAFETY: Allocating has no preconditions. There is room for as many, all of which are written.
+    let keys = unsafe {
+        let keys: *mut (u64, *mut dma_fence) = kmalloc_objs(fences.len(), GFP_NOWAIT);
+        if keys.is_null() {
+            return false;
+        }
+        for (n, &fence) in fences.iter().enumerate() {
+            keys.add(n).write(((*fence).context, fence));
+        }
+        slice::from_raw_parts_mut(keys, fences.len())
+    };
+    keys.sort_unstable_by_key(|key| key.0);
+    let sorted = keys.chunk_by_mut(|a, b| a.0 == b.0).all(|context| {
+        // SAFETY: The caller has references to them.
+        context.len() == 1
+            || unsafe {
+                sort(context, |a, b| compare(a.1, b.1));
+                are_in_order(context)
+            }
+    });
+    if sorted {
+        for (fence, key) in fences.iter_mut().zip(&*keys) {
+            *fence = key.1;
+        }
+    }
+    // SAFETY: Allocated above.
+    unsafe { kfree(keys.as_ptr().cast()) };
+    sorted
+}
+
+/// True if no other order of these fences of one context has the latest first: they are all different, or
+/// the same, and so near to each other that none comes both before and after another.
+///
+/// # Safety
+///
+/// The caller has references to them.
+unsafe fn are_in_order(fences: &[(u64, *mut dma_fence)]) -> bool {
+    let mut span = 0_u64;
+    fences.windows(2).all(|pair| {
+        let (later, earlier) = (pair[0].1, pair[1].1);
+        // SAFETY: The caller has references to both.
+        unsafe {
+            let gap = (*later).seqno.wrapping_sub((*earlier).seqno);
+            span = span.saturating_add(gap & u64::from(u32::MAX));
+            let both = [later, earlier].map(|fence| live(fence).test(SEQNO64));
+            later == earlier
+                || both == [false; 2] && gap << 32 != 0 && span <= u64::from(u32::MAX >> 1)
+        }
+    })
+}
+
 /// Sorts fences by their contexts, and keeps the latest of each, those first; drops the references to
 /// the others. Returns how many are kept. From any context that may drop them.
 ///
@@ -162,7 +225,9 @@ pub unsafe fn dma_fence_dedup_array(fences: *mut *mut dma_fence, num_fences: usi
     // SAFETY: There are as many, to each of which the caller has a reference.
     unsafe {
         let fences = slice::from_raw_parts_mut(fences, num_fences);
-        sort(fences, |&a, &b| compare(a, b));
+        if num_fences <= FEW || !sort_by_keys(fences) {
+            sort(fences, |&a, &b| compare(a, b));
+        }
         let mut last = 0;
         for n in 1..num_fences {
             if (*fences[n]).context == (*fences[last]).context {
@@ -234,8 +299,9 @@ pub unsafe fn __dma_fence_unwrap_merge(
         let (mut timestamp, mut count) = (0, 0);
         let mut found = null_mut();
         for_each_pending(heads, cursors, &mut timestamp, |fence| {
-            dma_fence_put(found);
-            found = dma_fence_get(fence);
+            if count == 0 {
+                found = dma_fence_get(fence);
+            }
             count += 1;
         });
         match count {
