@@ -67,6 +67,8 @@ pub struct task_struct {
     ended: Condvar,
     token: Mutex<bool>,
     woken: Condvar,
+    /// True while the thread waits for `woken`, and not only looks again and again; under `token`.
+    asleep: AtomicBool,
     vcpu: Option<Arc<Vcpu>>,
     /// The reader word of the thread, for a virtual CPU that checks for quiescent states.
     reader: AtomicPtr<cpu::Reader>,
@@ -117,6 +119,7 @@ impl task_struct {
             ended: Condvar::new(),
             token: Mutex::new(false),
             woken: Condvar::new(),
+            asleep: AtomicBool::new(false),
             vcpu,
             reader: AtomicPtr::new(ptr::null_mut()),
             question: Question::default(),
@@ -247,6 +250,8 @@ impl task_struct {
                 drop(token);
                 vcpu.woken(self);
             }
+            // A call to the host is not needed for a thread that has not gone to sleep.
+            None if !self.asleep.load(Relaxed) => {}
             None => {
                 *token = true;
                 self.woken.notify_one();
@@ -343,7 +348,9 @@ impl task_struct {
             fork::about_to_wait("a task");
         }
         let start = clock::monotonic();
+        self.look(ns, start);
         let mut token = lock(&self.token);
+        self.asleep.store(true, Relaxed);
         let mut patience = Patience::new();
         while self.is_blocked() {
             let slept = clock::monotonic().abs_diff(start);
@@ -365,7 +372,30 @@ impl task_struct {
                 .0;
         }
         *token = false;
+        self.asleep.store(false, Relaxed);
         self.set_running();
+    }
+
+    /// Looks again and again whether the task is still blocked, no longer than a sleep and a wake-up of
+    /// the host's take, and less where that was in vain before. The waker may not be ready with what it
+    /// does when this sees that it is over, so `token` is taken after it.
+    fn look(&self, ns: Option<u128>, start: i64) {
+        const WORTH: core::ops::RangeInclusive<u64> = 1_000..=20_000;
+        crate::per_thread! {
+            static WORTH_NOW: Cell<u64> = Cell::new(20_000);
+        }
+        let worth = WORTH_NOW.get();
+        let most = ns.map_or(worth, |ns| u64::try_from(ns).unwrap_or(worth).min(worth));
+        while self.is_blocked() {
+            if clock::monotonic().abs_diff(start) >= most {
+                WORTH_NOW.set((worth / 2).max(*WORTH.start()));
+                return;
+            }
+            for _ in 0..16 {
+                core::hint::spin_loop();
+            }
+        }
+        WORTH_NOW.set((worth * 2).min(*WORTH.end()));
     }
 
     /// True once `kthread_stop()` has asked it to end.
@@ -631,6 +661,26 @@ pub fn relax() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The time that this thread has had of a processor (ns).
+    fn worked() -> u128 {
+        let mut now = core::mem::MaybeUninit::<libc::timespec>::uninit();
+        // SAFETY: The call writes it, and cannot fail with this clock.
+        let now = unsafe {
+            libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, now.as_mut_ptr());
+            now.assume_init()
+        };
+        Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32).as_nanos()
+    }
+
+    #[test]
+    fn a_task_that_waits_sleeps() {
+        let (before, time) = (worked(), 300_000_000);
+        let task = current();
+        task.set_state(TASK_UNINTERRUPTIBLE);
+        task.schedule(Some(time));
+        assert!(worked() - before < time / 10, "it has looked all the time");
+    }
 
     #[test]
     fn references_that_were_forgotten_keep_the_task() {
