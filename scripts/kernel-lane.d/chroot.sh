@@ -147,9 +147,10 @@ unpack_source() {
 		dpkg-deb --fsys-tarfile ./*.deb | tar -xO --wildcards "./usr/src/linux-source-*.tar.xz" >source.tar.xz
 		rm -rf /build/linux && mkdir -p /build/linux
 		# Not what only the kernel itself is built of.
-		tar -C /build/linux --strip-components=1 --wildcards --exclude="*/Documentation/*.*" --exclude="*.dts*" \
-			--exclude="*/drivers/*.c" --exclude="*/sound/*.c" --exclude="*/net/*.c" --exclude="*/fs/*.c" \
-			--exclude="*/drivers/gpu/drm/amd/*.h" --exclude="*/tools/testing/*" -xf source.tar.xz
+		top=$(tar -tf source.tar.xz | head -n 1)
+		tar -C /build/linux --strip-components=1 -xf source.tar.xz --anchored --wildcards \
+			$(printf -- "--exclude=${top%%/*}/%s " "Documentation/*.*" "drivers/*.c" "fs/*.c" "net/*.c" "sound/*.c" \
+				"drivers/gpu/drm/amd/*.h" "arch/*.dts*" "tools/testing/*")
 		rm -r "$PWD"' - "$version"
 }
 
