@@ -424,6 +424,17 @@ static double call(long n)
 	return t;
 }
 
+/* Blocks that are freed after a grace period, until all are. */
+static double retire(long n)
+{
+	double t = now();
+
+	for (long i = 0; i < n; i++)
+		call_rcu((struct rcu_head *)peer_alloc(64), free_at_0);
+	rcu_barrier();
+	return now() - t;
+}
+
 /* So many fences that stay. */
 static double memory(long n)
 {
@@ -447,7 +458,7 @@ static const struct operation {
 	IS(wait_any_poll), IS(wait_any), IS(threads_1), IS(threads_2_own), IS(threads_2_one),
 	IS(threads_4_own), IS(threads_4_one), IS(round_trip), IS(chain_walk), IS(chain_collect),
 	IS(array_complete), IS(merge_128), IS(merge_2048), IS(resv_add), IS(resv_iterate), IS(synchronize), IS(synchronize_reader),
-	{ "call_rcu", call }, IS(memory), { "busted", get_put },
+	{ "call_rcu", call }, IS(retire), IS(memory), { "busted", get_put },
 };
 
 /* The operation of that name, or null. */

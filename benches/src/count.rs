@@ -60,7 +60,10 @@ pub(crate) fn count(operation: &Operation, column: Column) -> Option<Counts> {
     if many == 0 {
         return None;
     }
-    let less = steps(operation.name, column, few)?;
+    let less = match few {
+        0 => Counts::default(),
+        few => steps(operation.name, column, few)?,
+    };
     let more = steps(operation.name, column, many)?;
     let each = |more: f64, less: f64| (more - less) / (many - few) as f64;
     Some(Counts {

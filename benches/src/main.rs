@@ -2,6 +2,7 @@
 //! Measures the safe API, the mirror of the C API and the kernel's own C, beside each other in one
 //! process. `scripts/bench` builds and runs it; `scripts/bench --help` says what is printed.
 
+mod chart;
 mod count;
 mod engine;
 mod figure;
@@ -9,6 +10,8 @@ mod judge;
 mod measure;
 mod mirror;
 mod operation;
+mod others;
+mod page;
 mod peer;
 mod report;
 mod safe;
@@ -18,6 +21,7 @@ mod statistics;
 use clap::{Parser, Subcommand};
 use figure::Figure;
 use operation::{Column, Operation};
+use report::Report;
 use std::{path::PathBuf, process::ExitCode};
 
 #[derive(Parser)]
@@ -45,6 +49,15 @@ enum Command {
         /// A program like this one, of the debug flavour
         #[arg(long, value_name = "PROGRAM")]
         debug: Option<PathBuf>,
+    },
+    /// Make the page of the book
+    Page {
+        /// What was measured
+        #[arg(value_name = "FILE")]
+        json: PathBuf,
+        /// The book
+        #[arg(long, value_name = "DIR", default_value = "Documentation")]
+        to: PathBuf,
     },
     /// Find a figure, in this process
     Figure {
@@ -132,6 +145,12 @@ fn run(command: Command) -> Result<bool, String> {
                 report.write(&path)?;
             }
             Ok(report.good())
+        }
+        Command::Page { json, to } => {
+            let mut report = Report::read(&json)?;
+            report.judge();
+            page::write(&report, &to)?;
+            Ok(true)
         }
         Command::Figure { name } => {
             let unknown = || format!("there is no figure {name}");

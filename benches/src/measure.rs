@@ -97,6 +97,8 @@ fn one(operation: &Operation, seconds: f64, debug: Option<&Path>) -> Result<Meas
     }
     for (column, _) in there {
         measured.cell(column).counts = count::count(operation, column);
+        // Those that are not counted take long, and tell nothing that the others do not.
+        let debug = debug.filter(|_| operation.steps.1 > 0);
         if let (Some(debug), Column::Safe | Column::Mirror) = (debug, column) {
             measured.cell(column).debug = Some(slower(operation, column, debug)?);
         }

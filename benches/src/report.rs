@@ -2,6 +2,7 @@
 //! What was measured: as a table, and as JSON.
 
 use crate::{
+    chart,
     count::Counts,
     figure::{Figure, Found},
     operation::{Column, Operation},
@@ -42,6 +43,12 @@ impl Reported {
             most: Some(figure.most).filter(|most| most.is_finite()),
             argued: figure.argued.map(str::to_string),
         }
+    }
+
+    /// The figure, with as many digits as tell something.
+    pub(crate) fn value(&self) -> String {
+        let value = self.found.value;
+        format!("{value:.*}", if value < 100.0 { 2 } else { 0 })
     }
 
     /// Whether it is above its bound.
@@ -130,10 +137,19 @@ impl Report {
         text
     }
 
-    /// Writes it as JSON.
+    /// Writes it as JSON, and a chart beside it.
     pub(crate) fn write(&self, path: &Path) -> Result<(), String> {
         let json = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
-        fs::write(path, json + "\n").map_err(|error| format!("{}: {error}", path.display()))
+        let failed = |error| format!("{}: {error}", path.display());
+        fs::write(path, json + "\n").map_err(failed)?;
+        fs::write(path.with_extension("svg"), chart::svg(self)).map_err(failed)
+    }
+
+    /// What was written so.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let failed = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
+        let json = fs::read(path).map_err(|error| failed(&error))?;
+        serde_json::from_slice(&json).map_err(|error| failed(&error))
     }
 }
 
@@ -158,7 +174,7 @@ impl Measured {
     }
 
     /// A field of all columns, with a dash where there is none.
-    fn all(&self, of: impl Fn(&Cell) -> Option<f64>, digits: usize) -> Vec<String> {
+    pub(crate) fn all(&self, of: impl Fn(&Cell) -> Option<f64>, digits: usize) -> Vec<String> {
         let text = |cell| of(cell).map_or("-".to_string(), |x| format!("{x:.digits$}"));
         self.cells.iter().map(text).collect()
     }
@@ -194,26 +210,31 @@ impl fmt::Display for Measured {
     }
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Finding {
+    /// What was found, in words.
+    pub(crate) fn sentence(&self) -> String {
         let column = match self.column {
             Column::Safe => "the safe API",
             Column::Mirror => "the mirror",
             Column::C | Column::Engine => "C",
         };
-        let found = match self.what.as_str() {
-            "time" => format!(
-                "takes {:.2} times C's time, expected {:.1}",
-                self.found, self.most
-            ),
-            _ => format!(
-                "has {:.1} {} operations, expected {:.1}",
-                self.found, self.what, self.most
-            ),
-        };
+        let (found, most) = (self.found, self.most);
+        match self.what.as_str() {
+            "time" => format!("{column} takes {found:.2} times C's time, expected {most:.1}"),
+            "debug" => {
+                format!("{column} takes {found:.1} times as long in debug, expected {most:.1}")
+            }
+            _ => format!("{column} has {found:.1} locked operations, expected {most:.1}"),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = self.sentence();
         match &self.argued {
-            Some(why) => write!(f, "above its bound, as it may be: {column} {found}: {why}"),
-            None => write!(f, "ABOVE ITS BOUND: {column} {found}"),
+            Some(why) => write!(f, "above its bound, as it may be: {found}: {why}"),
+            None => write!(f, "ABOVE ITS BOUND: {found}"),
         }
     }
 }
