@@ -69,7 +69,7 @@ impl kernel::Module for ListFields {
         // Frees the buffer, and makes another.
         *Item::name_mut(&mut two) = KVec::new();
         let other = KVec::from_elem(b'?', 5, GFP_KERNEL)?;
-        let after = borrowed[0];
+        let after = core::hint::black_box(borrowed)[0];
         let same = core::ptr::eq(borrowed.as_ptr(), other.as_ptr());
         pr_info!("borrowed: {before}, then {after}; in another's memory: {same}\n");
         Ok(Self)
