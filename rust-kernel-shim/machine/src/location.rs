@@ -214,12 +214,9 @@ const FRAMES: usize = 24;
 /// Where something has begun, to be said later, as [`entry`] would have said it.
 pub struct Origin {
     at: &'static Location<'static>,
-    /// The stack, if `at` is in the kernel.
+    /// If `at` is in the kernel: the stack, and where the kernel was asked for what it does by itself.
     #[cfg(feature = "debug")]
-    frames: Box<[*mut core::ffi::c_void]>,
-    /// Where the kernel was asked for what it does by itself.
-    #[cfg(feature = "debug")]
-    asked: Option<Site>,
+    inside: Option<Box<(Vec<*mut core::ffi::c_void>, Option<Site>)>>,
 }
 
 // SAFETY: What the pointers lead to is code, of which only the names are looked up.
@@ -232,20 +229,40 @@ impl Origin {
         Self {
             at,
             #[cfg(feature = "debug")]
-            frames: if is_core_location(at) {
-                stack()
-            } else {
-                Box::default()
-            },
-            #[cfg(feature = "debug")]
-            asked: asked().filter(|_| is_core_location(at)),
+            inside: is_core_location(at).then(|| Box::new((stack(), asked()))),
         }
     }
 }
 
+/// Places of which a thread remembers whether they are in the kernel.
+#[cfg(feature = "debug")]
+const PLACES: usize = 64;
+
+#[cfg(feature = "debug")]
+crate::per_thread! {
+    /// Those that were asked for last.
+    static IN_CORE: [Cell<(usize, bool)>; PLACES] = [const { Cell::new((0, false)) }; PLACES];
+}
+
 /// True for places in the kernel, the compiler's crates and libraries.
 #[cfg(feature = "debug")]
+#[inline]
 pub fn is_core_location(at: &'static Location<'static>) -> bool {
+    let addr = core::ptr::from_ref(at).addr();
+    let slot = addr.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40 & (PLACES - 1);
+    IN_CORE.with(|places| match places[slot].get() {
+        (known, is_core) if known == addr => is_core,
+        _ => {
+            let is_core = look_up(at);
+            places[slot].set((addr, is_core));
+            is_core
+        }
+    })
+}
+
+#[cfg(feature = "debug")]
+#[cold]
+fn look_up(at: &'static Location<'static>) -> bool {
     // Looking at the path is slow.
     static KNOWN: Mutex<BTreeMap<usize, bool>> = Mutex::new(BTreeMap::new());
     *crate::lock(&KNOWN)
@@ -254,28 +271,29 @@ pub fn is_core_location(at: &'static Location<'static>) -> bool {
 }
 
 #[cfg(feature = "debug")]
-fn stack() -> Box<[*mut core::ffi::c_void]> {
+fn stack() -> Vec<*mut core::ffi::c_void> {
     let mut frames = Vec::with_capacity(FRAMES);
     trace(|frame| {
         frames.push(frame.ip());
         frames.len() < FRAMES
     });
-    frames.into()
+    frames.shrink_to_fit();
+    frames
 }
 
 impl Origin {
     /// The place in a driver, if there is one.
     fn driver(&self) -> Option<String> {
         #[cfg(feature = "debug")]
-        if !self.frames.is_empty() {
-            let found = self.frames.iter().find_map(|ip| {
+        if let Some((frames, asked)) = self.inside.as_deref() {
+            let found = frames.iter().find_map(|ip| {
                 let mut found = None;
                 backtrace::resolve(*ip, |symbol| {
                     found = found.take().or_else(|| driver(symbol))
                 });
                 found
             });
-            return found.or_else(|| Some(self.asked?.to_string()));
+            return found.or_else(|| Some(asked.as_ref()?.to_string()));
         }
         Some(at(self.at))
     }

@@ -65,8 +65,9 @@ pub struct Freeing {
     pub said: Cell<bool>,
 }
 
-/// By address, owner, and the address of the kind.
-static OBJECTS: SideTable<(usize, u64, usize), debug_obj> = SideTable::new();
+/// By address, owner, and the address of the kind: the kind, and what is for its own use.
+static OBJECTS: SideTable<(usize, u64, usize), (&'static debug_obj_descr, usize)> =
+    SideTable::new();
 
 /// True once there was an object.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -78,7 +79,7 @@ fn key(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> (usize, u64,
 /// Registers an object. From any context.
 pub fn debug_object_activate(obj: debug_obj) {
     USED.store(true, Relaxed);
-    OBJECTS.insert(key(obj.addr, obj.owner, obj.descr), obj);
+    OBJECTS.insert(key(obj.addr, obj.owner, obj.descr), (obj.descr, obj.note));
 }
 
 /// Forgets an object: its owner does not need it any more. From any context.
@@ -117,7 +118,15 @@ fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> b
             (watch.freeing)(&freeing);
         }
     }
-    for (key, obj) in OBJECTS.range((addr, 0, 0), (addr.saturating_add(size), 0, 0), usize::MAX) {
+    let end = addr.saturating_add(size);
+    for (key, (descr, note)) in OBJECTS.range((addr, 0, 0), (end, 0, 0), usize::MAX) {
+        let (addr, owner, _) = key;
+        let obj = debug_obj {
+            addr,
+            descr,
+            owner,
+            note,
+        };
         // Another thread may have forgotten it meanwhile.
         if asked(obj.descr) && OBJECTS.remove(key).is_some() {
             (obj.descr.freed)(&obj, &freeing);

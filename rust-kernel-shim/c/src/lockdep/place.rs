@@ -21,7 +21,7 @@ const SITE: usize = 1;
 /// Set in the number of a text.
 const TEXT: usize = 2;
 
-const KNOWN: usize = 64;
+const KNOWN: usize = 256;
 
 machine::per_thread! {
     /// Numbers that were asked for, by the location and the class.
@@ -32,7 +32,7 @@ machine::per_thread! {
 #[inline]
 pub(super) fn number(at: &'static Location<'static>, key: usize) -> usize {
     let addr = ptr::from_ref(at).addr();
-    let hash = (addr ^ key.rotate_left(20)).wrapping_mul(0x9e37_79b9) >> 16;
+    let hash = (addr ^ key.rotate_left(20)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     PLACES.with(|places| {
         let place = &places[hash % KNOWN];
         let (known, of, number) = place.get();
