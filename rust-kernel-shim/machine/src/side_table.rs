@@ -221,6 +221,116 @@ impl<K: Hash + Ord + Copy, V> Default for HashTable<K, V> {
     }
 }
 
+/// A key that says where something begins.
+pub trait Addressed: Ord + Copy {
+    /// The address.
+    fn addr(&self) -> usize;
+}
+
+impl Addressed for usize {
+    fn addr(&self) -> usize {
+        *self
+    }
+}
+
+impl<K: Ord + Copy> Addressed for (usize, K) {
+    fn addr(&self) -> usize {
+        self.0
+    }
+}
+
+/// As [`SideTable`], for things in memory: what begins in different pages is not waited for.
+pub struct PageTable<K, V>([Page<K, V>; PARTS]);
+
+/// The things of every so many pages.
+#[repr(align(64))]
+struct Page<K, V>(Mutex<BTreeMap<K, V>>);
+
+/// Bytes of a page.
+const PAGE: usize = 4096;
+
+impl<K: Addressed, V> PageTable<K, V> {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self([const { Page(Mutex::new(BTreeMap::new())) }; PARTS])
+    }
+
+    fn page(&self, addr: usize) -> MutexGuard<'_, BTreeMap<K, V>> {
+        STEPS.set(STEPS.get() + 1);
+        lock(&self.0[addr / PAGE % PARTS].0)
+    }
+
+    /// Sets the value of a key and returns the one before.
+    pub fn insert(&self, key: K, value: V) -> Option<V> {
+        self.page(key.addr()).insert(key, value)
+    }
+
+    /// Takes a value out.
+    pub fn remove(&self, key: K) -> Option<V> {
+        self.page(key.addr()).remove(&key)
+    }
+
+    /// Calls `f` with the value of a key, if it has one.
+    pub fn with<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> Option<R> {
+        self.page(key.addr()).get_mut(&key).map(f)
+    }
+
+    /// Calls `f` with the last thing that begins before `end`, in the page that `addr` is in, until
+    /// it returns something for one that begins there or in one of the `pages` before.
+    pub fn before<R>(
+        &self,
+        addr: usize,
+        end: K,
+        pages: usize,
+        mut f: impl FnMut(K, &V) -> Option<R>,
+    ) -> Option<R> {
+        let pages = (0..=pages).map_while(|n| addr.checked_sub(n * PAGE));
+        pages.into_iter().find_map(|addr| {
+            let page = self.page(addr);
+            let (key, value) = page.range(..end).next_back()?;
+            f(*key, value)
+        })
+    }
+
+    /// Copies of what begins in this memory, in order; `first` is the least key of an address.
+    pub fn in_memory(&self, memory: Range<usize>, first: impl Fn(usize) -> K) -> Vec<(K, V)>
+    where
+        V: Clone,
+    {
+        let mut found = Vec::new();
+        let mut start = memory.start;
+        while start < memory.end {
+            let end = (start / PAGE + 1).saturating_mul(PAGE).min(memory.end);
+            let page = self.page(start);
+            let there = page.range(first(start)..first(end));
+            found.extend(there.map(|(key, value)| (*key, value.clone())));
+            start = end;
+        }
+        found
+    }
+
+    /// Of all for which `f` returns something, what it returns, in the order of the keys.
+    pub fn filter_map<R>(
+        &self,
+        mut f: impl FnMut(K, &mut V) -> Option<R>,
+    ) -> impl Iterator<Item = R> {
+        let mut found = Vec::new();
+        for page in &self.0 {
+            for (key, value) in lock(&page.0).iter_mut() {
+                found.extend(f(*key, value).map(|result| (*key, result)));
+            }
+        }
+        found.sort_by_key(|&(key, _)| key);
+        found.into_iter().map(|(_, result)| result)
+    }
+}
+
+impl<K: Addressed, V> Default for PageTable<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A hash of numbers and addresses.
 #[derive(Default)]
 struct Spread(u64);

@@ -11,6 +11,7 @@ use super::{active, leaks};
 use crate::{
     lockdep,
     rule::{checking, this_machine},
+    PAGE_SIZE,
 };
 use core::{
     cell::Cell,
@@ -26,7 +27,7 @@ use machine::{
 };
 use spin::mutex::SpinMutex;
 
-pub use machine::side_table::{steps, Box, HashTable, SideTable, Vec, Words};
+pub use machine::side_table::{steps, Box, HashTable, PageTable, SideTable, Vec, Words};
 
 /// A kind of objects.
 #[allow(missing_debug_implementations)]
@@ -66,14 +67,15 @@ pub struct Freeing {
 }
 
 /// By address, owner, and the address of the kind: the kind, and what is for its own use.
-static OBJECTS: SideTable<(usize, u64, usize), (&'static debug_obj_descr, usize)> =
-    SideTable::new();
+static OBJECTS: PageTable<Object, (&'static debug_obj_descr, usize)> = PageTable::new();
+
+type Object = (usize, (u64, usize));
 
 /// True once there was an object.
 static USED: AtomicBool = AtomicBool::new(false);
 
-fn key(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> (usize, u64, usize) {
-    (addr, owner, core::ptr::from_ref(descr).addr())
+fn key(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> Object {
+    (addr, (owner, core::ptr::from_ref(descr).addr()))
 }
 
 /// Registers an object. From any context.
@@ -118,9 +120,9 @@ fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> b
             (watch.freeing)(&freeing);
         }
     }
-    let end = addr.saturating_add(size);
-    for (key, (descr, note)) in OBJECTS.range((addr, 0, 0), (end, 0, 0), usize::MAX) {
-        let (addr, owner, _) = key;
+    let memory = addr..addr.saturating_add(size);
+    for (key, (descr, note)) in OBJECTS.in_memory(memory, |addr| (addr, (0, 0))) {
+        let (addr, (owner, _)) = key;
         let obj = debug_obj {
             addr,
             descr,
@@ -145,8 +147,36 @@ pub(super) struct Block {
     pub(super) allocated: Origin,
 }
 
-/// The allocated blocks by where they begin.
-pub(super) static BLOCKS: SideTable<usize, Block> = SideTable::new();
+/// The allocated blocks, by where they begin, that end in that page or the next.
+static BLOCKS: PageTable<usize, Block> = PageTable::new();
+
+/// All others.
+static LARGE: SideTable<usize, Block> = SideTable::new();
+
+/// True once there was one of these.
+static ANY_LARGE: AtomicBool = AtomicBool::new(false);
+
+/// Calls `f` with the allocated block in which `addr` lies: where it begins, and what is known of it.
+fn block_of<R>(addr: usize, f: impl Fn(usize, &Block) -> R) -> Option<R> {
+    if addr < LOWEST.load(Relaxed) {
+        return None;
+    }
+    let has = |start: usize, block: &Block| (addr - start < block.size).then(|| f(start, block));
+    let found = BLOCKS.before(addr, addr.saturating_add(1), 1, has);
+    if found.is_some() || !ANY_LARGE.load(Relaxed) {
+        return found;
+    }
+    LARGE.at_or_before(addr, has)?.1
+}
+
+/// Of all blocks for which `f` returns something, what it returns, in order.
+pub(super) fn blocks<R>(mut f: impl FnMut(usize, &Block) -> Option<R>) -> impl Iterator<Item = R> {
+    let mut look = |addr: usize, block: &mut Block| Some((addr, f(addr, block)?));
+    let mut found: Vec<(usize, R)> = BLOCKS.filter_map(&mut look).collect();
+    found.extend(LARGE.filter_map(look));
+    found.sort_by_key(|&(addr, _)| addr);
+    found.into_iter().map(|(_, result)| result)
+}
 
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
@@ -164,7 +194,14 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
             allocated: Origin::new(Location::caller()),
         };
         leaks::at_exit(block.machine);
-        LOWEST.fetch_min(addr, Relaxed);
+        if addr < LOWEST.load(Relaxed) {
+            LOWEST.fetch_min(addr, Relaxed);
+        }
+        if addr % PAGE_SIZE + size > 2 * PAGE_SIZE {
+            ANY_LARGE.store(true, Relaxed);
+            LARGE.insert(addr, block);
+            return;
+        }
         BLOCKS.insert(addr, block);
     }
 }
@@ -173,9 +210,13 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
 #[track_caller]
 pub(crate) fn debug_block_freed(addr: usize) {
     if cfg!(feature = "debug") {
-        if let Some(size) = BLOCKS.with(addr, |block| block.size) {
+        let size = |block: &mut Block| block.size;
+        let large = || LARGE.with(addr, size);
+        if let Some(size) = BLOCKS.with(addr, size).or_else(large) {
             debug_check_no_obj_freed(addr, size);
-            BLOCKS.remove(addr);
+            if BLOCKS.remove(addr).is_none() {
+                LARGE.remove(addr);
+            }
             COPIED.with(slot(addr), |known| {
                 if known.0 == addr {
                     *known = (0, 0);
@@ -187,19 +228,13 @@ pub(crate) fn debug_block_freed(addr: usize) {
 
 /// The allocated block in which `addr` lies: where it begins, and its size. From any context.
 pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
-    if addr < LOWEST.load(Relaxed) {
-        return None;
-    }
-    let (start, size) = BLOCKS.at_or_before(addr, |_, block| block.size)?;
-    (addr - start < size).then_some((start, size))
+    block_of(addr, |start, block| (start, block.size))
 }
 
 /// The number of the allocated block in which `addr` lies. From any context.
 #[cfg(feature = "debug")]
 pub(crate) fn debug_block_number(addr: usize) -> Option<u64> {
-    let known = |_, block: &Block| (block.size, block.number);
-    let (start, (size, number)) = BLOCKS.at_or_before(addr, known)?;
-    (addr - start < size).then_some(number)
+    block_of(addr, |_, block| block.number)
 }
 
 /// Functions that are called when something happens to a machine.
@@ -340,7 +375,7 @@ pub(crate) fn debug_machine_ended(blocked: usize) {
 
 /// Blocks of which copies were made last: where each begins, and its size, by a hash of the former.
 /// A block comes here only while it is among [`BLOCKS`], and goes after it has left these.
-static COPIED: SideTable<usize, (usize, usize)> = SideTable::new();
+static COPIED: HashTable<usize, (usize, usize)> = HashTable::new();
 
 /// The key in [`COPIED`] of a block that begins at `addr`.
 fn slot(addr: usize) -> usize {
@@ -365,13 +400,10 @@ pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Word
         (start == addr && size != 0).then(|| copy(start, size))
     });
     again.flatten().or_else(|| {
-        let found = BLOCKS.at_or_before(addr, |start, &Block { size, .. }| {
-            (addr - start < size).then(|| {
-                COPIED.insert(slot(start), (start, size));
-                copy(start, size)
-            })
-        });
-        found?.1
+        block_of(addr, |start, block| {
+            COPIED.insert(slot(start), (start, block.size));
+            copy(start, block.size)
+        })
     })
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Memory that was left behind, by where it was allocated.
 
-use super::debugobjects::{describe, BLOCKS};
+use super::debugobjects::{blocks, describe};
 use core::{
     fmt::Write as _,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -43,7 +43,7 @@ extern "C" fn show_at_exit() {
 }
 
 fn any_left(machine: u64, f: impl Fn(&Origin) -> bool) -> bool {
-    let mut left = BLOCKS.filter_map(|_, block| {
+    let mut left = blocks(|_, block| {
         let left = block.machine == machine && f(&block.allocated);
         left.then_some(())
     });
@@ -52,8 +52,8 @@ fn any_left(machine: u64, f: impl Fn(&Origin) -> bool) -> bool {
 
 fn show(machine: u64, heading: &str, f: impl Fn(&Origin) -> bool) -> usize {
     let mut left = Counted::default();
-    // Described later: `describe()` may take the lock of BLOCKS, which is held here.
-    let blocks = BLOCKS.filter_map(|addr, block| {
+    // Described later: `describe()` may take a lock of the blocks, which is held here.
+    let blocks = blocks(|addr, block| {
         if block.machine != machine || !f(&block.allocated) {
             return None;
         }
