@@ -250,10 +250,9 @@ std::thread_local! {
 /// Calls `f` with the carrier of this thread, if threads can be lent here.
 pub(super) fn with_carrier<R>(f: impl FnOnce(Option<&Arc<Carrier>>) -> R) -> R {
     /// `FENCE_SWITCH=host` has the host switch.
-    static USABLE: LazyLock<bool> = LazyLock::new(|| {
-        registers::usable() && env::var_os("FENCE_SWITCH").is_none_or(|by| by != "host")
-    });
-    if !*USABLE || fork::forked() {
+    static HOST: LazyLock<bool> =
+        LazyLock::new(|| env::var_os("FENCE_SWITCH").is_some_and(|by| by == "host"));
+    if fork::forked() || !registers::usable() || *HOST {
         return f(None);
     }
     // A destructor of another thread-local has a carrier of its own.

@@ -169,6 +169,9 @@ fn aligns_its_frame(start: usize, ip: usize) -> bool {
 
 /// Where the frame is, unless that is in the kernel.
 fn look_up(frame: &backtrace::Frame) -> Option<&'static Site> {
+    // The library has a lock for it, in which ThreadSanitizer does not see how std sleeps.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = lock(&ALONE);
     let mut found = None;
     backtrace::resolve_frame(frame, |symbol| {
         let file = symbol.filename().map(|file| format!("{}", file.display()));
