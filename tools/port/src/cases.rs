@@ -92,6 +92,7 @@ const STAYS: &[&str] = &[
     "#[cfg(not(CONFIG_RUST))]\nuse dma_fence::testing;",
     "#[cfg(not(CONFIG_RUST))]\nimpl A { fn f() { kernel::testing::f(); } }",
     "impl A { #[cfg(test)] fn f() { dma_fence::a(); } }",
+    "const A: &str = include_str!(\"data/firmware\");",
     "#[cfg(all(test, feature = \"debug\"))]\nmod tests;",
     "#[cfg(CONFIG_KUNIT)]\nfn feature() { m!(feature = 1); }",
 ];
@@ -111,6 +112,11 @@ const REFUSED: &[(&str, &str)] = &[
         "fn f() { if cfg!(not(feature = \"debug\")) {} }",
         "1: feature: ",
     ),
+    (
+        "const A: &str = include_str!(\"../README.md\");",
+        "1: outside: ",
+    ),
+    ("include!(\"table.rs\");", "1: outside: "),
     ("extern crate dma_fence;", "1: extern-crate: "),
     ("use dma_fence::testing::A;", "1: here-only: "),
     ("use dma_fence::{A, testing};", "1: here-only: "),

@@ -7,7 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use std::{collections::BTreeSet, ops::Range};
 use syn::{
     visit::{self, Visit},
-    Attribute, File, ImplItem, Item, ItemExternCrate, ItemUse, Macro, Meta, Path, UseTree,
+    Attribute, File, ImplItem, Item, ItemExternCrate, ItemUse, LitStr, Macro, Meta, Path, UseTree,
 };
 
 const CRATE: &str = "dma_fence";
@@ -198,6 +198,15 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
     fn visit_macro(&mut self, call: &'ast Macro) {
         if call.path.is_ident("cfg") {
             self.features(call.tokens.clone());
+        }
+        let includes = ["include", "include_str", "include_bytes"];
+        if includes.iter().any(|name| call.path.is_ident(name)) {
+            let file = call.parse_body::<LitStr>().map(|file| file.value());
+            if file.is_ok_and(|file| {
+                file.contains("..") || file.starts_with('/') || file.ends_with(".rs")
+            }) {
+                self.refuse(call.path.segments[0].ident.span(), "outside: of files beside the crate's modules only those in its src are taken, and no Rust: expected a module, or a file there");
+            }
         }
         self.visit_path(&call.path);
         self.tokens(call.tokens.clone());
