@@ -275,7 +275,7 @@ const ATOMIC: u64 = Count::Preempt.one() | Count::IrqsOff.one();
 ///
 /// # Invariants
 ///
-/// - `counts` is [`NO_READER`] exactly while there is no `reader`; else it has a field for each
+/// - `counts` is `NO_READER` exactly while there is no `reader`; else it has a field for each
 ///   [`Count`], and is 0 exactly while no section is open that holds up a grace period.
 /// - The reader's word is not 0 exactly while a section is open.
 pub struct Cpu {
@@ -367,7 +367,7 @@ impl Cpu {
 
     /// # Safety
     ///
-    /// `counts` is not [`NO_READER`].
+    /// `counts` is not `NO_READER`.
     #[inline(always)]
     unsafe fn known_reader(&self) -> &'static Reader {
         // SAFETY: By the invariant there is one.
