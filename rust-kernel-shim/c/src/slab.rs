@@ -15,9 +15,9 @@ use crate::ffi::{c_int, c_ulong, c_void};
 use core::{
     cell::Cell,
     ptr,
-    sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
-use machine::{heap, task, vcpu};
+use machine::{cpu, heap, task, vcpu};
 use spin::mutex::SpinMutex;
 
 /// Flags of an allocation.
@@ -51,9 +51,6 @@ pub const KMALLOC_MAX_SIZE: usize = 4 << 20;
 pub const NUMA_NO_NODE: c_int = -1;
 /// Nodes that a machine can have.
 pub const MAX_NUMNODES: u32 = 1024;
-
-/// The number of allocated blocks, for leak checks.
-static LIVE: AtomicIsize = AtomicIsize::new(0);
 
 machine::per_thread! {
     /// Allocations that this thread has asked for.
@@ -108,7 +105,7 @@ pub fn slab_fail_nth_in(task: &'static str, nth: usize) -> (usize, &'static str)
 
 /// Counts blocks for the process, and for the virtual CPU that the task runs on.
 fn count(blocks: isize) {
-    LIVE.fetch_add(blocks, Relaxed);
+    cpu::with(|cpu| cpu.count_blocks(blocks));
     if cfg!(feature = "debug") {
         vcpu::with(|vcpu| vcpu.live.fetch_add(blocks, Relaxed));
     }
@@ -116,7 +113,7 @@ fn count(blocks: isize) {
 
 /// Returns the number of blocks that are allocated and not freed.
 pub fn slab_live() -> isize {
-    LIVE.load(Relaxed)
+    cpu::blocks()
 }
 
 /// What stands in fresh memory of a debug kernel, as `POISON_INUSE` of

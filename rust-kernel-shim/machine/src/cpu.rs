@@ -11,7 +11,7 @@ use core::{
     panic::Location,
     ptr,
     sync::atomic::{
-        AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize,
+        AtomicBool, AtomicI32, AtomicIsize, AtomicPtr, AtomicU64, AtomicUsize,
         Ordering::{Acquire, Relaxed, Release},
     },
 };
@@ -41,6 +41,8 @@ pub struct Reader {
     /// The location of the last outermost `rcu_read_lock()`, if a debug kernel has set it.
     at: AtomicPtr<Location<'static>>,
     taken: AtomicBool,
+    /// Blocks that its threads have allocated, less those that they have freed; only its thread writes.
+    blocks: AtomicIsize,
     /// Counts the readers.
     number: usize,
     /// The thread's number with the host.
@@ -188,6 +190,16 @@ pub fn for_each_reader(mut f: impl FnMut(&'static Reader)) {
     readers.into_iter().for_each(&mut f);
 }
 
+/// The blocks of threads that have no reader.
+static BLOCKS: AtomicIsize = AtomicIsize::new(0);
+
+/// The blocks that all threads have allocated and not freed.
+pub fn blocks() -> isize {
+    let readers = readers();
+    let blocks = readers.iter().map(|reader| reader.blocks.load(Relaxed));
+    blocks.fold(BLOCKS.load(Relaxed), isize::wrapping_add)
+}
+
 fn register() -> &'static Reader {
     let mut readers = readers();
     // `Acquire`: pairs with the `Release` in `Leave::drop()`, by the reader's last thread.
@@ -197,6 +209,7 @@ fn register() -> &'static Reader {
             word: quiet::AtomicU64::new(0),
             at: AtomicPtr::new(ptr::null_mut()),
             taken: AtomicBool::new(true),
+            blocks: AtomicIsize::new(0),
             number: readers.len(),
             comm: [const { AtomicU64::new(0) }; 2],
             pid: AtomicI32::new(0),
@@ -372,6 +385,18 @@ impl Cpu {
     unsafe fn known_reader(&self) -> &'static Reader {
         // SAFETY: By the invariant there is one.
         unsafe { self.reader.get().unwrap_unchecked() }
+    }
+
+    /// Counts blocks that this thread has allocated, or freed if it is less than 0.
+    #[inline]
+    pub fn count_blocks(&self, count: isize) {
+        match self.reader.get() {
+            Some(Reader { blocks, .. }) => {
+                blocks.store(blocks.load(Relaxed).wrapping_add(count), Relaxed);
+            }
+            // Not counted for a reader, which a thread that ends might leave behind.
+            None => _ = BLOCKS.fetch_add(count, Relaxed),
+        }
     }
 
     /// Returns the number of open sections of a kind.
