@@ -282,7 +282,12 @@ unsafe extern "C" fn wake_waiter(head: *mut callback_head) {
 #[track_caller]
 fn wait_for_callback(thing: Thing) {
     // SAFETY: The head is valid until the callback is called, and on no other list.
-    unsafe { wait_by(thing, |head, func| callbacks::queue(head, func)) };
+    unsafe {
+        wait_by(thing, |head, func| {
+            callbacks::queue(head, func);
+            callbacks::kick();
+        });
+    }
 }
 
 /// Waits for a callback of its own, which `queue` queues; for `thing`, as far as reports know.

@@ -5,6 +5,7 @@ use super::{fork, lock, task};
 use std::{
     sync::{Condvar, Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 /// A thread that calls a function whenever it was kicked.
@@ -18,7 +19,12 @@ pub struct Worker {
 struct State {
     started: bool,
     kicked: bool,
+    /// It is not waited for more to be served.
+    now: bool,
 }
+
+/// For how long it is waited for more to be served.
+const SOON: Duration = Duration::from_micros(100);
 
 impl Worker {
     /// A thread called `name` that is not started yet.
@@ -29,6 +35,7 @@ impl Worker {
             state: Mutex::new(State {
                 started: false,
                 kicked: false,
+                now: false,
             }),
             wake: Condvar::new(),
         }
@@ -52,13 +59,23 @@ impl Worker {
     /// Has `serve` called at least once after this call. From any context: an interrupt handler
     /// here is a function of a thread that holds none of these locks.
     pub fn kick(&'static self) {
+        self.kick_with(true);
+    }
+
+    /// As [`kick`](Self::kick), but a moment later, with what is queued by then.
+    pub fn kick_soon(&'static self) {
+        self.kick_with(false);
+    }
+
+    fn kick_with(&'static self, now: bool) {
         let mut state = lock(&self.state);
         if !self.start_locked(&mut state) {
             // Nothing would ever be freed: as fatal as in the kernel.
             crate::end(format_args!("the host has no thread for `{}`", self.name));
         }
-        if !state.kicked {
+        if !state.kicked || now && !state.now {
             state.kicked = true;
+            state.now |= now;
             self.wake.notify_one();
         }
     }
@@ -71,9 +88,14 @@ impl Worker {
     }
 
     fn wait(&self) {
-        self.wake
+        let state = self
+            .wake
             .wait_while(lock(&self.state), |state| !state.kicked)
-            .unwrap_or_else(PoisonError::into_inner)
-            .kicked = false;
+            .unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .wake
+            .wait_timeout_while(state, SOON, |state| !state.now)
+            .unwrap_or_else(PoisonError::into_inner);
+        (state.kicked, state.now) = (false, false);
     }
 }

@@ -258,9 +258,12 @@ static WORKER: Worker = Worker::new("rcu", || {
 /// As [`Callbacks::push`]. The callback may be called with `head`.
 pub(super) unsafe fn queue(head: *mut callback_head, func: rcu_callback_t) {
     // SAFETY: The caller's guarantees are the same.
-    if globals::with(|globals| unsafe { globals.callbacks.push(head, func) }) {
-        // Else the one that has queued the first does so.
-        kick();
+    let (first, own) = globals::with(|globals| unsafe {
+        (globals.callbacks.push(head, func), globals.has_vcpu())
+    });
+    // Else the one that has queued the first has done so.
+    if first && !own {
+        WORKER.kick_soon();
     }
 }
 
