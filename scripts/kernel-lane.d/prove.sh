@@ -167,6 +167,8 @@ judge() {
 		say "$name: Linux complains of what is done right: ${right:-it does not end}"
 		return 1
 	fi
+	# Silence is of a run that there was.
+	of_kernel "${log[$name]}" | grep -qxF "@@ $name 1" || { say "$name: the machine does not come to what is wrong"; return 1; }
 	shown=${wrong:-nothing}
 	shown=${shown/$'\t'/: }
 	expected "$wrong" "$cell" || { say "$name: Linux says $shown; expected $cell"; return 1; }
