@@ -38,7 +38,10 @@ fn judge(operation: &Operation, measured: &Measured) -> Vec<Finding> {
             what: what.to_string(),
             found,
             most,
-            argued: bounds.argued.map(str::to_string),
+            argued: bounds.argued.iter().find_map(|argued| match *argued {
+                (of, about, why) if of == column && about == what => Some(why.to_string()),
+                _ => None,
+            }),
         });
     };
     for (column, most) in [(Column::Safe, bounds.safe), (Column::Mirror, bounds.mirror)] {

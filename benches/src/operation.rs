@@ -66,8 +66,8 @@ pub(crate) struct Bounds {
     pub(crate) mirror: f64,
     /// What they may cost in a debug kernel, in times of what they cost in production.
     pub(crate) debug: Option<f64>,
-    /// Why the safe API, or the mirror, may cost more.
-    pub(crate) argued: Option<&'static str>,
+    /// What may be above its bound, `time`, `locked` or `debug`, of which column, and why.
+    pub(crate) argued: &'static [(Column, &'static str, &'static str)],
 }
 
 impl Bounds {
@@ -75,7 +75,7 @@ impl Bounds {
         safe: 1.3,
         mirror: 1.1,
         debug: None,
-        argued: None,
+        argued: &[],
     };
 
     const fn at_most(times: f64) -> Self {
@@ -83,7 +83,7 @@ impl Bounds {
             safe: times,
             mirror: times,
             debug: None,
-            argued: None,
+            argued: &[],
         }
     }
 }
@@ -119,6 +119,36 @@ const fn checked(operation: Operation) -> Operation {
         ..operation
     }
 }
+
+/// The same, of which something may be above its bound.
+const fn argued(
+    operation: Operation,
+    argued: &'static [(Column, &'static str, &'static str)],
+) -> Operation {
+    Operation {
+        bounds: Bounds {
+            argued,
+            ..operation.bounds
+        },
+        ..operation
+    }
+}
+
+const WOKEN: &[(Column, &str, &str)] = &[(
+    Column::Mirror,
+    "locked",
+    "between single steps the worker has the time to sleep, so that each callback wakes it; else the first of a batch does",
+)];
+const NAME: &[(Column, &str, &str)] = &[(
+    Column::Safe,
+    "time",
+    "the name is a CStr, which knows its length",
+)];
+const REFERENCES: &[(Column, &str, &str)] = &[(
+    Column::Safe,
+    "time",
+    "each fence that is found comes with a reference of its own",
+)];
 
 /// The same, that leaves memory for after a grace period.
 const fn freeing(operation: Operation) -> Operation {
@@ -175,21 +205,21 @@ pub(crate) const ALL: &[Operation] = &[
         ..plain("rcu", "rcu_read_lock() + rcu_read_unlock()", 200_000, Some(safe::rcu), Some(mirror::rcu))
     },
     checked(plain("init-signal", "init + signal, on the stack", 20_000, None, Some(mirror::init_signal))),
-    Operation {
+    argued(Operation {
         bounds: Bounds::at_most(0.7),
         ..freeing(plain("alloc-signal-put", "allocate + init + signal + put", 10_000, Some(safe::alloc_signal_put), Some(mirror::alloc_signal_put)))
-    },
-    freeing(plain("alloc-signal-free", "the same, until the memory is free", 10_000, Some(safe::alloc_signal_free), Some(mirror::alloc_signal_free))),
+    }, WOKEN),
+    argued(freeing(plain("alloc-signal-free", "the same, until the memory is free", 10_000, Some(safe::alloc_signal_free), Some(mirror::alloc_signal_free))), WOKEN),
     checked(plain("init-add-signal", "init + add callback + signal, on the stack", 20_000, None, Some(mirror::init_add_signal))),
-    freeing(plain("alloc-add-signal-put", "allocate + get + add + signal + remove + put", 10_000, Some(safe::alloc_add_signal_put), Some(mirror::alloc_add_signal_put))),
-    checked(plain("add-remove", "add + remove callback", 20_000, Some(safe::add_remove), Some(mirror::add_remove))),
+    argued(freeing(plain("alloc-add-signal-put", "allocate + get + add + signal + remove + put", 10_000, Some(safe::alloc_add_signal_put), Some(mirror::alloc_add_signal_put))), WOKEN),
+    argued(checked(plain("add-remove", "add + remove callback", 20_000, Some(safe::add_remove), Some(mirror::add_remove))), &[(Column::Safe, "time", "the registration has a reference to the fence")]),
     plain("is-signaled-pending", "is_signaled(), pending", 200_000, Some(safe::is_signaled_pending), Some(mirror::is_signaled_pending)),
     plain("is-signaled-op", "is_signaled(), pending, with the op", 200_000, None, Some(mirror::is_signaled_op)),
-    plain("is-signaled", "is_signaled(), signalled", 200_000, Some(safe::is_signaled), Some(mirror::is_signaled)),
+    argued(plain("is-signaled", "is_signaled(), signalled", 200_000, Some(safe::is_signaled), Some(mirror::is_signaled)), &[(Column::Safe, "time", "it looks whether the lock is free, as callbacks may still run under it")]),
     plain("status", "get_status(), signalled", 50_000, Some(safe::status), Some(mirror::status)),
     plain("get-put", "get + put", 50_000, Some(safe::get_put), Some(mirror::get_put)),
-    checked(plain("driver-name", "driver_name() in RCU", 100_000, Some(safe::driver_name), Some(mirror::driver_name))),
-    checked(plain("timeline-name", "timeline_name() in RCU", 100_000, Some(safe::timeline_name), Some(mirror::timeline_name))),
+    argued(checked(plain("driver-name", "driver_name() in RCU", 100_000, Some(safe::driver_name), Some(mirror::driver_name))), NAME),
+    argued(checked(plain("timeline-name", "timeline_name() in RCU", 100_000, Some(safe::timeline_name), Some(mirror::timeline_name))), NAME),
     plain("wait-signaled", "wait() for what is signalled", 20_000, Some(safe::wait_signaled), Some(mirror::wait_signaled)),
     plain("describe", "describe()", 5_000, Some(safe::describe), Some(mirror::describe)),
     plain("deadline", "set_deadline(), without the op", 100_000, Some(safe::deadline), Some(mirror::deadline)),
@@ -208,7 +238,7 @@ pub(crate) const ALL: &[Operation] = &[
         bounds: Bounds::at_most(0.3),
         ..freeing(uncounted("round-trip", "signal and wait, to another thread and back", 300, Some(safe::round_trip), Some(mirror::round_trip)))
     },
-    chain("chain-walk", "walk a chain of 100,000, per node", safe::chain_walk, mirror::chain_walk),
+    argued(chain("chain-walk", "walk a chain of 100,000, per node", safe::chain_walk, mirror::chain_walk), REFERENCES),
     chain("chain-collect", "walk a signalled chain of 100,000, per node", safe::chain_collect, mirror::chain_collect),
     freeing(uncounted("array-complete", "signal each of an array of 1,024, per member", 1_024, Some(safe::array_complete), Some(mirror::array_complete))),
     Operation {
@@ -224,10 +254,10 @@ pub(crate) const ALL: &[Operation] = &[
         steps: (0, 64),
         ..freeing(plain("resv-add", "reserve a slot of a dma_resv and add a fence, 64 times", 1_280, Some(safe::resv_add), Some(mirror::resv_add)))
     },
-    Operation {
+    argued(Operation {
         steps: (0, 128),
         ..freeing(plain("resv-iterate", "iterate over the 64 fences of a dma_resv, per fence", 6_400, Some(safe::resv_iterate), Some(mirror::resv_iterate)))
-    },
+    }, REFERENCES),
     uncounted("synchronize", "synchronize_rcu(), no reader", 50, Some(safe::synchronize), Some(mirror::synchronize)),
     uncounted("synchronize-reader", "synchronize_rcu(), a reader in and out", 50, Some(safe::synchronize_reader), Some(mirror::synchronize_reader)),
     uncounted("call-rcu", "call_rcu() of 20,000 and a barrier, per callback", 20_000, None, Some(mirror::call_rcu_many)),

@@ -146,15 +146,18 @@ fn figures(report: &Report) -> Vec<Vec<String>> {
 fn above(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     for operation in report.operations.iter().filter(|o| !o.findings.is_empty()) {
-        let found = operation.findings.iter().map(|finding| finding.sentence());
-        let mut line = found.collect::<Vec<_>>().join("; ");
-        if let Some(why) = &operation.findings[0].argued {
-            line += &format!(". {why}");
-        }
+        let found = operation
+            .findings
+            .iter()
+            .map(|finding| match &finding.argued {
+                Some(why) => format!("{} ({why})", finding.sentence()),
+                None => finding.sentence(),
+            });
+        let line = found.collect::<Vec<_>>().join("; ");
         lines.push(format!("``{}``: {line}", operation.name));
     }
     let line = |figure: &Reported| match &figure.argued {
-        Some(why) => format!("{}: {}: {why}", figure.what, figure.value()),
+        Some(why) => format!("{}: {} ({why})", figure.what, figure.value()),
         None => format!("{}: {}", figure.what, figure.value()),
     };
     let figures = report.figures.iter().filter(|figure| figure.above());
