@@ -114,11 +114,14 @@ pub(crate) fn find(name: &str) -> Option<&'static Figure> {
 }
 
 impl Figure {
-    /// Finds it, and prints it.
-    pub(crate) fn print(&self) {
+    /// Finds it, prints it, and ends the process.
+    pub(crate) fn print(&self) -> ! {
         start();
         let found = (self.find)();
         println!("{}", serde_json::to_string(&found).expect("numbers"));
+        // A debug kernel would look at each of a million fences at the end.
+        // SAFETY: The line is written, and nothing else is to be.
+        unsafe { libc::_exit(0) }
     }
 
     /// Has `program` find it.

@@ -154,8 +154,7 @@ fn run(command: Command) -> Result<bool, String> {
         }
         Command::Figure { name } => {
             let unknown = || format!("there is no figure {name}");
-            figure::find(&name).ok_or_else(unknown)?.print();
-            Ok(true)
+            figure::find(&name).ok_or_else(unknown)?.print()
         }
         Command::Explore { seconds } => schedules::explore(seconds),
         Command::Step {

@@ -139,6 +139,11 @@ const WOKEN: &[(Column, &str, &str)] = &[(
     "locked",
     "between single steps the worker has the time to sleep, so that each callback wakes it; else the first of a batch does",
 )];
+const REGISTERED: &[(Column, &str, &str)] = &[(
+    Column::Safe,
+    "time",
+    "the registration has a reference to the fence",
+)];
 const NAME: &[(Column, &str, &str)] = &[(
     Column::Safe,
     "time",
@@ -180,7 +185,7 @@ const fn threads(
     safe: Option<fn(u64) -> f64>,
     mirror: Option<fn(u64) -> f64>,
 ) -> Operation {
-    uncounted(name, what, 10_000, safe, mirror)
+    argued(uncounted(name, what, 10_000, safe, mirror), REGISTERED)
 }
 
 /// The same, on a chain of as many nodes.
@@ -212,7 +217,7 @@ pub(crate) const ALL: &[Operation] = &[
     argued(freeing(plain("alloc-signal-free", "the same, until the memory is free", 10_000, Some(safe::alloc_signal_free), Some(mirror::alloc_signal_free))), WOKEN),
     checked(plain("init-add-signal", "init + add callback + signal, on the stack", 20_000, None, Some(mirror::init_add_signal))),
     argued(freeing(plain("alloc-add-signal-put", "allocate + get + add + signal + remove + put", 10_000, Some(safe::alloc_add_signal_put), Some(mirror::alloc_add_signal_put))), WOKEN),
-    argued(checked(plain("add-remove", "add + remove callback", 20_000, Some(safe::add_remove), Some(mirror::add_remove))), &[(Column::Safe, "time", "the registration has a reference to the fence")]),
+    argued(checked(plain("add-remove", "add + remove callback", 20_000, Some(safe::add_remove), Some(mirror::add_remove))), REGISTERED),
     plain("is-signaled-pending", "is_signaled(), pending", 200_000, Some(safe::is_signaled_pending), Some(mirror::is_signaled_pending)),
     plain("is-signaled-op", "is_signaled(), pending, with the op", 200_000, None, Some(mirror::is_signaled_op)),
     argued(plain("is-signaled", "is_signaled(), signalled", 200_000, Some(safe::is_signaled), Some(mirror::is_signaled)), &[(Column::Safe, "time", "it looks whether the lock is free, as callbacks may still run under it")]),
