@@ -35,8 +35,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// [`unsignalled`](Self::unsignalled) is no less than the number of fences whose issuer's side has neither
-/// signalled nor been dropped: each is counted before the fence is made, with the number that it takes if
+/// `unsignalled()` is no less than the number of fences whose issuer's side has neither signalled nor been
+/// dropped: each is counted before the fence is made, with the number that it takes if
 /// it takes one, and until it has signalled or is discarded, unpublished. What is counted and forgotten
 /// stays so.
 #[pin_data(PinnedDrop)]
