@@ -21,7 +21,8 @@ const LENGTH: u64 = match cfg!(debug_assertions) {
     true => 20_000,
     false => 100_000,
 };
-const STACK: usize = 64 << 10;
+// What a debug kernel keeps for each thread is on it as well.
+const STACK: usize = 96 << 10;
 const _: () = assert!(STACK < 16 * LENGTH as usize);
 
 /// Counts how often its fences are polled: what a chain does in each step of a walk.

@@ -290,7 +290,7 @@ fn limited(kilobytes: u32, args: &[&str]) -> (i32, String, String) {
 #[test]
 fn too_few_threads_are_exit_code_2_and_no_hang() {
     // At which of them what is refused depends on the host; that something is, the first ensures.
-    for limit in [16_000, 24_000, 32_000, 48_000, 64_000] {
+    for limit in [20_000, 24_000, 32_000, 48_000, 64_000] {
         let (code, _, err) = limited(limit, &["--quiet"]);
         assert_eq!(code, 2, "{limit}: {err}");
         assert!(err.contains("thread"), "{limit}: {err}");
