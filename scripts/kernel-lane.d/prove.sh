@@ -4,7 +4,7 @@
 #
 # What it should say stands in Documentation/what-linux-says.rst, a page with a table. The
 # drivers are those of dma-fence/broken and drivers/broken, which one module has all of;
-# found.sh has what was found upstream.
+# found.rs has what was found upstream.
 
 page=$root/Documentation/what-linux-says.rst
 proofs=/build/module/prove
@@ -168,7 +168,9 @@ judge() {
 		return 1
 	fi
 	# Silence is of a run that there was.
-	of_kernel "${log[$name]}" | grep -qxF "@@ $name 1" || { say "$name: the machine does not come to what is wrong"; return 1; }
+	[ -n "$wrong" ] || of_kernel "${log[$name]}" | awk -v begin="@@ $name 1" '
+		$0 == begin { on = 1; next } on && /^@@ [^ ]+ [01]$/ { on = 0 } on && /^@@ insmod ends with 0$/ { found = 1 } END { exit !found }' ||
+		{ say "$name: the machine does not come to the end of what is wrong"; return 1; }
 	shown=${wrong:-nothing}
 	shown=${shown/$'\t'/: }
 	expected "$wrong" "$cell" || { say "$name: Linux says $shown; expected $cell"; return 1; }
@@ -243,6 +245,7 @@ prove_verb() {
 	local name names
 	[ -z "$(missing)" ] || die "$page and the pages of rules and findings do not have the same names: $(missing | tr -d '\t' | paste -sd' ')"
 	if [ -n "$list" ]; then
+		[ $# = 0 ] && [ -z "$self_test" ] || die "--prove --list takes no names and no --self-test"
 		table | awk -F '\t' '{ printf "%-28s %-52s %s\n", $1, $2, $3 }'
 	elif [ -n "$self_test" ]; then
 		prove_self_test
