@@ -68,7 +68,7 @@ fn page(report: &Report) -> String {
     let mut page = HEAD.to_string();
     page += &format!(
         "These figures are of a virtual machine with {} processors, which it shared with other work: the\n\
-         ratios are what counts.\n\n",
+         ratios are what counts. The columns of one operation are of one run; those of another may be of another.\n\n",
         report.processors,
     );
     page += "Operations\n==========\n\n.. image:: pictures/performance.svg\n   :alt: The ratios of the table\n\n";
