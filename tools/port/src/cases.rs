@@ -9,7 +9,7 @@ type Rule = fn(&str) -> Result<String, String>;
 fn ours(text: &str) -> Result<String, String> {
     let file = syn::parse_file(text).unwrap();
     let missing = ["testing".to_owned()].into();
-    let done = rewrite(text, &file, &missing);
+    let done = rewrite(text, &file, &missing, true);
     match done.refused.is_empty() {
         true => Ok(done.text),
         false => Err(done.refused.join("\n")),
@@ -58,7 +58,25 @@ const IMPORTS: &[(&str, &str)] = &[
         "/* é */ use dma_fence::A;\r\n",
         "/* é */ use crate::dma_fence::A;\r\n",
     ),
+    // Behind what syn takes off.
+    (
+        "\u{feff}use dma_fence::A;",
+        "\u{feff}use crate::dma_fence::A;",
+    ),
+    (
+        "\u{feff}#!/bin/é\nuse dma_fence::A;",
+        "\u{feff}#!/bin/é\nuse crate::dma_fence::A;",
+    ),
+    ("use r#dma_fence::A;", "use crate::r#dma_fence::A;"),
+    (
+        "use dma_fence::{self as fences, chain::{self}};",
+        "use crate::dma_fence::{self as fences, chain::{self}};",
+    ),
     // In what a macro is given.
+    (
+        "m! { use dma_fence as fences; }",
+        "m! { use crate::dma_fence as fences; }",
+    ),
     (
         "m! { use dma_fence::A; }",
         "m! { use crate::dma_fence::A; }",
@@ -87,6 +105,9 @@ const STAYS: &[&str] = &[
     "fn f() { kernel::dma_fence::a(); m!(kernel::dma_fence::a(), dma_fence); }",
     "fn f() { let dma_fence = 1; m!(dma_fence, dma_fence: 2); }",
     "#[cfg(CONFIG_RUST)]\nmod dma_fence;",
+    "use ::{kernel::A, core::B};",
+    "macro_rules! m { () => { $crate::dma_fence::a() } }",
+    "fn f() { m!(include_str!(\"data/firmware\"), a::kernel::testing, cfg!(CONFIG_SMP)); }",
     // What Linux does not compile may stay what it is.
     "#[cfg(test)]\nmod tests { use dma_fence::testing; fn f() { dma_fence::a(); std::b(); } }",
     "#[cfg(not(CONFIG_RUST))]\nuse dma_fence::testing;",
@@ -107,7 +128,33 @@ const REFUSED: &[(&str, &str)] = &[
     ("fn f() { m!(return dma_fence::a()); }", "1: path: "),
     ("fn f() { m!(a::<dma_fence::A>()); }", "1: path: "),
     ("fn f() { dma_fence::m!(); }", "1: path: "),
+    ("m! { impl ::dma_fence::A for B {} }", "1: path: "),
+    ("fn f() { m!(return ::dma_fence::a()); }", "1: path: "),
+    ("m! { use dma_fence; }", "1: path: "),
+    (
+        "unsafe extern \"C\" {\n    safe fn f(x: dma_fence::A);\n}",
+        "2: path: ",
+    ),
+    // Colons that are of several crates, and a name that the root has.
+    ("use ::{kernel::A, dma_fence::B};", "1: path: "),
+    ("use ::{{dma_fence::A, dma_fence::B}};", "1: path: "),
+    ("use dma_fence;", "1: path: "),
+    ("\npub use dma_fence::{self, Fence};", "2: path: "),
+    ("use {kernel::A, dma_fence as dma_fence};", "1: path: "),
     ("#[cfg(feature = \"debug\")]\nfn f() {}", "1: feature: "),
+    (
+        "#[cfg(feature = \"debug\")]\nuse kernel::A;",
+        "1: feature: ",
+    ),
+    ("fn f() { m!(cfg!(feature = \"debug\")); }", "1: feature: "),
+    (
+        "fn f() { core::cfg!(feature = \"debug\"); }",
+        "1: feature: ",
+    ),
+    (
+        "m! {\n    #[cfg(feature = \"debug\")] fn f() {}\n}",
+        "2: feature: ",
+    ),
     (
         "fn f() { if cfg!(not(feature = \"debug\")) {} }",
         "1: feature: ",
@@ -117,6 +164,15 @@ const REFUSED: &[(&str, &str)] = &[
         "1: outside: ",
     ),
     ("include!(\"table.rs\");", "1: outside: "),
+    (
+        "const A: &str = include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/a\"));",
+        "1: outside: ",
+    ),
+    (
+        "const A: &str = core::include_str!(\"../Cargo.toml\");",
+        "1: outside: ",
+    ),
+    ("fn f() { m!(include_str!(\"../a\")); }", "1: outside: "),
     ("extern crate dma_fence;", "1: extern-crate: "),
     ("use dma_fence::testing::A;", "1: here-only: "),
     ("use dma_fence::{A, testing};", "1: here-only: "),
@@ -125,6 +181,15 @@ const REFUSED: &[(&str, &str)] = &[
         "3: here-only: ",
     ),
     ("fn f() { kernel::testing::f(); }", "1: here-only: "),
+    (
+        "fn f() { assert!(kernel::testing::f()); }",
+        "1: here-only: ",
+    ),
+    ("m! { use dma_fence::testing::a; }", "1: here-only: "),
+    (
+        "m! { use kernel::{prelude::*, testing::a}; }",
+        "1: here-only: ",
+    ),
 ];
 
 /// The texts with which the rule does something else.
@@ -179,7 +244,12 @@ fn what_does_not_know_the_language_is_wrong_about_some() {
 #[test]
 fn a_line_is_told_of_with_its_number() {
     let text = "\nmod a {\n    use dma_fence::A;\n}\n";
-    let done = rewrite(text, &syn::parse_file(text).unwrap(), &BTreeSet::new());
+    let done = rewrite(
+        text,
+        &syn::parse_file(text).unwrap(),
+        &BTreeSet::new(),
+        true,
+    );
     let line = Line {
         number: 3,
         before: "use dma_fence::A;".into(),

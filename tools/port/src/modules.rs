@@ -77,7 +77,8 @@ impl<'a> Modules<'a> {
         let (text, lines) = match &self.half {
             Half::Safe => (text, Vec::new()),
             Half::Driver(missing) => {
-                let done = rewrite::rewrite(&text, &file, missing);
+                let root = self.files.is_empty();
+                let done = rewrite::rewrite(&text, &file, missing, root);
                 self.refused
                     .extend(done.refused.iter().map(|line| format!("{shown}:{line}")));
                 (done.text, done.lines)
