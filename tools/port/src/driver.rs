@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a driver's crate is.
 
-use crate::{config, Failure};
+use crate::{config, modules, Failure};
 use serde_json::Value;
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command, //
 };
@@ -31,7 +30,11 @@ fn metadata(dir: &Path) -> Result<Value, Failure> {
     if !dir.is_dir() {
         return Err(format!("{shown} is no directory: expected that of a driver's crate").into());
     }
-    let manifest = dir.join("Cargo.toml");
+    // Cargo leaves links in what it says.
+    let manifest = dir
+        .canonicalize()
+        .map_err(|error| format!("{shown}: {error}"))?;
+    let manifest = manifest.join("Cargo.toml");
     if !manifest.is_file() {
         let what = format!("{shown} has no Cargo.toml: expected the directory of a driver's crate");
         return Err(what.into());
@@ -54,7 +57,6 @@ fn metadata(dir: &Path) -> Result<Value, Failure> {
             .into());
     }
     let all: Value = serde_json::from_slice(&said.stdout).map_err(|error| error.to_string())?;
-    let manifest = manifest.canonicalize().map_err(|error| error.to_string())?;
     all["packages"]
         .as_array()
         .into_iter()
@@ -160,7 +162,7 @@ impl Driver {
     /// Looks at what the crate's root needs to have.
     fn root(&mut self, lib: &Path) -> Result<(), Failure> {
         let shown = format!("{}/{}", self.shown, self.lib);
-        let text = fs::read_to_string(lib).map_err(|error| format!("{shown}: {error}"))?;
+        let text = modules::source(lib).map_err(|error| format!("{shown}: {error}"))?;
         let parsed = syn::parse_file(&text).map_err(|error| {
             let line = error.span().start().line;
             Failure::Refused(vec![format!("{shown}:{line}: syntax: {error}")])

@@ -72,10 +72,10 @@ fn port(arguments: &Arguments) -> Result<(), Failure> {
         };
     }
     let dir = arguments.dir.as_deref().unwrap_or(Path::new("."));
-    if let Some(out) = &arguments.out {
-        write::check(out, dir, arguments.force)?;
-    }
     let driver = Driver::read(dir)?;
+    if let Some(out) = &arguments.out {
+        write::check(out, dir, &driver.src, arguments.force)?;
+    }
     let src = arguments.root.join("dma-fence/src");
     let half = Modules::read(&src, "lib.rs", "dma-fence/src", Half::Safe)?;
     let own = Modules::read(

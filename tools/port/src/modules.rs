@@ -9,6 +9,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io,
     path::{Component, Path, PathBuf}, //
 };
 use syn::{Item, ItemMod};
@@ -39,6 +40,18 @@ pub(crate) struct Modules<'a> {
     pub(crate) refused: Vec<String>,
 }
 
+/// The bytes of a file; of what is none, such as a pipe, nothing is awaited.
+fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("is no regular file: expected one"));
+    }
+    fs::read(path)
+}
+
+pub(crate) fn source(path: &Path) -> io::Result<String> {
+    String::from_utf8(bytes(path)?).map_err(io::Error::other)
+}
+
 impl<'a> Modules<'a> {
     pub(crate) fn read(
         src: &'a Path,
@@ -63,8 +76,7 @@ impl<'a> Modules<'a> {
     /// Reads a file, and those that it leads to: the modules it declares are below `below`.
     fn file(&mut self, path: &Path, below: &Path) -> Result<(), Failure> {
         let shown = format!("{}/{}", self.shown, path.display());
-        let text =
-            fs::read_to_string(self.src.join(path)).map_err(|error| format!("{shown}: {error}"))?;
+        let text = source(&self.src.join(path)).map_err(|error| format!("{shown}: {error}"))?;
         let file = match syn::parse_file(&text) {
             Ok(file) => file,
             Err(error) => {
@@ -74,7 +86,10 @@ impl<'a> Modules<'a> {
                 return Ok(());
             }
         };
+        // Linux opens it, and finds nothing in there.
+        let empty = config::hidden(&file.attrs);
         let (text, lines) = match &self.half {
+            _ if empty => (text, Vec::new()),
             Half::Safe => (text, Vec::new()),
             Half::Driver(missing) => {
                 let root = self.files.is_empty();
@@ -86,6 +101,9 @@ impl<'a> Modules<'a> {
         };
         let text = text.into_bytes();
         self.files.insert(path.to_owned(), File { text, lines });
+        if empty {
+            return Ok(());
+        }
         let directory = path.parent().unwrap_or(Path::new(""));
         self.items(&file.items, &shown, directory, below)
     }
@@ -158,15 +176,16 @@ impl<'a> Modules<'a> {
     /// Takes what is no source, and notes the sources to which nothing has led.
     fn others(&mut self, below: &Path) -> Result<(), Failure> {
         let shown = self.shown;
-        let told =
-            |error: std::io::Error| Failure::Usage(format!("{shown}/{}: {error}", below.display()));
+        let told = |path: &Path, error: io::Error| {
+            Failure::Usage(format!("{shown}/{}: {error}", path.display()))
+        };
         let mut entries = fs::read_dir(self.src.join(below))
             .and_then(|entries| {
                 entries
                     .map(|entry| Ok(entry?.file_name()))
                     .collect::<Result<Vec<_>, _>>()
             })
-            .map_err(told)?;
+            .map_err(|error| told(below, error))?;
         entries.sort();
         for name in entries {
             let path = below.join(&name);
@@ -175,7 +194,7 @@ impl<'a> Modules<'a> {
             if full.is_dir() {
                 self.others(&path)?;
             } else if !source {
-                let text = fs::read(full).map_err(told)?;
+                let text = bytes(&full).map_err(|error| told(&path, error))?;
                 let lines = Vec::new();
                 self.files.insert(path, File { text, lines });
             } else if !self.files.contains_key(&path) {

@@ -16,15 +16,27 @@ use std::{
 const LIST: &str = "SOURCES";
 const HELPERS: &str = "dma_fence_helpers.c";
 
-/// Looks whether a module may stand there.
-pub(crate) fn check(out: &Path, dir: &Path, force: bool) -> Result<(), Failure> {
+/// A path without links, of what need not be there yet.
+fn real(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().find_map(|there| {
+        let rest = path.strip_prefix(there).ok()?;
+        let plain = rest.iter().all(|part| part != "..");
+        Some(there.canonicalize().ok().filter(|_| plain)?.join(rest))
+    })
+}
+
+/// Looks whether a module of the crate in `dir`, whose root is in `src`, may stand there.
+pub(crate) fn check(out: &Path, dir: &Path, src: &Path, force: bool) -> Result<(), Failure> {
     let shown = out.display();
-    if let (Ok(real), Ok(dir)) = (out.canonicalize(), dir.canonicalize()) {
-        if dir.starts_with(&real) || real.starts_with(dir.join("src")) {
-            return Err(
-                format!("{shown} has the crate, or is in its src: expected another --out").into(),
-            );
-        }
+    let Some(place) = real(out) else {
+        return Err(format!("{shown} has `..` behind what is not there: expected none").into());
+    };
+    let holds = |path: &Path| real(path).is_some_and(|path| path.starts_with(&place));
+    if holds(dir) || holds(src) || real(src).is_some_and(|src| place.starts_with(src)) {
+        return Err(
+            format!("{shown} has the crate, or is in its sources: expected another --out").into(),
+        );
     }
     match fs::read_dir(out).map(|mut entries| entries.next().is_some()) {
         Ok(true) => {
