@@ -20,6 +20,7 @@ pub fn steps() -> u64 {
 }
 
 /// Memory that is not the kernel's own either.
+#[doc(no_inline)]
 pub use std::{boxed::Box, vec::Vec};
 
 /// Words of memory, copied.

@@ -27,7 +27,9 @@ use machine::{
 };
 use spin::mutex::SpinMutex;
 
-pub use machine::side_table::{steps, Box, HashTable, PageTable, SideTable, Vec, Words};
+pub use machine::side_table::{steps, HashTable, PageTable, SideTable, Words};
+#[doc(no_inline)]
+pub use machine::side_table::{Box, Vec};
 
 /// A kind of objects.
 #[allow(missing_debug_implementations)]
