@@ -7,10 +7,13 @@
 //! is remembered: how large its frame is, and whose it is. A function that aligns its frame has frames
 //! of more than one size: then the unwinder is asked each time.
 
-use super::{is_core, Site, ASKED};
+use super::{is_core, keep, Site, ASKED};
 use crate::lock;
 use core::{cell::Cell, ptr};
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 /// What is known of a return address.
 #[derive(Clone, Copy)]
@@ -167,6 +170,18 @@ fn aligns_its_frame(start: usize, ip: usize) -> bool {
     code.windows(3).any(aligns)
 }
 
+/// The file's name, forever: each is kept once.
+fn named(file: String) -> &'static str {
+    static FILES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut files = lock(&FILES);
+    if let Some(known) = files.get(file.as_str()) {
+        return known;
+    }
+    let file = file.leak();
+    files.insert(file);
+    file
+}
+
 /// Where the frame is, unless that is in the kernel.
 fn look_up(frame: &backtrace::Frame) -> Option<&'static Site> {
     // The library has a lock for it, in which ThreadSanitizer does not see how std sleeps.
@@ -177,9 +192,8 @@ fn look_up(frame: &backtrace::Frame) -> Option<&'static Site> {
         let file = symbol.filename().map(|file| format!("{}", file.display()));
         if let (None, Some(file), Some(line)) = (found, file, symbol.lineno()) {
             if !is_core(&file) {
-                // As many as there are places in the program.
-                let file = file.leak();
-                found = Some(&*Box::leak(Box::new(Site { file, line })));
+                let file = named(file);
+                found = Some(keep(Site { file, line }));
             }
         }
     });
