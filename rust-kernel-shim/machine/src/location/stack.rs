@@ -127,6 +127,8 @@ fn unwind(here: usize) -> Option<&'static Site> {
             },
             site: look_up(frame),
         });
+        // Whose it is takes longer to tell than how large it is.
+        lock(&FRAMES).entry(ip).or_insert(known);
         // What comes before is what looks.
         let ip = if sp == here { HERE } else { ip };
         before = (before.is_some() || ip == HERE).then_some((Frame { ip, ..known }, sp));
