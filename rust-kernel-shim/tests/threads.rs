@@ -128,7 +128,7 @@ fn a_task_runs_a_machine() {
 }
 
 #[test]
-#[ignore = "for another process"]
+#[ignore = "prints: run by the_schedule_is_the_same_whoever_switches()"]
 fn prints_schedules() {
     for seed in 1..=50 {
         let log = std::sync::Arc::new(Mutex::new(std::string::String::new()));
@@ -180,7 +180,7 @@ fn deeper(depth: u64) -> u64 {
 }
 
 #[test]
-#[ignore = "for another process, which it ends"]
+#[ignore = "ends its process: run by a_stack_that_is_too_small_ends_the_process()"]
 fn overflows_a_stack() {
     in_tasks(|n| _ = (n == 1).then(|| deeper(0)));
 }

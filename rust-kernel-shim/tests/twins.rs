@@ -53,7 +53,7 @@ fn a_lock_orders_two_threads() {
 }
 
 #[test]
-#[ignore = "wrong on purpose, for scripts/asan"]
+#[ignore = "wrong on purpose: run by scripts/asan"]
 fn two_threads_race() {
     count(false);
 }
@@ -76,7 +76,7 @@ fn a_block_is_read_before_it_is_freed() {
 }
 
 #[test]
-#[ignore = "wrong on purpose, for scripts/asan"]
+#[ignore = "wrong on purpose: run by scripts/asan"]
 fn a_block_is_read_after_it_was_freed() {
     read(true);
 }

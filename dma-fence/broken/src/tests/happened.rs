@@ -44,9 +44,9 @@ dma_fence::mistakes! {
     order::time_left_for_an_error;
 }
 
-/// What is said of the misuses of locks, for `scripts/kernel-lane --lockdep` to read.
+/// What is said of the misuses of locks, for `scripts/kernel-lane --misuses` to read.
 #[test]
-#[ignore = "prints, and expects nothing: run by scripts/kernel-lane --lockdep"]
+#[ignore = "prints, and expects nothing: run by scripts/kernel-lane --misuses"]
 fn print_what_is_said_of_locks() {
     use kernel::testing::{console, report::reports_of};
     console::set_loglevel(0);

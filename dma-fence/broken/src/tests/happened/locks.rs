@@ -24,7 +24,7 @@ macro_rules! names {
     };
 }
 
-/// All of them, which `scripts/kernel-lane --lockdep` has Linux's lockdep judge as well.
+/// All of them, which `scripts/kernel-lane --misuses` has Linux's lockdep judge as well.
 pub(super) const ALL: [(&str, Driver); 6] = names! {
     wait_in_the_signalling_section
     mutex_in_a_callback
