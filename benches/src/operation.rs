@@ -178,6 +178,10 @@ const fn uncounted(
     }
 }
 
+/// Whether threads have fences of their own.
+const OWN: bool = true;
+const ONE: bool = !OWN;
+
 /// The same, by some threads at the same time.
 const fn threads(
     name: &'static str,
@@ -229,16 +233,16 @@ pub(crate) const ALL: &[Operation] = &[
     plain("describe", "describe()", 5_000, Some(safe::describe), Some(mirror::describe)),
     plain("deadline", "set_deadline(), without the op", 100_000, Some(safe::deadline), Some(mirror::deadline)),
     plain("deadline-op", "set_deadline(), with the op", 100_000, Some(safe::deadline_op), Some(mirror::deadline_op)),
-    Operation { steps: (32, 96), ..plain("callbacks-1", "init + add callback + signal, by 1, per callback", 16_384, None, Some(mirror::callbacks_1)) },
-    Operation { steps: (32, 96), ..plain("callbacks-16", "the same, by 16", 16_384, None, Some(mirror::callbacks_16)) },
-    uncounted("callbacks-1024", "the same, by 1,024", 16_384, None, Some(mirror::callbacks_1024)),
+    Operation { steps: (32, 96), ..plain("callbacks-1", "init + add callback + signal, by 1, per callback", 16_384, None, Some(mirror::callbacks::<1>)) },
+    Operation { steps: (32, 96), ..plain("callbacks-16", "the same, by 16", 16_384, None, Some(mirror::callbacks::<16>)) },
+    uncounted("callbacks-1024", "the same, by 1,024", 16_384, None, Some(mirror::callbacks::<1024>)),
     Operation { steps: (0, 1), ..plain("wait-any-poll", "wait_any() of 1,000, timeout 0", 100, Some(safe::wait_any_poll), Some(mirror::wait_any_poll)) },
     uncounted("wait-any", "wait_any() of 1,000, of which the last has signalled", 20, Some(safe::wait_any), Some(mirror::wait_any)),
-    threads("threads-1", "add + remove callback, 1 thread", Some(safe::threads_1), Some(mirror::threads_1)),
-    threads("threads-2-own", "add + remove callback, 2 threads, a fence each", Some(safe::threads_2_own), Some(mirror::threads_2_own)),
-    threads("threads-2-one", "add + remove callback, 2 threads, one fence", Some(safe::threads_2_one), Some(mirror::threads_2_one)),
-    threads("threads-4-own", "add + remove callback, 4 threads, a fence each", Some(safe::threads_4_own), Some(mirror::threads_4_own)),
-    threads("threads-4-one", "add + remove callback, 4 threads, one fence", Some(safe::threads_4_one), Some(mirror::threads_4_one)),
+    threads("threads-1", "add + remove callback, 1 thread", Some(safe::threads::<1, OWN>), Some(mirror::threads::<1, OWN>)),
+    threads("threads-2-own", "add + remove callback, 2 threads, a fence each", Some(safe::threads::<2, OWN>), Some(mirror::threads::<2, OWN>)),
+    threads("threads-2-one", "add + remove callback, 2 threads, one fence", Some(safe::threads::<2, ONE>), Some(mirror::threads::<2, ONE>)),
+    threads("threads-4-own", "add + remove callback, 4 threads, a fence each", Some(safe::threads::<4, OWN>), Some(mirror::threads::<4, OWN>)),
+    threads("threads-4-one", "add + remove callback, 4 threads, one fence", Some(safe::threads::<4, ONE>), Some(mirror::threads::<4, ONE>)),
     Operation {
         bounds: Bounds::at_most(0.3),
         ..freeing(uncounted("round-trip", "signal and wait, to another thread and back", 300, Some(safe::round_trip), Some(mirror::round_trip)))
@@ -249,11 +253,11 @@ pub(crate) const ALL: &[Operation] = &[
     Operation {
         bounds: Bounds::at_most(0.5),
         steps: (0, 256),
-        ..freeing(plain("merge-128", "unwrap_merge() of 2 x 128, per fence", 2_560, Some(safe::merge_128), Some(mirror::merge_128)))
+        ..freeing(plain("merge-128", "unwrap_merge() of 2 x 128, per fence", 2_560, Some(safe::merge::<128>), Some(mirror::merge::<128>)))
     },
     Operation {
         bounds: Bounds::at_most(0.5),
-        ..freeing(uncounted("merge-2048", "unwrap_merge() of 2 x 2,048, per fence", 8_192, Some(safe::merge_2048), Some(mirror::merge_2048)))
+        ..freeing(uncounted("merge-2048", "unwrap_merge() of 2 x 2,048, per fence", 8_192, Some(safe::merge::<2048>), Some(mirror::merge::<2048>)))
     },
     Operation {
         steps: (0, 64),

@@ -31,12 +31,12 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 /// A fence whose signal calls so many callbacks; each counts.
-fn callbacks(n: u64, k: usize) -> f64 {
+pub(crate) fn callbacks<const K: usize>(n: u64) -> f64 {
     let mut room = MaybeUninit::<dma_fence>::uninit();
     let mut cbs = Vec::<MaybeUninit<dma_fence_cb>>::new();
-    cbs.resize_with(k, MaybeUninit::uninit);
+    cbs.resize_with(K, MaybeUninit::uninit);
     let fence = room.as_mut_ptr();
-    each(n.div_ceil(k as u64), |i| {
+    each(n.div_ceil(K as u64), |i| {
         // SAFETY: Nothing is in use any more, as the last fence was signalled.
         unsafe {
             init(fence, i);
@@ -46,18 +46,6 @@ fn callbacks(n: u64, k: usize) -> f64 {
             dma_fence_signal(fence);
         }
     })
-}
-
-pub(crate) fn callbacks_1(n: u64) -> f64 {
-    callbacks(n, 1)
-}
-
-pub(crate) fn callbacks_16(n: u64) -> f64 {
-    callbacks(n, 16)
-}
-
-pub(crate) fn callbacks_1024(n: u64) -> f64 {
-    callbacks(n, 1024)
 }
 
 /// A thousand fences, of which the last has signalled.
@@ -113,11 +101,12 @@ pub(crate) fn together(threads: usize, body: impl Fn(usize) + Sync) -> f64 {
     })
 }
 
-fn adders(n: u64, threads: usize, shared: bool) -> f64 {
+/// So many threads, each with a fence of its own, or all with the first.
+pub(crate) fn threads<const THREADS: usize, const OWN: bool>(n: u64) -> f64 {
     /// Fences of which no two are in a cache line.
     #[repr(align(128))]
     struct Apart(MaybeUninit<dma_fence>);
-    let mut rooms: Vec<_> = (0..threads).map(|_| Apart(MaybeUninit::uninit())).collect();
+    let mut rooms: Vec<_> = (0..THREADS).map(|_| Apart(MaybeUninit::uninit())).collect();
     let fence = |(i, room): (usize, &mut Apart)| {
         let fence = room.0.as_mut_ptr();
         // SAFETY: It is its own room.
@@ -125,8 +114,8 @@ fn adders(n: u64, threads: usize, shared: bool) -> f64 {
         Shared(fence)
     };
     let fences: Vec<_> = rooms.iter_mut().enumerate().map(fence).collect();
-    let took = together(threads, |thread| {
-        let Shared(fence) = fences[if shared { 0 } else { thread }];
+    let took = together(THREADS, |thread| {
+        let Shared(fence) = fences[if OWN { thread } else { 0 }];
         let mut cb = MaybeUninit::<dma_fence_cb>::uninit();
         for _ in 0..n {
             // SAFETY: The callback is removed each time before it is added again.
@@ -141,26 +130,6 @@ fn adders(n: u64, threads: usize, shared: bool) -> f64 {
         unsafe { dma_fence_signal(fence.0) };
     }
     took
-}
-
-pub(crate) fn threads_1(n: u64) -> f64 {
-    adders(n, 1, true)
-}
-
-pub(crate) fn threads_2_own(n: u64) -> f64 {
-    adders(n, 2, false)
-}
-
-pub(crate) fn threads_2_one(n: u64) -> f64 {
-    adders(n, 2, true)
-}
-
-pub(crate) fn threads_4_own(n: u64) -> f64 {
-    adders(n, 4, false)
-}
-
-pub(crate) fn threads_4_one(n: u64) -> f64 {
-    adders(n, 4, true)
 }
 
 /// Two threads, each of which waits for the other.
@@ -269,8 +238,9 @@ pub(crate) fn array_complete(n: u64) -> f64 {
     (0..n.div_ceil(1024)).map(one).sum()
 }
 
-fn merge(n: u64, half: u64) -> f64 {
-    let count = 2 * half;
+/// Merges two arrays of so many fences each; each fence counts.
+pub(crate) fn merge<const HALF: u64>(n: u64) -> f64 {
+    let count = 2 * HALF;
     let fence = |i: u64| {
         let context = 1 + i.wrapping_mul(2_654_435_761) % count;
         // SAFETY: The block has room for a fence.
@@ -281,7 +251,7 @@ fn merge(n: u64, half: u64) -> f64 {
         }
     };
     let fences: Vec<_> = (0..count).map(fence).collect();
-    let (a, b) = fences.split_at(half as usize);
+    let (a, b) = fences.split_at(HALF as usize);
     let mut heads = [array(a), array(b)];
     let one = |_| {
         let mut cursors = [const { MaybeUninit::<dma_fence_unwrap>::uninit() }; 2];
@@ -308,14 +278,6 @@ fn merge(n: u64, half: u64) -> f64 {
         }
     }
     took
-}
-
-pub(crate) fn merge_128(n: u64) -> f64 {
-    merge(n, 128)
-}
-
-pub(crate) fn merge_2048(n: u64) -> f64 {
-    merge(n, 2048)
 }
 
 /// An object with 64 fences, of as many contexts, which the caller puts away.

@@ -59,10 +59,11 @@ pub(crate) fn wait_any(n: u64) -> f64 {
     wait_any_for(n, 100)
 }
 
-fn adders(n: u64, threads: usize, shared: bool) -> f64 {
-    let (issuers, fences) = issue(threads as u64);
-    let took = together(threads, |thread| {
-        let fence = &fences[if shared { 0 } else { thread }];
+/// So many threads, each with a fence of its own, or all with the first.
+pub(crate) fn threads<const THREADS: usize, const OWN: bool>(n: u64) -> f64 {
+    let (issuers, fences) = issue(THREADS as u64);
+    let took = together(THREADS, |thread| {
+        let fence = &fences[if OWN { thread } else { 0 }];
         for _ in 0..n {
             pin_init::stack_try_pin_init!(let callback = FenceCallbackRegistration::new(fence, Nothing));
             black_box(&callback.ok().expect("a pending fence"));
@@ -72,26 +73,6 @@ fn adders(n: u64, threads: usize, shared: bool) -> f64 {
         issuer.signal(Ok(()));
     }
     took
-}
-
-pub(crate) fn threads_1(n: u64) -> f64 {
-    adders(n, 1, true)
-}
-
-pub(crate) fn threads_2_own(n: u64) -> f64 {
-    adders(n, 2, false)
-}
-
-pub(crate) fn threads_2_one(n: u64) -> f64 {
-    adders(n, 2, true)
-}
-
-pub(crate) fn threads_4_own(n: u64) -> f64 {
-    adders(n, 4, false)
-}
-
-pub(crate) fn threads_4_one(n: u64) -> f64 {
-    adders(n, 4, true)
 }
 
 /// Two threads, each of which waits for the other.
@@ -161,7 +142,9 @@ pub(crate) fn array_complete(n: u64) -> f64 {
     (0..n.div_ceil(1024)).map(one).sum()
 }
 
-fn merge(n: u64, half: usize) -> f64 {
+/// Merges two arrays of so many fences each; each fence counts.
+pub(crate) fn merge<const HALF: u64>(n: u64) -> f64 {
+    let half = HALF as usize;
     let contexts: Vec<Context<Plain>> = (0..2 * half).map(|_| context(Plain)).collect();
     let issue = |i: usize| {
         let context = &contexts[i.wrapping_mul(2_654_435_761) % (2 * half)];
@@ -179,19 +162,11 @@ fn merge(n: u64, half: usize) -> f64 {
         let mut merged = None;
         each(1, |_| merged = merge_all(&[&a, &b]).ok())
     };
-    let took = (0..n.div_ceil(2 * half as u64)).map(one).sum();
+    let took = (0..n.div_ceil(2 * HALF)).map(one).sum();
     for issuer in issuers {
         issuer.signal(Ok(()));
     }
     took
-}
-
-pub(crate) fn merge_128(n: u64) -> f64 {
-    merge(n, 128)
-}
-
-pub(crate) fn merge_2048(n: u64) -> f64 {
-    merge(n, 2048)
 }
 
 /// Calls `body` with 64 fences, of as many contexts.
