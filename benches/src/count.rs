@@ -108,12 +108,7 @@ fn steps(name: &str, column: Column, times: u64) -> Option<Counts> {
         return None;
     }
     let mut command = Command::new(std::env::current_exe().ok()?);
-    command.args([
-        "step",
-        &format!("{column:?}").to_lowercase(),
-        name,
-        &times.to_string(),
-    ]);
+    command.args(["step", &column.to_string(), name, &times.to_string()]);
     command.stdout(Stdio::null());
     // SAFETY: Between fork and exec only system calls are done.
     unsafe {

@@ -18,9 +18,9 @@ mod safe;
 mod schedules;
 mod statistics;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use figure::Figure;
-use operation::{Column, Operation};
+use operation::{Column, Operation, Run};
 use report::Report;
 use std::{path::PathBuf, process::ExitCode};
 
@@ -71,23 +71,27 @@ enum Command {
         seconds: f64,
     },
     /// Do an operation N times, with breakpoints around what is timed
-    Step {
-        /// In which column
-        column: Column,
-        /// Its name
-        name: String,
-        /// How often
-        times: u64,
-    },
+    Step(Done),
     /// Do an operation N times, and print the nanoseconds that each took, in the least of five rounds
-    Time {
-        /// In which column
-        column: Column,
-        /// Its name
-        name: String,
-        /// How often
-        times: u64,
-    },
+    Time(Done),
+}
+
+#[derive(Args)]
+struct Done {
+    /// In which column
+    column: Column,
+    /// Its name
+    name: String,
+    /// How often
+    times: u64,
+}
+
+impl Done {
+    fn find(&self) -> Result<(&'static Operation, Run), String> {
+        let operation = Operation::find(&self.name)?;
+        let run = operation.column(self.column);
+        Ok((operation, run.ok_or("there is no such column")?))
+    }
 }
 
 fn main() -> ExitCode {
@@ -157,31 +161,21 @@ fn run(command: Command) -> Result<bool, String> {
             figure::find(&name).ok_or_else(unknown)?.print()
         }
         Command::Explore { seconds } => schedules::explore(seconds),
-        Command::Step {
-            column,
-            name,
-            times,
-        } => {
-            let operation = Operation::find(&name)?;
-            let run = operation.column(column).ok_or("there is no such column")?;
+        Command::Step(done) => {
+            let (operation, run) = done.find()?;
             measure::start();
             run.times(8);
             (operation.after)();
             count::begin();
-            run.times(times);
+            run.times(done.times);
             // Nothing that it left is to be put away.
             std::process::exit(0)
         }
-        Command::Time {
-            column,
-            name,
-            times,
-        } => {
-            let operation = Operation::find(&name)?;
-            let run = operation.column(column).ok_or("there is no such column")?;
+        Command::Time(done) => {
+            let (operation, run) = done.find()?;
             measure::start();
             let round = |_| {
-                let each = run.times(times) / times as f64;
+                let each = run.times(done.times) / done.times as f64;
                 (operation.after)();
                 each
             };

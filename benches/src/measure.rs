@@ -153,7 +153,7 @@ fn times(operation: &Operation, seconds: f64, there: &[(Column, Run)], measured:
 
 /// How many times slower the operation is in `debug` than in this program.
 fn slower(operation: &Operation, column: Column, debug: &Path) -> Result<f64, String> {
-    let column = format!("{column:?}").to_lowercase();
+    let column = column.to_string();
     let time = |program: &Path, times: u64| {
         let mut command = Command::new(program);
         command.args(["time", &column, operation.name, &times.to_string()]);

@@ -4,6 +4,7 @@
 use crate::{mirror, peer, safe};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How an operation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -22,6 +23,13 @@ pub(crate) enum Column {
 impl Column {
     /// All of them, in the order in which they are printed.
     pub(crate) const ALL: [Self; 4] = [Self::Safe, Self::Mirror, Self::C, Self::Engine];
+}
+
+/// As the command line has it.
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format!("{self:?}").to_lowercase())
+    }
 }
 
 /// Does something so many times, and returns the nanoseconds that it took.

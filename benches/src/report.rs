@@ -15,7 +15,6 @@ use std::{fmt, fs, path::Path, thread};
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) processors: usize,
-    pub(crate) debug: bool,
     pub(crate) operations: Vec<Measured>,
     pub(crate) figures: Vec<Reported>,
 }
@@ -59,10 +58,7 @@ impl Reported {
 
 impl fmt::Display for Reported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = match self.found.value {
-            value if value < 100.0 => format!("{value:.2}"),
-            value => format!("{value:.0}"),
-        };
+        let value = self.value();
         write!(
             f,
             "{:<22}{value:>10} {:<14} {}",
@@ -120,7 +116,6 @@ impl Report {
     pub(crate) fn here() -> Self {
         Self {
             processors: thread::available_parallelism().map_or(1, usize::from),
-            debug: cfg!(feature = "debug"),
             operations: Vec::new(),
             figures: Vec::new(),
         }
@@ -178,9 +173,7 @@ impl Measured {
         let text = |cell| of(cell).map_or("-".to_string(), |x| format!("{x:.digits$}"));
         self.cells.iter().map(text).collect()
     }
-}
 
-impl Measured {
     /// What stands above the rows.
     pub(crate) const HEAD: &str = "                          safe   mirror        C   C+ours  safe/C            mirror/C          instructions         locked          debug";
 }
