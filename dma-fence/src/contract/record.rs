@@ -15,7 +15,9 @@ use core::{
 };
 use kernel::{
     bindings::{
-        debugobjects::{debug_obj_descr, debug_object_deactivate, Box, HashTable, SideTable, Vec},
+        debugobjects::{
+            debug_obj_descr, debug_object_deactivate, in_key_order, Box, HashTable, SideTable, Vec,
+        },
         get_current, rcu_order, rcu_order_passed,
         rule::{core_files, this_machine, Evidence, Place, Rule},
     },
@@ -311,8 +313,7 @@ pub(super) fn filter_map<R>(
     };
     LIVE.filter_map(|_, known| look(known)).for_each(drop);
     GONE.filter_map(|_, known| look(known)).for_each(drop);
-    found.sort_by_key(|&(number, _)| number);
-    found.into_iter().map(|(_, result)| result)
+    in_key_order(found)
 }
 
 /// Returns the number of the fence that begins at an address, if it is tracked.

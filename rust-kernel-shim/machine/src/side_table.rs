@@ -26,6 +26,12 @@ pub use std::{boxed::Box, vec::Vec};
 /// Words of memory, copied.
 pub type Words = Vec<usize>;
 
+/// What was found in one place after the other, in the order of the keys.
+pub fn in_key_order<K: Ord + Copy, R>(mut found: Vec<(K, R)>) -> impl Iterator<Item = R> {
+    found.sort_by_key(|&(key, _)| key);
+    found.into_iter().map(|(_, result)| result)
+}
+
 /// Values by key, outside of the kernel's own memory: what is kept here is in no book of blocks,
 /// no allocation of it is counted, and none is made to fail.
 ///
@@ -198,8 +204,7 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
                 found.extend(f(*key, value).map(|result| (*key, result)));
             }
         }
-        found.sort_by_key(|&(key, _)| key);
-        found.into_iter().map(|(_, result)| result)
+        in_key_order(found)
     }
 }
 
@@ -321,8 +326,7 @@ impl<K: Addressed, V> PageTable<K, V> {
                 found.extend(f(*key, value).map(|result| (*key, result)));
             }
         }
-        found.sort_by_key(|&(key, _)| key);
-        found.into_iter().map(|(_, result)| result)
+        in_key_order(found)
     }
 }
 

@@ -27,7 +27,7 @@ use machine::{
 };
 use spin::mutex::SpinMutex;
 
-pub use machine::side_table::{steps, HashTable, PageTable, SideTable, Words};
+pub use machine::side_table::{in_key_order, steps, HashTable, PageTable, SideTable, Words};
 #[doc(no_inline)]
 pub use machine::side_table::{Box, Vec};
 
@@ -176,8 +176,7 @@ pub(super) fn blocks<R>(mut f: impl FnMut(usize, &Block) -> Option<R>) -> impl I
     let mut look = |addr: usize, block: &mut Block| Some((addr, f(addr, block)?));
     let mut found: Vec<(usize, R)> = BLOCKS.filter_map(&mut look).collect();
     found.extend(LARGE.filter_map(look));
-    found.sort_by_key(|&(addr, _)| addr);
-    found.into_iter().map(|(_, result)| result)
+    in_key_order(found)
 }
 
 static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
