@@ -359,3 +359,126 @@ impl Hasher for Spread {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_other_parts_is_found_in_order() {
+        let (hashed, paged) = (HashTable::new(), PageTable::new());
+        let keys = (0..1000).map(|n| n * 7919 % 1000 * 513);
+        for key in keys {
+            assert_eq!(
+                (hashed.insert(key, key), paged.insert(key, key)),
+                (None, None)
+            );
+        }
+        let odd = |key: usize, value: &mut usize| (key % 2 == 1).then_some(*value);
+        let all: Vec<usize> = (0..1000).map(|n| n * 513).filter(|n| n % 2 == 1).collect();
+        assert_eq!(hashed.filter_map(odd).collect::<Vec<_>>(), all);
+        assert_eq!(paged.filter_map(odd).collect::<Vec<_>>(), all);
+        assert_eq!(
+            (hashed.remove(513), paged.remove(513)),
+            (Some(513), Some(513))
+        );
+        assert_eq!((hashed.remove(513), paged.remove(513)), (None, None));
+        assert_eq!(hashed.with(1026, |value| *value), Some(1026));
+        assert_eq!(paged.with(1026, |value| *value), Some(1026));
+    }
+
+    #[test]
+    fn threads_that_use_other_parts_do_not_wait() {
+        let (hashed, paged) = (HashTable::new(), PageTable::new());
+        let part = |key: usize| core::ptr::from_ref(&*hashed.part(key)).addr();
+        let page = |key: usize| core::ptr::from_ref(&*paged.page(key)).addr();
+        hashed.insert(0, ());
+        paged.insert(0, ());
+        let parts: std::collections::BTreeSet<_> = (0..1000).map(|n| part(n * 64)).collect();
+        assert!(parts.len() > PARTS / 2, "{}", parts.len());
+        assert!(page(0) == page(PAGE - 1) && page(0) != page(PAGE));
+    }
+
+    #[test]
+    fn what_moves_is_in_its_new_place_before_it_is_gone() {
+        let (from, to) = (HashTable::new(), HashTable::new());
+        from.insert(1, 'a');
+        from.move_if(1, |value| *value == 'b', |_| panic!("it was not to move"));
+        from.move_if(2, |_| true, |_| panic!("there is none"));
+        assert_eq!(from.with(1, |value| *value), Some('a'));
+        from.move_if(
+            1,
+            |value| *value == 'a',
+            |value| {
+                let locked = from.0.iter().any(|part| part.0.try_lock().is_err());
+                assert!(locked, "others may find it gone");
+                to.insert(1, value);
+            },
+        );
+        assert_eq!((from.remove(1), to.remove(1)), (None, Some('a')));
+    }
+
+    #[test]
+    fn words_of_memory_are_looked_at() {
+        let table = HashTable::new();
+        for addr in [0x1000, 0x1008, 0x1018, 0x1020] {
+            table.insert(addr, ());
+        }
+        let found = table.in_memory(0x1001..0x1020, |addr, ()| Some(addr));
+        assert_eq!(found.collect::<Vec<_>>(), [0x1008, 0x1018]);
+    }
+
+    #[test]
+    fn what_begins_in_a_page_before_is_found() {
+        let table = PageTable::new();
+        let (far, near) = (PAGE, 3 * PAGE - 8);
+        table.insert(far, 'f');
+        table.insert(near, 'n');
+        // In the same part, and far away.
+        table.insert(3 * PAGE + PARTS * PAGE, 'x');
+        let before = |addr, pages| table.before(addr, addr + 1, pages, |_, &value| Some(value));
+        assert_eq!(before(near, 0), Some('n'));
+        assert_eq!(before(near - 1, 1), Some('f'));
+        assert_eq!(before(near - 1, 0), None);
+        assert_eq!(before(3 * PAGE, 0), None);
+        assert_eq!(before(3 * PAGE, 1), Some('n'));
+        assert_eq!(before(far - 1, 5), None);
+        let not_near = table.before(3 * PAGE, 3 * PAGE + 1, 2, |key, _| {
+            (key != near).then_some(key)
+        });
+        assert_eq!(not_near, Some(far));
+    }
+
+    #[test]
+    fn what_begins_in_memory_is_there_in_order() {
+        let table = PageTable::new();
+        let addrs = [
+            PAGE - 1,
+            PAGE,
+            2 * PAGE - 1,
+            2 * PAGE,
+            3 * PAGE,
+            3 * PAGE + 1,
+        ];
+        for addr in addrs {
+            // Two of each address, and of a page with the same part.
+            table.insert((addr, 2), ());
+            table.insert((addr, 1), ());
+            table.insert((addr + PARTS * PAGE, 0), ());
+        }
+        let there = |memory| {
+            let found = table.in_memory(memory, |addr| (addr, 0));
+            found.into_iter().map(|(key, ())| key).collect::<Vec<_>>()
+        };
+        let both = |addrs: &[usize]| -> Vec<_> {
+            addrs
+                .iter()
+                .flat_map(|&addr| [(addr, 1), (addr, 2)])
+                .collect()
+        };
+        assert_eq!(there(PAGE..3 * PAGE + 1), both(&addrs[1..5]));
+        assert_eq!(there(PAGE + 1..2 * PAGE - 1), []);
+        assert_eq!(there(PAGE..PAGE), []);
+        assert_eq!(there(0..PAGE), both(&addrs[..1]));
+    }
+}
