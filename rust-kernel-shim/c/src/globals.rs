@@ -164,15 +164,8 @@ impl vcpu::Hooks for Globals {
 
 /// Calls `f` with the variables of the machine that this task belongs to.
 pub fn with<R>(f: impl FnOnce(&Globals) -> R) -> R {
-    let mut f = Some(f);
-    let own = vcpu::with(|vcpu| {
-        vcpu.hooks()
-            .downcast_ref()
-            .map(|own| f.take().map(|f| f(own)))
-    });
-    match (own.flatten().flatten(), f) {
-        (Some(result), _) => result,
-        (None, Some(f)) => f(&FREE),
-        (None, None) => unreachable!("what is called returns something"),
-    }
+    vcpu::with_any(|vcpu| {
+        let own = vcpu.and_then(|vcpu| vcpu.hooks().downcast_ref());
+        f(own.unwrap_or(&FREE))
+    })
 }

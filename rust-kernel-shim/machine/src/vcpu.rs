@@ -199,9 +199,15 @@ pub struct Vcpu {
 /// Calls `f` with the virtual CPU of this thread's task, if there is one.
 #[inline]
 pub fn with<R>(f: impl FnOnce(&Arc<Vcpu>) -> R) -> Option<R> {
+    with_any(|vcpu| vcpu.map(f))
+}
+
+/// Calls `f` with the virtual CPU of this thread's task, or with none.
+#[inline]
+pub fn with_any<R>(f: impl FnOnce(Option<&Arc<Vcpu>>) -> R) -> R {
     // SAFETY: The thread holds a reference to its task, if it is one.
     let task = super::cpu::with(|cpu| unsafe { cpu.task.get().as_ref() });
-    task.and_then(|task| task.vcpu()).map(f)
+    f(task.and_then(|task| task.vcpu()))
 }
 
 /// The virtual CPU of this thread's task, if there is one.
