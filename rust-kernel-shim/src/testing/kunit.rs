@@ -2,6 +2,7 @@
 //! Test cases of KUnit's, and examples, under whatever schedules the environment asks for.
 
 use super::Explorer;
+use crate::types::ScopeGuard;
 use core::fmt::Debug;
 use machine::{explore::variable, ktap};
 
@@ -54,17 +55,12 @@ pub fn case_of_suite<R: CaseResult>(
     name: &'static str,
     case: impl Fn() -> R + Send + Sync + 'static,
 ) {
-    struct End<F: FnMut(bool)>(F, bool);
-    impl<F: FnMut(bool)> Drop for End<F> {
-        fn drop(&mut self) {
-            (self.0)(self.1);
-        }
-    }
     if variable("FENCE_KTAP").is_none() {
         return kunit_case(case);
     }
     // A case that fails panics.
-    let mut end = End(|passed| ktap::ended(suite, cases, name, passed), false);
+    let ended = |passed| ktap::ended(suite, cases, name, passed);
+    let mut passed = ScopeGuard::new_with_data(false, ended);
     kunit_case(case);
-    end.1 = true;
+    *passed = true;
 }
