@@ -5,7 +5,8 @@
 //! instructions. But a frame has one size for each place in its function from which it calls, and at
 //! its end stands where that was called from. So what the unwinder has told once of a return address
 //! is remembered: how large its frame is, and whose it is. A function that aligns its frame has frames
-//! of more than one size: then the unwinder is asked each time.
+//! of more than one size: then the unwinder is asked each time. Nothing else is of a size that is not
+//! known before: Rust allocates no variables like that, nor does C in the kernel, where they are forbidden.
 
 use super::{is_core, keep, Site, ASKED};
 use crate::lock;
