@@ -18,7 +18,7 @@ interrupted_run() {
 	shift
 	mounts=$(findmnt -rn -o TARGET,SOURCE)
 	# A session of its own, in which signals are as they are for a user.
-	KERNEL_LANE_KERNEL=$want KERNEL_LANE_MIRROR=$mirror setsid env --default-signal=INT,QUIT "$script" --cache "$cache" "$@" >"$scratch/said" 2>&1 </dev/null &
+	setsid env --default-signal=INT,QUIT "$script" "$@" >"$scratch/said" 2>&1 </dev/null &
 	session=$!
 	sleep "$after"
 	kill -INT -- "-$session" 2>/dev/null || true
@@ -49,5 +49,5 @@ interrupt() {
 		interrupted_run "$((RANDOM % 60)).$((RANDOM % 10))" "$@" || exit 1
 	done
 	((interrupted == 10)) || { say "of 40 runs $interrupted were interrupted: expected 10"; exit 1; }
-	KERNEL_LANE_KERNEL=$want KERNEL_LANE_MIRROR=$mirror "$script" --cache "$cache" "$@" || { say "what they have left is of no use: status $?"; exit 1; }
+	"$script" "$@" || { say "what they have left is of no use: status $?"; exit 1; }
 }
