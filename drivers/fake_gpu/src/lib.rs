@@ -25,6 +25,7 @@ mod dma_fence;
 pub mod driver;
 mod kunit;
 mod module;
+mod rng;
 mod workload;
 
 pub use device::{

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 use crate::{
+    rng::Rng,
     Config,
     Context,
     FakeGpu,
@@ -62,24 +63,6 @@ const RINGS: usize = 3;
 const ROUND: u32 = 16;
 /// Between two looks of the watchdog, and until a gate opens for which a task waits.
 const PATIENCE: Msecs = 100;
-
-/// SplitMix64.
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let random = (z ^ (z >> 31)) >> 32;
-        // CAST: No bound here has more than 32 bits, and what is left is less.
-        ((random * u64::from(bound as u32)) >> 32) as usize
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// A timeline of software: its fences are signalled as they are told.
 struct Plain;
