@@ -472,6 +472,5 @@ double (*PEER(find)(const char *wanted))(long)
 
 /* Each thread that runs operations is one that RCU knows. */
 void PEER(attach)(void) { attach_thread(); }
-void PEER(detach)(void) { detach_thread(); }
 void PEER(barrier)(void) { rcu_barrier(); }
 void PEER(step)(void) { stepping = true; }

@@ -35,10 +35,10 @@ pub(crate) fn each(n: u64, mut body: impl FnMut(u64)) -> f64 {
     begin.elapsed().as_nanos() as f64
 }
 
-/// What stands before all operations: the machine here runs, and liburcu knows the thread for good.
+/// What stands before all operations: the machine here runs, and liburcu knows the thread.
 pub(crate) fn start() {
     kernel::testing::boot().expect("the machine starts");
-    std::mem::forget(peer::attach());
+    peer::attach();
 }
 
 /// Measures the operations, each for so long, and finds the figures; those of the debug flavour if

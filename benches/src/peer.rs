@@ -12,7 +12,6 @@ pub(crate) type Run = unsafe extern "C" fn(c_long) -> c_double;
 extern "C" {
     fn peer_find(name: *const c_char) -> Option<Run>;
     fn peer_attach();
-    fn peer_detach();
     fn peer_barrier();
     fn peer_step();
     fn engine_step();
@@ -44,25 +43,12 @@ pub(crate) fn find(_engine: bool, _name: &str) -> Option<Run> {
     None
 }
 
-/// A thread that liburcu knows, as long as this lives.
-pub(crate) struct Attached(());
-
-pub(crate) fn attach() -> Attached {
+/// Has liburcu know the thread, for good.
+pub(crate) fn attach() {
     #[cfg(feature = "peer")]
     // SAFETY: The thread is attached once, as no other function here does it.
     unsafe {
         peer_attach()
-    }
-    Attached(())
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        #[cfg(feature = "peer")]
-        // SAFETY: It was attached, and is in no read-side section.
-        unsafe {
-            peer_detach()
-        }
     }
 }
 
