@@ -159,8 +159,8 @@ run_proofs() {
 	[ -n "${log[$1]:-}" ] || die "the machine does not come to $1: $file"
 }
 
-# judge NAME CELL: whether the kernel has said what the cell has, and of what is right nothing.
-judge() {
+# judge_proof NAME CELL: whether the kernel has said what the cell has, and of what is right nothing.
+judge_proof() {
 	local name=$1 cell=$2 right wrong shown
 	right=$(said "${log[$name]}" "$name" 0) wrong=$(said "${log[$name]}" "$name" 1)
 	if [ -n "$right" ] || ! of_kernel "${log[$name]}" | sed -n "/^@@ $name 0/,/^@@ $name 1/p" | grep -q '^@@ insmod ends with 0'; then
@@ -214,8 +214,8 @@ prove_all() {
 			[ -n "${log[$name]:-}" ] || break
 			names=("${names[@]:1}")
 			# What one has left behind is not blamed on the next.
-			[[ ${log[$name]} = *"/prove-$name$stock" ]] || judge "$name" "${cell[$name]}" >/dev/null 2>&1 || run_proofs "$name"
-			judge "$name" "${cell[$name]}" || bad=1
+			[[ ${log[$name]} = *"/prove-$name$stock" ]] || judge_proof "$name" "${cell[$name]}" >/dev/null 2>&1 || run_proofs "$name"
+			judge_proof "$name" "${cell[$name]}" || bad=1
 			say "$name: $(since "$start"), its log is ${log[$name]}"
 		done
 	done
