@@ -173,17 +173,37 @@ mod tests {
         text
     }
 
+    fn mirror(root: &Path) -> Here {
+        match Here::of(root) {
+            Ok(here) => here,
+            Err(_) => panic!("the mirror cannot be read"),
+        }
+    }
+
+    fn found(root: &Path, here: &Here, text: String) -> Found {
+        match compare(root, here, &Linux(text), "Linux 9") {
+            Ok(found) => found,
+            Err(_) => panic!("the safe half cannot be read"),
+        }
+    }
+
+    #[test]
+    fn what_a_kernel_has_itself_is_said() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let here = mirror(&root);
+        let new = |text: &str| found(&root, &here, text.to_owned()).1;
+        let said = ["Linux 9 has dma_fence_later itself: see Documentation/until.rst"];
+        assert_eq!(new("pub fn dma_fence_later (a : u64) ;"), said);
+        assert_eq!(new("void rust_helper_dma_fence_later(u64 a)"), said);
+        assert_eq!(new("pub fn dma_fence_later64 (a : u64) ;"), [""; 0]);
+    }
+
     #[test]
     fn what_a_kernel_lacks_or_has_in_another_shape_is_said_in_words() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let Ok(here) = Here::of(&root) else {
-            panic!("the mirror cannot be read")
-        };
+        let here = mirror(&root);
         let text = a_kernel(&here);
-        let ask = |text: String| match compare(&root, &here, &Linux(text), "Linux 9") {
-            Ok((wrong, _)) => wrong.join("\n"),
-            Err(_) => panic!("the safe half cannot be read"),
-        };
+        let ask = |text: String| found(&root, &here, text).0.join("\n");
         assert_eq!(ask(text.clone()), "");
         for (before, after, words) in [
             ("pub fn dma_fence_signal_locked (", "pub fn dma_fence_end (", "Linux 9 has no dma_fence_signal_locked(), which dma-fence/src/"),
