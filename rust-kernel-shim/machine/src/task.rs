@@ -503,8 +503,10 @@ pub(super) fn with_task<R>(
 ) -> R {
     let outer = cpu::with(|cpu| cpu.task.replace(core::ptr::null()));
     let task = task_struct::new(b"init", Some(vcpu), 1, Lifecycle::Started);
-    // SAFETY: Just created.
-    lent.map(|lent| unsafe { &*task }.lent.set(lent));
+    if let Some(lent) = lent {
+        // SAFETY: Just created, so it has none.
+        let _ = unsafe { &*task }.lent.set(lent);
+    }
     cpu::with(|cpu| become_task(cpu, task));
     struct Restore(*const task_struct);
     impl Drop for Restore {
@@ -595,17 +597,17 @@ pub unsafe fn spawn(
     let start = || match vcpu.as_ref().and_then(|vcpu| vcpu.carrier()) {
         Some(carrier) => carrier.thread(&name, None).map(|lent| {
             lent.set_job(Box::new(run));
-            // SAFETY: Just created.
-            unsafe { &*task }.lent.set(lent).is_ok()
+            // SAFETY: Just created, so it has none.
+            let _ = unsafe { &*task }.lent.set(lent);
         }),
         None => {
             let builder = thread::Builder::new().name(name.into_owned());
-            builder.spawn(run).ok().map(|_| true)
+            builder.spawn(run).ok().map(drop)
         }
     };
-    match (!threads_are_refused()).then(start) {
-        Some(Some(_)) => task,
-        Some(None) | None => {
+    match (!threads_are_refused()).then(start).flatten() {
+        Some(()) => task,
+        None => {
             // SAFETY: The task is live, and the thread that was to own these does not exist.
             unsafe {
                 if let Some(vcpu) = &vcpu {

@@ -497,7 +497,9 @@ impl Vcpu {
                 if wait {
                     self.stop(me.get());
                 }
-                self.carrier().inspect(|carrier| carrier.then(None));
+                if let Some(carrier) = self.carrier() {
+                    carrier.then(None);
+                }
                 return;
             }
             // A task that does nothing but sleep passes no point, nor does time that jumps.

@@ -98,7 +98,9 @@ impl Vcpu {
             }
             *crate::lock(&returns) = Some(result);
             let _ = machine.lock().done.send(None);
-            machine.carrier().inspect(|carrier| carrier.then(None));
+            if let Some(carrier) = machine.carrier() {
+                carrier.then(None);
+            }
         };
         let name = thread::current().name().unwrap_or("init").to_string();
         let thread = match carrier {
