@@ -5,6 +5,7 @@ use super::EVENTS;
 use kernel::{
     error::{code::ENOSPC, Result},
     module::{InPlaceModule, ModuleMetadata},
+    pr_err,
     str::{CStr, CString},
     testing::{console, insmod_with, trace, vcpu},
 };
@@ -23,9 +24,12 @@ pub fn trace_fences(body: impl FnOnce() -> Result, mut f: impl FnMut(&str)) -> R
         .into_iter()
         .try_for_each(|recording| recording.map(drop));
     let lost = trace::take(|event| f(&event[event.find("dma_fence_").unwrap_or(0)..]));
-    result
-        .and(recorded)
-        .and(if lost == 0 { Ok(()) } else { Err(ENOSPC) })
+    result.and(recorded)?;
+    if lost > 0 {
+        pr_err!("{lost} events did not fit into the trace buffer: expected a smaller workload\n");
+        return Err(ENOSPC);
+    }
+    Ok(())
 }
 
 /// Loads a module with `parameters` on a [machine of its own](vcpu::fifo) and unloads it. Calls `f` with

@@ -40,6 +40,7 @@ pub use driver::{
     Stats, //
 };
 pub use module::FakeGpuModule;
+pub use workload::MAX_JOBS;
 
 use kernel::prelude::*;
 
@@ -52,7 +53,7 @@ module! {
     params: {
         jobs: u32 {
             default: 0,
-            description: "Jobs of the workload that runs when it is loaded",
+            description: "Jobs of the workload that runs when it is loaded; at most 2000",
         },
         seed: u64 {
             default: 1,

@@ -61,6 +61,8 @@ use kernel::{
 const RINGS: usize = 3;
 /// Jobs of a round, beside the last one of each client.
 const ROUND: u32 = 16;
+/// Of more jobs not all events fit into a trace buffer, and without these nothing is compared.
+pub const MAX_JOBS: u32 = 2000;
 /// Between two looks of the watchdog, and until a gate opens for which a task waits.
 const PATIENCE: Msecs = 100;
 
@@ -186,8 +188,12 @@ struct Round {
 ///
 /// # Errors
 ///
-/// ENOMEM; EIO if a fence did what it cannot do.
+/// ENOMEM; EINVAL for more than [`MAX_JOBS`]; EIO if a fence did what it cannot do.
 pub(crate) fn run(seed: u64, jobs: u32) -> Result {
+    if jobs > MAX_JOBS {
+        pr_err!("jobs={}: expected {} at most\n", jobs, MAX_JOBS);
+        return Err(EINVAL);
+    }
     let mut workload = Workload::new(seed)?;
     for _ in 0..jobs / ROUND {
         workload.round()?;

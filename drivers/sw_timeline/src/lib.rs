@@ -30,6 +30,7 @@ pub use sw_sync::{
     SW_SYNC_IOC_INC, //
 };
 pub use timeline::Timeline;
+pub use workload::MAX_JOBS;
 
 use kernel::prelude::*;
 
@@ -42,7 +43,7 @@ module! {
     params: {
         jobs: u32 {
             default: 0,
-            description: "Fences of the workload that runs when it is loaded",
+            description: "Fences of the workload that runs when it is loaded; at most 2000",
         },
         seed: u64 {
             default: 1,

@@ -46,6 +46,9 @@ use kernel::{
 /// How long a work item is late on purpose, so that a task waits for it.
 const LATE: Msecs = 100;
 
+/// Of more jobs not all events fit into a trace buffer, and without these nothing is compared.
+pub const MAX_JOBS: u32 = 2000;
+
 /// SplitMix64.
 struct Rng(u64);
 
@@ -177,8 +180,12 @@ struct Workload {
 ///
 /// # Errors
 ///
-/// ENOMEM; EIO if a fence did what it cannot do.
+/// ENOMEM; EINVAL for more than [`MAX_JOBS`]; EIO if a fence did what it cannot do.
 pub(crate) fn run(seed: u64, jobs: u32) -> Result {
+    if jobs > MAX_JOBS {
+        pr_err!("jobs={}: expected {} at most\n", jobs, MAX_JOBS);
+        return Err(EINVAL);
+    }
     let mut workload = Workload::new(seed)?;
     for _ in 0..jobs {
         workload.step()?;

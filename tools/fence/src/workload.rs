@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `fence workload`: what a driver's module does with fences when it is loaded with a workload.
 
-use crate::output::{complain, print};
+use crate::{
+    demo::number,
+    output::{complain, print},
+};
 use dma_fence::testing::workload;
 use fake_gpu::FakeGpuModule;
 use std::{ffi::CString, fmt::Write as _};
 use sw_timeline::SwTimeline;
+
+/// What both drivers take.
+const MAX_JOBS: u32 = {
+    assert!(fake_gpu::MAX_JOBS == sw_timeline::MAX_JOBS);
+    fake_gpu::MAX_JOBS
+};
 
 /// The arguments.
 #[derive(clap::Args)]
@@ -13,10 +22,10 @@ pub(crate) struct Workload {
     /// The driver
     driver: Driver,
     /// What decides about it
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", allow_negative_numbers = true, value_parser = number::<u64>(0..=u64::MAX))]
     seed: u64,
-    /// Its size
-    #[arg(long, default_value_t = 96, value_name = "N")]
+    /// Its size, 2000 at most
+    #[arg(long, default_value_t = 96, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(0..=u64::from(MAX_JOBS)))]
     jobs: u32,
 }
 
@@ -56,6 +65,7 @@ mod tests {
     use super::*;
     use dma_fence::testing::trace_fences;
     use kernel::{
+        error::code::EINVAL,
         module::{InPlaceModule, ModuleMetadata},
         testing::{console, insmod_with, Explorer},
     };
@@ -111,8 +121,26 @@ mod tests {
         assert!(all.chunks(said.len()).all(|one| one == said));
     }
 
+    /// The largest fits, and of a larger one the log says what would be right.
+    fn has_a_bound<M: InPlaceModule + ModuleMetadata>() {
+        let fences = |jobs| {
+            let mut destroyed = 0;
+            let count = |line: &str| destroyed += usize::from(line.contains("_destroy: "));
+            workload::<M>(&parameters(1, jobs), count).map(|()| destroyed)
+        };
+        assert!(fences(MAX_JOBS).unwrap() > 1000);
+        let more = MAX_JOBS + 1;
+        let words = format!("jobs={more}: expected {MAX_JOBS} at most");
+        let before = console::said(&words);
+        assert_eq!(fences(more), Err(EINVAL));
+        assert_eq!(console::said(&words), before + 1);
+    }
+
+    // One after the other, since there is one trace buffer.
     #[test]
-    fn the_workloads_are_the_same_in_all_schedules() {
+    fn the_workloads_have_bounds_and_are_the_same_in_all_schedules() {
+        has_a_bound::<FakeGpuModule>();
+        has_a_bound::<SwTimeline>();
         is_the_same_in_all_schedules::<FakeGpuModule>();
         is_the_same_in_all_schedules::<SwTimeline>();
     }

@@ -170,6 +170,7 @@ fn the_worst_of_all_files_counts() {
 fn wrong_words_are_exit_code_2_and_told_what_would_be_right() {
     let dir = dir("options", &[]);
     let number = |option, value| ["--quiet", option, value];
+    let workload = |option, value| ["workload", "fake_gpu", option, value];
     let (seed, jobs) = ("0 to 18446744073709551615", "0 to 1000000000");
     for (args, expected) in [
         (&["--sed", "1"][..], &["--sed", "--seed"][..]),
@@ -184,6 +185,9 @@ fn wrong_words_are_exit_code_2_and_told_what_would_be_right() {
         (&number("--jobs", "1000000001"), &["--jobs", jobs]),
         (&number("--jobs", "-1"), &["--jobs", "-1", jobs]),
         (&number("--jobs", "1e3"), &["--jobs", "1e3", jobs]),
+        (&workload("--jobs", "20000"), &["20000", "0 to 2000"]),
+        (&workload("--jobs", "-1"), &["-1", "0 to 2000"]),
+        (&workload("--seed", "one"), &["--seed", "one", seed]),
         (&number("--rings", "0"), &["--rings", "1 to 8"]),
         (&number("--rings", "9"), &["--rings", "1 to 8"]),
         (&number("--rings", "99999999999999999999"), &["1 to 8"]),
