@@ -39,6 +39,8 @@ interrupted_run() {
 interrupt() {
 	local n seed=$1 interrupted=0
 	shift
+	need ps "looking at what is left"
+	need findmnt "looking at what is left"
 	scratch=$(mktemp -d)
 	trap 'rm -rf "$scratch"' EXIT
 	RANDOM=$seed

@@ -14,6 +14,7 @@ lane_option() {
 
 # lane: once all options are known. Scripts that are run from here use the same cache.
 lane() {
+	cache=$(realpath -m -- "$cache")
 	chroot=$cache/chroot
 	[[ $timeout =~ ^[1-9][0-9]{0,5}$ ]] || die "KERNEL_LANE_TIMEOUT=$timeout: expected seconds"
 	export KERNEL_LANE_CACHE=$cache KERNEL_LANE_KERNEL=$want KERNEL_LANE_MIRROR=$mirror

@@ -72,8 +72,9 @@ compile_misuses() {
 # stuck if it says nothing for 20 seconds.
 boot() {
 	local log=$cache/log/misuse-$1
-	machine "$log.raw" "$debug_kernel" /build/module/misuses/root "number=$1" '^@@ ended' 20 || true
+	machine "$log.raw" "$debug_kernel" /build/module/misuses/root "number=$1" '^@@ (ended|insmod)' 20 || true
 	of_kernel "$log.raw" >"$log"
+	! grep '^@@ insmod' "$log" || { say "misuse $1: the module does not load, its log is $log.raw"; exit 1; }
 	grep -qE '^@@ (ended|stuck)' "$log" || die "misuse $1: the machine did not come to its end, its log is $log.raw"
 }
 
@@ -82,8 +83,8 @@ prepare_boot() {
 	mkdir -p "$misuses/root"
 	cp "$misuses/misuses.ko" "$misuses/root/"
 	cat >"$misuses/root/run" <<-'END'
-		insmod /misuses.ko number=$(sed 's/.*number=//' /proc/cmdline)
-		echo "@@ ended"
+		insmod /misuses.ko number=$(sed 's/.*number=//' /proc/cmdline) &&
+			echo "@@ ended" || echo "@@ insmod ends with $?"
 		sleep 1000
 	END
 }

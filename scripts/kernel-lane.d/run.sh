@@ -11,14 +11,27 @@ has_workload() {
 	(cd "${beside[$1]}" && [ -e "${crate[$1]}/src/workload.rs" ] && grep -q '^ *jobs: u32 {' "${crate[$1]}/src/lib.rs")
 }
 
+# ours DRIVER: whether it is one of drivers/, by whatever path. The command fence knows their workloads; other
+# crates have a test that prints theirs.
+ours() { [ "$(cd "${beside[$1]}" && realpath "${crate[$1]}")" = "$root/drivers/$1" ]; }
+
+# comparable_crates DRIVER...: before anything is built, that what has a workload prints it here.
+comparable_crates() {
+	local driver
+	for driver; do
+		! has_workload "$driver" || ours "$driver" || (cd "${beside[$driver]}" && [ -e "${crate[$driver]}/tests/workload.rs" ]) ||
+			die "${crate[$driver]} has src/workload.rs, and no test that prints what is done here: expected tests/workload.rs, as scripts/new-driver writes it"
+	done
+}
+
 # workload_here DRIVER SEED: the events of its fences here, and what it says.
 workload_here() (
-	cd "${beside[$1]}"
-	if [ -e "${crate[$1]}/tests/workload.rs" ]; then
-		cd "${crate[$1]}"
-		FENCE_WORKLOAD="seed=$2 jobs=$jobs" contained cargo test -q --test workload -- --nocapture
-	else
+	if ours "$1"; then
+		cd "$root"
 		contained cargo run -q -p fence -- workload "$1" --seed "$2" --jobs "$jobs"
+	else
+		cd "${beside[$1]}" && cd "${crate[$1]}"
+		FENCE_WORKLOAD="seed=$2 jobs=$jobs" contained cargo test -q --test workload -- --nocapture
 	fi
 )
 
