@@ -248,6 +248,7 @@ prove_verb() {
 		[ $# = 0 ] && [ -z "$self_test" ] || die "--prove --list takes no names and no --self-test"
 		table | awk -F '\t' '{ printf "%-28s %-52s %s\n", $1, $2, $3 }'
 	elif [ -n "$self_test" ]; then
+		[ $# = 0 ] && [ -z "$stock" ] || die "--prove --self-test takes no names and no --stock"
 		prove_self_test
 	else
 		[ $# -gt 0 ] || die "--prove wants names, or all: see --prove --list"
