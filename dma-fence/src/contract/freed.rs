@@ -7,7 +7,7 @@ use super::{
     record::{self, Dangling, Record},
     rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
 };
-use core::{cell::Cell, ptr};
+use core::{cell::Cell, ops::Range, ptr};
 use kernel::bindings::{
     debugobjects::{debug_block_of, debug_obj, debug_obj_descr, Box, Freeing},
     rcu_callback_request, rcu_order_passed,
@@ -70,11 +70,21 @@ fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
     record.published.is_some() || ptr::eq(obj.descr, &OPS)
 }
 
+/// The fences of this machine that may point there: their numbers and addresses.
+fn candidates(there: Range<usize>) -> impl Iterator<Item = (u64, usize)> {
+    let machine = this_machine();
+    let others = points::pointing(there).filter_map(move |number| {
+        let record = record::of_number(number)?;
+        (record.machine == machine).then_some((number, record.addr))
+    });
+    points::latest(machine).chain(others)
+}
+
 /// A block is about to be freed: it may be one to which the memory of a fence points that is
 /// pending.
 pub(super) fn freeing(freeing: &Freeing) {
     let freed = freeing.addr..freeing.addr + freeing.size;
-    let mut pending = points::candidates(this_machine(), freed.clone()).peekable();
+    let mut pending = candidates(freed.clone()).peekable();
     if pending.peek().is_none() {
         return;
     }

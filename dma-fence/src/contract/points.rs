@@ -6,26 +6,31 @@
 //! they ceased to be among these. What freeing costs does not grow with the number of fences.
 
 use core::{
+    mem::take,
     ops::Range,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use kernel::bindings::debugobjects::{HashTable, SideTable, Words};
+use kernel::bindings::debugobjects::{Box, SideTable, Words};
 
 /// Fences of a machine that are looked at as they are.
 const LATEST: usize = 16;
 
-/// A fence that has not signalled, and whose driver has declared nothing.
-struct Pending {
-    addr: usize,
-    machine: u64,
+/// What a fence is named by here: the number of its machine, its own, and its address.
+#[derive(Clone, Copy)]
+pub(super) struct Key {
+    pub(super) machine: u64,
+    pub(super) number: u64,
+    pub(super) addr: usize,
+}
+
+/// What is known of a fence that has not signalled, and whose driver has declared nothing.
+#[derive(Default)]
+pub(super) struct Points {
     /// Its place in [`LAST`], or 0; maybe it has lost that.
     place: u64,
     /// Where it pointed when it left that.
-    points: Words,
+    to: Box<[usize]>,
 }
-
-/// By their numbers.
-static PENDING: HashTable<u64, Pending> = HashTable::new();
 
 /// Those of each machine to which something has happened last, in that order: their numbers and
 /// addresses.
@@ -36,115 +41,103 @@ static POINTS: SideTable<(usize, u64), ()> = SideTable::new();
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// A fence begins to be pending; for what is returned see [`touched`].
-pub(super) fn begins(number: u64, machine: u64, addr: usize) -> Option<(u64, usize)> {
-    let pending = Pending {
-        addr,
-        machine,
-        place: 0,
-        points: Words::new(),
-    };
-    PENDING.insert(number, pending);
-    touched(number)
-}
-
-/// Something happens to a fence: its issuer may have written to its memory, and may do so again.
-/// Returns one to which nothing has happened for long, and its address: where that points is to be
-/// told by [`settles`].
-pub(super) fn touched(number: u64) -> Option<(u64, usize)> {
-    let newest =
-        |pending: &mut Pending| pending.place != 0 && pending.place + 1 == NEXT.load(Relaxed);
-    if PENDING.with(number, newest) == Some(true) {
-        return None;
+impl Points {
+    /// Something happens to the fence: its issuer may have written to its memory, and may do so
+    /// again. Returns the number and the address of one to which nothing has happened for long:
+    /// where that points is to be told by [`settles`](Self::settles).
+    pub(super) fn touched(&mut self, key: Key) -> Option<(u64, usize)> {
+        if self.place != 0 && self.place + 1 == NEXT.load(Relaxed) {
+            return None;
+        }
+        let machine = key.machine;
+        let place = NEXT.fetch_add(1, Relaxed);
+        LAST.remove((machine, self.place));
+        self.place = place;
+        LAST.insert((machine, place), (key.number, key.addr));
+        let mut last = LAST.range((machine, 0), (machine + 1, 0), LATEST + 1);
+        let (place, oldest) = last.next()?;
+        if last.count() < LATEST {
+            return None;
+        }
+        LAST.remove(place);
+        Some(oldest)
     }
-    let place = NEXT.fetch_add(1, Relaxed);
-    let replace = |pending: &mut Pending| {
-        let before = core::mem::replace(&mut pending.place, place);
-        (pending.machine, before, pending.addr)
-    };
-    let (machine, before, addr) = PENDING.with(number, replace)?;
-    LAST.remove((machine, before));
-    LAST.insert((machine, place), (number, addr));
-    let mut last = LAST.range((machine, 0), (machine + 1, 0), LATEST + 1);
-    let (place, oldest) = last.next()?;
-    if last.count() < LATEST {
-        return None;
+
+    /// From now on the fence is known by where it points.
+    pub(super) fn settles(&mut self, number: u64, to: Words) {
+        self.forget(number);
+        to.iter().for_each(|point| {
+            POINTS.insert((*point, number), ());
+        });
+        self.to = to.into_boxed_slice();
     }
-    LAST.remove(place);
-    Some(oldest)
-}
 
-/// From now on a fence is known by where it points.
-pub(super) fn settles(number: u64, points: Words) {
-    let before = PENDING.with(number, |pending| core::mem::take(&mut pending.points));
-    forget(number, before.unwrap_or_default());
-    points.iter().for_each(|point| {
-        POINTS.insert((*point, number), ());
-    });
-    let mut points = Some(points);
-    PENDING.with(number, |pending| {
-        pending.points = points.take().unwrap_or_default()
-    });
-    // If it has ended meanwhile, that did not know of these.
-    forget(number, points.unwrap_or_default());
-}
+    /// The fence is not pending any more.
+    pub(super) fn ends(mut self, key: Key) {
+        LAST.remove((key.machine, self.place));
+        self.forget(key.number);
+    }
 
-/// A fence is not pending any more.
-pub(super) fn ends(number: u64) {
-    if let Some(pending) = PENDING.remove(number) {
-        LAST.remove((pending.machine, pending.place));
-        forget(number, pending.points);
+    fn forget(&mut self, number: u64) {
+        take(&mut self.to).iter().for_each(|point| {
+            POINTS.remove((*point, number));
+        });
     }
 }
 
-fn forget(number: u64, points: Words) {
-    points.into_iter().for_each(|point| {
-        POINTS.remove((point, number));
-    });
-}
-
-/// The fences of a machine that may point there, and their addresses.
-pub(super) fn candidates(machine: u64, there: Range<usize>) -> impl Iterator<Item = (u64, usize)> {
+/// The fences of a machine to which something has happened last: their numbers and addresses.
+pub(super) fn latest(machine: u64) -> impl Iterator<Item = (u64, usize)> {
     let last = LAST.range((machine, 0), (machine + 1, 0), LATEST);
+    last.map(|(_, fence)| fence)
+}
+
+/// The numbers of the others, of all machines, that point there.
+pub(super) fn pointing(there: Range<usize>) -> impl Iterator<Item = u64> {
     let others = POINTS.range((there.start, 0), (there.end, 0), usize::MAX);
-    let others = others.map(|((_, number), ())| number);
-    let others = others.filter_map(move |number| {
-        let of = PENDING.with(number, |pending| (pending.machine, pending.addr));
-        of.and_then(|(own, addr)| (own == machine).then_some((number, addr)))
-    });
-    last.map(|(_, fence)| fence).chain(others)
+    others.map(|((_, number), ())| number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::bindings::debugobjects::Vec;
 
     #[test]
     fn what_freeing_looks_at_does_not_grow() {
         const MACHINE: u64 = u64::MAX - 1;
-        const MINE: Range<u64> = 1 << 40..(1 << 40) + 1000;
+        const FIRST: usize = 1 << 40;
         let far = |number: u64| number as usize * 64;
-        let looked_at = |there| candidates(MACHINE, there).count();
-        for number in MINE {
-            if let Some((oldest, _)) = begins(number, MACHINE, 0) {
-                settles(oldest, [far(oldest), far(oldest + 1)].into_iter().collect());
+        let looked_at = |there| latest(MACHINE).count() + pointing(there).count();
+        let mut fences: Vec<_> = (0..1000).map(|_| Points::default()).collect();
+        let key = |n: usize| Key {
+            machine: MACHINE,
+            number: (FIRST + n) as u64,
+            addr: n,
+        };
+        for n in 0..fences.len() {
+            if let Some((oldest, addr)) = fences[n].touched(key(n)) {
+                let to = [far(oldest), far(oldest + 1)];
+                fences[addr].settles(oldest, to.into_iter().collect());
             }
         }
         assert_eq!(looked_at(0..1), LATEST);
         // Two of those that are known point there, or one that is touched again.
-        let there = far(MINE.start + 1)..far(MINE.start + 1) + 1;
+        let there = far(key(1).number)..far(key(1).number) + 1;
         assert_eq!(looked_at(there.clone()), LATEST + 2);
-        let settled = touched(MINE.start).map(|(oldest, _)| settles(oldest, Words::new()));
-        assert!(settled.is_some());
-        assert!(candidates(MACHINE, 0..1).any(|(number, _)| number == MINE.start));
+        let settled = fences[0].touched(key(0));
+        let (oldest, addr) = settled.expect("there are more");
+        fences[addr].settles(oldest, Words::new());
+        assert!(latest(MACHINE).any(|(number, _)| number == key(0).number));
         // What it points to now is known when it settles.
-        MINE.skip(1).for_each(|number| {
-            if let Some((oldest, _)) = touched(number) {
-                settles(oldest, Words::new());
+        for n in 1..fences.len() {
+            if let Some((oldest, addr)) = fences[n].touched(key(n)) {
+                fences[addr].settles(oldest, Words::new());
             }
-        });
+        }
         assert_eq!(looked_at(there.clone()), LATEST);
-        MINE.for_each(ends);
+        for (n, points) in fences.into_iter().enumerate() {
+            points.ends(key(n));
+        }
         assert_eq!(looked_at(0..usize::MAX), 0);
     }
 }

@@ -10,15 +10,13 @@ use super::{
     super::bindings::{dma_fence_ops, Live},
     freed::{CONTEXT, DATA, FENCE, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
     memory::{for_each_pointer, for_each_string, for_each_target, Block},
-    points, record,
+    record,
     rules::EXTERN_LOCK_OUTLIVES,
 };
 use kernel::{
     bindings::{
         debugobjects::{debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Words},
-        rcu_order,
-        rule::this_machine,
-        spinlock_t,
+        rcu_order, spinlock_t,
     },
     ffi::c_char,
 };
@@ -53,17 +51,13 @@ pub(super) fn begins(
     extern_lock_named(number, lock);
     reaches_block(ops.addr(), number, &OPS);
     if reaches_block(fence.addr(), number, &FENCE) {
-        record::known_as(number, |known| known.points = true);
-        settle(points::begins(number, this_machine(), fence.addr()));
+        settle(record::known_as(number, |known| known.enters_points()).flatten());
     }
 }
 
 /// Something happens to a fence.
 pub(super) fn touched(fence: *const Live) {
-    let number = record::known_of(fence, |known| known.points.then_some(known.number()));
-    if let Some(number) = number.flatten() {
-        settle(points::touched(number));
-    }
+    settle(record::known_of(fence, |known| known.touched()).flatten());
 }
 
 /// Notes where a fence points to which nothing has happened for long.
@@ -78,7 +72,7 @@ fn settle(oldest: Option<(u64, usize)>) {
             for_each_string(&target, |_| true, |string| to.push(string));
         }
     });
-    points::settles(number, to);
+    record::known_as(number, |known| known.settles(to));
 }
 
 /// A fence names a lock that it does not have itself, if that is not null.

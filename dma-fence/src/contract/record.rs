@@ -4,7 +4,7 @@
 use super::{
     super::bindings::{dma_fence_ops, Live, SEQNO64},
     known::{Other, Refs, OTHERS},
-    points,
+    points::{Key, Points},
 };
 use core::{
     fmt,
@@ -16,7 +16,7 @@ use core::{
 use kernel::{
     bindings::{
         debugobjects::{
-            debug_obj_descr, debug_object_deactivate, in_key_order, Box, HashTable, SideTable, Vec,
+            debug_obj_descr, debug_object_deactivate, in_key_order, Box, HashTable, SideTable, Vec, Words,
         },
         get_current, rcu_order, rcu_order_passed,
         rule::{core_files, this_machine, Evidence, Place, Rule},
@@ -110,8 +110,8 @@ pub(super) struct Known {
     /// What its ops reach.
     reached: Vec<Reached>,
     pub(super) dangling: Option<Box<Dangling>>,
-    /// It is among those of `points`.
-    pub(super) points: bool,
+    /// Where it points, if it is pending and may point anywhere.
+    points: Option<Points>,
 }
 
 impl Known {
@@ -124,10 +124,37 @@ impl Known {
         self.refs.get_or_insert_default()
     }
 
-    /// It is not among those of `points` any more.
+    fn key(&self) -> Key {
+        Key {
+            machine: self.record.machine,
+            number: self.number,
+            addr: self.record.addr,
+        }
+    }
+
+    /// Until it signals it may point anywhere; for what is returned see [`Points::touched`].
+    pub(super) fn enters_points(&mut self) -> Option<(u64, usize)> {
+        self.points = Some(Points::default());
+        self.touched()
+    }
+
+    /// Something happens to it, see [`Points::touched`].
+    pub(super) fn touched(&mut self) -> Option<(u64, usize)> {
+        let key = self.key();
+        self.points.as_mut()?.touched(key)
+    }
+
+    /// See [`Points::settles`]. If it has signalled meanwhile, that does not matter any more.
+    pub(super) fn settles(&mut self, to: Words) {
+        if let Some(points) = &mut self.points {
+            points.settles(self.number, to);
+        }
+    }
+
+    /// Where it points does not matter any more.
     pub(super) fn leaves_points(&mut self) {
-        if core::mem::take(&mut self.points) {
-            points::ends(self.number);
+        if let Some(points) = self.points.take() {
+            points.ends(self.key());
         }
     }
 
@@ -199,13 +226,13 @@ impl Record {
             refs: None,
             reached: Vec::new(),
             dangling: None,
-            points: false,
+            points: None,
         };
         NUMBERS.insert(number, self.addr);
         if let Some(before) = LIVE.insert(self.addr, Box::new(known)) {
             // Its memory went without being freed, as that of a stack does.
             NUMBERS.remove(before.number);
-            forgotten(before);
+            forgotten(*before);
         }
         number
     }
@@ -375,16 +402,14 @@ pub(super) fn forget(number: u64) {
         leaves(addr, number);
     }
     if let Some(known) = GONE.remove(number) {
-        forgotten(known);
+        forgotten(*known);
     }
 }
 
 /// A fence has no record any more.
-fn forgotten(known: Box<Known>) {
+fn forgotten(mut known: Known) {
     let (number, machine) = (known.number, known.record.machine);
-    if known.points {
-        points::ends(number);
-    }
+    known.leaves_points();
     if known.record.released {
         SETTLING.remove((machine, number));
     }
