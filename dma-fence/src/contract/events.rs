@@ -213,7 +213,9 @@ events! {
     };
 
     /// There is a fence that was not made by `dma_fence_init()`.
-    foreign(fence: *const Live) = refs::begins(fence, false);
+    foreign(fence: *const Live) = {
+        refs::begins(fence, false);
+    };
 
     /// `dma_fence_release()`: the last reference is gone, maybe while callbacks are pending.
     release(fence: &Live, pending: bool) = {

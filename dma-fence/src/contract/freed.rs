@@ -24,7 +24,6 @@ macro_rules! reached {
 }
 
 reached! {
-    FENCE = "memory of the fence": grace_period_before_free;
     DATA = "private data": grace_period_before_free;
     STRING = "string of the private data": grace_period_before_free;
     NAME = "name": grace_period_before_free;
@@ -42,32 +41,38 @@ fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
     let Some(record) = record::of_number(obj.owner) else {
         return;
     };
-    let checking = GRACE_PERIOD_BEFORE_FREE.look();
-    if ptr::eq(obj.descr, &FENCE) {
-        record::memory_goes(obj.owner);
-    }
-    let reachable = match record.signalled {
-        Some((stamp, _)) => !rcu_order_passed(stamp),
-        None => is_reachable_while_pending(obj, &record),
-    };
-    if reachable && checking && !freeing.said.replace(true) {
-        say(obj.descr.name, obj.note, &record, freeing);
-    }
-}
-
-/// True if the ops of a fence that has not signalled may still reach this.
-fn is_reachable_while_pending(obj: &debug_obj, record: &Record) -> bool {
-    if record.released {
-        return false;
-    }
-    if ptr::eq(obj.descr, &NAME) && !record.declared {
+    let pending = if ptr::eq(obj.descr, &NAME) && !record.declared {
         // The op may return another name by now; then the old one goes a grace period after it
         // was last returned.
         let mut last = record.names.iter().map(|&(_, stamp)| stamp);
-        return last.any(|stamp| stamp != 0 && !rcu_order_passed(stamp));
+        last.any(|stamp| stamp != 0 && !rcu_order_passed(stamp))
+    } else {
+        // The table stays until the signal, published or not.
+        record.published.is_some() || ptr::eq(obj.descr, &OPS)
+    };
+    goes(&record, (obj.descr.name, obj.note), pending, freeing);
+}
+
+/// The memory of a fence is about to be freed.
+pub(super) fn fence(number: u64, freeing: &Freeing) {
+    if let Some(record) = record::of_number(number) {
+        record::memory_goes(number);
+        let pending = record.published.is_some();
+        goes(&record, ("memory of the fence", NO_WORD), pending, freeing);
     }
-    // The table stays until the signal, published or not.
-    record.published.is_some() || ptr::eq(obj.descr, &OPS)
+}
+
+/// Something goes, which the ops of a fence reach until a grace period after its signal, or, if it
+/// has not signalled, as long as it is `pending`.
+fn goes(record: &Record, (name, offset): (&str, usize), pending: bool, freeing: &Freeing) {
+    let checking = GRACE_PERIOD_BEFORE_FREE.look();
+    let reachable = match record.signalled {
+        Some((stamp, _)) => !rcu_order_passed(stamp),
+        None => pending && !record.released,
+    };
+    if reachable && checking && !freeing.said.replace(true) {
+        say(name, offset, record, freeing);
+    }
 }
 
 /// The fences of this machine that may point there: their numbers and addresses.

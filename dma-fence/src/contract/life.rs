@@ -26,8 +26,8 @@ pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -
     // SAFETY: Reading the clock has no preconditions.
     let now = unsafe { ktime_get() };
     let number = Record::new(fence, ops, now, Location::caller()).add();
-    reach::begins(number, fence, ops, lock);
-    refs::begins(fence, true);
+    let allocated = refs::begins(fence, true);
+    reach::begins(number, ops, lock, allocated);
     true
 }
 

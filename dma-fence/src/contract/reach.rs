@@ -8,7 +8,7 @@
 
 use super::{
     super::bindings::{dma_fence_ops, Live},
-    freed::{CONTEXT, DATA, FENCE, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
+    freed::{CONTEXT, DATA, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
     memory::{for_each_pointer, for_each_string, for_each_target, Block},
     record,
     rules::EXTERN_LOCK_OUTLIVES,
@@ -33,24 +33,22 @@ fn reaches(addr: usize, owner: u64, descr: &'static debug_obj_descr, note: usize
 }
 
 /// The block in which `addr` lies, if it lies in one, is reached.
-fn reaches_block(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> bool {
-    let block = debug_block_of(addr);
-    if let Some((block, _)) = block {
+fn reaches_block(addr: usize, owner: u64, descr: &'static debug_obj_descr) {
+    if let Some((block, _)) = debug_block_of(addr) {
         reaches(block, owner, descr, NO_WORD);
     }
-    block.is_some()
 }
 
-/// A fence begins, with a lock of its own if `lock` is null.
+/// A fence begins, with a lock of its own if `lock` is null, in `allocated` memory or elsewhere.
 pub(super) fn begins(
     number: u64,
-    fence: *const Live,
     ops: *const dma_fence_ops,
     lock: *mut spinlock_t,
+    allocated: bool,
 ) {
     extern_lock_named(number, lock);
     reaches_block(ops.addr(), number, &OPS);
-    if reaches_block(fence.addr(), number, &FENCE) {
+    if allocated {
         settle(record::known_as(number, |known| known.enters_points()).flatten());
     }
 }

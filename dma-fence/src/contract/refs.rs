@@ -4,6 +4,7 @@
 
 use super::{
     super::bindings::{dma_fence_kref, Live},
+    freed,
     known::{self, Other, Refs, OTHERS},
     named::Fence,
     record::{self, Record},
@@ -21,18 +22,19 @@ use kernel::bindings::{
 
 static MEMORY: debug_obj_descr = debug_obj_descr {
     name: "fence",
-    freed,
+    freed: memory_goes,
 };
 
-/// There is a fence from now on, `tracked` by a record or not.
-pub(super) fn begins(fence: *const Live, tracked: bool) {
+/// There is a fence from now on, `tracked` by a record or not; true if it is in allocated memory.
+pub(super) fn begins(fence: *const Live, tracked: bool) -> bool {
     let addr = fence.addr();
     if tracked {
         OTHERS.remove(addr);
     } else {
         OTHERS.insert(addr, Other::default());
     }
-    if debug_block_of(addr).is_some() {
+    let allocated = debug_block_of(addr).is_some();
+    if allocated {
         debug_object_activate(debug_obj {
             addr,
             descr: &MEMORY,
@@ -40,15 +42,20 @@ pub(super) fn begins(fence: *const Live, tracked: bool) {
             note: 0,
         });
     }
+    allocated
 }
 
 /// The memory of a fence is about to be freed.
-fn freed(obj: &debug_obj, freeing: &Freeing) {
-    if let Some(number) = record::number_at(obj.addr) {
+fn memory_goes(obj: &debug_obj, freeing: &Freeing) {
+    let number = record::number_at(obj.addr);
+    if let Some(number) = number {
         record::leaves(obj.addr, number);
     }
     // What RCU frees was given to it somewhere.
     known::freed(obj.addr, site(freeing.at));
+    if let Some(number) = number {
+        freed::fence(number, freeing);
+    }
 }
 
 /// A reference is dropped.

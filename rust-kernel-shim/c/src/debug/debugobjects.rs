@@ -15,6 +15,7 @@ use crate::{
 };
 use core::{
     cell::Cell,
+    cmp::Ordering,
     ffi::CStr,
     fmt,
     panic::Location,
@@ -68,22 +69,53 @@ pub struct Freeing {
     pub said: Cell<bool>,
 }
 
-/// By address, owner, and the address of the kind: the kind, and what is for its own use.
-static OBJECTS: PageTable<Object, (&'static debug_obj_descr, usize)> = PageTable::new();
+/// By address, owner and kind: what is for the kind's own use.
+static OBJECTS: PageTable<Object, usize> = PageTable::new();
 
-type Object = (usize, (u64, usize));
+/// There are many of them. No object is of no kind, which comes before all others.
+type Object = (usize, (u64, Option<Kind>));
+
+/// A kind, in the order of the addresses.
+#[derive(Clone, Copy)]
+struct Kind(&'static debug_obj_descr);
+
+impl Kind {
+    fn addr(self) -> usize {
+        core::ptr::from_ref(self.0).addr()
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.addr() == other.addr()
+    }
+}
+
+impl Eq for Kind {}
+
+impl PartialOrd for Kind {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Kind {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.addr().cmp(&other.addr())
+    }
+}
 
 /// True once there was an object.
 static USED: AtomicBool = AtomicBool::new(false);
 
 fn key(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> Object {
-    (addr, (owner, core::ptr::from_ref(descr).addr()))
+    (addr, (owner, Some(Kind(descr))))
 }
 
 /// Registers an object. From any context.
 pub fn debug_object_activate(obj: debug_obj) {
     USED.store(true, Relaxed);
-    OBJECTS.insert(key(obj.addr, obj.owner, obj.descr), (obj.descr, obj.note));
+    OBJECTS.insert(key(obj.addr, obj.owner, obj.descr), obj.note);
 }
 
 /// Forgets an object: its owner does not need it any more. From any context.
@@ -123,8 +155,10 @@ fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> b
         }
     }
     let memory = addr..addr.saturating_add(size);
-    for (key, (descr, note)) in OBJECTS.in_memory(memory, |addr| (addr, (0, 0))) {
-        let (addr, (owner, _)) = key;
+    for (key, note) in OBJECTS.in_memory(memory, |addr| (addr, (0, None))) {
+        let (addr, (owner, Some(Kind(descr)))) = key else {
+            continue;
+        };
         let obj = debug_obj {
             addr,
             descr,
