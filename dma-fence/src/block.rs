@@ -194,7 +194,8 @@ impl<T: FenceContextOps> Block<T> {
         // SAFETY: The data is dropped once, and not reachable.
         unsafe {
             let data = addr_of_mut!((*block).data);
-            bindings::__dma_fence_debug_drop(data.addr(), size_of::<T::FenceDataType>());
+            let (addr, size) = (data.addr(), size_of::<T::FenceDataType>());
+            bindings::__dma_fence_debug_drop_data(block.cast(), addr, size);
             drop_in_place(data);
         }
     }

@@ -19,11 +19,12 @@
 //! | `refs` | refcount, reference-left |
 //!
 //! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `refs`, `freed`,
-//! `ops`, then `callback`, `progress`, `names` and `state`, `memory`, `record`, `points`, `known`,
-//! `rules`, `named`.
+//! `ops`, then `callback`, `progress`, `names` and `state`, `memory`, `record`, `points`,
+//! `declared`, `known`, `rules`, `named`.
 
 mod call;
 mod callback;
+mod declared;
 mod events;
 mod freed;
 mod known;

@@ -65,8 +65,9 @@ macro_rules! annotations {
 }
 
 annotations! {
-    __dma_fence_debug_declare(*mut dma_fence, usize, [&core::ffi::CStr; 2], usize);
+    __dma_fence_debug_declare(*mut dma_fence, usize, [&core::ffi::CStr; 2]);
     __dma_fence_debug_drop(usize, usize);
+    __dma_fence_debug_drop_data(*mut dma_fence, usize, usize);
     __dma_fence_debug_in_order(*mut dma_fence);
     __dma_fence_debug_publish(*mut dma_fence);
     __dma_fence_debug_added_at(*mut dma_fence_cb, &'static core::panic::Location<'static>);

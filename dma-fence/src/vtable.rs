@@ -56,8 +56,7 @@ impl<T: FenceContextOps> Block<T> {
                 bindings::dma_fence_init(fence, ops, null_mut(), number, seqno);
             }
             let names = (*context).names();
-            let data = from_ref(block.as_ref().data()).addr();
-            bindings::__dma_fence_debug_declare(fence, context.addr(), names, data);
+            bindings::__dma_fence_debug_declare(fence, context.addr(), names);
             if T::PROGRESS.is_some() {
                 bindings::__dma_fence_debug_in_order(fence);
             }

@@ -29,16 +29,15 @@ macro_rules! annotations {
 }
 
 annotations! {
-    /// The ops of this fence, which was just initialised, reach a context and data in the fence,
-    /// which are at these addresses, and two names.
-    __dma_fence_debug_declare(
-        fence: *mut dma_fence,
-        context: usize,
-        names: [&CStr; 2],
-        data: usize
-    ) = contract::declare(fence.cast(), context, names, data);
+    /// The ops of this fence, which was just initialised, reach the context at this address, its two
+    /// names, and data in the fence's own memory.
+    __dma_fence_debug_declare(fence: *mut dma_fence, context: usize, names: [&CStr; 2]) =
+        contract::declare(fence.cast(), context, names);
     /// The contents of this memory are about to be dropped, without the memory being freed.
     __dma_fence_debug_drop(addr: usize, size: usize) = contract::drop_in_place(addr, size);
+    /// The data of a fence is about to be dropped, without the fence's memory being freed.
+    __dma_fence_debug_drop_data(fence: *mut dma_fence, addr: usize, size: usize) =
+        contract::drop_data(fence.cast(), addr, size);
     /// The fences of this one's context signal in order.
     __dma_fence_debug_in_order(fence: *mut dma_fence) = contract::in_order(fence.cast());
     /// The fence can be found by others than its issuer from now on.

@@ -4,7 +4,7 @@
 use super::{
     super::bindings::{dma_fence, dma_fence_cb, dma_fence_ops, Live},
     call::Call,
-    callback, life, named, names, ops, pending, progress, reach, record, refs,
+    callback, freed, life, named, names, ops, pending, progress, reach, record, refs,
     rules::SIGNALLING_SECTION,
     state, watch,
 };
@@ -120,9 +120,10 @@ events! {
         unsafe { lockdep_taken_in_irq(fence.spinlock(), &"the signal of any fence") };
     };
 
-    /// The ops of the fence reach a context and data, which are at these addresses, and two names.
-    declare(fence: *const Live, context: usize, names: [&CStr; 2], data: usize) = {
-        reach::declares(fence, context, names.map(|name| name.as_char_ptr().addr()), data);
+    /// The ops of the fence reach the context at this address, its two names, and data that is in the
+    /// fence's own memory.
+    declare(fence: *const Live, context: usize, names: [&CStr; 2]) = {
+        reach::declares(fence, context, names.map(|name| name.as_char_ptr().addr()));
         if let Some(record) = record::of(fence) {
             named::learns(record.context, 0, names[0]);
             named::learns(record.context, 1, names[1]);
@@ -279,4 +280,10 @@ events! {
 
     /// The contents of this memory are about to be dropped, without the memory being freed.
     drop_in_place(addr: usize, size: usize) = debug_check_no_obj_dropped(addr, size);
+
+    /// As [`drop_in_place`], for the data of a fence that has [declared](declare) what its ops reach.
+    drop_data(fence: *const Live, addr: usize, size: usize) = {
+        freed::data_goes(fence, addr, size);
+        debug_check_no_obj_dropped(addr, size);
+    };
 }

@@ -2,12 +2,14 @@
 //! Checks whether memory that the ops of a fence reach may be freed.
 
 use super::{
+    super::bindings::Live,
+    declared,
     memory::{for_each_string, for_each_target, Block},
     points,
     record::{self, Dangling, Record},
     rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
 };
-use core::{cell::Cell, ops::Range, ptr};
+use core::{cell::Cell, ops::Range, panic::Location, ptr};
 use kernel::bindings::{
     debugobjects::{debug_block_of, debug_obj, debug_obj_descr, Box, Freeing},
     rcu_callback_request, rcu_order_passed,
@@ -28,8 +30,8 @@ reached! {
     STRING = "string of the private data": grace_period_before_free;
     NAME = "name": grace_period_before_free;
     OPS = "table of ops": grace_period_before_free;
-    CONTEXT = "context": grace_period_before_free;
-    FENCE_DATA = "fence data": grace_period_before_free;
+    CONTEXT = "context": context_goes;
+    CONTEXT_NAME = "name": context_goes;
     LOCK = "lock": extern_lock_outlives;
 }
 
@@ -41,7 +43,7 @@ fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
     let Some(record) = record::of_number(obj.owner) else {
         return;
     };
-    let pending = if ptr::eq(obj.descr, &NAME) && !record.declared {
+    let pending = if ptr::eq(obj.descr, &NAME) {
         // The op may return another name by now; then the old one goes a grace period after it
         // was last returned.
         let mut last = record.names.iter().map(|&(_, stamp)| stamp);
@@ -51,6 +53,36 @@ fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
         record.published.is_some() || ptr::eq(obj.descr, &OPS)
     };
     goes(&record, (obj.descr.name, obj.note), pending, freeing);
+}
+
+/// Something is about to be freed that all fences of a context reach, which is the owner.
+fn context_goes(obj: &debug_obj, freeing: &Freeing) {
+    // CAST: It was an address.
+    let context = obj.owner as usize;
+    let fences = declared::fences(context);
+    if ptr::eq(obj.descr, &CONTEXT) {
+        declared::gone(context);
+    }
+    for record in fences.into_iter().filter_map(record::of_number) {
+        let pending = record.published.is_some();
+        goes(&record, (obj.descr.name, obj.note), pending, freeing);
+    }
+}
+
+/// The data of a fence is about to be dropped, which is in this part of its memory.
+#[track_caller]
+pub(super) fn data_goes(fence: *const Live, addr: usize, size: usize) {
+    let Some(record) = record::of(fence).filter(|_| size != 0) else {
+        return;
+    };
+    let freeing = Freeing {
+        addr,
+        size,
+        at: Location::caller(),
+        said: Cell::new(false),
+    };
+    let pending = record.published.is_some();
+    goes(&record, ("fence data", NO_WORD), pending, &freeing);
 }
 
 /// The memory of a fence is about to be freed.

@@ -8,7 +8,7 @@
 
 use super::{
     super::bindings::{dma_fence_ops, Live},
-    freed::{CONTEXT, DATA, FENCE_DATA, LOCK, NAME, NO_WORD, OPS, STRING},
+    freed::{CONTEXT, CONTEXT_NAME, DATA, LOCK, NAME, NO_WORD, OPS, STRING},
     memory::{for_each_pointer, for_each_string, for_each_target, Block},
     record,
     rules::EXTERN_LOCK_OUTLIVES,
@@ -82,30 +82,34 @@ fn extern_lock_named(number: u64, lock: *mut spinlock_t) {
 
 /// An op has returned a name of this fence: the driver's is number 0, the timeline's number 1.
 pub(super) fn name_returned(fence: *const Live, which: usize, name: *const c_char) {
-    let before = record::known_of(fence, |known| {
+    let number = record::known_of(fence, |known| {
         let now = (name.addr(), rcu_order());
         let (before, _) = core::mem::replace(&mut known.record.names[which], now);
-        (known.number(), before)
+        (before != now.0 && !known.record.declared).then_some(known.number())
     });
-    if let Some((number, _)) = before.filter(|&(_, before)| before != name.addr()) {
+    if let Some(number) = number.flatten() {
         reaches_block(name.addr(), number, &NAME);
     }
 }
 
-/// The ops of the fence reach what its driver declares.
-pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2], data: usize) {
-    let number = record::known_of(fence, |known| {
+/// The ops of the fence reach what its driver declares, of its context; and data in its own memory.
+pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2]) {
+    let first = record::known_of(fence, |known| {
         known.record.declared = true;
-        known.leaves_points();
-        known.number()
+        known.enters_context(context)
     });
-    let Some(number) = number else {
+    if first != Some(true) {
         return;
-    };
-    reaches(context, number, &CONTEXT, NO_WORD);
-    reaches(data, number, &FENCE_DATA, NO_WORD);
-    for name in names {
-        reaches(name, number, &NAME, NO_WORD);
+    }
+    let [driver, timeline] = names.map(|name| (name, &CONTEXT_NAME));
+    for (addr, descr) in [(context, &CONTEXT), driver, timeline] {
+        debug_object_activate(debug_obj {
+            addr,
+            descr,
+            // CAST: An address has no more bits.
+            owner: context as u64,
+            note: NO_WORD,
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{
     super::bindings::{dma_fence_ops, Live, SEQNO64},
+    declared,
     known::{Other, Refs, OTHERS},
     points::{Key, Points},
 };
@@ -99,6 +100,16 @@ pub(super) struct Dangling {
     pub(super) freed: At,
 }
 
+/// What the ops of a fence reach beside what is tracked of it alone.
+enum Reach {
+    /// Where its memory points: that may be anywhere, until it signals.
+    Points(Points),
+    /// What belongs to the context at this address; nothing if that is 0.
+    Context(usize),
+}
+
+const NOTHING: Reach = Reach::Context(0);
+
 /// All that is known of a fence that is tracked. What is often looked at is in its record, and of the
 /// rest no more than there is: a fence costs less than 600 bytes with all that is beside it.
 pub(super) struct Known {
@@ -109,9 +120,8 @@ pub(super) struct Known {
     refs: Option<Box<Refs>>,
     /// What its ops reach.
     reached: Vec<Reached>,
+    reach: Reach,
     pub(super) dangling: Option<Box<Dangling>>,
-    /// Where it points, if it is pending and may point anywhere.
-    points: Option<Points>,
 }
 
 impl Known {
@@ -134,27 +144,44 @@ impl Known {
 
     /// Until it signals it may point anywhere; for what is returned see [`Points::touched`].
     pub(super) fn enters_points(&mut self) -> Option<(u64, usize)> {
-        self.points = Some(Points::default());
+        self.now_reaches(Reach::Points(Points::default()));
         self.touched()
     }
 
     /// Something happens to it, see [`Points::touched`].
     pub(super) fn touched(&mut self) -> Option<(u64, usize)> {
         let key = self.key();
-        self.points.as_mut()?.touched(key)
+        match &mut self.reach {
+            Reach::Points(points) => points.touched(key),
+            Reach::Context(_) => None,
+        }
     }
 
     /// See [`Points::settles`]. If it has signalled meanwhile, that does not matter any more.
     pub(super) fn settles(&mut self, to: Words) {
-        if let Some(points) = &mut self.points {
+        if let Reach::Points(points) = &mut self.reach {
             points.settles(self.number, to);
         }
     }
 
     /// Where it points does not matter any more.
     pub(super) fn leaves_points(&mut self) {
-        if let Some(points) = self.points.take() {
-            points.ends(self.key());
+        if let Reach::Points(_) = self.reach {
+            self.now_reaches(NOTHING);
+        }
+    }
+
+    /// The ops reach what belongs to the context at this address; true if no other's did.
+    pub(super) fn enters_context(&mut self, context: usize) -> bool {
+        self.now_reaches(Reach::Context(context));
+        declared::begins(context, self.number)
+    }
+
+    fn now_reaches(&mut self, reach: Reach) {
+        match core::mem::replace(&mut self.reach, reach) {
+            Reach::Points(points) => points.ends(self.key()),
+            Reach::Context(0) => {}
+            Reach::Context(context) => declared::ends(context, self.number),
         }
     }
 
@@ -226,7 +253,7 @@ impl Record {
             refs: None,
             reached: Vec::new(),
             dangling: None,
-            points: None,
+            reach: NOTHING,
         };
         NUMBERS.insert(number, self.addr);
         if let Some(before) = LIVE.insert(self.addr, Box::new(known)) {
@@ -409,7 +436,7 @@ pub(super) fn forget(number: u64) {
 /// A fence has no record any more.
 fn forgotten(mut known: Known) {
     let (number, machine) = (known.number, known.record.machine);
-    known.leaves_points();
+    known.now_reaches(NOTHING);
     if known.record.released {
         SETTLING.remove((machine, number));
     }

@@ -21,7 +21,7 @@ pub fn steps() -> u64 {
 
 /// Memory that is not the kernel's own either.
 #[doc(no_inline)]
-pub use std::{boxed::Box, vec::Vec};
+pub use std::{boxed::Box, collections::BTreeSet, vec::Vec};
 
 /// Words of memory, copied.
 pub type Words = Vec<usize>;
@@ -178,6 +178,14 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
     /// Takes a value out.
     pub fn remove(&self, key: K) -> Option<V> {
         self.part(key).remove(&key)
+    }
+
+    /// Calls `f` with the value of a key, which is `V::default()` if it has none.
+    pub fn with_entry<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> R
+    where
+        V: Default,
+    {
+        f(self.part(key).entry(key).or_default())
     }
 
     /// Takes a value out if `f` says so, and calls `then` with it before others find it gone.

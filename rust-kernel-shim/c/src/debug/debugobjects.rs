@@ -30,7 +30,7 @@ use spin::mutex::SpinMutex;
 
 pub use machine::side_table::{in_key_order, steps, HashTable, PageTable, SideTable, Words};
 #[doc(no_inline)]
-pub use machine::side_table::{Box, Vec};
+pub use machine::side_table::{BTreeSet, Box, Vec};
 
 /// A kind of objects.
 #[allow(missing_debug_implementations)]
