@@ -151,7 +151,7 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
 fn unlink(callback: &Callback, cb: usize) {
     let fence: *const Live = ptr::with_exposed_provenance(callback.fence);
     let listed = |record: &Record| {
-        record.subject() == callback.subject && record.signalled.is_none() && !record.released
+        record.subject() == callback.subject && record.signalled().is_none() && !record.released
     };
     if !record::of(fence).is_some_and(|record| listed(&record)) {
         return;

@@ -13,7 +13,7 @@ use kernel::{
     bindings::{
         debug_section_begins, debug_section_ends, debug_section_waits,
         debugobjects::debug_check_no_obj_dropped, lockdep_circles_break, lockdep_others_go_on,
-        lockdep_taken_in_irq, rcu_order, spinlock_t,
+        lockdep_taken_in_irq, spinlock_t,
     },
     ffi::{c_char, c_int},
     str::CStrExt as _,
@@ -192,7 +192,7 @@ events! {
     /// period counts from here on: a task that sees the bit may ask for one at once.
     signal(fence: &Live) = {
         let at = Location::caller();
-        record::with(fence, |record| record.signals = Some((rcu_order(), at)))
+        record::with(fence, |record| record.signals(at))
     };
 
     /// It has set the bit; the ops are still attached.

@@ -46,7 +46,8 @@ fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
     let pending = if ptr::eq(obj.descr, &NAME) {
         // The op may return another name by now; then the old one goes a grace period after it
         // was last returned.
-        let mut last = record.names.iter().map(|&(_, stamp)| stamp);
+        let names = record::known_as(obj.owner, |known| known.own().names).unwrap_or_default();
+        let mut last = names.iter().map(|&(_, stamp)| stamp);
         last.any(|stamp| stamp != 0 && !rcu_order_passed(stamp))
     } else {
         // The table stays until the signal, published or not.
@@ -98,7 +99,7 @@ pub(super) fn fence(number: u64, freeing: &Freeing) {
 /// has not signalled, as long as it is `pending`.
 fn goes(record: &Record, (name, offset): (&str, usize), pending: bool, freeing: &Freeing) {
     let checking = GRACE_PERIOD_BEFORE_FREE.look();
-    let reachable = match record.signalled {
+    let reachable = match record.signalled() {
         Some((stamp, _)) => !rcu_order_passed(stamp),
         None => pending && !record.released,
     };
@@ -176,7 +177,7 @@ fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freei
             size: freeing.size,
             freed: freeing.at,
         };
-        record::known_as(number, |known| known.dangling = Some(Box::new(dangling)));
+        record::known_as(number, |known| known.own().dangling = Some(Box::new(dangling)));
     }
 }
 
@@ -199,21 +200,21 @@ pub(super) fn dangling(record: &Record, dangling: &Dangling) {
             format_args!(
                 "private data (by the pointer at {offset:+}) freed although the fence had not signalled"
             ),
-            [("freed", Place::At(freed)), record.signalled()],
+            [("freed", Place::At(freed)), record.signal_step()],
         );
     }
 }
 
 fn say(name: &str, offset: usize, record: &Record, freeing: &Freeing) {
-    let when = match record.signalled {
+    let when = match record.signalled() {
         Some(_) => "before a grace period has passed since the signal",
         None => "although the fence has not signalled",
     };
     let evidence = [
-        record.signalled(),
+        record.signal_step(),
         match rcu_callback_request() {
             Some(request) => ("freeing was asked of RCU", Place::Site(request.site)),
-            None if record.signalled.is_none() => ("so its ops may be called", Place::Unknown),
+            None if record.signalled().is_none() => ("so its ops may be called", Place::Unknown),
             None => ("no grace period was asked for after that", Place::Unknown),
         },
         ("freed", Place::Here(freeing.at)),
@@ -242,6 +243,6 @@ fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
     record.report(
         &EXTERN_LOCK_OUTLIVES,
         format_args!("lock freed while a fence still has it"),
-        [record.signalled(), ("lock freed", Place::Here(freeing.at))],
+        [record.signal_step(), ("lock freed", Place::Here(freeing.at))],
     );
 }

@@ -36,18 +36,18 @@ pub(super) fn signalled(fence: *const Live) {
     let known = record::known_of(fence, |known| {
         known.leaves_points();
         let record = &mut known.record;
-        record.signalled = record.signals;
         record.bit_set = rcu_order();
-        let undeclared = (!record.declared).then_some(known.number());
-        (known.record, undeclared, known.dangling.take())
+        let record = *record;
+        let undeclared = (!record.declared).then(|| (known.number(), known.dangling()));
+        (record, undeclared)
     });
-    let Some((record, undeclared, dangling)) = known else {
+    let Some((record, undeclared)) = known else {
         return;
     };
     if record.in_order {
         progress::ends(&record);
     }
-    if let Some(number) = undeclared {
+    if let Some((number, dangling)) = undeclared {
         if let Some(dangling) = dangling {
             freed::dangling(&record, &dangling);
         }
@@ -61,7 +61,7 @@ pub(super) fn released(fence: *const Live) {
         known.leaves_points();
         known.record.released = true;
         let machine = known.record.machine;
-        known.record.signalled.map(|_| (machine, known.number()))
+        known.record.signalled().map(|_| (machine, known.number()))
     });
     if let Some(key) = settles.flatten() {
         SETTLING.insert(key, ());

@@ -47,7 +47,7 @@ pub(super) fn call_begins(fence: *const Live, call: Call, step: Option<(&'static
         created: record.map(|record| record.created),
         step,
         signalled: record.and_then(|record| match call {
-            Call::Callback => record.signalled.map(|(_, at)| at),
+            Call::Callback => record.signalled().map(|(_, at)| at),
             _ => None,
         }),
         // Nothing is reported of a fence that is not tracked.
@@ -68,7 +68,7 @@ pub(super) fn call_ends() {
 /// An op is called in a section that began after the signal: nothing keeps what it reaches.
 fn no_driver_data_after_signal(record: &Record, call: Call, at: At) {
     let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
-    if record.signalled.is_none() {
+    if record.signalled().is_none() {
         return;
     }
     let late = rcu_section().is_none_or(|section| record.bit_set < section.stamp);
@@ -81,7 +81,7 @@ fn touched(record: &Record, what: &str, at: At) {
     record.report(
         &NO_DRIVER_DATA_AFTER_SIGNAL,
         format_args!("{what} is used after the signal"),
-        [record.signalled(), ("used", Place::Here(at))],
+        [record.signal_step(), ("used", Place::Here(at))],
     );
 }
 
@@ -156,7 +156,7 @@ fn unload_after_detach(record: &Record, call: Call, at: At) {
         record.report(
             &UNLOAD_AFTER_DETACH,
             format_args!("{} of a module that was unloaded is called", call.what()),
-            [record.signalled(), ("called", Place::Here(at))],
+            [record.signal_step(), ("called", Place::Here(at))],
         );
     }
 }
@@ -176,13 +176,13 @@ pub(super) fn module_gone(module: &ModuleText) {
             && made > module.loaded
             && module.has(at.file())
     };
-    let fences = record::filter_map(|_, record| {
+    let fences = record::filter_map(|number, record| {
         let left = !module.stays
             && !record.container
             && record.published.is_some()
             && !record.released
-            && (record.signalled.is_none() || record.keeps_ops)
-            && is_its(record.machine, record.task, record.made, record.created);
+            && (record.signalled().is_none() || record.keeps_ops)
+            && is_its(record.machine, record.task, number, record.created);
         record.module_gone |= left;
         left.then_some(*record)
     });
@@ -230,7 +230,7 @@ pub(super) fn module_gone(module: &ModuleText) {
         fence.report(
             &UNLOAD_AFTER_DETACH,
             format_args!("the module {name} is unloaded while a fence can call into it"),
-            [fence.signalled(), unloaded],
+            [fence.signal_step(), unloaded],
         );
     }
 }

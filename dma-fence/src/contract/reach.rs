@@ -83,9 +83,12 @@ fn extern_lock_named(number: u64, lock: *mut spinlock_t) {
 /// An op has returned a name of this fence: the driver's is number 0, the timeline's number 1.
 pub(super) fn name_returned(fence: *const Live, which: usize, name: *const c_char) {
     let number = record::known_of(fence, |known| {
+        if known.record.declared {
+            return None;
+        }
         let now = (name.addr(), rcu_order());
-        let (before, _) = core::mem::replace(&mut known.record.names[which], now);
-        (before != now.0 && !known.record.declared).then_some(known.number())
+        let (before, _) = core::mem::replace(&mut known.own().names[which], now);
+        (before != now.0).then_some(known.number())
     });
     if let Some(number) = number.flatten() {
         reaches_block(name.addr(), number, &NAME);

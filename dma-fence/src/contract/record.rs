@@ -12,7 +12,7 @@ use core::{
     ops::Range,
     panic::Location,
     ptr,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 use kernel::{
     bindings::{
@@ -68,22 +68,17 @@ pub(super) struct Record {
     pub(super) lock: usize,
     /// The place at which a task other than its issuer first got it.
     pub(super) published: Option<At>,
-    /// A stamp of RCU's from when it was signalled, and where that was.
-    pub(super) signalled: Option<(u64, At)>,
-    /// The same of the last call that may have signalled it.
-    pub(super) signals: Option<(u64, At)>,
-    /// A stamp from after its bit was set.
+    /// A stamp of RCU's from when it was signalled, and where that was; before, the same of the last
+    /// call that may have signalled it.
+    signal: Option<(u64, At)>,
+    /// A stamp from after its bit was set, 0 before.
     pub(super) bit_set: u64,
-    /// A stamp from when it was created.
-    pub(super) made: u64,
     /// The place at which a reference was dropped last.
     pub(super) put: Option<At>,
     /// The last reference was dropped.
     pub(super) released: bool,
     /// The place at which its `signaled` op first returned true.
     pub(super) said_true: Option<At>,
-    /// Its last names, each with a stamp of RCU's from when it was returned.
-    pub(super) names: [(usize, u64); 2],
     /// The module whose code created it was unloaded.
     pub(super) module_gone: bool,
     /// It was reported to be pending for too long.
@@ -111,17 +106,25 @@ enum Reach {
 const NOTHING: Reach = Reach::Context(0);
 
 /// All that is known of a fence that is tracked. What is often looked at is in its record, and of the
-/// rest no more than there is: a fence costs less than 600 bytes with all that is beside it.
+/// rest no more than there is.
 pub(super) struct Known {
-    /// A number that is never used again.
+    /// A number that is never used again: a stamp of RCU's from when it was created.
     number: u64,
     pub(super) record: Record,
     /// The references that were taken and dropped, if any were.
     refs: Option<Box<Refs>>,
-    /// What its ops reach.
-    reached: Vec<Reached>,
+    /// What it has reached for itself, if anything.
+    own: Option<Box<Own>>,
     reach: Reach,
+}
+
+/// What the ops of a fence have reached that declares nothing.
+#[derive(Default)]
+pub(super) struct Own {
+    reached: Vec<Reached>,
     pub(super) dangling: Option<Box<Dangling>>,
+    /// Its last names, each with a stamp of RCU's from when it was returned.
+    pub(super) names: [(usize, u64); 2],
 }
 
 impl Known {
@@ -185,13 +188,24 @@ impl Known {
         }
     }
 
+    /// What was freed to which its memory points, once.
+    pub(super) fn dangling(&mut self) -> Option<Box<Dangling>> {
+        self.own.as_mut()?.dangling.take()
+    }
+
+    /// What its ops have reached.
+    pub(super) fn own(&mut self) -> &mut Own {
+        self.own.get_or_insert_default()
+    }
+
     /// The ops reach this; false if that is not tracked, since there is so much.
     pub(super) fn reaches(&mut self, addr: usize, descr: &'static debug_obj_descr) -> bool {
         let this = |&(a, d): &Reached| a == addr && ptr::eq(d, descr);
-        let known = self.reached.iter().any(this);
-        if !known && self.reached.len() < REACHED {
-            self.reached.reserve_exact(1);
-            self.reached.push((addr, descr));
+        let reached = &mut self.own().reached;
+        let known = reached.iter().any(this);
+        if !known && reached.len() < REACHED {
+            reached.reserve_exact(1);
+            reached.push((addr, descr));
             return true;
         }
         known
@@ -211,8 +225,6 @@ static GONE: HashTable<u64, Box<Known>> = HashTable::new();
 /// their machines and numbers.
 pub(super) static SETTLING: SideTable<(u64, u64), ()> = SideTable::new();
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
 impl Record {
     pub(super) fn new(fence: &Live, ops: &dma_fence_ops, created_ns: i64, created: At) -> Self {
         Self {
@@ -231,14 +243,11 @@ impl Record {
             enabled: false,
             lock: fence.spinlock().addr(),
             published: None,
-            signalled: None,
-            signals: None,
+            signal: None,
             bit_set: 0,
-            made: rcu_order(),
             put: None,
             released: false,
             said_true: None,
-            names: [(0, 0); 2],
             module_gone: false,
             overdue: false,
         }
@@ -246,13 +255,12 @@ impl Record {
 
     /// Makes it known; returns its number.
     pub(super) fn add(self) -> u64 {
-        let number = NEXT.fetch_add(1, Relaxed);
+        let number = rcu_order();
         let known = Known {
             number,
             record: self,
             refs: None,
-            reached: Vec::new(),
-            dangling: None,
+            own: None,
             reach: NOTHING,
         };
         NUMBERS.insert(number, self.addr);
@@ -269,9 +277,21 @@ impl Record {
         (self.context, self.seqno)
     }
 
+    /// It may be about to signal here.
+    pub(super) fn signals(&mut self, at: At) {
+        if self.bit_set == 0 {
+            self.signal = Some((rcu_order(), at));
+        }
+    }
+
+    /// A stamp of RCU's from when it was signalled, and where that was.
+    pub(super) fn signalled(&self) -> Option<(u64, At)> {
+        self.signal.filter(|_| self.bit_set != 0)
+    }
+
     /// The evidence of the signal.
-    pub(super) fn signalled(&self) -> Evidence<'static> {
-        match self.signalled {
+    pub(super) fn signal_step(&self) -> Evidence<'static> {
+        match self.signalled() {
             Some((_, at)) => ("fence signalled", Place::At(at)),
             None => ("fence has not signalled", Place::Unknown),
         }
@@ -285,12 +305,12 @@ impl Record {
     /// A task that is not its issuer may know of it, and its issuer has to signal it.
     pub(super) fn is_pending(&self) -> bool {
         let published = self.published.is_some() && !self.container;
-        published && self.signalled.is_none() && !self.released
+        published && self.bit_set == 0 && !self.released
     }
 
     /// It is made of others that have to signal, and each of which has a reference to it.
     pub(super) fn waits_for_others(&self) -> bool {
-        self.container && self.enabled && self.signalled.is_none()
+        self.container && self.enabled && self.bit_set == 0
     }
 
     /// Reports that `rule` is broken: `what`, on this fence.
@@ -416,7 +436,7 @@ pub(super) fn sweep() {
     // What a machine knows of grace periods is known in it alone.
     let machine = this_machine();
     for ((_, number), ()) in SETTLING.range((machine, 0), (machine + 1, 0), SWEPT) {
-        let signalled = with_number(number, |record| record.signalled).flatten();
+        let signalled = with_number(number, |record| record.signalled()).flatten();
         if signalled.is_none_or(|(stamp, _)| rcu_order_passed(stamp)) {
             forget(number);
         }
@@ -440,7 +460,8 @@ fn forgotten(mut known: Known) {
     if known.record.released {
         SETTLING.remove((machine, number));
     }
-    for (addr, descr) in known.reached {
+    let own = known.own.take().unwrap_or_default();
+    for (addr, descr) in own.reached {
         debug_object_deactivate(addr, number, descr);
     }
 }
@@ -451,7 +472,7 @@ pub(super) fn memory_goes(number: u64) {
         known.leaves_points();
         let record = &mut known.record;
         record.released = true;
-        (record.addr, record.machine, record.signalled.is_some())
+        (record.addr, record.machine, record.bit_set != 0)
     });
     let Some((addr, machine, settles)) = known else {
         return;

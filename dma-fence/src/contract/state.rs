@@ -24,7 +24,7 @@ pub(super) fn error_before_signal(fence: &Live, error: c_int) {
     }
     let here = ("error set", Place::Here(Location::caller()));
     if fence.test(SIGNALED) {
-        let signalled = record::of(fence).map(|record| record.signalled());
+        let signalled = record::of(fence).map(|record| record.signal_step());
         report_on(
             fence,
             &ERROR_BEFORE_SIGNAL,
