@@ -148,12 +148,7 @@ events! {
     /// The fence can be found by others than its issuer.
     publish(fence: *const Live) = {
         let at = Location::caller();
-        let known = record::with(fence, |record| {
-            let before = record.published;
-            record.published.get_or_insert(at);
-            before
-        });
-        if known == Some(None) {
+        if record::known_of(fence, |known| known.is_published(at)) == Some(true) {
             reach::touched(fence);
         }
     };

@@ -177,7 +177,9 @@ fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freei
             size: freeing.size,
             freed: freeing.at,
         };
-        record::known_as(number, |known| known.own().dangling = Some(Box::new(dangling)));
+        record::known_as(number, |known| {
+            known.own().dangling = Some(Box::new(dangling))
+        });
     }
 }
 
@@ -243,6 +245,9 @@ fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
     record.report(
         &EXTERN_LOCK_OUTLIVES,
         format_args!("lock freed while a fence still has it"),
-        [record.signal_step(), ("lock freed", Place::Here(freeing.at))],
+        [
+            record.signal_step(),
+            ("lock freed", Place::Here(freeing.at)),
+        ],
     );
 }

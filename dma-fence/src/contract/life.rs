@@ -34,7 +34,7 @@ pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -
 /// A fence signals at this moment; its ops are still attached.
 pub(super) fn signalled(fence: *const Live) {
     let known = record::known_of(fence, |known| {
-        known.leaves_points();
+        known.ends_pending();
         let record = &mut known.record;
         record.bit_set = rcu_order();
         let record = *record;
@@ -58,7 +58,7 @@ pub(super) fn signalled(fence: *const Live) {
 /// The last reference is gone.
 pub(super) fn released(fence: *const Live) {
     let settles = record::known_of(fence, |known| {
-        known.leaves_points();
+        known.ends_pending();
         known.record.released = true;
         let machine = known.record.machine;
         known.record.signalled().map(|_| (machine, known.number()))

@@ -35,19 +35,11 @@ pub(crate) fn set_limit(limit: Option<Delta>) {
 
 /// Looks for fences that are pending for too long.
 pub(super) fn time_passed() {
-    let machine = this_machine();
     // SAFETY: Reading the clock has no preconditions.
     let now = unsafe { ktime_get() };
     let limit = LIMIT.load(Relaxed);
-    let overdue = record::filter_map(|_, record| {
-        let overdue = record.machine == machine
-            && record.is_pending()
-            && !record.overdue
-            && now - record.created_ns > limit;
-        record.overdue |= overdue;
-        overdue.then_some(*record)
-    });
-    for record in overdue {
+    // Numbers of records go up with the time of their creation.
+    while let Some(record) = record::next_overdue(|record| now - record.created_ns > limit) {
         let seconds = (now - record.created_ns) / SECOND;
         never(&record, format_args!("pending for {seconds} seconds"), None);
     }

@@ -120,9 +120,9 @@ pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2]) {
 /// signals only if that is asked for.
 pub(super) fn contains(fence: *const Live) {
     record::known_of(fence, |known| {
+        known.ends_pending();
         known.record.declared = true;
         known.record.container = true;
-        known.leaves_points();
     });
 }
 

@@ -17,7 +17,8 @@ use core::{
 use kernel::{
     bindings::{
         debugobjects::{
-            debug_obj_descr, debug_object_deactivate, in_key_order, Box, HashTable, SideTable, Vec, Words,
+            debug_obj_descr, debug_object_deactivate, in_key_order, Box, HashTable, SideTable, Vec,
+            Words,
         },
         get_current, rcu_order, rcu_order_passed,
         rule::{core_files, this_machine, Evidence, Place, Rule},
@@ -167,6 +168,24 @@ impl Known {
         }
     }
 
+    /// A task other than the issuer gets it, here; true if it is the first.
+    pub(super) fn is_published(&mut self, at: At) -> bool {
+        let first = self.record.published.is_none();
+        self.record.published.get_or_insert(at);
+        if first && self.record.is_pending() {
+            PENDING.insert((self.record.machine, self.number), ());
+        }
+        first
+    }
+
+    /// It is about to be pending no more.
+    pub(super) fn ends_pending(&mut self) {
+        self.leaves_points();
+        if self.record.is_pending() {
+            PENDING.remove((self.record.machine, self.number));
+        }
+    }
+
     /// Where it points does not matter any more.
     pub(super) fn leaves_points(&mut self) {
         if let Reach::Points(_) = self.reach {
@@ -220,6 +239,9 @@ static NUMBERS: HashTable<u64, usize> = HashTable::new();
 
 /// All others, by their numbers.
 static GONE: HashTable<u64, Box<Known>> = HashTable::new();
+
+/// Those that are pending, and not overdue yet, by their machines and numbers: the oldest first.
+static PENDING: SideTable<(u64, u64), ()> = SideTable::new();
 
 /// Those whose last reference is gone, and that may have signalled less than a grace period ago; by
 /// their machines and numbers.
@@ -390,6 +412,21 @@ pub(super) fn filter_map<R>(
     in_key_order(found)
 }
 
+/// The oldest pending fence of this machine that is not overdue yet, if it is now.
+pub(super) fn next_overdue(is_overdue: impl Fn(&Record) -> bool) -> Option<Record> {
+    let machine = this_machine();
+    let oldest = PENDING.range((machine, 0), (machine + 1, 0), 1).next();
+    let (key, ()) = oldest?;
+    known_as(key.1, |known| {
+        let record = &mut known.record;
+        record.overdue = is_overdue(record);
+        record.overdue.then(|| {
+            PENDING.remove(key);
+            *record
+        })
+    })?
+}
+
 /// Returns the number of the fence that begins at an address, if it is tracked.
 pub(super) fn number_at(addr: usize) -> Option<u64> {
     LIVE.with(addr, |known| known.number)
@@ -456,6 +493,7 @@ pub(super) fn forget(number: u64) {
 /// A fence has no record any more.
 fn forgotten(mut known: Known) {
     let (number, machine) = (known.number, known.record.machine);
+    known.ends_pending();
     known.now_reaches(NOTHING);
     if known.record.released {
         SETTLING.remove((machine, number));
@@ -469,7 +507,7 @@ fn forgotten(mut known: Known) {
 /// The memory of a fence is about to be freed.
 pub(super) fn memory_goes(number: u64) {
     let known = known_as(number, |known| {
-        known.leaves_points();
+        known.ends_pending();
         let record = &mut known.record;
         record.released = true;
         (record.addr, record.machine, record.bit_set != 0)

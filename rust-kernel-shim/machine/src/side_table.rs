@@ -14,9 +14,15 @@ crate::per_thread! {
     static STEPS: Cell<u64> = Cell::new(0);
 }
 
-/// How often this thread has used a table, for tests of what that costs.
+/// How often this thread has used a table, and what it was given of more than one, for tests of what
+/// that costs.
 pub fn steps() -> u64 {
     STEPS.get()
+}
+
+/// A table is used, or so many of its entries are looked at.
+fn takes(steps: usize) {
+    STEPS.set(STEPS.get() + steps as u64);
 }
 
 /// Memory that is not the kernel's own either.
@@ -45,7 +51,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
     }
 
     fn map(&self) -> MutexGuard<'_, BTreeMap<K, V>> {
-        STEPS.set(STEPS.get() + 1);
+        takes(1);
         lock(&self.0)
     }
 
@@ -116,6 +122,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         } else {
             Vec::new()
         };
+        takes(found.len());
         found.into_iter()
     }
 
@@ -136,6 +143,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
             .iter_mut()
             .filter_map(|(key, value)| f(*key, value))
             .collect();
+        takes(map.len());
         found.into_iter()
     }
 }
@@ -164,7 +172,7 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
     }
 
     fn part(&self, key: K) -> MutexGuard<'_, HashMap<K, V, BuildHasherDefault<Spread>>> {
-        STEPS.set(STEPS.get() + 1);
+        takes(1);
         // CAST: Bits that the map does not use itself.
         let hash = BuildHasherDefault::<Spread>::new().hash_one(key) >> 40;
         lock(&self.0[hash as usize % PARTS].0)
@@ -208,7 +216,9 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
     ) -> impl Iterator<Item = R> {
         let mut found = Vec::new();
         for part in &self.0 {
-            for (key, value) in lock(&part.0).iter_mut() {
+            let mut part = lock(&part.0);
+            takes(part.len());
+            for (key, value) in part.iter_mut() {
                 found.extend(f(*key, value).map(|result| (*key, result)));
             }
         }
@@ -270,7 +280,7 @@ impl<K: Addressed, V> PageTable<K, V> {
     }
 
     fn page(&self, addr: usize) -> MutexGuard<'_, BTreeMap<K, V>> {
-        STEPS.set(STEPS.get() + 1);
+        takes(1);
         lock(&self.0[addr / PAGE % PARTS].0)
     }
 
@@ -320,6 +330,7 @@ impl<K: Addressed, V> PageTable<K, V> {
             found.extend(there.map(|(key, value)| (*key, value.clone())));
             start = end;
         }
+        takes(found.len());
         found
     }
 
@@ -330,7 +341,9 @@ impl<K: Addressed, V> PageTable<K, V> {
     ) -> impl Iterator<Item = R> {
         let mut found = Vec::new();
         for page in &self.0 {
-            for (key, value) in lock(&page.0).iter_mut() {
+            let mut page = lock(&page.0);
+            takes(page.len());
+            for (key, value) in page.iter_mut() {
                 found.extend(f(*key, value).map(|result| (*key, result)));
             }
         }
