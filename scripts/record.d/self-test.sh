@@ -70,5 +70,10 @@ self_test() {
 		sed '/^unwrap_for_each/{n;s/.*/  ? no such thing/}' "$scratch/plan.expect" >"$dir/boot-$part/said/1/0001"
 	done
 	ends 1 "plan.fence:$(grep -n '^unwrap_for_each' "$plan" | cut -d: -f1): ? no such thing" judge 1 "$plan"
+
+	# What cannot be written is not said to be recorded.
+	mkdir "$scratch/full.expect"
+	cp "$scratch/plan.expect" "$dir/said"
+	force=1 ends 2 'full.expect cannot be written' keep "$scratch/full.fence"
 	say "a scenario is recorded and replayed equal, and differences and mistakes are told of with their places"
 }
