@@ -50,9 +50,9 @@ pub struct debug_obj {
     pub addr: usize,
     /// Its kind.
     pub descr: &'static debug_obj_descr,
-    /// The owner; the kind knows what the number means.
+    /// The owner; the kind knows what the number means. 0 if there is none.
     pub owner: u64,
-    /// For the kind's own use.
+    /// For the kind's own use; 0 if there is no owner.
     pub note: usize,
 }
 
@@ -72,8 +72,11 @@ pub struct Freeing {
 /// By address, owner and kind: what is for the kind's own use.
 static OBJECTS: PageTable<Object, usize> = PageTable::new();
 
-/// There are many of them. No object is of no kind, which comes before all others.
+/// No object is of no kind, which comes before all others.
 type Object = (usize, (u64, Option<Kind>));
+
+/// Those that have no owner, by address and kind. There are many of them.
+static LONE: PageTable<(usize, Option<Kind>), ()> = PageTable::new();
 
 /// A kind, in the order of the addresses.
 #[derive(Clone, Copy)]
@@ -115,12 +118,24 @@ fn key(addr: usize, owner: u64, descr: &'static debug_obj_descr) -> Object {
 /// Registers an object. From any context.
 pub fn debug_object_activate(obj: debug_obj) {
     USED.store(true, Relaxed);
-    OBJECTS.insert(key(obj.addr, obj.owner, obj.descr), obj.note);
+    if obj.owner == 0 {
+        LONE.insert((obj.addr, Some(Kind(obj.descr))), ());
+    } else {
+        OBJECTS.insert(key(obj.addr, obj.owner, obj.descr), obj.note);
+    }
 }
 
 /// Forgets an object: its owner does not need it any more. From any context.
 pub fn debug_object_deactivate(addr: usize, owner: u64, descr: &'static debug_obj_descr) {
-    OBJECTS.remove(key(addr, owner, descr));
+    forget(key(addr, owner, descr));
+}
+
+/// True if there was such an object.
+fn forget(key: Object) -> bool {
+    match key {
+        (addr, (0, kind)) => LONE.remove((addr, kind)).is_some(),
+        _ => OBJECTS.remove(key).is_some(),
+    }
 }
 
 /// Calls the kind of each object in memory that is about to be freed. From any context.
@@ -155,7 +170,14 @@ fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> b
         }
     }
     let memory = addr..addr.saturating_add(size);
-    for (key, note) in OBJECTS.in_memory(memory, |addr| (addr, (0, None))) {
+    let mut objects = OBJECTS.in_memory(memory.clone(), |addr| (addr, (0, None)));
+    let lone = LONE.in_memory(memory, |addr| (addr, None));
+    objects.extend(
+        lone.iter()
+            .map(|&((addr, kind), ())| ((addr, (0, kind)), 0)),
+    );
+    objects.sort_by_key(|&(key, _)| key);
+    for (key, note) in objects {
         let (addr, (owner, Some(Kind(descr)))) = key else {
             continue;
         };
@@ -166,7 +188,7 @@ fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> b
             note,
         };
         // Another thread may have forgotten it meanwhile.
-        if asked(obj.descr) && OBJECTS.remove(key).is_some() {
+        if asked(obj.descr) && forget(key) {
             (obj.descr.freed)(&obj, &freeing);
         }
     }
