@@ -30,6 +30,7 @@ pub mod location;
 pub mod oops;
 mod per_thread;
 mod process;
+mod raw_lock;
 pub mod report_log;
 pub mod side_table;
 pub mod task;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Memory for what a debug kernel knows of objects without a place for it in them.
 
-use crate::lock;
+use crate::raw_lock::{Guard, RawLock};
 use std::{
     cell::Cell,
     collections::{BTreeMap, HashMap},
     hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher},
     ops::Range,
-    sync::{Mutex, MutexGuard},
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 crate::per_thread! {
@@ -42,35 +45,22 @@ pub fn in_key_order<K: Ord + Copy, R>(mut found: Vec<(K, R)>) -> impl Iterator<I
 /// no allocation of it is counted, and none is made to fail.
 ///
 /// All functions may be called from any context. Their closures must not use the same `SideTable`.
-pub struct SideTable<K, V>(Mutex<BTreeMap<K, V>>);
+pub struct SideTable<K, V>(RawLock<BTreeMap<K, V>>);
 
 impl<K: Ord + Copy, V> SideTable<K, V> {
     /// Nothing.
     pub const fn new() -> Self {
-        Self(Mutex::new(BTreeMap::new()))
+        Self(RawLock::new(BTreeMap::new()))
     }
 
-    fn map(&self) -> MutexGuard<'_, BTreeMap<K, V>> {
+    fn map(&self) -> Guard<'_, BTreeMap<K, V>> {
         takes(1);
-        lock(&self.0)
+        self.0.lock()
     }
 
     /// Sets the value of a key and returns the one before.
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         self.map().insert(key, value)
-    }
-
-    /// Sets the value of a key that has none; otherwise returns a copy of it.
-    pub fn insert_new(&self, key: K, value: V) -> Option<V>
-    where
-        V: Clone,
-    {
-        let mut map = lock(&self.0);
-        let old = map.get(&key).cloned();
-        if old.is_none() {
-            map.insert(key, value);
-        }
-        old
     }
 
     /// Takes a value out.
@@ -83,12 +73,12 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
     where
         V: Default,
     {
-        f(lock(&self.0).entry(key).or_default())
+        f(self.map().entry(key).or_default())
     }
 
     /// Takes a value out if `f` says so.
     pub fn remove_if(&self, key: K, f: impl FnOnce(&V) -> bool) -> Option<V> {
-        let mut map = lock(&self.0);
+        let mut map = self.map();
         map.get(&key).is_some_and(f).then(|| map.remove(&key))?
     }
 
@@ -114,7 +104,7 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
         V: Clone,
     {
         let map = self.map();
-        let found: Vec<(K, V)> = if start < end {
+        let found: Vec<(K, V)> = if start < end && !map.is_empty() {
             map.range(start..end)
                 .take(most)
                 .map(|(key, value)| (*key, value.clone()))
@@ -161,31 +151,64 @@ const PARTS: usize = 64;
 /// different ones do not wait for each other.
 pub struct HashTable<K, V>([Part<K, V>; PARTS]);
 
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
+
 /// A cache line or more, so that its lock is not beside another.
 #[repr(align(64))]
-struct Part<K, V>(Mutex<HashMap<K, V, BuildHasherDefault<Spread>>>);
+struct Part<K, V> {
+    map: RawLock<Map<K, V>>,
+    /// Goes up, under the lock, with whatever may have changed something.
+    changes: AtomicU64,
+}
+
+impl<K, V> Part<K, V> {
+    fn changes(&self) -> Guard<'_, Map<K, V>> {
+        takes(1);
+        let map = self.map.lock();
+        // Pairs with the `Acquire` in `HashTable::changes()`.
+        let changes = self.changes.load(Relaxed) + 1;
+        self.changes.store(changes, Release);
+        map
+    }
+}
 
 impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
     /// Nothing.
     pub const fn new() -> Self {
-        Self([const { Part(Mutex::new(HashMap::with_hasher(BuildHasherDefault::new()))) }; PARTS])
+        Self(
+            [const {
+                Part {
+                    map: RawLock::new(HashMap::with_hasher(BuildHasherDefault::new())),
+                    changes: AtomicU64::new(0),
+                }
+            }; PARTS],
+        )
     }
 
-    fn part(&self, key: K) -> MutexGuard<'_, HashMap<K, V, BuildHasherDefault<Spread>>> {
-        takes(1);
+    #[inline]
+    fn part(&self, key: K) -> &Part<K, V> {
         // CAST: Bits that the map does not use itself.
         let hash = BuildHasherDefault::<Spread>::new().hash_one(key) >> 40;
-        lock(&self.0[hash as usize % PARTS].0)
+        &self.0[hash as usize % PARTS]
+    }
+
+    /// As long as this number is the same, so is what [`look`](Self::look) finds of the key, for a
+    /// caller that has asked for the number before.
+    #[inline]
+    pub fn changes(&self, key: K) -> u64 {
+        // Pairs with the `Release` in `Part::changes()`: who sees the number sees the change, or
+        // waits for the lock under which that is made.
+        self.part(key).changes.load(Acquire)
     }
 
     /// Sets the value of a key and returns the one before.
     pub fn insert(&self, key: K, value: V) -> Option<V> {
-        self.part(key).insert(key, value)
+        self.part(key).changes().insert(key, value)
     }
 
     /// Takes a value out.
     pub fn remove(&self, key: K) -> Option<V> {
-        self.part(key).remove(&key)
+        self.part(key).changes().remove(&key)
     }
 
     /// Calls `f` with the value of a key, which is `V::default()` if it has none.
@@ -193,20 +216,26 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
     where
         V: Default,
     {
-        f(self.part(key).entry(key).or_default())
+        f(self.part(key).changes().entry(key).or_default())
     }
 
     /// Takes a value out if `f` says so, and calls `then` with it before others find it gone.
     pub fn move_if(&self, key: K, f: impl FnOnce(&V) -> bool, then: impl FnOnce(V)) {
-        let mut part = self.part(key);
-        if part.get(&key).is_some_and(f) {
-            part.remove(&key).map(then);
+        let mut map = self.part(key).changes();
+        if map.get(&key).is_some_and(f) {
+            map.remove(&key).map(then);
         }
     }
 
     /// Calls `f` with the value of a key, if it has one.
     pub fn with<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> Option<R> {
-        self.part(key).get_mut(&key).map(f)
+        self.part(key).changes().get_mut(&key).map(f)
+    }
+
+    /// As [`with`](Self::with), for what does not count as a change.
+    pub fn look<R>(&self, key: K, f: impl FnOnce(&V) -> R) -> Option<R> {
+        takes(1);
+        self.part(key).map.lock().get(&key).map(f)
     }
 
     /// Of all for which `f` returns something, what it returns, in the order of the keys.
@@ -216,9 +245,9 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
     ) -> impl Iterator<Item = R> {
         let mut found = Vec::new();
         for part in &self.0 {
-            let mut part = lock(&part.0);
-            takes(part.len());
-            for (key, value) in part.iter_mut() {
+            let mut map = part.changes();
+            takes(map.len());
+            for (key, value) in map.iter_mut() {
                 found.extend(f(*key, value).map(|result| (*key, result)));
             }
         }
@@ -268,7 +297,7 @@ pub struct PageTable<K, V>([Page<K, V>; PARTS]);
 
 /// The things of every so many pages.
 #[repr(align(64))]
-struct Page<K, V>(Mutex<BTreeMap<K, V>>);
+struct Page<K, V>(RawLock<BTreeMap<K, V>>);
 
 /// Bytes of a page.
 const PAGE: usize = 4096;
@@ -276,17 +305,30 @@ const PAGE: usize = 4096;
 impl<K: Addressed, V> PageTable<K, V> {
     /// Nothing.
     pub const fn new() -> Self {
-        Self([const { Page(Mutex::new(BTreeMap::new())) }; PARTS])
+        Self([const { Page(RawLock::new(BTreeMap::new())) }; PARTS])
     }
 
-    fn page(&self, addr: usize) -> MutexGuard<'_, BTreeMap<K, V>> {
+    fn page(&self, addr: usize) -> Guard<'_, BTreeMap<K, V>> {
         takes(1);
-        lock(&self.0[addr / PAGE % PARTS].0)
+        self.0[addr / PAGE % PARTS].0.lock()
     }
 
     /// Sets the value of a key and returns the one before.
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         self.page(key.addr()).insert(key, value)
+    }
+
+    /// Sets the value of a key that has none; otherwise returns a copy of it.
+    pub fn insert_new(&self, key: K, value: V) -> Option<V>
+    where
+        V: Clone,
+    {
+        let mut page = self.page(key.addr());
+        let old = page.get(&key).cloned();
+        if old.is_none() {
+            page.insert(key, value);
+        }
+        old
     }
 
     /// Takes a value out.
@@ -341,7 +383,7 @@ impl<K: Addressed, V> PageTable<K, V> {
     ) -> impl Iterator<Item = R> {
         let mut found = Vec::new();
         for page in &self.0 {
-            let mut page = lock(&page.0);
+            let mut page = page.0.lock();
             takes(page.len());
             for (key, value) in page.iter_mut() {
                 found.extend(f(*key, value).map(|result| (*key, result)));
@@ -411,7 +453,7 @@ mod tests {
     #[test]
     fn threads_that_use_other_parts_do_not_wait() {
         let (hashed, paged) = (HashTable::new(), PageTable::new());
-        let part = |key: usize| core::ptr::from_ref(&*hashed.part(key)).addr();
+        let part = |key: usize| core::ptr::from_ref(hashed.part(key)).addr();
         let page = |key: usize| core::ptr::from_ref(&*paged.page(key)).addr();
         hashed.insert(0, ());
         paged.insert(0, ());
@@ -431,12 +473,30 @@ mod tests {
             1,
             |value| *value == 'a',
             |value| {
-                let locked = from.0.iter().any(|part| part.0.try_lock().is_err());
+                let locked = from.0.iter().any(|part| part.map.is_locked());
                 assert!(locked, "others may find it gone");
                 to.insert(1, value);
             },
         );
         assert_eq!((from.remove(1), to.remove(1)), (None, Some('a')));
+    }
+
+    #[test]
+    fn what_changes_is_told_from_what_is_looked_at() {
+        let table = HashTable::new();
+        let changed = |f: &dyn Fn()| {
+            let before = table.changes(1);
+            f();
+            before != table.changes(1)
+        };
+        assert!(changed(&|| _ = table.insert(1, 'a')));
+        assert!(!changed(&|| _ = table.look(1, |value| *value)));
+        assert!(changed(&|| _ = table.with(1, |value| *value = 'b')));
+        assert!(changed(&|| table
+            .filter_map(|_, value| Some(core::mem::replace(value, 'c')))
+            .for_each(drop)));
+        assert!(changed(&|| table.move_if(1, |_| true, drop)));
+        assert!(changed(&|| _ = table.remove(1)));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use super::callback_head;
 use crate::{
     debug::{leaks, splat::splat},
-    debugobjects::{Freeing, SideTable},
+    debugobjects::{Freeing, PageTable},
     globals,
     rule::{checking, this_machine, Place},
     ACTIVE_OBJECT_FREED, KERN_ERR,
@@ -59,7 +59,7 @@ pub(crate) enum Kind {
 static NEXT: AtomicU64 = AtomicU64::new(2);
 
 /// Callbacks that are queued, by the addresses of their heads.
-pub(crate) static QUEUED: SideTable<usize, Request> = SideTable::new();
+pub(crate) static QUEUED: PageTable<usize, Request> = PageTable::new();
 
 machine::per_thread! {
     /// The request whose RCU callback runs.
@@ -69,6 +69,12 @@ machine::per_thread! {
 /// A number that is greater than all before. From any context.
 pub fn rcu_order() -> u64 {
     NEXT.fetch_add(1, Relaxed)
+}
+
+/// The greatest number that [`rcu_order`] has returned: all that it returns after this are greater. From
+/// any context.
+pub fn rcu_order_last() -> u64 {
+    NEXT.load(Relaxed) - 1
 }
 
 /// The number that [`rcu_order`] would return.
@@ -144,7 +150,8 @@ pub(crate) fn head_freed(freeing: &Freeing) {
         return;
     }
     let end = freeing.addr.saturating_add(freeing.size);
-    let Some((_, queued)) = QUEUED.range(freeing.addr, end, 1).next() else {
+    let queued = QUEUED.in_memory(freeing.addr..end, |addr| addr);
+    let Some(&(_, queued)) = queued.first() else {
         return;
     };
     if ACTIVE_OBJECT_FREED.look() && queued.machine == this_machine() && checking() {
