@@ -207,21 +207,14 @@ pub(super) fn last_panic() -> String {
         .unwrap_or_default()
 }
 
-/// Frames of a stack that an [`Origin`] remembers.
-#[cfg(feature = "debug")]
-const FRAMES: usize = 24;
-
 /// Where something has begun, to be said later, as [`entry`] would have said it.
 pub struct Origin {
     at: &'static Location<'static>,
-    /// If `at` is in the kernel: the stack, and where the kernel was asked for what it does by itself.
+    /// If `at` is in the kernel: where that was called from, or else where it was asked for what it does
+    /// by itself.
     #[cfg(feature = "debug")]
-    inside: Option<Box<(Vec<*mut core::ffi::c_void>, Option<Site>)>>,
+    driver: Option<&'static Site>,
 }
-
-// SAFETY: What the pointers lead to is code, of which only the names are looked up.
-#[cfg(feature = "debug")]
-unsafe impl Send for Origin {}
 
 impl Origin {
     /// Here, where `at` was called.
@@ -229,7 +222,10 @@ impl Origin {
         Self {
             at,
             #[cfg(feature = "debug")]
-            inside: is_core_location(at).then(|| Box::new((stack(), asked()))),
+            driver: match is_core_location(at) {
+                true => stack::driver_site().or_else(|| asked().map(keep)),
+                false => None,
+            },
         }
     }
 }
@@ -270,30 +266,12 @@ fn look_up(at: &'static Location<'static>) -> bool {
         .or_insert_with(|| is_core(at.file()))
 }
 
-#[cfg(feature = "debug")]
-fn stack() -> Vec<*mut core::ffi::c_void> {
-    let mut frames = Vec::with_capacity(FRAMES);
-    trace(|frame| {
-        frames.push(frame.ip());
-        frames.len() < FRAMES
-    });
-    frames.shrink_to_fit();
-    frames
-}
-
 impl Origin {
     /// The place in a driver, if there is one.
     fn driver(&self) -> Option<String> {
         #[cfg(feature = "debug")]
-        if let Some((frames, asked)) = self.inside.as_deref() {
-            let found = frames.iter().find_map(|ip| {
-                let mut found = None;
-                backtrace::resolve(*ip, |symbol| {
-                    found = found.take().or_else(|| driver(symbol))
-                });
-                found
-            });
-            return found.or_else(|| Some(asked.as_ref()?.to_string()));
+        if is_core_location(self.at) {
+            return self.driver.map(Site::to_string);
         }
         Some(at(self.at))
     }
@@ -349,7 +327,7 @@ impl fmt::Display for Site {
 pub fn site(at: &'static Location<'static>) -> Site {
     #[cfg(feature = "debug")]
     if is_core_location(at) {
-        if let Some(site) = stack::driver_site().or_else(asked) {
+        if let Some(site) = stack::driver_site().copied().or_else(asked) {
             return site;
         }
     }

@@ -64,13 +64,12 @@ fn border() -> usize {
 
 /// The innermost frame of the stack that is not in the kernel.
 #[inline(never)]
-pub(super) fn driver_site() -> Option<Site> {
+pub(super) fn driver_site() -> Option<&'static Site> {
     let sp = stack_pointer();
     match walk(sp) {
         Ok(site) => site,
         Err(()) => unwind(sp),
     }
-    .copied()
 }
 
 /// As [`driver_site`], from what is known; an error if that is not enough.
