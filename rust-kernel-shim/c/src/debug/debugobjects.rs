@@ -19,14 +19,17 @@ use core::{
     ffi::CStr,
     fmt,
     panic::Location,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering::Relaxed},
+    ptr,
+    sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU64, AtomicU8, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 use machine::{
     blocked::{self, Owner},
     location::Origin,
     report_log::Text,
 };
-use spin::mutex::SpinMutex;
 
 pub use machine::side_table::{in_key_order, steps, HashTable, PageTable, SideTable, Words};
 #[doc(no_inline)]
@@ -165,7 +168,7 @@ fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> b
         return;
     }
     if checking() {
-        for watch in watching().iter().flatten() {
+        for watch in watching() {
             (watch.freeing)(&freeing);
         }
     }
@@ -216,7 +219,7 @@ static ANY_LARGE: AtomicBool = AtomicBool::new(false);
 
 /// Calls `f` with the allocated block in which `addr` lies: where it begins, and what is known of it.
 fn block_of<R>(addr: usize, f: impl Fn(usize, &Block) -> R) -> Option<R> {
-    if addr < LOWEST.load(Relaxed) {
+    if addr < LOWEST.load(Relaxed) || addr >= HIGHEST.load(Relaxed) {
         return None;
     }
     let has = |start: usize, block: &Block| (addr - start < block.size).then(|| f(start, block));
@@ -240,6 +243,9 @@ static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 /// The lowest address that a block ever had. Most words that are taken for pointers are below it.
 static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
 
+/// The highest at which one ever ended. What is on a stack is above it, mostly.
+static HIGHEST: AtomicUsize = AtomicUsize::new(0);
+
 /// A block was allocated.
 #[track_caller]
 pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
@@ -253,6 +259,10 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
         leaks::at_exit(block.machine);
         if addr < LOWEST.load(Relaxed) {
             LOWEST.fetch_min(addr, Relaxed);
+        }
+        let end = addr + size;
+        if end > HIGHEST.load(Relaxed) {
+            HIGHEST.fetch_max(end, Relaxed);
         }
         if addr % PAGE_SIZE + size > 2 * PAGE_SIZE {
             ANY_LARGE.store(true, Relaxed);
@@ -317,30 +327,35 @@ pub struct debug_watch {
 /// Kinds of objects that can be watched over.
 const WATCHES: usize = 4;
 
-static WATCHING: SpinMutex<[Option<&'static debug_watch>; WATCHES]> =
-    SpinMutex::new([None; WATCHES]);
+/// Those that were registered, before the first null.
+static WATCHING: [AtomicPtr<debug_watch>; WATCHES] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; WATCHES];
 
 /// Registers `watch`, unless it is already. From any context.
 pub fn debug_watch_register(watch: &'static debug_watch) {
-    let mut watching = WATCHING.lock();
-    let known = watching
-        .iter()
-        .flatten()
-        .any(|known| core::ptr::eq(*known, watch));
-    if let (false, Some(slot)) = (known, watching.iter_mut().find(|slot| slot.is_none())) {
-        *slot = Some(watch);
-        blocked::ask_for_owners(owner);
+    if watching().any(|known| ptr::eq(known, watch)) {
+        return;
+    }
+    let watch = ptr::from_ref(watch).cast_mut();
+    for slot in &WATCHING {
+        // Pairs with the `Acquire` in `watching()`.
+        match slot.compare_exchange(ptr::null_mut(), watch, Release, Relaxed) {
+            Ok(_) => return blocked::ask_for_owners(owner),
+            Err(known) if known == watch => return,
+            Err(_) => {}
+        }
     }
 }
 
 fn owner(addr: usize, out: &mut dyn fmt::Write) -> fmt::Result {
-    let watching = watching();
-    let mut watching = watching.iter().flatten();
-    watching.try_for_each(|watch| (watch.owner)(addr, out))
+    watching().try_for_each(|watch| (watch.owner)(addr, out))
 }
 
-fn watching() -> [Option<&'static debug_watch>; WATCHES] {
-    *WATCHING.lock()
+fn watching() -> impl Iterator<Item = &'static debug_watch> {
+    // Pairs with the `Release` in `debug_watch_register()`.
+    let all = WATCHING.iter().map(|slot| slot.load(Acquire));
+    // SAFETY: Null, or one that was registered, which is static.
+    all.map_while(|watch| unsafe { watch.as_ref() })
 }
 
 /// A module that is being unloaded, or whose device has gone.
@@ -397,35 +412,35 @@ impl ModuleText {
 /// The text of a module is about to be freed, or its device has gone.
 #[track_caller]
 pub fn debug_module_gone(module: &ModuleText) {
-    for watch in watching().iter().flatten() {
+    for watch in watching() {
         (watch.module_gone)(module);
     }
 }
 
 /// Adds what the kinds of objects know of a block.
 pub(super) fn describe(addr: usize, size: usize, text: &mut Text) {
-    for watch in watching().iter().flatten() {
+    for watch in watching() {
         (watch.describe)(addr, size, text);
     }
 }
 
 /// Virtual time has advanced.
 pub(crate) fn debug_time_passed() {
-    for watch in watching().iter().flatten() {
+    for watch in watching() {
         (watch.time_passed)();
     }
 }
 
 /// All tasks of the machine have ended.
 pub(crate) fn debug_machine_left() {
-    for watch in watching().iter().flatten() {
+    for watch in watching() {
         (watch.left)();
     }
 }
 
 /// The machine is about to end.
 pub(crate) fn debug_machine_ended(blocked: usize) {
-    for watch in watching().iter().flatten() {
+    for watch in watching() {
         (watch.ended)(blocked);
     }
 }
@@ -467,7 +482,7 @@ pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Word
 /// The word at `at`, or its first `bytes` bytes and zeroes.
 fn load(at: usize, bytes: usize) -> usize {
     if bytes == size_of::<usize>() {
-        let word: *mut usize = core::ptr::with_exposed_provenance_mut(at);
+        let word: *mut usize = ptr::with_exposed_provenance_mut(at);
         // SAFETY: The caller has found it in a block, under a lock under which that leaves its
         // table; all blocks are aligned for words. What stands there may be anything, even
         // unwritten or being written at this moment: it is looked at as one number.
@@ -475,7 +490,7 @@ fn load(at: usize, bytes: usize) -> usize {
     }
     let mut word = [0; size_of::<usize>()];
     for (n, byte) in word.iter_mut().enumerate().take(bytes) {
-        let at: *mut u8 = core::ptr::with_exposed_provenance_mut(at + n);
+        let at: *mut u8 = ptr::with_exposed_provenance_mut(at + n);
         // SAFETY: In the same block, as the word would be; bytes need no alignment.
         *byte = unsafe { AtomicU8::from_ptr(at) }.load(Relaxed);
     }
