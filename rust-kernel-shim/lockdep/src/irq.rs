@@ -109,6 +109,10 @@ impl<H: Host> Engine<H> {
         let Some(class) = self.classes.get(held.class).filter(|_| !fault!("marks")) else {
             return true;
         };
+        // Mostly it has: then the lock is not needed.
+        if class.marks() & new.bit() != 0 {
+            return true;
+        }
         let mut graph = self.locked();
         if class.marks() & new.bit() != 0 {
             return true;
