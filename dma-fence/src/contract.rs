@@ -19,8 +19,8 @@
 //! | `refs` | refcount, reference-left |
 //!
 //! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `refs`, `freed`,
-//! `ops`, then `callback`, `progress`, `names` and `state`, `memory`, `record`, `points`,
-//! `declared`, `known`, `rules`, `named`.
+//! `ops`, then `callback`, `progress`, `names` and `state`, `memory`, `seen`, `record`,
+//! `points`, `declared`, `known`, `rules`, `named`.
 
 mod call;
 mod callback;
@@ -40,6 +40,7 @@ mod reach;
 mod record;
 mod refs;
 pub(crate) mod rules;
+mod seen;
 mod state;
 mod watch;
 

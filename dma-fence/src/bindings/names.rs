@@ -43,7 +43,9 @@ unsafe fn name(
     contract::name_returned(f, which, name);
     if !name.is_null() {
         // SAFETY: What an op returns is a string, which lives as long as the caller's section.
-        contract::name_is(f, which, || unsafe { CStr::from_char_ptr(name) });
+        contract::name_is(f, which, name.addr(), || unsafe {
+            CStr::from_char_ptr(name)
+        });
     }
     name
 }

@@ -6,12 +6,13 @@ use super::{
     named::Fence,
     record::{self, At, Record, Subject},
     rules::CALLBACK_ONCE,
+    seen,
 };
 use core::{panic::Location, ptr};
 use kernel::{
     bindings::{
         debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, HashTable},
-        list_del_init, local_irq_restore, local_irq_save, rcu_order,
+        list_del_init, local_irq_restore, local_irq_save, rcu_order_last,
         rule::{checking, this_machine, Place},
         spin_trylock, spin_unlock,
     },
@@ -28,7 +29,7 @@ pub(super) struct Callback {
     /// The place at which the fence was created.
     pub(super) created: At,
     pub(super) machine: u64,
-    /// A stamp of RCU's from when it was added.
+    /// The last stamp of RCU's that was taken before it was added.
     pub(super) made: u64,
     /// The task that added it, and where.
     pub(super) task: c_int,
@@ -48,7 +49,7 @@ static CALLBACK: debug_obj_descr = debug_obj_descr {
 /// A callback is about to be added; or, if it is not `pending`, it was too late for its fence.
 #[track_caller]
 pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
-    let Some(record) = record::of(fence) else {
+    let Some(seen) = seen::of(fence) else {
         CALLBACKS.remove(cb.addr());
         return;
     };
@@ -56,10 +57,10 @@ pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
     let added = Location::caller();
     let callback = Callback {
         fence: fence.expose_provenance(),
-        subject: record.subject(),
-        created: record.created,
+        subject: seen.subject,
+        created: seen.created,
         machine: this_machine(),
-        made: rcu_order(),
+        made: rcu_order_last(),
         task: record::this_task(),
         added,
         pending,
@@ -74,8 +75,9 @@ pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
         });
     }
     if let Some(before) = before.filter(|before| before.pending && checking) {
-        record.report(
-            &CALLBACK_ONCE,
+        CALLBACK_ONCE.report_on(
+            seen.subject,
+            Place::At(seen.created),
             format_args!(
                 "callback added that is pending on {}",
                 Fence(before.subject)
@@ -97,19 +99,27 @@ pub(super) fn added_at(cb: *mut dma_fence_cb, at: At) {
 /// A callback is about to be taken back, if it is `pending`.
 #[track_caller]
 pub(super) fn removed(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
-    if let Some(record) = record::of(fence) {
+    let callback = CALLBACKS.with(cb.addr(), |callback| {
+        let before = *callback;
+        callback.pending &= !pending;
+        before
+    });
+    if let Some(seen) = seen::of(fence) {
         let checking = CALLBACK_ONCE.look();
         let here = ("callback removed", Place::Here(Location::caller()));
-        match CALLBACKS.with(cb.addr(), |callback| *callback) {
+        let (subject, created) = (seen.subject, Place::At(seen.created));
+        match callback {
             _ if !checking => {}
-            None => record.report(
-                &CALLBACK_ONCE,
+            None => CALLBACK_ONCE.report_on(
+                subject,
+                created,
                 format_args!("callback removed that was never added"),
                 [here],
             ),
             Some(callback) if callback.pending && callback.fence != fence.addr() => {
-                record.report(
-                    &CALLBACK_ONCE,
+                CALLBACK_ONCE.report_on(
+                    subject,
+                    created,
                     format_args!(
                         "callback removed here, but pending on {}",
                         Fence(callback.subject)
@@ -119,9 +129,6 @@ pub(super) fn removed(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) 
             }
             Some(_) => {}
         }
-    }
-    if pending {
-        CALLBACKS.with(cb.addr(), |callback| callback.pending = false);
     }
 }
 

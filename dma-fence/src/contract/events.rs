@@ -6,7 +6,7 @@ use super::{
     call::Call,
     callback, freed, life, named, names, ops, pending, progress, reach, record, refs,
     rules::SIGNALLING_SECTION,
-    state, watch,
+    seen, state, watch,
 };
 use core::{ffi::CStr, panic::Location};
 use kernel::{
@@ -125,8 +125,9 @@ events! {
     declare(fence: *const Live, context: usize, names: [&CStr; 2]) = {
         reach::declares(fence, context, names.map(|name| name.as_char_ptr().addr()));
         if let Some(record) = record::of(fence) {
-            named::learns(record.context, 0, names[0]);
-            named::learns(record.context, 1, names[1]);
+            for (which, name) in names.into_iter().enumerate() {
+                named::learns(record.context, which, name.as_char_ptr().addr(), || name);
+            }
         }
     };
 
@@ -148,7 +149,8 @@ events! {
     /// The fence can be found by others than its issuer.
     publish(fence: *const Live) = {
         let at = Location::caller();
-        if record::known_of(fence, |known| known.is_published(at)) == Some(true) {
+        let unpublished = seen::of(fence).is_some_and(|seen| !seen.published);
+        if unpublished && record::known_of(fence, |known| known.is_published(at)) == Some(true) {
             reach::touched(fence);
         }
     };
@@ -267,8 +269,8 @@ events! {
     };
 
     /// The name is this string.
-    name_is(fence: &Live, which: usize, name: impl Fn() -> &'static CStr) =
-        named::learns(fence.context, which, name());
+    name_is(fence: &Live, which: usize, addr: usize, name: impl Fn() -> &'static CStr) =
+        named::learns(fence.context, which, addr, name);
 
     /// The table of ops is used itself, where the core would have looked at the bit.
     ops_ptr(fence: &Live) = ops::table_used(fence);

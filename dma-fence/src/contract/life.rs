@@ -8,7 +8,7 @@ use super::{
     refs,
 };
 use core::panic::Location;
-use kernel::bindings::{ktime_get, rcu_order, rule::checking, spinlock_t};
+use kernel::bindings::{ktime_get_coarse, rcu_order, rule::checking, spinlock_t};
 
 /// A fence was initialised, with a lock of its own if `lock` is null; false if it is not tracked.
 #[track_caller]
@@ -24,7 +24,7 @@ pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -
     record::know_own_files();
     record::sweep();
     // SAFETY: Reading the clock has no preconditions.
-    let now = unsafe { ktime_get() };
+    let now = unsafe { ktime_get_coarse() };
     let number = Record::new(fence, ops, now, Location::caller()).add();
     let allocated = refs::begins(fence, true);
     reach::begins(number, ops, lock, allocated);

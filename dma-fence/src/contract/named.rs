@@ -7,10 +7,11 @@
 
 use super::record::Subject;
 use core::{
+    cell::Cell,
     ffi::CStr,
     fmt::{self, Write as _},
 };
-use kernel::bindings::{debugobjects::SideTable, rule::this_machine};
+use kernel::bindings::{debugobjects::SideTable, per_thread, rcu_order_last, rule::this_machine};
 
 /// The bytes of a name that are kept.
 const LEN: usize = 32;
@@ -21,18 +22,31 @@ type Name = [u8; LEN];
 /// The names of the driver and the timeline, by machine and context.
 static NAMES: SideTable<(u64, u64), [Name; 2]> = SideTable::new();
 
+/// A machine, a context in it, a name's address, and the last stamp of RCU's from then.
+type Learnt = ((u64, u64), usize, u64);
+
+per_thread! {
+    /// What this thread has learnt last of each of the names.
+    static LEARNT: [Cell<Option<Learnt>>; 2] = [const { Cell::new(None) }; 2];
+}
+
 /// The name of the driver, number 0, or of the timeline, number 1, is this for all fences of the
 /// context.
-pub(super) fn learns(context: u64, which: usize, name: &CStr) {
-    let mut own = [0; LEN];
-    let len = name.count_bytes().min(LEN);
-    own[..len].copy_from_slice(&name.to_bytes()[..len]);
+///
+/// A string is no other while no grace period has begun.
+pub(super) fn learns<'a>(context: u64, which: usize, addr: usize, name: impl Fn() -> &'a CStr) {
     let key = (this_machine(), context);
-    if NAMES.with(key, |names| names[which] = own).is_none() {
-        let mut names = [[0; LEN]; 2];
-        names[which] = own;
-        NAMES.insert(key, names);
+    let learnt = Some((key, addr, rcu_order_last()));
+    if LEARNT.with(|all| all[which].replace(learnt) == learnt) {
+        return;
     }
+    let name = name();
+    let name = &name.to_bytes()[..name.count_bytes().min(LEN)];
+    NAMES.with_entry(key, |names| {
+        let mut own = [0; LEN];
+        own[..name.len()].copy_from_slice(name);
+        names[which] = own;
+    });
 }
 
 /// The machine ends.
@@ -50,6 +64,11 @@ pub(super) fn write(context: u64, out: &mut dyn fmt::Write) -> fmt::Result {
     write!(out, " ({driver}:{timeline})")
 }
 
+/// A name without the NULs behind it.
+fn bytes(name: &Name) -> &[u8] {
+    &name[..name.iter().position(|&c| c == 0).unwrap_or(LEN)]
+}
+
 struct Text<'a>(&'a Name);
 
 impl fmt::Display for Text<'_> {
@@ -57,13 +76,7 @@ impl fmt::Display for Text<'_> {
         if self.0[0] == 0 {
             return f.write_char('?');
         }
-        for chunk in self
-            .0
-            .split(|&c| c == 0)
-            .next()
-            .unwrap_or(&[])
-            .utf8_chunks()
-        {
+        for chunk in bytes(self.0).utf8_chunks() {
             f.write_str(chunk.valid())?;
         }
         Ok(())

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Names are asked for and used within one RCU read-side section.
 
-use super::{
-    super::bindings::Live,
-    record::{self, report_on},
-    rules::NAMES_IN_ONE_RCU_SECTION,
-};
+use super::{super::bindings::Live, record::report_on, rules::NAMES_IN_ONE_RCU_SECTION, seen};
 use core::panic::Location;
 use kernel::{
     bindings::{rcu_read_lock_held, rule::Place},
@@ -34,12 +30,12 @@ pub(super) fn names_in_one_rcu_section(fence: &Live) {
 #[track_caller]
 #[cfg_attr(not(feature = "debug"), allow(unused_variables))]
 pub(super) fn escapes(fence: *const Live, name: *const c_char) {
-    if let (true, Some(record)) = (in_a_section(), record::of(fence)) {
+    if let (true, Some(seen)) = (in_a_section(), seen::of(fence)) {
         #[cfg(feature = "debug")]
         kernel::bindings::debug_rcu_string(kernel::bindings::RcuString {
             addr: name.addr(),
-            subject: record.subject(),
-            created: Some(record.created),
+            subject: seen.subject,
+            created: Some(seen.created),
             asked: Location::caller(),
             rule: &NAMES_IN_ONE_RCU_SECTION,
         });

@@ -6,12 +6,13 @@ use super::{
     call::Call,
     callback::CALLBACKS,
     named::Fence,
-    record::{self, At, Record},
+    record::{self, At, Subject},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
+    seen::{self, Seen},
 };
 use core::panic::Location;
 use kernel::bindings::{
-    debug_call, debug_call_begins, debug_call_ends, debug_report_once,
+    debug_call, debug_call_begins, debug_call_ends, debug_in_call, debug_report_once,
     debugobjects::ModuleText,
     rcu_section,
     rule::{checking, this_machine, Place},
@@ -34,29 +35,29 @@ pub(super) fn callback_begins(fence: *const Live, cb: *mut dma_fence_cb) {
 pub(super) fn call_begins(fence: *const Live, call: Call, step: Option<(&'static str, At)>) {
     let at = Location::caller();
     CALLBACK_ATOMIC.look();
-    let record = record::with(fence, |record| {
-        record.enabled |= call == Call::EnableSignaling;
-        *record
-    });
+    if call == Call::EnableSignaling {
+        record::with(fence, |record| record.enabled = true);
+    }
+    let seen = seen::of(fence);
     debug_call_begins(DriverCall {
         what: call.what(),
-        subject: record.map_or((0, 0), |record| record.subject()),
-        said_true: record.is_some_and(|record| record.said_true.is_some()),
-        lock: record.map_or(0, |record| if call.locked() { record.lock } else { 0 }),
+        subject: seen.map_or((0, 0), |seen| seen.subject),
+        said_true: seen.is_some_and(|seen| seen.said_true),
+        lock: seen.map_or(0, |seen| if call.locked() { seen.lock } else { 0 }),
         rule: &CALLBACK_ATOMIC,
-        created: record.map(|record| record.created),
+        created: seen.map(|seen| seen.created),
         step,
-        signalled: record.and_then(|record| match call {
-            Call::Callback => record.signalled().map(|(_, at)| at),
+        signalled: seen.and_then(|seen| match call {
+            Call::Callback => seen.signalled,
             _ => None,
         }),
         // Nothing is reported of a fence that is not tracked.
-        reported: record.is_none(),
+        reported: seen.is_none(),
         surely_locked: call.surely_locked(),
     });
-    if let (Some(record), false) = (record, call == Call::Callback) {
-        no_driver_data_after_signal(&record, call, at);
-        unload_after_detach(&record, call, at);
+    if let (Some(seen), false) = (seen, call == Call::Callback) {
+        no_driver_data_after_signal(fence, &seen, call, at);
+        unload_after_detach(fence, &seen, call, at);
     }
 }
 
@@ -66,18 +67,21 @@ pub(super) fn call_ends() {
 }
 
 /// An op is called in a section that began after the signal: nothing keeps what it reaches.
-fn no_driver_data_after_signal(record: &Record, call: Call, at: At) {
+fn no_driver_data_after_signal(fence: *const Live, seen: &Seen, call: Call, at: At) {
     let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
-    if record.signalled().is_none() {
+    if seen.signalled.is_none() {
         return;
     }
-    let late = rcu_section().is_none_or(|section| record.bit_set < section.stamp);
+    let late = rcu_section().is_none_or(|section| seen.bit_set < section.stamp);
     if checking && late && call != Call::Release {
-        touched(record, call.what(), at);
+        touched(fence, call.what(), at);
     }
 }
 
-fn touched(record: &Record, what: &str, at: At) {
+fn touched(fence: *const Live, what: &str, at: At) {
+    let Some(record) = record::of(fence) else {
+        return;
+    };
     record.report(
         &NO_DRIVER_DATA_AFTER_SIGNAL,
         format_args!("{what} is used after the signal"),
@@ -90,19 +94,22 @@ fn touched(record: &Record, what: &str, at: At) {
 #[track_caller]
 pub(super) fn table_used(fence: &Live) {
     let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
-    if let (true, true, Some(record)) = (checking, fence.test(TIMESTAMP), record::of(fence)) {
-        touched(&record, "the table of ops", Location::caller());
+    if checking && fence.test(TIMESTAMP) {
+        touched(fence, "the table of ops", Location::caller());
     }
 }
 
 /// The lock of a fence is about to be taken: not by what is called under it.
 #[track_caller]
 pub(super) fn lock_taken(fence: *const Live) {
-    let Some(record) = record::of(fence) else {
+    if !debug_in_call() {
+        return;
+    }
+    let Some(seen) = seen::of(fence) else {
         return;
     };
-    let Some(call) = debug_call(|call| call.lock == record.lock) else {
-        return nested(&record);
+    let Some(call) = debug_call(|call| call.lock == seen.lock) else {
+        return nested(seen.subject);
     };
     if checking() && !call.reported {
         call.report(
@@ -120,13 +127,12 @@ pub(super) fn lock_taken(fence: *const Live) {
 /// The lock of a fence is about to be taken by a callback of another, which may be done the other way
 /// round elsewhere. An op of a container takes those of its members: the order is for lockdep.
 #[track_caller]
-fn nested(record: &Record) {
+fn nested((context, seqno): Subject) {
     let callback = |call: &DriverCall| call.what == Call::Callback.what() && !call.reported;
     let Some(call) = debug_call(callback) else {
         return;
     };
     if checking() && debug_report_once() {
-        let (context, seqno) = record.subject();
         call.report(
             format_args!("{} takes the lock of fence {context}:{seqno}", call.what),
             ("lock taken", Place::Here(Location::caller())),
@@ -136,11 +142,14 @@ fn nested(record: &Record) {
 
 /// The last reference to a fence is gone: not in what is called under its lock.
 pub(super) fn last_put(fence: *const Live) {
-    let Some(record) = record::of(fence) else {
+    if !debug_in_call() {
+        return;
+    }
+    let Some(seen) = seen::of(fence) else {
         return;
     };
-    let same = |call: &DriverCall| call.surely_locked && call.lock == record.lock && !call.reported;
-    if let (Some(call), true) = (debug_call(same), checking()) {
+    let same = |call: &DriverCall| call.surely_locked && call.lock == seen.lock && !call.reported;
+    if let (Some(call), true, Some(record)) = (debug_call(same), checking(), record::of(fence)) {
         let (what, its) = (call.what, Fence(call.subject));
         record.report(
             &CALLBACK_ATOMIC,
@@ -151,8 +160,11 @@ pub(super) fn last_put(fence: *const Live) {
 }
 
 /// An op of a module that is gone is called.
-fn unload_after_detach(record: &Record, call: Call, at: At) {
-    if UNLOAD_AFTER_DETACH.look() && record.module_gone {
+fn unload_after_detach(fence: *const Live, seen: &Seen, call: Call, at: At) {
+    if !UNLOAD_AFTER_DETACH.look() || !seen.module_gone {
+        return;
+    }
+    if let Some(record) = record::of(fence) {
         record.report(
             &UNLOAD_AFTER_DETACH,
             format_args!("{} of a module that was unloaded is called", call.what()),
@@ -173,7 +185,7 @@ pub(super) fn module_gone(module: &ModuleText) {
     let is_its = |machine: u64, maker: c_int, made: u64, at: At| {
         machine == this
             && (machine != 0 || maker == task)
-            && made > module.loaded
+            && made >= module.loaded
             && module.has(at.file())
     };
     let fences = record::filter_map(|number, record| {

@@ -12,11 +12,13 @@ use super::{
     memory::{for_each_pointer, for_each_string, for_each_target, Block},
     record,
     rules::EXTERN_LOCK_OUTLIVES,
+    seen,
 };
+use core::cell::Cell;
 use kernel::{
     bindings::{
         debugobjects::{debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Words},
-        rcu_order, spinlock_t,
+        per_thread, rcu_order_last, spinlock_t,
     },
     ffi::c_char,
 };
@@ -55,7 +57,9 @@ pub(super) fn begins(
 
 /// Something happens to a fence.
 pub(super) fn touched(fence: *const Live) {
-    settle(record::known_of(fence, |known| known.touched()).flatten());
+    if seen::of(fence).is_some_and(|seen| seen.points) {
+        settle(record::known_of(fence, |known| known.touched()).flatten());
+    }
 }
 
 /// Notes where a fence points to which nothing has happened for long.
@@ -80,13 +84,28 @@ fn extern_lock_named(number: u64, lock: *mut spinlock_t) {
     }
 }
 
+/// The number of a fence, and a name that was returned, with its stamp.
+type Returned = (u64, (usize, u64));
+
+per_thread! {
+    /// What was noted last of each of the names.
+    static RETURNED: [Cell<Option<Returned>>; 2] = [const { Cell::new(None) }; 2];
+}
+
 /// An op has returned a name of this fence: the driver's is number 0, the timeline's number 1.
 pub(super) fn name_returned(fence: *const Live, which: usize, name: *const c_char) {
+    let Some(seen) = seen::of(fence) else {
+        return;
+    };
+    let now = (name.addr(), rcu_order_last());
+    let noted = Some((seen.number, now));
+    if RETURNED.with(|returned| returned[which].replace(noted) == noted) {
+        return;
+    }
     let number = record::known_of(fence, |known| {
         if known.record.declared {
             return None;
         }
-        let now = (name.addr(), rcu_order());
         let (before, _) = core::mem::replace(&mut known.own().names[which], now);
         (before != now.0).then_some(known.number())
     });

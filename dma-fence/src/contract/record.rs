@@ -20,7 +20,7 @@ use kernel::{
             debug_obj_descr, debug_object_deactivate, in_key_order, Box, HashTable, SideTable, Vec,
             Words,
         },
-        get_current, rcu_order, rcu_order_passed,
+        get_current, rcu_order, rcu_order_last, rcu_order_passed,
         rule::{core_files, this_machine, Evidence, Place, Rule},
     },
     ffi::c_int,
@@ -150,6 +150,11 @@ impl Known {
     pub(super) fn enters_points(&mut self) -> Option<(u64, usize)> {
         self.now_reaches(Reach::Points(Points::default()));
         self.touched()
+    }
+
+    /// It may point anywhere.
+    pub(super) fn points(&self) -> bool {
+        matches!(self.reach, Reach::Points(_))
     }
 
     /// Something happens to it, see [`Points::touched`].
@@ -302,7 +307,7 @@ impl Record {
     /// It may be about to signal here.
     pub(super) fn signals(&mut self, at: At) {
         if self.bit_set == 0 {
-            self.signal = Some((rcu_order(), at));
+            self.signal = Some((rcu_order_last(), at));
         }
     }
 
@@ -358,6 +363,17 @@ pub(super) fn known_of<R>(fence: *const Live, f: impl FnOnce(&mut Known) -> R) -
     LIVE.with(fence.addr(), |known| f(known))
 }
 
+/// As long as this number is the same, so is what [`look`] finds of the fence.
+#[inline]
+pub(super) fn changes(fence: *const Live) -> u64 {
+    LIVE.changes(fence.addr())
+}
+
+/// As [`known_of`], for what changes nothing.
+pub(super) fn look<R>(fence: *const Live, f: impl FnOnce(&Known) -> R) -> Option<R> {
+    LIVE.look(fence.addr(), |known| f(known))
+}
+
 /// Returns the number of a fence that is tracked.
 pub(super) fn number(fence: *const Live) -> Option<u64> {
     number_at(fence.addr())
@@ -376,7 +392,7 @@ pub(super) fn numbered(fence: *const Live) -> Option<(u64, Record)> {
 /// Calls `f` with what is known of the fence that has this number.
 pub(super) fn known_as<R>(number: u64, f: impl FnOnce(&mut Known) -> R) -> Option<R> {
     let mut f = Some(f);
-    let live = NUMBERS.with(number, |addr| *addr).and_then(|addr| {
+    let live = NUMBERS.look(number, |addr| *addr).and_then(|addr| {
         LIVE.with(addr, |known| {
             let f = f.take_if(|_| known.number == number)?;
             Some(f(known))
@@ -429,7 +445,7 @@ pub(super) fn next_overdue(is_overdue: impl Fn(&Record) -> bool) -> Option<Recor
 
 /// Returns the number of the fence that begins at an address, if it is tracked.
 pub(super) fn number_at(addr: usize) -> Option<u64> {
-    LIVE.with(addr, |known| known.number)
+    LIVE.look(addr, |known| known.number)
 }
 
 /// The fences that begin in this memory: how reports name them, and their references.
@@ -442,7 +458,7 @@ pub(super) fn in_memory(memory: Range<usize>) -> impl Iterator<Item = (Subject, 
 
 /// Returns a copy of the record of a fence.
 pub(super) fn of(fence: *const Live) -> Option<Record> {
-    with(fence, |record| *record)
+    look(fence, |known| known.record)
 }
 
 /// Returns the place at which a fence was created.
@@ -482,7 +498,7 @@ pub(super) fn sweep() {
 
 /// Forgets a fence.
 pub(super) fn forget(number: u64) {
-    if let Some(addr) = NUMBERS.with(number, |addr| *addr) {
+    if let Some(addr) = NUMBERS.look(number, |addr| *addr) {
         leaves(addr, number);
     }
     if let Some(known) = GONE.remove(number) {
@@ -541,7 +557,7 @@ pub(super) fn leaves(addr: usize, number: u64) {
 /// Has reports not name what happens in this crate, but where it was entered.
 pub(super) fn know_own_files() {
     static KNOWN: AtomicBool = AtomicBool::new(false);
-    if !KNOWN.swap(true, Relaxed) {
+    if !KNOWN.load(Relaxed) && !KNOWN.swap(true, Relaxed) {
         core_files(file!(), "contract/record.rs");
     }
 }

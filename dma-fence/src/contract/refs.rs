@@ -9,6 +9,7 @@ use super::{
     named::Fence,
     record::{self, Record},
     rules::{REFCOUNT, REFERENCE_LEFT},
+    seen,
 };
 use core::{fmt::Write as _, panic::Location};
 use kernel::bindings::{
@@ -82,7 +83,7 @@ pub(super) fn taken(fence: *const Live) {
 pub(super) fn exists(fence: *const Live, call: &'static str) -> bool {
     record::know_own_files();
     let checking = REFCOUNT.look();
-    let live = record::number(fence).is_some();
+    let live = seen::of(fence).is_some();
     let about = live.then(|| {
         // SAFETY: It was initialised, and not freed.
         let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };

@@ -5,7 +5,7 @@ use super::{freed, named, ops, pending, progress, refs};
 use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use kernel::bindings::{
     debugobjects::{debug_watch, debug_watch_register},
-    ktime_get,
+    ktime_get_coarse,
     rule::this_machine,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn look_at_the_clock() {
         return;
     }
     // SAFETY: Reading the clock has no preconditions.
-    let now = unsafe { ktime_get() };
+    let now = unsafe { ktime_get_coarse() };
     let before = LOOKED.load(Relaxed);
     let due = now - before >= 1_000_000_000;
     if due

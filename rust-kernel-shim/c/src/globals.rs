@@ -163,6 +163,7 @@ impl vcpu::Hooks for Globals {
 }
 
 /// Calls `f` with the variables of the machine that this task belongs to.
+#[inline]
 pub fn with<R>(f: impl FnOnce(&Globals) -> R) -> R {
     vcpu::with_any(|vcpu| {
         let own = vcpu.and_then(|vcpu| vcpu.hooks().downcast_ref());

@@ -168,4 +168,4 @@ pub use ::ffi;
 
 pub use machine::blocked::{begin_wait as debug_wait_begins, end_wait as debug_wait_ends, Thing};
 #[doc(hidden)]
-pub use machine::{global, oops::note as debug_note_call};
+pub use machine::{global, oops::note as debug_note_call, per_thread};

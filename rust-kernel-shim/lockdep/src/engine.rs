@@ -122,6 +122,7 @@ impl<H: Host> Engine<H> {
     }
 
     /// Calls `f` unless locks are not watched, or the task is in the engine already.
+    #[inline]
     pub(crate) fn inside<R>(&self, f: impl FnOnce(&Now<'_>) -> R) -> Option<R> {
         if !self.host.enabled() {
             return None;
@@ -145,6 +146,7 @@ impl<H: Host> Engine<H> {
         self.inside(|now| self.acquired(now, lock, how, true));
     }
 
+    #[inline]
     fn acquired(&self, now: &Now<'_>, lock: &Lock, how: &Acquire<'_>, sync: bool) {
         let Some(class) = self.class(now, lock, how.subclass) else {
             return;

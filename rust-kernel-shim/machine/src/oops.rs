@@ -24,9 +24,12 @@ const CALLS: usize = 4;
 struct Call {
     function: &'static str,
     at: &'static Location<'static>,
-    /// What it was about: the kind of object, its context and its number.
-    about: Option<(&'static str, u64, u64)>,
+    /// What it was about.
+    about: About,
 }
+
+/// The kind of an object, its context and its number.
+type About = Option<(&'static str, u64, u64)>;
 
 super::per_thread! {
     /// The last calls of this thread; that number `NEXT` is the oldest.
@@ -38,16 +41,12 @@ super::per_thread! {
 
 /// Notes that a function of the kernel is called, for the last words. From any context.
 #[inline]
-pub fn note(
-    function: &'static str,
-    at: &'static Location<'static>,
-    about: Option<(&'static str, u64, u64)>,
-) {
+pub fn note(function: &'static str, at: &'static Location<'static>, about: About) {
     let next = NEXT.get();
     LAST.with(|last| {
         let newest = last[(next + CALLS - 1) % CALLS].get();
         // What a call does by others is the outer one.
-        if newest.is_some_and(|newest| core::ptr::eq(newest.at, at) && newest.about == about) {
+        if newest.is_some_and(|newest| core::ptr::eq(newest.at, at) && is(newest.about, about)) {
             return;
         }
         last[next].set(Some(Call {
@@ -57,6 +56,16 @@ pub fn note(
         }));
         NEXT.set((next + 1) % CALLS);
     });
+}
+
+/// True if both are about one object.
+fn is(one: About, other: About) -> bool {
+    match (one, other) {
+        (Some((kind, context, number)), Some(other)) => {
+            core::ptr::eq(kind, other.0) && (context, number) == (other.1, other.2)
+        }
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
 /// The signals that end a process which has gone wrong.

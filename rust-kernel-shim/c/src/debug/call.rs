@@ -48,23 +48,26 @@ impl DriverCall {
 const CALLS: usize = 16;
 
 machine::per_thread! {
-    /// Callbacks that run, the innermost last.
+    /// Callbacks that run, the innermost last, and some that did.
     static CALL: [Cell<Option<DriverCall>>; CALLS] = [const { Cell::new(None) }; CALLS];
     /// The number of callbacks that run.
     static OPEN: Cell<usize> = Cell::new(0);
 }
 
-/// True while a callback runs here.
-pub(crate) fn in_call() -> bool {
+/// True while a callback runs here. From any context.
+#[inline]
+pub fn in_call() -> bool {
     OPEN.get() != 0
 }
 
+pub use in_call as debug_in_call;
+
 /// Sets what runs at a depth; what is deeper than `CALLS` is only counted.
 #[inline]
-fn set(depth: usize, call: Option<DriverCall>) {
+fn set(depth: usize, call: DriverCall) {
     CALL.with(|calls| {
         if let Some(slot) = calls.get(depth) {
-            slot.set(call);
+            slot.set(Some(call));
         }
     });
 }
@@ -72,17 +75,14 @@ fn set(depth: usize, call: Option<DriverCall>) {
 /// A callback begins. From any context.
 #[inline]
 pub fn debug_call_begins(call: DriverCall) {
-    let open = OPEN.get();
-    set(open, Some(call));
-    OPEN.set(open + 1);
+    let open = OPEN.replace(OPEN.get() + 1);
+    set(open, call);
 }
 
 /// The innermost callback ends. From any context.
 #[inline]
 pub fn debug_call_ends() {
-    let open = OPEN.get().saturating_sub(1);
-    set(open, None);
-    OPEN.set(open);
+    OPEN.set(OPEN.get().saturating_sub(1));
 }
 
 /// The innermost callback for which `f` says so. From any context.
@@ -106,7 +106,7 @@ pub fn debug_report_once() -> bool {
         return false;
     };
     let reported = true;
-    set(OPEN.get() - 1, Some(DriverCall { reported, ..call }));
+    set(OPEN.get() - 1, DriverCall { reported, ..call });
     !call.reported
 }
 

@@ -100,16 +100,23 @@ impl Rule {
     /// are broken here on purpose. From any context.
     #[inline]
     pub fn look(&self) -> bool {
-        let thread = cpu::with(|cpu| cpu.reader().number());
-        let looked = LOOKED.get(thread).and_then(|row| row.0.get(self.number()));
-        match looked {
-            // No other thread changes it.
-            Some(looked) => looked.store(looked.load(Relaxed) + 1, Relaxed),
-            None => {
-                self.looked.fetch_add(1, Relaxed);
+        Self::count([self]);
+        checking()
+    }
+
+    /// As [`look`](Self::look) for each of them, where it is known whether to look.
+    #[inline]
+    pub(crate) fn count<const N: usize>(rules: [&Self; N]) {
+        let row = LOOKED.get(cpu::with(|cpu| cpu.reader().number()));
+        for rule in rules {
+            match row.and_then(|row| row.0.get(rule.number())) {
+                // No other thread changes it.
+                Some(looked) => looked.store(looked.load(Relaxed) + 1, Relaxed),
+                None => {
+                    rule.looked.fetch_add(1, Relaxed);
+                }
             }
         }
-        checking()
     }
 
     #[inline]
@@ -274,16 +281,19 @@ impl Rule {
 }
 
 /// The number of the machine that this task belongs to: 0 for all that runs freely.
+#[inline]
 pub fn this_machine() -> u64 {
     globals::with(|globals| globals.number)
 }
 
 /// False where rules are broken on purpose.
+#[inline]
 pub fn checking() -> bool {
     cfg!(feature = "debug") && counts()
 }
 
 /// False where what Linux says of a bug is no more than a line in its log.
+#[inline]
 pub(super) fn counts() -> bool {
     UNCHECKED.get() == 0 && globals::with(|globals| !globals.unchecked.load(Relaxed))
 }

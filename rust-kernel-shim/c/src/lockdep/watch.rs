@@ -11,7 +11,11 @@ use super::{
     map, mode, needs, place, report, How, LockdepMode, Off, What, IRQ_LOCK_ORDER, LOCK_CONTEXT,
     LOCK_ORDER,
 };
-use crate::{ffi::c_int, globals, rule};
+use crate::{
+    ffi::c_int,
+    globals,
+    rule::{self, Rule},
+};
 use core::{
     cell::Cell,
     fmt,
@@ -63,10 +67,12 @@ static FORGOTTEN: AtomicUsize = AtomicUsize::new(0);
 impl Host for Shim {
     const LOCK_BYTES: usize = size_of::<crate::spinlock_t>();
 
+    #[inline]
     fn enabled(&self) -> bool {
         mode() != LockdepMode::Off as u8
     }
 
+    #[inline]
     fn with_task<R>(&self, f: impl FnOnce(&Task) -> R) -> R {
         match PRETENDS.get() {
             // SAFETY: It lives until `pretend()`, which has set this, returns.
@@ -75,6 +81,7 @@ impl Host for Shim {
         }
     }
 
+    #[inline]
     fn context(&self) -> Context {
         if let Some((_, context, _)) = PRETENDS.get() {
             return context;
@@ -122,6 +129,7 @@ impl Host for Shim {
         }
     }
 
+    #[inline]
     fn world(&self) -> u32 {
         // CAST: So many machines are not run at a time.
         globals::with(|globals| globals.number as u32)
@@ -206,9 +214,7 @@ impl dep_map {
 fn lock_is_taken(lock: &Lock, how: How<'_>, nest: Option<Lock>, at: &'static Location<'static>) {
     // Where rules are broken on purpose it is held, and no more.
     let checking = rule::checking();
-    for rule in [&LOCK_ORDER, &IRQ_LOCK_ORDER, &LOCK_CONTEXT] {
-        rule.look();
-    }
+    Rule::count([&LOCK_ORDER, &IRQ_LOCK_ORDER, &LOCK_CONTEXT]);
     told(at);
     let acquire = lockdep::Acquire {
         subclass: how.subclass,

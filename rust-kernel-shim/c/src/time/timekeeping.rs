@@ -41,6 +41,11 @@ pub unsafe fn ktime_get() -> ktime_t {
     clock::monotonic()
 }
 
+/// As [`ktime_get`], of the last tick, which takes less time. From any context.
+pub unsafe fn ktime_get_coarse() -> ktime_t {
+    clock::monotonic_coarse()
+}
+
 /// Nanoseconds since 1970. From any context.
 pub unsafe fn ktime_get_real() -> ktime_t {
     clock::real()
