@@ -31,7 +31,13 @@ fn membarrier(cmd: libc::c_int) -> bool {
 #[inline(always)]
 pub fn light() {
     // In a model, which knows no such call, this says `false`.
-    if REGISTERED.load(Relaxed) {
+    light_if(REGISTERED.load(Relaxed));
+}
+
+/// As [`light`], of a caller that knows whether the process has `registered`, as [`ready`] says.
+#[inline(always)]
+pub fn light_if(registered: bool) {
+    if registered {
         compiler_fence(SeqCst);
     } else {
         full();

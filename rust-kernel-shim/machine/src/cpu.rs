@@ -249,15 +249,15 @@ pub enum Count {
 }
 
 impl Count {
-    /// The lowest bit of its field in a [`Cpu`]'s counts, and the highest, which no count reaches.
-    /// That of RCU's is the sign, so that one addition says all.
+    /// The lowest bit of its field in a [`Cpu`]'s counts, and the highest, which no count reaches. One
+    /// section of what is entered often is a number that an instruction has room for.
     const fn bits(self) -> (u32, u32) {
         match self {
-            Self::Preempt => (0, 19),
-            Self::IrqsOff => (20, 23),
-            Self::Softirq => (24, 31),
-            Self::Hardirq => (32, 39),
-            Self::Rcu => (40, 63),
+            Self::IrqsOff => (0, 3),
+            Self::Rcu => (4, 25),
+            Self::Preempt => (27, 46),
+            Self::Softirq => (47, 54),
+            Self::Hardirq => (55, 62),
         }
     }
 
@@ -277,9 +277,16 @@ impl Count {
     }
 }
 
-/// The counts of a thread that has no reader. No count of RCU's is as high, nor if one more or one
-/// less is added to it.
-const NO_READER: u64 = 0b11 << 62;
+/// Set in the counts of a thread that needs a full fence where a section begins and ends, see
+/// [`barrier::ready`](super::barrier::ready): then its counts are never 0.
+const FENCED: u64 = 1 << 26;
+
+/// The counts of a thread that has no reader: too many of each kind.
+const NO_READER: u64 = Count::IrqsOff.full()
+    | Count::Rcu.full()
+    | Count::Preempt.full()
+    | Count::Softirq.full()
+    | Count::Hardirq.full();
 
 /// The counts of a thread that holds one spinlock, with interrupts disabled, and is in no other section.
 const ATOMIC: u64 = Count::Preempt.one() | Count::IrqsOff.one();
@@ -289,7 +296,7 @@ const ATOMIC: u64 = Count::Preempt.one() | Count::IrqsOff.one();
 /// # Invariants
 ///
 /// - `counts` is `NO_READER` exactly while there is no `reader`; else it has a field for each
-///   [`Count`], and is 0 exactly while no section is open that holds up a grace period.
+///   [`Count`], and is 0 or `FENCED` exactly while no section is open that holds up a grace period.
 /// - The reader's word is not 0 exactly while a section is open.
 pub struct Cpu {
     reader: Cell<Option<&'static Reader>>,
@@ -320,7 +327,7 @@ impl Drop for Leave {
             // A thread that ends inside a section has leaked a guard: what that protects may be in
             // use elsewhere, so the section stays open forever, and its reader is never used
             // again.
-            if cpu.counts.get() == 0 {
+            if !cpu.in_section() {
                 cpu.counts.set(NO_READER);
                 if let Some(reader) = cpu.reader.take().filter(|reader| !reader.sleeps()) {
                     // Pairs with the `Acquire` in `register()`.
@@ -361,11 +368,11 @@ impl Cpu {
             // So many guards were forgotten. A count that wraps would end the section under all.
             crate::end(format_args!("too many sections are open"));
         }
-        super::barrier::ready();
+        let none = if super::barrier::ready() { 0 } else { FENCED };
         self.reader.set(Some(register()));
-        self.counts.set(0);
+        self.counts.set(none);
         leave_at_exit();
-        0
+        none
     }
 
     /// The word that others look at.
@@ -402,7 +409,7 @@ impl Cpu {
     /// Returns the number of open sections of a kind.
     #[inline]
     pub fn open(&self, count: Count) -> u32 {
-        // CAST: A field has no more than 24 bits.
+        // CAST: A field has no more than 22 bits.
         ((self.known() & count.mask()) >> count.bits().0) as u32
     }
 
@@ -411,7 +418,7 @@ impl Cpu {
     fn known(&self) -> u64 {
         match self.counts.get() {
             NO_READER => 0,
-            counts => counts,
+            counts => counts & !FENCED,
         }
     }
 
@@ -449,25 +456,47 @@ impl Cpu {
 
     #[inline(always)]
     fn add(&self, ones: u64, full: u64, grace_period: impl FnOnce() -> u64) {
+        let counts = self.counts.get();
+        let more = counts.wrapping_add(ones);
+        if counts == 0 {
+            // What is stored does not depend on what was loaded, so no section waits for the one before.
+            self.begins(0, ones, grace_period());
+        } else if more & (full | FENCED) == 0 {
+            self.counts.set(more);
+        } else {
+            self.add_slowly(ones, full, grace_period());
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_slowly(&self, ones: u64, full: u64, grace_period: u64) {
         let mut counts = self.counts.get();
-        if counts.wrapping_add(ones) & (full | Count::Rcu.full()) != 0 {
+        if counts.wrapping_add(ones) & full != 0 {
             counts = self.first_section();
         }
-        self.counts.set(counts + ones);
-        if counts == 0 {
-            // INVARIANT: A section is open now. If this store comes before the updater's heavy
-            // barrier, its scan sees it and waits; if it comes after, our reads come after the
-            // barrier as well and see what the updater unpublished. The partner is
-            // `rcu::gp::wait()`.
-            // SAFETY: `counts` is 0.
-            let word = &unsafe { self.known_reader() }.word;
-            word.store(grace_period(), Relaxed);
-            // Where the checker can switch threads: it has a fence follow at once.
-            #[cfg(loom)]
-            word.fetch_add(0, Relaxed);
-            if !planted("enter") {
-                super::barrier::light();
-            }
+        match counts {
+            0 | FENCED => self.begins(counts, counts + ones, grace_period),
+            _ => self.counts.set(counts + ones),
+        }
+    }
+
+    /// The first section begins of a thread whose counts were `none`, and are `counts` now.
+    #[inline(always)]
+    fn begins(&self, none: u64, counts: u64, grace_period: u64) {
+        self.counts.set(counts);
+        // INVARIANT: A section is open now. If this store comes before the updater's heavy
+        // barrier, its scan sees it and waits; if it comes after, our reads come after the
+        // barrier as well and see what the updater unpublished. The partner is
+        // `rcu::gp::wait()`.
+        // SAFETY: The counts were those of a thread that has a reader.
+        let word = &unsafe { self.known_reader() }.word;
+        word.store(grace_period, Relaxed);
+        // Where the checker can switch threads: it has a fence follow at once.
+        #[cfg(loom)]
+        word.fetch_add(0, Relaxed);
+        if !planted("enter") {
+            super::barrier::light_if(none != FENCED);
         }
     }
 
@@ -475,13 +504,16 @@ impl Cpu {
     #[inline]
     pub fn exit(&self, count: Count) -> bool {
         let counts = self.counts.get();
-        let open = match count {
-            // Also without a reader: then the sign is there before.
-            Count::Rcu => counts.wrapping_sub(count.one()) & count.full() == 0,
-            _ => counts & count.mask() != 0,
-        };
+        if counts == count.one() {
+            self.ends(0);
+            return true;
+        }
+        let open = counts & count.mask() != 0 && counts & count.full() == 0;
         if open {
-            self.sub(count.one());
+            match counts - count.one() {
+                FENCED => self.ends(FENCED),
+                counts => self.counts.set(counts),
+            }
         }
         open
     }
@@ -492,27 +524,25 @@ impl Cpu {
     pub fn exit_atomic(&self) -> bool {
         let only = self.counts.get() == ATOMIC;
         if only {
-            self.sub(ATOMIC);
+            self.ends(0);
         }
         only
     }
 
+    /// The last section ends of a thread whose counts are `none` then.
     #[inline(always)]
-    fn sub(&self, ones: u64) {
-        let counts = self.counts.get().wrapping_sub(ones);
-        self.counts.set(counts);
-        if counts == 0 {
-            // INVARIANT: No section is open now. The store pairs with the `Acquire` in
-            // `Reader::grace_period()`: an updater that reads this 0 has everything of the section
-            // behind it. The barrier pairs with the second `heavy()` in `rcu::gp::wait()`: the
-            // updater may never see this 0 but the `Relaxed` store of our next section, which does
-            // not order what was done in this one.
-            if !planted("exit") && !planted("returned") {
-                super::barrier::light();
-            }
-            // SAFETY: `counts` is 0.
-            unsafe { self.known_reader() }.word.store(0, Release);
+    fn ends(&self, none: u64) {
+        self.counts.set(none);
+        // INVARIANT: No section is open now. The store pairs with the `Acquire` in
+        // `Reader::grace_period()`: an updater that reads this 0 has everything of the section
+        // behind it. The barrier pairs with the second `heavy()` in `rcu::gp::wait()`: the
+        // updater may never see this 0 but the `Relaxed` store of our next section, which does
+        // not order what was done in this one.
+        if !planted("exit") && !planted("returned") {
+            super::barrier::light_if(none != FENCED);
         }
+        // SAFETY: A section was open, so there is a reader.
+        unsafe { self.known_reader() }.word.store(0, Release);
     }
 
     /// True if C's preempt count is not 0: with preemption disabled, or in an interrupt handler.
@@ -527,12 +557,11 @@ impl Cpu {
         self.in_atomic() || self.is_in(&[Count::IrqsOff])
     }
 
-    /// True in a section of one of these kinds, which are not RCU's.
+    /// True in a section of one of these kinds.
     #[inline]
     fn is_in(&self, kinds: &[Count]) -> bool {
-        kinds
-            .iter()
-            .any(|kind| self.counts.get() & kind.mask() != 0)
+        let counts = self.known();
+        kinds.iter().any(|kind| counts & kind.mask() != 0)
     }
 
     /// C's preempt count, for the log: preemption in bits 0-7, soft interrupts 8-15, hard ones 16-.
@@ -601,7 +630,7 @@ mod tests {
                 // As if so many guards had been forgotten.
                 cpu.counts.set(Count::Rcu.full() - Count::Rcu.one());
                 cpu.enter(Count::Preempt, || 1);
-                assert_eq!(cpu.open(Count::Rcu), (1 << 23) - 1);
+                assert_eq!(cpu.open(Count::Rcu), (1 << 21) - 1);
                 cpu.enter(Count::Rcu, || 1);
             });
         });
