@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Memory by the C allocator, which frees without being told a size, as `kfree()` must.
 
+#[cfg(not(any(feature = "debug", sanitized, loom)))]
+mod cache;
+/// Blocks come from the C allocator, and go to it.
+#[cfg(any(feature = "debug", sanitized, loom))]
+mod cache {
+    pub(super) use libc::free;
+
+    pub(super) fn alloc(bytes: usize) -> *mut super::c_void {
+        // SAFETY: Any size may be asked for.
+        unsafe { libc::malloc(bytes) }
+    }
+}
+
 use core::{
     ffi::c_void,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -13,8 +26,7 @@ const MALLOC_ALIGN: usize = 16;
 /// A fresh block, or null.
 pub fn alloc(size: usize, align: usize) -> *mut c_void {
     if align <= MALLOC_ALIGN {
-        // SAFETY: Any size may be asked for.
-        unsafe { libc::malloc(size) }
+        cache::alloc(size)
     } else {
         let Some(size) = size.checked_next_multiple_of(align) else {
             return core::ptr::null_mut();
@@ -69,6 +81,6 @@ pub unsafe fn free(ptr: *mut c_void) {
         if cfg!(feature = "debug") {
             ptr.cast::<u8>().write_bytes(POISON_FREE, usable_size(ptr));
         }
-        libc::free(ptr);
+        cache::free(ptr);
     }
 }

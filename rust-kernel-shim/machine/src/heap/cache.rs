@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Free blocks that are kept for the next that asks for one of their size.
+//!
+//! What waits for a grace period is allocated by one thread and freed by another, and the C allocator
+//! takes a lock for either. So each thread has some free blocks of each size, and hands them on, or gets
+//! others, a magazine at a time, as Linux's slabs do with their sheaves.
+//!
+//! A debug kernel has none of this, nor has a sanitizer: what is used after it was freed has to be seen.
+
+use crate::lock;
+use core::{cell::RefCell, ffi::c_void, mem};
+use std::{sync::Mutex, vec::Vec};
+
+/// The blocks of a magazine.
+const BLOCKS: usize = 64;
+
+/// What the free blocks of one size may take beside those of the threads (bytes).
+const KEPT: usize = 1 << 20;
+
+/// The sizes: blocks of the n-th have room for `FIRST + n * STEP` bytes, as those of `malloc()` have on
+/// the platforms that we know.
+const SIZES: usize = 72;
+const FIRST: usize = 24;
+const STEP: usize = 16;
+
+/// A free block of the C allocator.
+///
+/// # Invariants
+///
+/// Those of one size have room for as much as [`room`] says of it.
+struct Block(*mut c_void);
+
+// SAFETY: It is its owner's alone.
+unsafe impl Send for Block {}
+
+/// As many free blocks of one size as it has room for: none at first.
+type Magazine = Vec<Block>;
+
+/// The free blocks of one size that a thread has.
+struct Own {
+    /// The one that blocks are taken from and put into.
+    loaded: Magazine,
+    /// The one before: full or empty, so that a thread which frees and allocates in turns stays here.
+    spare: Magazine,
+}
+
+/// Full magazines of each size.
+static FULL: [Mutex<Vec<Magazine>>; SIZES] = [const { Mutex::new(Vec::new()) }; SIZES];
+
+/// Those of a thread.
+struct Thread([Own; SIZES]);
+
+std::thread_local! {
+    static OWN: RefCell<Thread> = const {
+        RefCell::new(Thread([const { Own { loaded: Vec::new(), spare: Vec::new() } }; SIZES]))
+    };
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        for Own { loaded, spare } in &mut self.0 {
+            give_back(loaded);
+            give_back(spare);
+        }
+    }
+}
+
+/// Gives all of them back to the C allocator.
+fn give_back(magazine: &mut Magazine) {
+    for Block(block) in magazine.drain(..) {
+        // SAFETY: `block` is a free block of `malloc()`'s.
+        unsafe { libc::free(block) };
+    }
+}
+
+impl Own {
+    fn take(&mut self, size: usize) -> Option<Block> {
+        if let Some(block) = self.loaded.pop() {
+            return Some(block);
+        }
+        self.refill(size);
+        self.loaded.pop()
+    }
+
+    /// Has the loaded magazine be one with blocks, if there is one.
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self, size: usize) {
+        if self.spare.is_empty() {
+            if let Some(full) = lock(&FULL[size]).pop() {
+                self.spare = full;
+            }
+        }
+        mem::swap(&mut self.loaded, &mut self.spare);
+    }
+
+    fn put(&mut self, size: usize, block: Block) {
+        if self.loaded.len() == self.loaded.capacity() {
+            self.make_room(size);
+        }
+        self.loaded.push(block);
+    }
+
+    /// Has the loaded magazine be one that is empty.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, size: usize) {
+        mem::swap(&mut self.loaded, &mut self.spare);
+        if self.loaded.is_empty() {
+            self.loaded.reserve_exact(BLOCKS);
+            return;
+        }
+        let mut full = lock(&FULL[size]);
+        if (full.len() + 1) * BLOCKS * room(size) <= KEPT {
+            full.push(mem::replace(&mut self.loaded, Vec::with_capacity(BLOCKS)));
+        } else {
+            drop(full);
+            give_back(&mut self.loaded);
+        }
+    }
+}
+
+/// The bytes that a block of this size has at least.
+const fn room(size: usize) -> usize {
+    FIRST + size * STEP
+}
+
+/// A block of at least so many bytes, aligned as those of `malloc()`, or null.
+#[inline]
+pub(super) fn alloc(bytes: usize) -> *mut c_void {
+    let size = bytes.saturating_sub(FIRST).div_ceil(STEP);
+    if size >= SIZES {
+        // SAFETY: Any size may be asked for.
+        return unsafe { libc::malloc(bytes) };
+    }
+    match OWN.try_with(|own| own.borrow_mut().0[size].take(size)) {
+        Ok(Some(Block(block))) => block,
+        // SAFETY: Any size may be asked for.
+        _ => unsafe { libc::malloc(room(size)) },
+    }
+}
+
+/// Frees a block.
+///
+/// # Safety
+///
+/// It comes from the C allocator, aligned at least as the blocks of `malloc()`, and was not freed.
+#[inline]
+pub(super) unsafe fn free(block: *mut c_void) {
+    // SAFETY: It is live: the caller's guarantee.
+    let bytes = unsafe { libc::malloc_usable_size(block) };
+    let size = bytes.checked_sub(FIRST).map(|more| more / STEP);
+    if let Some(size) = size.filter(|size| *size < SIZES) {
+        // INVARIANT: It has at least the room that blocks of this size have.
+        let kept = OWN.try_with(|own| own.borrow_mut().0[size].put(size, Block(block)));
+        // A thread that ends has no blocks any more.
+        if kept.is_ok() {
+            return;
+        }
+    }
+    // SAFETY: The caller's guarantees are the same.
+    unsafe { libc::free(block) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::HashSet, thread, vec::Vec};
+
+    fn alloc_many(bytes: usize, count: usize) -> Vec<usize> {
+        (0..count)
+            .map(|_| alloc(bytes).expose_provenance())
+            .collect()
+    }
+
+    fn free_many(blocks: Vec<usize>) {
+        for block in blocks {
+            // SAFETY: Each comes from `alloc()`, and is freed once.
+            unsafe { free(core::ptr::with_exposed_provenance_mut(block)) };
+        }
+    }
+
+    #[test]
+    fn a_block_has_the_room_that_was_asked_for_and_is_used_again() {
+        for bytes in 0..2 * room(SIZES) {
+            let block = alloc(bytes);
+            // SAFETY: It was just allocated, and is freed once.
+            unsafe {
+                assert!(libc::malloc_usable_size(block) >= bytes, "{bytes}");
+                assert!(block.addr() % 16 == 0, "{bytes}");
+                free(block);
+            }
+            let again = alloc(bytes);
+            assert!(bytes > room(SIZES - 1) || again == block, "{bytes}");
+            // SAFETY: It was just allocated, and is freed once.
+            unsafe { free(again) };
+        }
+    }
+
+    #[test]
+    fn what_one_thread_frees_another_gets() {
+        // No other test has blocks of this size.
+        let blocks = alloc_many(room(SIZES - 3), 10 * BLOCKS);
+        let freed: HashSet<_> = blocks.iter().copied().collect();
+        thread::spawn(|| free_many(blocks)).join().unwrap();
+        // All but the two magazines that it had itself, which went back.
+        let full = lock(&FULL[SIZES - 3]).len();
+        assert_eq!(full, 8);
+        let again = alloc_many(room(SIZES - 3), full * BLOCKS);
+        assert!(again.iter().all(|block| freed.contains(block)));
+        assert!(lock(&FULL[SIZES - 3]).is_empty());
+        free_many(again);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_is_said() {
+        let size = SIZES - 1;
+        free_many(alloc_many(room(size), 2 * KEPT / room(size)));
+        let kept = lock(&FULL[size]).len() * BLOCKS * room(size);
+        assert!(kept <= KEPT && kept > KEPT / 2, "{kept}");
+    }
+}
