@@ -95,21 +95,28 @@ pub struct dma_resv_list {
     num_fences: Atomic<u32>,
     /// How many fences it may have: the slots, or less if these are not reserved any more.
     max_fences: u32,
-    /// No other list has it, or ever had. Not in C.
+    /// No other list that was published has it, or ever had. Not in C.
     number: usize,
     table: [Atomic<*mut dma_fence>; 0],
 }
 
 kernel::bindings::global! {
-    /// The next list's number: 0 is that of none.
-    static list_number: Atomic<usize> = Atomic::new(1);
+    /// Where the numbers of the next object's lists begin: 0 is that of none.
+    static list_number: Atomic<usize> = Atomic::new(NUMBERS);
 }
+
+/// The numbers that an object gets at a time, so that not each list costs a locked operation.
+const NUMBERS: usize = 1 << (usize::BITS / 2);
 
 impl dma_resv_list {
     /// Returns new memory for so many fences, and as many more as there is room for; it has none. Null
     /// without memory. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `old` is null, or the list of the object that it is for, and the caller's alone to change.
     #[track_caller]
-    unsafe fn alloc(max_fences: u32) -> *mut Self {
+    unsafe fn alloc(max_fences: u32, old: *mut Self) -> *mut Self {
         const SLOT: usize = size_of::<Atomic<*mut dma_fence>>();
         // As many slots as in C: the number comes on top of the block that is rounded up there.
         const NUMBER: usize = size_of::<usize>();
@@ -131,8 +138,11 @@ impl dma_resv_list {
             if !list.is_null() {
                 addr_of_mut!((*list).num_fences).write(Atomic::new(0));
                 (*list).max_fences = max_fences;
-                // Pairs with nothing: all that counts is that no two lists get the same.
-                (*list).number = list_number.fetch_add(1, Relaxed);
+                (*list).number = match old.as_ref().map_or(0, |old| (old.number + 1) % NUMBERS) {
+                    // Pairs with nothing: all that counts is that no two objects get the same.
+                    0 => list_number.fetch_add(NUMBERS, Relaxed),
+                    _ => (*old).number + 1,
+                };
                 let table = addr_of_mut!((*list).table).cast::<Atomic<*mut dma_fence>>();
                 for n in 0..max_fences as usize {
                     table.add(n).write(Atomic::new(null_mut()));
@@ -426,7 +436,7 @@ pub unsafe fn dma_resv_reserve_fences(obj: *mut dma_resv, num_fences: c_uint) ->
                 .unwrap_or(u32::MAX)
                 .max(4),
         };
-        let new = dma_resv_list::alloc(max);
+        let new = dma_resv_list::alloc(max, old);
         if new.is_null() {
             return -(ENOMEM as c_int);
         }
@@ -547,7 +557,7 @@ pub unsafe fn dma_resv_copy_fences(dst: *mut dma_resv, src: *mut dma_resv) -> c_
         while !fence.is_null() {
             if dma_resv_iter_is_restarted(cursor) {
                 dma_resv_list::free(list);
-                list = dma_resv_list::alloc((*cursor).num_fences);
+                list = dma_resv_list::alloc((*cursor).num_fences, fences_list(dst));
                 if list.is_null() {
                     dma_resv_iter_end(cursor);
                     return -(ENOMEM as c_int);
