@@ -17,15 +17,32 @@ pub unsafe fn dma_fence_set_deadline(fence: *mut dma_fence, deadline: ktime_t) {
     // SAFETY: The caller has a reference; inside the section the ops live, even if the fence is
     // signalled meanwhile.
     unsafe {
-        let f = live(fence);
         rcu_read_lock();
-        if let Some(set_deadline) = f.ops().and_then(|ops| ops.as_ref().set_deadline) {
-            if !dma_fence_is_signaled(fence) {
-                contract::call_begin(f, Call::SetDeadline);
-                set_deadline(fence, deadline);
-                contract::call_end();
-            }
+        if let Some(op) = live(fence).ops().and_then(|ops| ops.as_ref().set_deadline) {
+            tell(fence, deadline, op);
         }
         rcu_read_unlock();
+    }
+}
+
+/// Tells the driver, unless the fence has signalled. Not inline, as most drivers have no such op.
+///
+/// # Safety
+///
+/// The caller is in the section in which it has found the op.
+#[inline(never)]
+#[cfg_attr(feature = "debug", track_caller)]
+unsafe fn tell(
+    fence: *mut dma_fence,
+    deadline: ktime_t,
+    op: unsafe extern "C" fn(*mut dma_fence, ktime_t),
+) {
+    // SAFETY: The caller has a reference, and the ops live: its guarantees.
+    unsafe {
+        if !dma_fence_is_signaled(fence) {
+            contract::call_begin(live(fence), Call::SetDeadline);
+            op(fence, deadline);
+            contract::call_end();
+        }
     }
 }

@@ -44,6 +44,9 @@ fn might_wait() {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_begin_signalling() -> bool {
+    if cfg!(not(feature = "debug")) {
+        return true;
+    }
     contract::begin_signalling();
     prime();
     // SAFETY: The map is static; `in_atomic()` has no preconditions.

@@ -56,7 +56,7 @@ pub unsafe fn dma_fence_is_over(fence: *mut dma_fence) -> bool {
 /// # Safety
 ///
 /// The caller holds the lock if it is `locked`.
-#[inline]
+#[inline(always)]
 #[cfg_attr(feature = "debug", track_caller)]
 unsafe fn is_signaled(fence: *mut dma_fence, locked: bool) -> bool {
     // SAFETY: The caller has a reference. Inside the section the ops live, even if the fence is

@@ -21,9 +21,9 @@ pub fn host_monotonic() -> i64 {
 
 /// Nanoseconds since the machine started; never goes back.
 pub fn monotonic() -> i64 {
-    match vcpu::current() {
+    match vcpu::with(|vcpu| vcpu.now()) {
         // Virtual time may run past what 63 bits hold (a wait of years is over in no time).
-        Some(vcpu) => i64::try_from(vcpu.now()).unwrap_or(i64::MAX),
+        Some(now) => i64::try_from(now).unwrap_or(i64::MAX),
         None => host_monotonic(),
     }
 }
