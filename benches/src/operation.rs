@@ -142,15 +142,20 @@ const fn argued(
     }
 }
 
-const WOKEN: &[(Column, &str, &str)] = &[(
-    Column::Mirror,
-    "locked",
-    "between single steps the worker has the time to sleep, so that each callback wakes it; else the first of a batch does",
-)];
 const REGISTERED: &[(Column, &str, &str)] = &[(
     Column::Safe,
     "time",
     "the registration has a reference to the fence",
+)];
+const BORDER: &[(Column, &str, &str)] = &[(
+    Column::Safe,
+    "time",
+    "no panic of the driver's op gets into the kernel",
+)];
+const GIVEN_UP: &[(Column, &str, &str)] = &[(
+    Column::Safe,
+    "time",
+    "signalling gives up the issuer's reference, as C does only afterwards",
 )];
 const NAME: &[(Column, &str, &str)] = &[(
     Column::Safe,
@@ -222,13 +227,13 @@ pub(crate) const ALL: &[Operation] = &[
         ..plain("rcu", "rcu_read_lock() + rcu_read_unlock()", 200_000, Some(safe::rcu), Some(mirror::rcu))
     },
     checked(plain("init-signal", "init + signal, on the stack", 20_000, None, Some(mirror::init_signal))),
-    argued(Operation {
+    Operation {
         bounds: Bounds::at_most(0.7),
         ..freeing(plain("alloc-signal-put", "allocate + init + signal + put", 10_000, Some(safe::alloc_signal_put), Some(mirror::alloc_signal_put)))
-    }, WOKEN),
-    argued(freeing(plain("alloc-signal-free", "the same, until the memory is free", 10_000, Some(safe::alloc_signal_free), Some(mirror::alloc_signal_free))), WOKEN),
+    },
+    freeing(plain("alloc-signal-free", "the same, until the memory is free", 10_000, Some(safe::alloc_signal_free), Some(mirror::alloc_signal_free))),
     checked(plain("init-add-signal", "init + add callback + signal, on the stack", 20_000, None, Some(mirror::init_add_signal))),
-    argued(freeing(plain("alloc-add-signal-put", "allocate + get + add + signal + remove + put", 10_000, Some(safe::alloc_add_signal_put), Some(mirror::alloc_add_signal_put))), WOKEN),
+    freeing(plain("alloc-add-signal-put", "allocate + get + add + signal + remove + put", 10_000, Some(safe::alloc_add_signal_put), Some(mirror::alloc_add_signal_put))),
     argued(checked(plain("add-remove", "add + remove callback", 20_000, Some(safe::add_remove), Some(mirror::add_remove))), REGISTERED),
     plain("is-signaled-pending", "is_signaled(), pending", 200_000, Some(safe::is_signaled_pending), Some(mirror::is_signaled_pending)),
     plain("is-signaled-op", "is_signaled(), pending, with the op", 200_000, None, Some(mirror::is_signaled_op)),
@@ -240,7 +245,7 @@ pub(crate) const ALL: &[Operation] = &[
     plain("wait-signaled", "wait() for what is signalled", 20_000, Some(safe::wait_signaled), Some(mirror::wait_signaled)),
     plain("describe", "describe()", 5_000, Some(safe::describe), Some(mirror::describe)),
     plain("deadline", "set_deadline(), without the op", 100_000, Some(safe::deadline), Some(mirror::deadline)),
-    plain("deadline-op", "set_deadline(), with the op", 100_000, Some(safe::deadline_op), Some(mirror::deadline_op)),
+    argued(plain("deadline-op", "set_deadline(), with the op", 100_000, Some(safe::deadline_op), Some(mirror::deadline_op)), BORDER),
     Operation { steps: (32, 96), ..plain("callbacks-1", "init + add callback + signal, by 1, per callback", 16_384, None, Some(mirror::callbacks::<1>)) },
     Operation { steps: (32, 96), ..plain("callbacks-16", "the same, by 16", 16_384, None, Some(mirror::callbacks::<16>)) },
     uncounted("callbacks-1024", "the same, by 1,024", 16_384, None, Some(mirror::callbacks::<1024>)),
@@ -257,7 +262,7 @@ pub(crate) const ALL: &[Operation] = &[
     },
     argued(chain("chain-walk", "walk a chain of 100,000, per node", safe::chain_walk, mirror::chain_walk), REFERENCES),
     chain("chain-collect", "walk a signalled chain of 100,000, per node", safe::chain_collect, mirror::chain_collect),
-    freeing(uncounted("array-complete", "signal each of an array of 1,024, per member", 1_024, Some(safe::array_complete), Some(mirror::array_complete))),
+    argued(freeing(uncounted("array-complete", "signal each of an array of 1,024, per member", 1_024, Some(safe::array_complete), Some(mirror::array_complete))), GIVEN_UP),
     Operation {
         bounds: Bounds::at_most(0.5),
         steps: (0, 256),
