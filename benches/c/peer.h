@@ -102,25 +102,46 @@ static inline unsigned long roundup_pow_of_two(unsigned long n)
 #define cpu_relax() __asm__ volatile("" ::: "memory")
 #endif
 
+/* References: a count that leaves what it may be is not moved again, as in the kernel. */
 struct kref { int refs; };
 static inline void kref_init(struct kref *k) { k->refs = 1; }
 static inline int kref_read(const struct kref *k) { return __atomic_load_n(&k->refs, __ATOMIC_RELAXED); }
-static inline void kref_get(struct kref *k) { __atomic_fetch_add(&k->refs, 1, __ATOMIC_RELAXED); }
+static __attribute__((cold, noinline, unused)) void kref_broken(struct kref *k)
+{
+	__atomic_store_n(&k->refs, INT_MIN / 2, __ATOMIC_RELAXED);
+	fprintf(stderr, "a count of references is broken\n");
+}
+static inline void kref_get(struct kref *k)
+{
+	int old = __atomic_fetch_add(&k->refs, 1, __ATOMIC_RELAXED);
+
+	if (unlikely(old <= 0 || old == INT_MAX))
+		kref_broken(k);
+}
 static inline int kref_put(struct kref *k, void (*release)(struct kref *))
 {
-	if (__atomic_sub_fetch(&k->refs, 1, __ATOMIC_ACQ_REL))
-		return 0;
-	release(k);
-	return 1;
+	int old = __atomic_fetch_sub(&k->refs, 1, __ATOMIC_RELEASE);
+
+	if (old == 1) {
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		release(k);
+		return 1;
+	}
+	if (unlikely(old <= 0))
+		kref_broken(k);
+	return 0;
 }
 static inline int kref_get_unless_zero(struct kref *k)
 {
-	int n = kref_read(k);
+	int old = kref_read(k);
 
-	while (n)
-		if (__atomic_compare_exchange_n(&k->refs, &n, n + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			return 1;
-	return 0;
+	do {
+		if (!old)
+			return 0;
+	} while (!__atomic_compare_exchange_n(&k->refs, &old, old + 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	if (unlikely(old < 0 || old == INT_MAX))
+		kref_broken(k);
+	return 1;
 }
 
 /* Spinlocks: test and set, as there are no more threads than processors for long. */

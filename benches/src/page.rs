@@ -24,7 +24,7 @@ Method
 
 The C is the unmodified ``dma-fence*.c`` and ``dma-resv.c`` of Linux 7.3, from Debian's kernel source
 package, over liburcu (the flavour with membarrier), ``malloc()``, a spinlock that tests and sets, and
-futexes. It has no counts of preemption and interrupts, no saturating references and no tracepoints,
+futexes. It has no counts of preemption and interrupts, and no tracepoints,
 all of which ours has; so 1.0 is not always a fair bound. A second build of it uses the allocator and
 the grace periods of ours instead: what that loses or gains is owed to these. Ours is the production
 flavour: the mirror of the C API, and the safe API above it.
