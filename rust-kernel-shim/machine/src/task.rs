@@ -377,25 +377,36 @@ impl task_struct {
     }
 
     /// Looks again and again whether the task is still blocked, no longer than a sleep and a wake-up of
-    /// the host's take, and less where that was in vain before. The waker may not be ready with what it
-    /// does when this sees that it is over, so `token` is taken after it.
+    /// the host's take, and less where that was in vain before, but for now and then: two that wait
+    /// for each other would else sleep forever after. The waker may not be ready with what it does when
+    /// this sees that it is over, so `token` is taken after it.
     fn look(&self, ns: Option<u128>, start: i64) {
-        const WORTH: core::ops::RangeInclusive<u64> = 1_000..=20_000;
+        const WORTH: core::ops::RangeInclusive<u64> = 1_000..=50_000;
+        /// After so long others may need the processor (ns).
+        const ALONE: u64 = 2_000;
         crate::per_thread! {
-            static WORTH_NOW: Cell<u64> = Cell::new(20_000);
+            static WORTH_NOW: Cell<u64> = Cell::new(50_000);
+            static LOOKS: Cell<u32> = Cell::new(0);
         }
-        let worth = WORTH_NOW.get();
+        LOOKS.set(LOOKS.get().wrapping_add(1));
+        let worth = match LOOKS.get() % 8 {
+            0 => *WORTH.end(),
+            _ => WORTH_NOW.get(),
+        };
         let most = ns.map_or(worth, |ns| u64::try_from(ns).unwrap_or(worth).min(worth));
         while self.is_blocked() {
-            if clock::monotonic().abs_diff(start) >= most {
-                WORTH_NOW.set((worth / 2).max(*WORTH.start()));
+            let looked = clock::monotonic().abs_diff(start);
+            if looked >= most {
+                WORTH_NOW.set((WORTH_NOW.get() / 2).max(*WORTH.start()));
                 return;
             }
-            for _ in 0..16 {
-                core::hint::spin_loop();
+            if looked >= ALONE {
+                std::thread::yield_now();
+            } else {
+                (0..16).for_each(|_| core::hint::spin_loop());
             }
         }
-        WORTH_NOW.set((worth * 2).min(*WORTH.end()));
+        WORTH_NOW.set(*WORTH.end());
     }
 
     /// True once `kthread_stop()` has asked it to end.
