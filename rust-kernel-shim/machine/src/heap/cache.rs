@@ -187,7 +187,7 @@ mod tests {
             // SAFETY: It was just allocated, and is freed once.
             unsafe {
                 assert!(libc::malloc_usable_size(block) >= bytes, "{bytes}");
-                assert!(block.addr() % 16 == 0, "{bytes}");
+                assert!(block.addr().is_multiple_of(16), "{bytes}");
                 free(block);
             }
             let again = alloc(bytes);
