@@ -3,8 +3,9 @@
 
 use super::{
     super::contract::{self, Call},
-    dma_fence, dma_fence_is_signaled,
+    dma_fence,
     fence::live,
+    state::is_signaled_in_section,
 };
 use kernel::bindings::{ktime_t, rcu_read_lock, rcu_read_unlock};
 
@@ -39,7 +40,7 @@ unsafe fn tell(
 ) {
     // SAFETY: The caller has a reference, and the ops live: its guarantees.
     unsafe {
-        if !dma_fence_is_signaled(fence) {
+        if !is_signaled_in_section(fence) {
             contract::call_begin(live(fence), Call::SetDeadline);
             op(fence, deadline);
             contract::call_end();

@@ -62,23 +62,63 @@ unsafe fn is_signaled(fence: *mut dma_fence, locked: bool) -> bool {
     // SAFETY: The caller has a reference. Inside the section the ops live, even if the fence is
     // signalled meanwhile.
     unsafe {
-        let f = live(fence);
-        if f.test(SIGNALED) {
+        if live(fence).test(SIGNALED) {
             return true;
         }
         rcu_read_lock();
-        let mut answer = false;
-        if let Some(signaled) = f.ops().and_then(|ops| ops.as_ref().signaled) {
-            contract::call_begin(f, Call::Signaled);
-            answer = signaled(fence);
-            contract::is_signaled(f, answer);
-            contract::call_end();
-        }
+        let answer = says_so(fence);
         rcu_read_unlock();
-        match (answer, locked) {
-            (true, true) => dma_fence_signal_locked(fence),
-            (true, false) => dma_fence_signal(fence),
-            (false, _) => {}
+        if !answer {
+            return false;
+        }
+        if locked {
+            dma_fence_signal_locked(fence);
+        } else {
+            dma_fence_signal(fence);
+        }
+        true
+    }
+}
+
+/// True if the `signaled` op says so; does nothing about it.
+///
+/// # Safety
+///
+/// The caller is in a read-side section, has a reference, and holds the lock if the op may rely on it.
+#[inline(always)]
+#[cfg_attr(feature = "debug", track_caller)]
+unsafe fn says_so(fence: *mut dma_fence) -> bool {
+    // SAFETY: The caller has a reference. Inside the section the ops live, even if the fence is
+    // signalled meanwhile.
+    unsafe {
+        let f = live(fence);
+        let Some(signaled) = f.ops().and_then(|ops| ops.as_ref().signaled) else {
+            return false;
+        };
+        contract::call_begin(f, Call::Signaled);
+        let answer = signaled(fence);
+        contract::is_signaled(f, answer);
+        contract::call_end();
+        answer
+    }
+}
+
+/// As [`dma_fence_is_signaled`], in a read-side section that the caller has begun.
+///
+/// # Safety
+///
+/// The caller has.
+#[inline]
+#[cfg_attr(feature = "debug", track_caller)]
+pub(super) unsafe fn is_signaled_in_section(fence: *mut dma_fence) -> bool {
+    // SAFETY: The caller has a reference, and is in a section.
+    unsafe {
+        if live(fence).test(SIGNALED) {
+            return true;
+        }
+        let answer = says_so(fence);
+        if answer {
+            dma_fence_signal(fence);
         }
         answer
     }

@@ -2,10 +2,10 @@
 //! The fences of a reservation object, one after the other.
 
 use super::{
-    dma_fence, dma_fence_is_signaled, dma_fence_put, dma_resv, dma_resv_assert_held, dma_resv_list,
-    dma_resv_usage, fences_list,
+    dma_fence, dma_fence_put, dma_resv, dma_resv_assert_held, dma_resv_list, dma_resv_usage,
+    fences_list,
 };
-use crate::bindings::dma_fence_get_rcu;
+use crate::bindings::{dma_fence_get_rcu, state::is_signaled_in_section};
 use core::{mem::replace, ptr::null_mut};
 use kernel::{
     ffi::c_uint,
@@ -151,7 +151,7 @@ unsafe fn walk_unlocked(
             (*cursor).fence = dma_fence_get_rcu(fence);
             if (*cursor).fence.is_null() {
                 list = restart_unlocked(cursor);
-            } else if !dma_fence_is_signaled(fence) && (*cursor).usage >= usage {
+            } else if !is_signaled_in_section(fence) && (*cursor).usage >= usage {
                 return list;
             }
         }
