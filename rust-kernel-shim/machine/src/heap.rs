@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Memory by the C allocator, which frees without being told a size, as `kfree()` must.
 
-#[cfg(not(any(feature = "debug", sanitized, loom)))]
+#[cfg(not(any(feature = "debug", sanitized, loom, miri)))]
 mod cache;
 /// Blocks come from the C allocator, and go to it.
-#[cfg(any(feature = "debug", sanitized, loom))]
+#[cfg(any(feature = "debug", sanitized, loom, miri))]
 mod cache {
     pub(super) use libc::free;
+
+    pub(super) fn clear() {}
 
     pub(super) fn alloc(bytes: usize) -> *mut super::c_void {
         // SAFETY: Any size may be asked for.
@@ -22,6 +24,11 @@ use std::sync::Mutex;
 
 /// Every block is aligned at least so, as `malloc()` promises on the platforms that we know.
 const MALLOC_ALIGN: usize = 16;
+
+/// Has this thread keep no free blocks for itself, as one that has just begun.
+pub(super) fn begin_anew() {
+    cache::clear();
+}
 
 /// A fresh block, or null.
 pub fn alloc(size: usize, align: usize) -> *mut c_void {

@@ -4,6 +4,7 @@
 //! It is taken by an exchange and released by a store. A `Mutex` needs an exchange for that as well,
 //! since one may sleep for it; here a thread that finds the lock taken gives way until it is free.
 
+use super::fork;
 use core::{
     cell::UnsafeCell,
     hint,
@@ -61,6 +62,13 @@ impl<T> RawLock<T> {
         while self.locked.load(Relaxed) || self.locked.swap(true, Acquire) {
             looks += 1;
             match looks % LOOKS {
+                0 if fork::forked() => {
+                    // Ending in the usual way may take the same lock.
+                    eprintln!(
+                        "a lock is waited for after fork(), in whose child nobody releases it"
+                    );
+                    std::process::abort();
+                }
                 0 => thread::yield_now(),
                 _ => hint::spin_loop(),
             }

@@ -2,7 +2,7 @@
 //! The thread-locals of a thread that has run no task yet.
 
 use crate::{
-    cpu,
+    cpu, heap,
     per_thread::{Slot, SLOTS},
 };
 use core::{
@@ -44,6 +44,7 @@ impl Fresh {
     /// What those of this thread are.
     pub(super) fn new() -> Self {
         cpu::with(|cpu| cpu.reader());
+        heap::begin_anew();
         let slot = |slot: &Slot| {
             let (start, len) = slot();
             // SAFETY: It is there as long as the thread, and is shared if anything.
@@ -59,6 +60,7 @@ impl Fresh {
     /// Makes those of the kernel what they were: nothing uses them any more. True if all others still
     /// are, so that a task finds nothing of the one before.
     pub(super) fn restore(&self) -> bool {
+        heap::begin_anew();
         for Range { start, was } in &self.slots {
             // SAFETY: Both are as long as that, and what they hold has nothing to drop.
             unsafe { libc::memcpy(start.cast(), was.as_ptr().cast(), was.len()) };
