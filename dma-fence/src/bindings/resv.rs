@@ -140,7 +140,8 @@ impl dma_resv_list {
                 (*list).max_fences = max_fences;
                 (*list).number = match old.as_ref().map_or(0, |old| (old.number + 1) % NUMBERS) {
                     // Pairs with nothing: all that counts is that no two objects get the same.
-                    0 => list_number.fetch_add(NUMBERS, Relaxed),
+                    // 0 is that of none, also when they begin anew.
+                    0 => list_number.fetch_add(NUMBERS, Relaxed).max(1),
                     _ => (*old).number + 1,
                 };
                 let table = addr_of_mut!((*list).table).cast::<Atomic<*mut dma_fence>>();
