@@ -17,7 +17,7 @@ use kernel::{
     bindings::{
         debug_wait_begins, debug_wait_ends,
         debugobjects::SideTable,
-        ktime_get,
+        ktime_get_coarse,
         rule::{checking, this_machine, Evidence, Place},
         Thing,
     },
@@ -36,7 +36,7 @@ pub(crate) fn set_limit(limit: Option<Delta>) {
 /// Looks for fences that are pending for too long.
 pub(super) fn time_passed() {
     // SAFETY: Reading the clock has no preconditions.
-    let now = unsafe { ktime_get() };
+    let now = unsafe { ktime_get_coarse() };
     let limit = LIMIT.load(Relaxed);
     // Numbers of records go up with the time of their creation.
     while let Some(record) = record::next_overdue(|record| now - record.created_ns > limit) {
