@@ -9,7 +9,8 @@
 # looked at is 2.
 set -Eeuo pipefail
 export LC_ALL=C CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
-# Some environments say none; then it is the user's.
+# Some environments say none; then it is the user's, which ~ is if it is not set.
+[ -n "${HOME:-}" ] || unset HOME
 export HOME=${HOME:-~}
 script=$(realpath "${BASH_SOURCE[1]}")
 me=${script##*/}

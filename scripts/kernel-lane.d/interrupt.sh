@@ -14,7 +14,7 @@ left() {
 }
 
 interrupted_run() {
-	local after=$1 session status=0 mounts
+	local after=$1 status=0 mounts
 	shift
 	mounts=$(findmnt -rn -o TARGET,SOURCE)
 	# A session of its own, in which signals are as they are for a user.
@@ -28,10 +28,12 @@ interrupted_run() {
 	done
 	kill -KILL -- "-$session" 2>/dev/null || true
 	wait "$session" || status=$?
+	local ended=$session
+	session=
 	say "interrupted after $after s: $(tail -n 1 "$scratch/said"): status $status"
 	((status != 130)) || interrupted=$((interrupted + 1))
 	((status == 130 || status <= 1)) || { cat "$scratch/said"; say "expected status 130"; return 1; }
-	[ -z "$(left "$session")" ] || { left "$session"; say "these processes are left"; return 1; }
+	[ -z "$(left "$ended")" ] || { left "$ended"; say "these processes are left"; return 1; }
 	[ "$mounts" = "$(findmnt -rn -o TARGET,SOURCE)" ] || { say "the mounts are not as before"; return 1; }
 }
 
@@ -42,7 +44,9 @@ interrupt() {
 	need ps "looking at what is left"
 	need findmnt "looking at what is left"
 	scratch=$(mktemp -d)
-	trap 'rm -rf "$scratch"' EXIT
+	session=
+	# The run has a session of its own, which no key interrupts.
+	trap '[ -z "$session" ] || kill -INT -- "-$session" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 	RANDOM=$seed
 	say "seed $seed"
 	mkdir -p "$cache"

@@ -83,8 +83,13 @@ prepare_boot() {
 	mkdir -p "$misuses/root"
 	cp "$misuses/misuses.ko" "$misuses/root/"
 	cat >"$misuses/root/run" <<-'END'
-		insmod /misuses.ko number=$(sed 's/.*number=//' /proc/cmdline) &&
-			echo "@@ ended" || echo "@@ insmod ends with $?"
+		status=0
+		insmod /misuses.ko number=$(sed 's/.*number=//' /proc/cmdline) || status=$?
+		# What the kernel has killed it for is for the judge.
+		case $status in
+		0 | 1[2-9][0-9]) echo "@@ ended" ;;
+		*) echo "@@ insmod ends with $status" ;;
+		esac
 		sleep 1000
 	END
 }
