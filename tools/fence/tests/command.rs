@@ -302,7 +302,8 @@ fn too_few_threads_are_exit_code_2_and_no_hang() {
     }
     let scenario = ("a.fence", "thread t wait_any_timeout 1\n");
     let scenario = dir("thread", &[scenario]).join("a.fence");
-    let (code, _, err) = limited(32_000, &["replay", scenario.to_str().unwrap()]);
+    // With room for the symbols of the program, which a debug kernel reads for the first block.
+    let (code, _, err) = limited(90_000, &["replay", scenario.to_str().unwrap()]);
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("expected the host to have one more"), "{err}");
 }
