@@ -152,10 +152,15 @@ const fn room(size: usize) -> usize {
     FIRST + size * STEP
 }
 
+/// The smallest size with room for so many bytes, of those that there are or not.
+const fn size_for(bytes: usize) -> usize {
+    bytes.saturating_sub(FIRST).div_ceil(STEP)
+}
+
 /// A block of at least so many bytes, aligned as those of `malloc()`, or null.
 #[inline]
 pub(super) fn alloc(bytes: usize) -> *mut c_void {
-    let size = bytes.saturating_sub(FIRST).div_ceil(STEP);
+    let size = size_for(bytes);
     if size >= SIZES {
         // SAFETY: Any size may be asked for.
         return unsafe { libc::malloc(bytes) };
@@ -210,17 +215,21 @@ mod tests {
     #[test]
     fn a_block_has_the_room_that_was_asked_for_and_is_used_again() {
         // All but the size of which the next test looks who has what.
-        let mine = |bytes: &usize| bytes.div_ceil(STEP) != room(SIZES - 3).div_ceil(STEP);
+        let mine = |bytes: &usize| size_for(*bytes) != SIZES - 3;
         for bytes in (0..2 * room(SIZES)).filter(mine) {
-            let block = alloc(bytes);
+            let (block, size) = (alloc(bytes), size_for(bytes));
+            // SAFETY: It is live.
+            let usable = unsafe { libc::malloc_usable_size(block) };
             // SAFETY: It was just allocated, and is freed once.
             unsafe {
-                assert!(libc::malloc_usable_size(block) >= bytes, "{bytes}");
+                assert!(usable >= bytes, "{bytes}");
                 assert!(block.addr().is_multiple_of(16), "{bytes}");
                 free(block);
             }
             let again = alloc(bytes);
-            assert!(bytes > room(SIZES - 1) || again == block, "{bytes}");
+            // One that is larger than it need be is of another size.
+            let same = size < SIZES && usable < room(size + 1);
+            assert!(!same || again == block, "{bytes}");
             // SAFETY: It was just allocated, and is freed once.
             unsafe { free(again) };
         }
