@@ -126,7 +126,7 @@ pub(super) unsafe fn is_signaled_in_section(fence: *mut dma_fence) -> bool {
 
 /// True if the fence has signalled, or its `signaled` op says so, in which case this signals
 /// it, under the lock. From any context.
-#[inline]
+#[inline(always)]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn dma_fence_is_signaled(fence: *mut dma_fence) -> bool {
     contract::needs_fence!(fence, "dma_fence_is_signaled", true);
