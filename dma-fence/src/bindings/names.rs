@@ -40,13 +40,9 @@ unsafe fn name(
     // SAFETY: The op is called on a fence that has it, inside a read-side section.
     let name = unsafe { op(fence) };
     contract::call_end();
-    contract::name_returned(f, which, name);
-    if !name.is_null() {
-        // SAFETY: What an op returns is a string, which lives as long as the caller's section.
-        contract::name_is(f, which, name.addr(), || unsafe {
-            CStr::from_char_ptr(name)
-        });
-    }
+    // SAFETY: What an op returns is a string, which lives as long as the caller's section.
+    let string = || unsafe { CStr::from_char_ptr(name) };
+    contract::name_returned(f, which, name, string);
     name
 }
 

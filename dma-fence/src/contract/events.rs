@@ -262,15 +262,17 @@ events! {
     name(fence: &Live) = names::names_in_one_rcu_section(fence);
 
     /// An op has returned a name, which may be used until the section ends: the driver's is number
-    /// 0, the timeline's number 1.
-    name_returned(fence: &Live, which: usize, name: *const c_char) = {
-        reach::name_returned(fence, which, name);
-        names::escapes(fence, name);
+    /// 0, the timeline's number 1. It is this `string`, unless it is null.
+    name_returned(fence: &Live, which: usize, name: *const c_char, string: impl Fn() -> &'static CStr) = {
+        let seen = seen::of(fence);
+        let is_known = seen.is_some_and(|seen| !reach::name_returned(fence, seen.number, which, name));
+        if !is_known && !name.is_null() {
+            named::learns(fence.context, which, name.addr(), string);
+        }
+        if let Some(seen) = seen {
+            names::escapes((seen.subject, seen.created), name);
+        }
     };
-
-    /// The name is this string.
-    name_is(fence: &Live, which: usize, addr: usize, name: impl Fn() -> &'static CStr) =
-        named::learns(fence.context, which, addr, name);
 
     /// The table of ops is used itself, where the core would have looked at the bit.
     ops_ptr(fence: &Live) = ops::table_used(fence);

@@ -8,14 +8,14 @@ use super::{
     named::Fence,
     record::{self, At, Subject},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
-    seen::{self, Seen},
+    seen,
 };
-use core::panic::Location;
+use core::{panic::Location, ptr};
 use kernel::bindings::{
     debug_call, debug_call_begins, debug_call_ends, debug_in_call, debug_report_once,
     debugobjects::ModuleText,
     rcu_section,
-    rule::{checking, this_machine, Place},
+    rule::{checking, this_machine, Place, Rule},
     DriverCall, BUG, NOTHING_AFTER_REMOVE,
 };
 use kernel::ffi::c_int;
@@ -25,40 +25,54 @@ use kernel::ffi::c_int;
 pub(super) fn callback_begins(fence: *const Live, cb: *mut dma_fence_cb) {
     let added = CALLBACKS.with(cb.addr(), |callback| {
         callback.pending = false;
-        ("callback added", callback.added)
+        callback.added
     });
     call_begins(fence, Call::Callback, added);
 }
 
-/// An op or a callback is about to be called, to which this step has led.
+/// An op or a callback is about to be called; a callback was added there.
+#[inline(always)]
 #[track_caller]
-pub(super) fn call_begins(fence: *const Live, call: Call, step: Option<(&'static str, At)>) {
+pub(super) fn call_begins(fence: *const Live, call: Call, added: Option<At>) {
     let at = Location::caller();
-    CALLBACK_ATOMIC.look();
+    Rule::count([&CALLBACK_ATOMIC]);
     if call == Call::EnableSignaling {
-        record::with(fence, |record| record.enabled = true);
+        record::amend(fence, |known| known.record.enabled = true);
     }
-    let seen = seen::of(fence);
+    let Some(seen) = seen::of(fence) else {
+        return untracked(call);
+    };
     debug_call_begins(DriverCall {
-        what: call.what(),
-        subject: seen.map_or((0, 0), |seen| seen.subject),
-        said_true: seen.is_some_and(|seen| seen.said_true),
-        lock: seen.map_or(0, |seen| if call.locked() { seen.lock } else { 0 }),
-        rule: &CALLBACK_ATOMIC,
-        created: seen.map(|seen| seen.created),
-        step,
-        signalled: seen.and_then(|seen| match call {
-            Call::Callback => seen.signalled,
-            _ => None,
-        }),
-        // Nothing is reported of a fence that is not tracked.
-        reported: seen.is_none(),
-        surely_locked: call.surely_locked(),
+        kind: call.kind(),
+        subject: seen.subject,
+        said_true: seen.said_true,
+        lock: if call.locked() { seen.lock } else { 0 },
+        created: Some(seen.created),
+        step: added,
+        signalled: seen.signalled.filter(|_| call == Call::Callback),
+        reported: false,
     });
-    if let (Some(seen), false) = (seen, call == Call::Callback) {
-        no_driver_data_after_signal(fence, &seen, call, at);
-        unload_after_detach(fence, &seen, call, at);
+    if call != Call::Callback {
+        let signalled = seen.signalled.map(|_| seen.bit_set);
+        no_driver_data_after_signal(fence, signalled, call, at);
+        unload_after_detach(fence, seen.module_gone, call, at);
     }
+}
+
+/// As [`call_begins`], for a fence that is not tracked: nothing is reported of it.
+#[cold]
+#[inline(never)]
+fn untracked(call: Call) {
+    debug_call_begins(DriverCall {
+        kind: call.kind(),
+        subject: (0, 0),
+        said_true: false,
+        lock: 0,
+        created: None,
+        step: None,
+        signalled: None,
+        reported: true,
+    });
 }
 
 /// It has returned.
@@ -66,18 +80,21 @@ pub(super) fn call_ends() {
     debug_call_ends();
 }
 
-/// An op is called in a section that began after the signal: nothing keeps what it reaches.
-fn no_driver_data_after_signal(fence: *const Live, seen: &Seen, call: Call, at: At) {
-    let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
-    if seen.signalled.is_none() {
+/// An op is called in a section that began after the fence was `signalled`: nothing keeps what it reaches.
+#[inline(always)]
+fn no_driver_data_after_signal(fence: *const Live, signalled: Option<u64>, call: Call, at: At) {
+    Rule::count([&NO_DRIVER_DATA_AFTER_SIGNAL]);
+    let Some(bit_set) = signalled else {
         return;
-    }
-    let late = rcu_section().is_none_or(|section| seen.bit_set < section.stamp);
-    if checking && late && call != Call::Release {
-        touched(fence, call.what(), at);
+    };
+    let late = || rcu_section().is_none_or(|section| bit_set < section.stamp);
+    if call != Call::Release && late() && checking() {
+        touched(fence, call.kind().what, at);
     }
 }
 
+#[cold]
+#[inline(never)]
 fn touched(fence: *const Live, what: &str, at: At) {
     let Some(record) = record::of(fence) else {
         return;
@@ -93,8 +110,7 @@ fn touched(fence: *const Live, what: &str, at: At) {
 /// timestamp is there, the core does not need the ops any more.
 #[track_caller]
 pub(super) fn table_used(fence: &Live) {
-    let checking = NO_DRIVER_DATA_AFTER_SIGNAL.look();
-    if checking && fence.test(TIMESTAMP) {
+    if NO_DRIVER_DATA_AFTER_SIGNAL.look() && fence.test(TIMESTAMP) {
         touched(fence, "the table of ops", Location::caller());
     }
 }
@@ -113,14 +129,17 @@ pub(super) fn lock_taken(fence: *const Live) {
     };
     if checking() && !call.reported {
         call.report(
-            format_args!("{} takes the lock that it is called under", call.what),
+            format_args!("{} takes the lock that it is called under", call.kind.what),
             ("lock taken", Place::Here(Location::caller())),
         );
     }
     // Among threads that run freely no scheduler finds that this one spins forever. It ends here,
     // and unwinds nothing: what the caller was about to take off a list would stay there.
-    if call.surely_locked && this_machine() == 0 {
-        BUG!("{} waits for a lock that it is called under", call.what);
+    if call.kind.surely_locked && this_machine() == 0 {
+        BUG!(
+            "{} waits for a lock that it is called under",
+            call.kind.what
+        );
     }
 }
 
@@ -128,13 +147,17 @@ pub(super) fn lock_taken(fence: *const Live) {
 /// round elsewhere. An op of a container takes those of its members: the order is for lockdep.
 #[track_caller]
 fn nested((context, seqno): Subject) {
-    let callback = |call: &DriverCall| call.what == Call::Callback.what() && !call.reported;
+    let is_callback = |kind| ptr::eq(kind, Call::Callback.kind());
+    let callback = |call: &DriverCall| is_callback(call.kind) && !call.reported;
     let Some(call) = debug_call(callback) else {
         return;
     };
     if checking() && debug_report_once() {
         call.report(
-            format_args!("{} takes the lock of fence {context}:{seqno}", call.what),
+            format_args!(
+                "{} takes the lock of fence {context}:{seqno}",
+                call.kind.what
+            ),
             ("lock taken", Place::Here(Location::caller())),
         );
     }
@@ -148,9 +171,10 @@ pub(super) fn last_put(fence: *const Live) {
     let Some(seen) = seen::of(fence) else {
         return;
     };
-    let same = |call: &DriverCall| call.surely_locked && call.lock == seen.lock && !call.reported;
+    let same =
+        |call: &DriverCall| call.kind.surely_locked && call.lock == seen.lock && !call.reported;
     if let (Some(call), true, Some(record)) = (debug_call(same), checking(), record::of(fence)) {
-        let (what, its) = (call.what, Fence(call.subject));
+        let (what, its) = (call.kind.what, Fence(call.subject));
         record.report(
             &CALLBACK_ATOMIC,
             format_args!("{what} of {its} drops the last reference to one of its lock"),
@@ -160,14 +184,24 @@ pub(super) fn last_put(fence: *const Live) {
 }
 
 /// An op of a module that is gone is called.
-fn unload_after_detach(fence: *const Live, seen: &Seen, call: Call, at: At) {
-    if !UNLOAD_AFTER_DETACH.look() || !seen.module_gone {
-        return;
+#[inline(always)]
+fn unload_after_detach(fence: *const Live, module_gone: bool, call: Call, at: At) {
+    Rule::count([&UNLOAD_AFTER_DETACH]);
+    if module_gone && checking() {
+        unloaded(fence, call, at);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn unloaded(fence: *const Live, call: Call, at: At) {
     if let Some(record) = record::of(fence) {
         record.report(
             &UNLOAD_AFTER_DETACH,
-            format_args!("{} of a module that was unloaded is called", call.what()),
+            format_args!(
+                "{} of a module that was unloaded is called",
+                call.kind().what
+            ),
             [record.signal_step(), ("called", Place::Here(at))],
         );
     }

@@ -92,17 +92,28 @@ per_thread! {
     static RETURNED: [Cell<Option<Returned>>; 2] = [const { Cell::new(None) }; 2];
 }
 
-/// An op has returned a name of this fence: the driver's is number 0, the timeline's number 1.
-pub(super) fn name_returned(fence: *const Live, which: usize, name: *const c_char) {
-    let Some(seen) = seen::of(fence) else {
-        return;
-    };
+/// An op of the fence, which has this number, has returned a name: the driver's is number 0, the
+/// timeline's number 1. False if that is what this thread has noted last.
+#[inline(always)]
+pub(super) fn name_returned(
+    fence: *const Live,
+    number: u64,
+    which: usize,
+    name: *const c_char,
+) -> bool {
     let now = (name.addr(), rcu_order_last());
-    let noted = Some((seen.number, now));
-    if RETURNED.with(|returned| returned[which].replace(noted) == noted) {
-        return;
+    let noted = Some((number, now));
+    let is_new = RETURNED.with(|returned| returned[which].get() != noted);
+    if is_new {
+        RETURNED.with(|returned| returned[which].set(noted));
+        note_name(fence, which, now);
     }
-    let number = record::known_of(fence, |known| {
+    is_new
+}
+
+#[inline(never)]
+fn note_name(fence: *const Live, which: usize, now: (usize, u64)) {
+    let number = record::amend(fence, |known| {
         if known.record.declared {
             return None;
         }
@@ -110,7 +121,7 @@ pub(super) fn name_returned(fence: *const Live, which: usize, name: *const c_cha
         (before != now.0).then_some(known.number())
     });
     if let Some(number) = number.flatten() {
-        reaches_block(name.addr(), number, &NAME);
+        reaches_block(now.0, number, &NAME);
     }
 }
 

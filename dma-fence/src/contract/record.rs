@@ -17,8 +17,8 @@ use core::{
 use kernel::{
     bindings::{
         debugobjects::{
-            debug_obj_descr, debug_object_deactivate, in_key_order, Box, HashTable, SideTable, Vec,
-            Words,
+            debug_obj_descr, debug_object_deactivate, in_key_order, Box, Changes, HashTable,
+            SideTable, Vec, Words,
         },
         get_current, rcu_order, rcu_order_last, rcu_order_passed,
         rule::{core_files, this_machine, Evidence, Place, Rule},
@@ -363,9 +363,14 @@ pub(super) fn known_of<R>(fence: *const Live, f: impl FnOnce(&mut Known) -> R) -
     LIVE.with(fence.addr(), |known| f(known))
 }
 
-/// As long as this number is the same, so is what [`look`] finds of the fence.
+/// As [`known_of`], for what [`look`] is not asked for again if there are no [`changes`].
+pub(super) fn amend<R>(fence: *const Live, f: impl FnOnce(&mut Known) -> R) -> Option<R> {
+    LIVE.amend(fence.addr(), |known| f(known))
+}
+
+/// As long as there are none, [`look`] finds the same of the fence.
 #[inline]
-pub(super) fn changes(fence: *const Live) -> u64 {
+pub(super) fn changes(fence: *const Live) -> Changes<'static> {
     LIVE.changes(fence.addr())
 }
 
@@ -555,9 +560,19 @@ pub(super) fn leaves(addr: usize, number: u64) {
 }
 
 /// Has reports not name what happens in this crate, but where it was entered.
+#[inline]
 pub(super) fn know_own_files() {
-    static KNOWN: AtomicBool = AtomicBool::new(false);
-    if !KNOWN.load(Relaxed) && !KNOWN.swap(true, Relaxed) {
+    if !KNOWN.load(Relaxed) {
+        learn_own_files();
+    }
+}
+
+static KNOWN: AtomicBool = AtomicBool::new(false);
+
+#[cold]
+#[inline(never)]
+fn learn_own_files() {
+    if !KNOWN.swap(true, Relaxed) {
         core_files(file!(), "contract/record.rs");
     }
 }

@@ -18,7 +18,7 @@ use kernel::bindings::{
         debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, Words,
     },
     kref_read,
-    rule::{checking, site, this_machine, Evidence, Place, Text, STEPS},
+    rule::{checking, site, this_machine, Evidence, Place, Rule, Text, STEPS},
 };
 
 static MEMORY: debug_obj_descr = debug_obj_descr {
@@ -64,7 +64,7 @@ fn memory_goes(obj: &debug_obj, freeing: &Freeing) {
 pub(super) fn dropped(fence: *const Live) {
     let at = Location::caller();
     let site = site(at);
-    record::known_of(fence, |known| {
+    record::amend(fence, |known| {
         known.record.put = Some(at);
         known.refs().dropped.add(site);
     });
@@ -74,7 +74,7 @@ pub(super) fn dropped(fence: *const Live) {
 #[track_caller]
 pub(super) fn taken(fence: *const Live) {
     let at = site(Location::caller());
-    record::known_of(fence, |known| known.refs().taken.add(at));
+    record::amend(fence, |known| known.refs().taken.add(at));
 }
 
 /// Something is about to be done to a fence; false if there is none.
@@ -82,7 +82,7 @@ pub(super) fn taken(fence: *const Live) {
 #[track_caller]
 pub(super) fn exists(fence: *const Live, call: &'static str) -> bool {
     record::know_own_files();
-    let checking = REFCOUNT.look();
+    Rule::count([&REFCOUNT]);
     let live = seen::of(fence).is_some();
     let about = live.then(|| {
         // SAFETY: It was initialised, and not freed.
@@ -90,7 +90,7 @@ pub(super) fn exists(fence: *const Live, call: &'static str) -> bool {
         ("fence", context, seqno)
     });
     debug_note_call(call, Location::caller(), about);
-    live || !checking || !is_gone(fence, call)
+    live || !checking() || !is_gone(fence, call)
 }
 
 /// True, and reported, if there is no fence.
@@ -141,7 +141,7 @@ pub(super) fn is_counted(fence: *mut Live, call: &'static str) -> bool {
     if unsafe { kref_read(dma_fence_kref(fence.cast())) } != 0 || !checking() {
         return true;
     }
-    let known = record::known_of(fence, |known| {
+    let known = record::amend(fence, |known| {
         let reported = was_reported(known.refs(), call);
         (known.record, known.refs().clone(), reported)
     });

@@ -9,7 +9,8 @@ use super::{
     super::bindings::Live,
     record::{self, At, Known, Subject},
 };
-use core::cell::Cell;
+use core::{cell::Cell, ptr::null};
+use kernel::bindings::debugobjects::Changes;
 
 /// Fences that a thread remembers.
 const FENCES: usize = 8;
@@ -56,31 +57,36 @@ impl Seen {
 
 /// Room for what was seen of one fence.
 struct Slot {
-    /// Its address, and how often something had changed before.
-    key: Cell<(usize, u64)>,
-    /// `None` if it is not tracked, as there is no fence at 0.
+    fence: Cell<*const Live>,
+    /// What counts the changes of the fence, and how many there were before.
+    changes: Cell<Option<Changes<'static>>>,
+    before: Cell<u64>,
+    /// `None` if it is not tracked.
     seen: Cell<Option<Seen>>,
 }
 
 kernel::bindings::per_thread! {
-    static SEEN: [Slot; FENCES] = [const { Slot { key: Cell::new((0, 0)), seen: Cell::new(None) } }; FENCES];
+    static SEEN: [Slot; FENCES] = [const { Slot { fence: Cell::new(null()), changes: Cell::new(None), before: Cell::new(0), seen: Cell::new(None) } }; FENCES];
 }
 
 /// What is known of a fence; `None` if it is not tracked.
 #[inline(always)]
 pub(super) fn of(fence: *const Live) -> Option<Seen> {
-    let key = (fence.addr(), record::changes(fence));
     SEEN.with(|slots| {
         let slot = &slots[fence.addr() / size_of::<Live>() % FENCES];
-        if slot.key.get() != key {
-            slot.seen.set(look(fence));
-            slot.key.set(key);
+        let same = |changes: Changes<'_>| changes.count() == slot.before.get();
+        if slot.fence.get() != fence || !slot.changes.get().is_some_and(same) {
+            look(slot, fence);
         }
         slot.seen.get()
     })
 }
 
-#[cold]
-fn look(fence: *const Live) -> Option<Seen> {
-    record::look(fence, Seen::new)
+#[inline(never)]
+fn look(slot: &Slot, fence: *const Live) {
+    let changes = record::changes(fence);
+    slot.before.set(changes.count());
+    slot.changes.set(Some(changes));
+    slot.seen.set(record::look(fence, Seen::new));
+    slot.fence.set(fence);
 }

@@ -16,7 +16,10 @@ use core::{
     any::Any,
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering::Relaxed},
 };
-use machine::{expected, vcpu};
+use machine::{
+    expected,
+    vcpu::{self, Vcpu},
+};
 
 /// The processors that threads which run freely are taken to have.
 const FREE_PROCESSORS: usize = 4;
@@ -166,7 +169,16 @@ impl vcpu::Hooks for Globals {
 #[inline]
 pub fn with<R>(f: impl FnOnce(&Globals) -> R) -> R {
     vcpu::with_any(|vcpu| {
-        let own = vcpu.and_then(|vcpu| vcpu.hooks().downcast_ref());
-        f(own.unwrap_or(&FREE))
+        let globals: &Globals = match vcpu {
+            Some(vcpu) => own(vcpu),
+            None => &FREE,
+        };
+        f(globals)
     })
+}
+
+/// The variables of a machine.
+#[inline(never)]
+fn own(vcpu: &Vcpu) -> &Globals {
+    vcpu.hooks().downcast_ref().unwrap_or(&FREE)
 }

@@ -31,6 +31,9 @@ struct Sleepable {
     at: AtomicPtr<Location<'static>>,
 }
 
+/// Checks of a debug kernel that a thread counts.
+pub const CHECKS: usize = if cfg!(feature = "debug") { 64 } else { 0 };
+
 /// A thread's state that others read while they wait for a grace period.
 ///
 /// `word` is 0 while the thread is in a quiescent state, else the number of the grace period
@@ -45,6 +48,8 @@ pub struct Reader {
     blocks: AtomicIsize,
     /// Counts the readers.
     number: usize,
+    /// How often its threads have come to each check; only its thread writes.
+    checked: [AtomicUsize; CHECKS],
     /// The thread's number with the host.
     tid: AtomicI32,
     /// The number of the task that the thread is, and its name; 0 if it is none yet.
@@ -71,6 +76,7 @@ impl Reader {
     }
 
     /// Sets where its section begins.
+    #[inline]
     pub fn set_at(&self, at: &'static Location<'static>) {
         self.at.store(ptr::from_ref(at).cast_mut(), Relaxed);
     }
@@ -85,6 +91,14 @@ impl Reader {
     #[inline]
     pub fn number(&self) -> usize {
         self.number
+    }
+
+    /// Counts that the thread has come to the check of this number, if there is one: it is this thread's.
+    #[inline(always)]
+    pub fn checks(&self, number: usize) {
+        if let Some(checked) = self.checked.get(number) {
+            checked.store(checked.load(Relaxed).wrapping_add(1), Relaxed);
+        }
     }
 
     pub(super) fn set_task(&self, comm: &[u8], pid: i32) {
@@ -200,6 +214,15 @@ pub fn blocks() -> isize {
     blocks.fold(BLOCKS.load(Relaxed), isize::wrapping_add)
 }
 
+/// How often all threads have come to the check of this number.
+pub fn checked(number: usize) -> usize {
+    let readers = readers();
+    let checked = readers
+        .iter()
+        .filter_map(|reader| reader.checked.get(number));
+    checked.map(|checked| checked.load(Relaxed)).sum()
+}
+
 fn register() -> &'static Reader {
     let mut readers = readers();
     // `Acquire`: pairs with the `Release` in `Leave::drop()`, by the reader's last thread.
@@ -211,6 +234,7 @@ fn register() -> &'static Reader {
             taken: AtomicBool::new(true),
             blocks: AtomicIsize::new(0),
             number: readers.len(),
+            checked: [const { AtomicUsize::new(0) }; CHECKS],
             comm: [const { AtomicU64::new(0) }; 2],
             pid: AtomicI32::new(0),
             tid: AtomicI32::new(0),

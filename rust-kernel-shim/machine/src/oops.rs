@@ -32,37 +32,41 @@ struct Call {
 type About = Option<(&'static str, u64, u64)>;
 
 super::per_thread! {
-    /// The last calls of this thread; that number `NEXT` is the oldest.
+    /// The last calls of this thread; that number `NEWEST` is the newest, and the next the oldest.
     static LAST: [Cell<Option<Call>>; CALLS] = [const { Cell::new(None) }; CALLS];
-    static NEXT: Cell<usize> = Cell::new(0);
+    static NEWEST: Cell<usize> = Cell::new(0);
     /// This thread has had its last words.
     static SAID: Cell<bool> = Cell::new(false);
 }
 
 /// Notes that a function of the kernel is called, for the last words. From any context.
-#[inline]
+#[inline(always)]
 pub fn note(function: &'static str, at: &'static Location<'static>, about: About) {
-    let next = NEXT.get();
-    LAST.with(|last| {
-        let newest = last[(next + CALLS - 1) % CALLS].get();
-        // What a call does by others is the outer one.
-        if newest.is_some_and(|newest| core::ptr::eq(newest.at, at) && is(newest.about, about)) {
-            return;
-        }
-        last[next].set(Some(Call {
-            function,
-            at,
-            about,
-        }));
-        NEXT.set((next + 1) % CALLS);
+    let newest = LAST.with(|last| last[NEWEST.get() % CALLS].get());
+    // What a call does by others is the outer one.
+    if newest.is_some_and(|newest| core::ptr::eq(newest.at, at) && is(newest.about, about)) {
+        return;
+    }
+    is_new(Call {
+        function,
+        at,
+        about,
     });
 }
 
+#[inline(never)]
+fn is_new(call: Call) {
+    let newest = (NEWEST.get() + 1) % CALLS;
+    LAST.with(|last| last[newest].set(Some(call)));
+    NEWEST.set(newest);
+}
+
 /// True if both are about one object.
+#[inline(always)]
 fn is(one: About, other: About) -> bool {
     match (one, other) {
         (Some((kind, context, number)), Some(other)) => {
-            core::ptr::eq(kind, other.0) && (context, number) == (other.1, other.2)
+            core::ptr::addr_eq(kind, other.0) && (context, number) == (other.1, other.2)
         }
         (one, other) => one.is_none() && other.is_none(),
     }
@@ -148,9 +152,9 @@ fn write(out: &mut Stderr) -> fmt::Result {
     cpu::write_context(out)?;
     out.write_str("\n")?;
     let mut step = "last call";
-    let next = NEXT.get();
+    let newest = NEWEST.get();
     for n in 0..CALLS {
-        let Some(call) = LAST.with(|last| last[(next + CALLS - 1 - n) % CALLS].get()) else {
+        let Some(call) = LAST.with(|last| last[(newest + CALLS - n) % CALLS].get()) else {
             break;
         };
         let (file, line) = (call.at.file(), call.at.line());

@@ -5,7 +5,7 @@ mod hash;
 mod page;
 
 pub use self::{
-    hash::HashTable,
+    hash::{Changes, HashTable},
     page::{Addressed, PageTable},
 };
 

@@ -41,6 +41,7 @@ pub unsafe fn kref_init(kref: *mut kref) {
 }
 
 /// Reads the count.
+#[inline]
 pub unsafe fn kref_read(kref: *const kref) -> c_uint {
     // SAFETY: `kref` is valid: the caller's guarantee.
     unsafe { refcount_read(addr_of!((*kref).refcount)) }

@@ -50,6 +50,7 @@ pub unsafe fn refcount_set(r: *mut refcount_t, n: c_int) {
 }
 
 /// Reads the count.
+#[inline]
 pub unsafe fn refcount_read(r: *const refcount_t) -> u32 {
     // SAFETY: `r` is valid: the caller's guarantee.
     unsafe { refs(r) }.load(Relaxed) as u32

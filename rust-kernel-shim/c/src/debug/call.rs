@@ -7,26 +7,35 @@ use core::{cell::Cell, panic::Location};
 
 pub use machine::border::call as driver_code;
 
+/// A kind of callbacks.
+#[allow(missing_debug_implementations)]
+pub struct CallKind {
+    /// Its name in reports.
+    pub what: &'static str,
+    /// The step that leads to such a call, if that is known.
+    pub step: &'static str,
+    /// A lock is held meanwhile for sure, and not only maybe.
+    pub surely_locked: bool,
+    /// The rule that it breaks if it sleeps.
+    pub rule: &'static Rule,
+}
+
 /// A callback that runs on this thread.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
 pub struct DriverCall {
-    /// The name of the callback, for reports.
-    pub what: &'static str,
+    /// Its kind.
+    pub kind: &'static CallKind,
     /// Whose it is: a context and a number in it.
     pub subject: (u64, u64),
     /// The op had returned true before it was called.
     pub said_true: bool,
-    /// The address of the lock that is held meanwhile, or 0.
+    /// The address of the lock that is held meanwhile, if one is, or 0.
     pub lock: usize,
-    /// True if that lock is held for sure, and not only maybe.
-    pub surely_locked: bool,
-    /// The rule that it breaks if it sleeps.
-    pub rule: &'static Rule,
     /// The location that created the subject.
     pub created: Option<&'static Location<'static>>,
-    /// The step that led here, and its location.
-    pub step: Option<(&'static str, &'static Location<'static>)>,
+    /// The location of the step that led here.
+    pub step: Option<&'static Location<'static>>,
     /// The location of what it was called for, if that is a signal.
     pub signalled: Option<&'static Location<'static>>,
     /// True once it was reported.
@@ -37,10 +46,11 @@ impl DriverCall {
     /// Reports that it breaks its rule: `what`, by something that happens now.
     pub fn report(&self, what: core::fmt::Arguments<'_>, now: (&str, Place)) {
         let created = self.created.map_or(Place::Unknown, Place::At);
+        let step = self.step.map(|at| (self.kind.step, at));
         let signalled = self.signalled.map(|at| ("fence signalled", at));
-        let steps = self.step.into_iter().chain(signalled);
+        let steps = step.into_iter().chain(signalled);
         let steps = steps.map(|(step, at)| (step, Place::At(at))).chain([now]);
-        self.rule.report_on(self.subject, created, what, steps);
+        self.kind.rule.report_on(self.subject, created, what, steps);
     }
 }
 
@@ -63,7 +73,7 @@ pub fn in_call() -> bool {
 pub use in_call as debug_in_call;
 
 /// Sets what runs at a depth; what is deeper than `CALLS` is only counted.
-#[inline]
+#[inline(always)]
 fn set(depth: usize, call: DriverCall) {
     CALL.with(|calls| {
         if let Some(slot) = calls.get(depth) {
@@ -73,7 +83,7 @@ fn set(depth: usize, call: DriverCall) {
 }
 
 /// A callback begins. From any context.
-#[inline]
+#[inline(always)]
 pub fn debug_call_begins(call: DriverCall) {
     let open = OPEN.replace(OPEN.get() + 1);
     set(open, call);
@@ -116,9 +126,9 @@ pub(crate) fn sleeps(at: &'static Location<'static>) -> bool {
     let Some(call) = debug_innermost_call() else {
         return false;
     };
-    if call.rule.look() && debug_report_once() {
+    if call.kind.rule.look() && debug_report_once() {
         call.report(
-            format_args!("{} sleeps", call.what),
+            format_args!("{} sleeps", call.kind.what),
             ("it sleeps", Place::Here(at)),
         );
     }

@@ -31,7 +31,9 @@ use machine::{
     report_log::Text,
 };
 
-pub use machine::side_table::{in_key_order, steps, HashTable, PageTable, SideTable, Words};
+pub use machine::side_table::{
+    in_key_order, steps, Changes, HashTable, PageTable, SideTable, Words,
+};
 #[doc(no_inline)]
 pub use machine::side_table::{BTreeSet, Box, Vec};
 
@@ -302,6 +304,13 @@ pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
 #[cfg(feature = "debug")]
 pub(crate) fn debug_block_number(addr: usize) -> Option<u64> {
     block_of(addr, |_, block| block.number)
+}
+
+/// The number of the block that is allocated next.
+#[cfg(feature = "debug")]
+#[inline]
+pub(crate) fn debug_next_block() -> u64 {
+    NEXT_BLOCK.load(Relaxed)
 }
 
 /// Functions that are called when something happens to a machine.

@@ -6,7 +6,7 @@
 
 use crate::{
     debug::call::in_call,
-    debugobjects::debug_block_number,
+    debugobjects::{debug_block_number, debug_next_block},
     rcu_last_section,
     rule::{Place, Rule},
 };
@@ -34,26 +34,29 @@ pub struct RcuString {
 struct Asked {
     /// The number of the read-side section.
     section: u64,
-    /// The number of the block that contains it, if one does.
-    block: Option<u64>,
+    /// The number of the block that is allocated next.
+    next_block: u64,
     string: RcuString,
 }
 
 machine::per_thread! {
-    /// The strings that were asked for last.
+    /// The strings that were asked for last: two names belong together.
     static ASKED: [Cell<Option<Asked>>; 2] = [const { Cell::new(None) }; 2];
+    /// Which of these is the newest.
+    static NEWEST: Cell<usize> = Cell::new(0);
 }
 
 /// A string was asked for inside the section that is open. From any context.
+#[inline]
 pub fn debug_rcu_string(string: RcuString) {
-    let section = rcu_last_section().number;
     let asked = Asked {
-        section,
-        block: debug_block_number(string.addr),
+        section: rcu_last_section().number,
+        next_block: debug_next_block(),
         string,
     };
-    // Two names belong together.
-    ASKED.with(|slots| slots[1].set(slots[0].replace(Some(asked))));
+    let newest = NEWEST.get() ^ 1;
+    NEWEST.set(newest);
+    ASKED.with(|slots| slots[newest & 1].set(Some(asked)));
 }
 
 /// A string is about to be built from a pointer, printed or copied.
@@ -62,7 +65,9 @@ pub fn debug_rcu_string_used(addr: usize) {
     let used = Location::caller();
     let section = rcu_last_section().number;
     let late = ASKED.with(|slots| {
-        let slot = slots.iter().find(|slot| {
+        let newest = NEWEST.get() & 1;
+        let mut slots = [newest, newest ^ 1].into_iter().map(|slot| &slots[slot]);
+        let slot = slots.find(|slot| {
             slot.get()
                 .is_some_and(|asked| asked.string.addr == addr && asked.section == section)
         })?;
@@ -71,10 +76,13 @@ pub fn debug_rcu_string_used(addr: usize) {
         }
         slot.take()
     });
-    let Some(Asked { block, string, .. }) = late else {
+    let Some(Asked {
+        next_block, string, ..
+    }) = late
+    else {
         return;
     };
-    if block.is_some() && debug_block_number(addr).is_some_and(|now| Some(now) != block) {
+    if debug_block_number(addr).is_some_and(|block| block >= next_block) {
         // The memory has become another string.
         return;
     }

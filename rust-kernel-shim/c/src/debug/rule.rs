@@ -31,24 +31,12 @@ pub struct Words {
     pub names: fn(context: u64, out: &mut dyn fmt::Write) -> fmt::Result,
 }
 
-/// Threads that count for themselves how often a check was reached, and rules that they count.
-const ROWS: usize = 64;
-
-/// What one thread counts, by the numbers of the rules.
-#[repr(align(64))]
-struct Row([AtomicUsize; ROWS]);
-
-/// By the numbers of the threads among readers: a thread has its number alone.
-static LOOKED: [Row; ROWS] = [const { Row([const { AtomicUsize::new(0) }; ROWS]) }; ROWS];
-
 /// A rule that is checked at run time.
 pub struct Rule {
     name: &'static str,
     words: Option<&'static Words>,
     /// Its number from 1 on, once it has one.
     number: AtomicUsize,
-    /// What is not in [`LOOKED`].
-    looked: AtomicUsize,
     broken: AtomicUsize,
 }
 
@@ -78,7 +66,6 @@ impl Rule {
             name,
             words: None,
             number: AtomicUsize::new(0),
-            looked: AtomicUsize::new(0),
             broken: AtomicUsize::new(0),
         }
     }
@@ -104,18 +91,13 @@ impl Rule {
         checking()
     }
 
-    /// As [`look`](Self::look) for each of them, where it is known whether to look.
+    /// As [`look`](Self::look), for each of them, where the caller asks whether it is
+    /// [`checking()`] once it has found something.
     #[inline]
-    pub(crate) fn count<const N: usize>(rules: [&Self; N]) {
-        let row = LOOKED.get(cpu::with(|cpu| cpu.reader().number()));
+    pub fn count<const N: usize>(rules: [&Self; N]) {
+        let reader = cpu::with(cpu::Cpu::reader);
         for rule in rules {
-            match row.and_then(|row| row.0.get(rule.number())) {
-                // No other thread changes it.
-                Some(looked) => looked.store(looked.load(Relaxed) + 1, Relaxed),
-                None => {
-                    rule.looked.fetch_add(1, Relaxed);
-                }
-            }
+            reader.checks(rule.number());
         }
     }
 
@@ -137,10 +119,10 @@ impl Rule {
 
     /// Returns how often its check was reached.
     pub fn looked(&self) -> usize {
-        let number = self.number.load(Relaxed);
-        let looked = LOOKED.iter().filter_map(|row| row.0.get(number));
-        let looked: usize = looked.map(|looked| looked.load(Relaxed)).sum();
-        looked + self.looked.load(Relaxed)
+        match self.number.load(Relaxed) {
+            0 => 0,
+            number => cpu::checked(number),
+        }
     }
 
     /// Returns how often it was found broken.

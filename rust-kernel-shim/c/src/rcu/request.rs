@@ -67,18 +67,21 @@ machine::per_thread! {
 }
 
 /// A number that is greater than all before. From any context.
+#[inline]
 pub fn rcu_order() -> u64 {
     NEXT.fetch_add(1, Relaxed)
 }
 
 /// The greatest number that [`rcu_order`] has returned: all that it returns after this are greater. From
 /// any context.
+#[inline]
 pub fn rcu_order_last() -> u64 {
     NEXT.load(Relaxed) - 1
 }
 
 /// The number that [`rcu_order`] would return.
 #[cfg(feature = "debug")]
+#[inline]
 pub(super) fn next_stamp() -> u64 {
     NEXT.load(Relaxed)
 }

@@ -27,17 +27,20 @@ machine::per_thread! {
 }
 
 /// This thread's outermost section; `None` outside of one. From any context.
+#[inline]
 pub fn rcu_section() -> Option<Section> {
     cpu::with(|cpu| cpu.open(Count::Rcu) != 0).then(rcu_last_section)
 }
 
 /// The last outermost section that this thread has begun. From any context.
+#[inline]
 pub fn rcu_last_section() -> Section {
     LAST.get()
 }
 
 /// A section has begun.
 #[cfg(feature = "debug")]
+#[inline]
 pub(super) fn begins(at: &'static Location<'static>) {
     cpu::with(|cpu| {
         if cpu.open(Count::Rcu) == 1 {

@@ -27,11 +27,26 @@ struct Part<K, V> {
     changes: AtomicU64,
 }
 
+/// Tells whether what is known of a key may have changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Changes<'a>(&'a AtomicU64);
+
+impl Changes<'_> {
+    /// As long as this number is the same, so is what [`look`](HashTable::look) finds of the key, for a
+    /// caller that has asked for the number before.
+    #[inline(always)]
+    pub fn count(self) -> u64 {
+        // Pairs with the `Release` in `Part::changes()`: who sees the number sees the change, or
+        // waits for the lock under which that is made.
+        self.0.load(Acquire)
+    }
+}
+
 impl<K, V> Part<K, V> {
     fn changes(&self) -> Guard<'_, Map<K, V>> {
         takes(1);
         let map = self.map.lock();
-        // Pairs with the `Acquire` in `HashTable::changes()`.
+        // Pairs with the `Acquire` in `Changes::count()`.
         let changes = self.changes.load(Relaxed) + 1;
         self.changes.store(changes, Release);
         map
@@ -58,13 +73,10 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
         &self.0[hash as usize % PARTS]
     }
 
-    /// As long as this number is the same, so is what [`look`](Self::look) finds of the key, for a
-    /// caller that has asked for the number before.
+    /// The changes of a key.
     #[inline]
-    pub fn changes(&self, key: K) -> u64 {
-        // Pairs with the `Release` in `Part::changes()`: who sees the number sees the change, or
-        // waits for the lock under which that is made.
-        self.part(key).changes.load(Acquire)
+    pub fn changes(&self, key: K) -> Changes<'_> {
+        Changes(&self.part(key).changes)
     }
 
     /// Sets the value of a key and returns the one before.
@@ -98,7 +110,14 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
         self.part(key).changes().get_mut(&key).map(f)
     }
 
-    /// As [`with`](Self::with), for what does not count as a change.
+    /// As [`with`](Self::with), for a change that does not count as one: of something that no caller who
+    /// counts them looks at.
+    pub fn amend<R>(&self, key: K, f: impl FnOnce(&mut V) -> R) -> Option<R> {
+        takes(1);
+        self.part(key).map.lock().get_mut(&key).map(f)
+    }
+
+    /// As [`with`](Self::with), for what changes nothing.
     pub fn look<R>(&self, key: K, f: impl FnOnce(&V) -> R) -> Option<R> {
         takes(1);
         self.part(key).map.lock().get(&key).map(f)
@@ -200,12 +219,13 @@ mod tests {
     fn what_changes_is_told_from_what_is_looked_at() {
         let table = HashTable::new();
         let changed = |f: &dyn Fn()| {
-            let before = table.changes(1);
+            let before = table.changes(1).count();
             f();
-            before != table.changes(1)
+            before != table.changes(1).count()
         };
         assert!(changed(&|| _ = table.insert(1, 'a')));
         assert!(!changed(&|| _ = table.look(1, |value| *value)));
+        assert!(!changed(&|| _ = table.amend(1, |value| *value = 'd')));
         assert!(changed(&|| _ = table.with(1, |value| *value = 'b')));
         assert!(changed(&|| table
             .filter_map(|_, value| Some(core::mem::replace(value, 'c')))
