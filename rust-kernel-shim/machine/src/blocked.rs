@@ -178,22 +178,57 @@ fn shown(task: &task_struct) -> String {
     format!("{}/{}", task.comm(), task.pid)
 }
 
-/// A thing, and where the task has begun to wait for it, or has got it.
+/// A thing, and where the task has begun to wait for it.
 #[derive(Clone, Copy)]
 struct Entry {
     thing: Thing,
     at: At,
-    /// When that was (ns), if it is a wait.
+    /// When that was (ns).
     since: u64,
 }
 
+/// A thing that a task has got. Locks come and go often, so what all of them have in common is added when
+/// it is asked for.
+#[derive(Clone, Copy)]
+enum Got {
+    Lock(&'static str, usize),
+    Other(Thing),
+}
+
+impl From<Thing> for Got {
+    #[inline]
+    fn from(thing: Thing) -> Self {
+        match thing.id {
+            (KINDS, addr) => Self::Lock(thing.what, addr as usize),
+            _ => Self::Other(thing),
+        }
+    }
+}
+
+impl Got {
+    #[inline]
+    fn id(&self) -> (u64, u64) {
+        match self {
+            Self::Lock(_, addr) => (KINDS, *addr as u64),
+            Self::Other(thing) => thing.id,
+        }
+    }
+
+    fn thing(self) -> Thing {
+        match self {
+            Self::Lock(what, addr) => Thing::lock(what, addr),
+            Self::Other(thing) => thing,
+        }
+    }
+}
+
 /// The things of one thread, the youngest last; those for which there is no place are not known.
-struct Stack<const N: usize> {
-    entries: [Cell<Option<Entry>>; N],
+struct Stack<E, const N: usize> {
+    entries: [Cell<Option<E>>; N],
     len: Cell<usize>,
 }
 
-impl<const N: usize> Stack<N> {
+impl<E: Copy, const N: usize> Stack<E, N> {
     const fn new() -> Self {
         Self {
             entries: [const { Cell::new(None) }; N],
@@ -202,7 +237,7 @@ impl<const N: usize> Stack<N> {
     }
 
     #[inline]
-    fn push(&self, entry: Entry) {
+    fn push(&self, entry: E) {
         let len = self.len.get();
         if let Some(slot) = self.entries.get(len) {
             slot.set(Some(entry));
@@ -210,12 +245,11 @@ impl<const N: usize> Stack<N> {
         }
     }
 
-    /// Takes out the youngest of that id.
+    /// Takes out the youngest for which that is true.
     #[inline]
-    fn remove(&self, id: (u64, u64)) {
+    fn remove(&self, is: impl Fn(&E) -> bool) {
         let len = self.len.get();
-        let found = self.iter().position(|entry| entry.thing.id == id);
-        if let Some(back) = found {
+        if let Some(back) = self.iter().position(|entry| is(&entry)) {
             for slot in len - back..len {
                 self.entries[slot - 1].set(self.entries[slot].get());
             }
@@ -224,15 +258,17 @@ impl<const N: usize> Stack<N> {
     }
 
     /// The youngest first.
-    fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+    #[inline]
+    fn iter(&self) -> impl Iterator<Item = E> + '_ {
         let known = &self.entries[..self.len.get()];
         known.iter().rev().filter_map(Cell::get)
     }
 }
 
 crate::per_thread! {
-    static WAITS: Stack<8> = Stack::new();
-    static HELD: Stack<32> = Stack::new();
+    static WAITS: Stack<Entry, 8> = Stack::new();
+    /// And where it has got each.
+    static HELD: Stack<(Got, At), 32> = Stack::new();
     /// True while the thread sleeps for a time that ends by itself.
     static TIMED: Cell<bool> = Cell::new(false);
 }
@@ -258,7 +294,7 @@ pub fn begin_wait(thing: Thing) {
 #[inline]
 pub fn end_wait(id: (u64, u64)) {
     if ON {
-        WAITS.with(|waits| waits.remove(id));
+        WAITS.with(|waits| waits.remove(|entry| entry.thing.id == id));
     }
 }
 
@@ -284,8 +320,7 @@ impl Drop for Waiting {
 #[inline]
 pub fn acquired(thing: Thing, at: At) {
     if ON {
-        let since = 0;
-        HELD.with(|held| held.push(Entry { thing, at, since }));
+        HELD.with(|held| held.push((thing.into(), at)));
     }
 }
 
@@ -293,19 +328,19 @@ pub fn acquired(thing: Thing, at: At) {
 #[inline]
 pub fn released(id: (u64, u64)) {
     if ON {
-        HELD.with(|held| held.remove(id));
+        HELD.with(|held| held.remove(|(got, _)| got.id() == id));
     }
 }
 
 /// Memory goes: a lock in it that the task holds is one no more, which lockdep reports. From any context.
 pub fn memory_goes(start: usize, size: usize) {
-    let gone = |entry: &Entry| {
-        let (kind, addr) = entry.thing.id;
+    let gone = |(got, _): &(Got, At)| {
+        let (kind, addr) = got.id();
         kind == KINDS && (addr as usize).wrapping_sub(start) < size
     };
     // One at a time: what follows moves.
-    while let Some(entry) = HELD.with(|held| held.iter().find(gone)) {
-        released(entry.thing.id);
+    while let Some((got, _)) = HELD.with(|held| held.iter().find(gone)) {
+        released(got.id());
     }
 }
 
@@ -348,15 +383,15 @@ pub fn write_held(task: &task_struct, text: &mut dyn fmt::Write) {
 /// What the task that runs on this thread holds.
 fn holds(task: &task_struct) -> Vec<(Thing, String)> {
     let mut holds: Vec<(Thing, String)> = Vec::new();
-    let held: Vec<Entry> = HELD.with(|held| held.iter().collect());
-    for entry in held.into_iter().rev() {
-        let (thing, at) = (entry.thing, location::at(entry.at));
+    let held: Vec<(Got, At)> = HELD.with(|held| held.iter().collect());
+    for (got, at) in held.into_iter().rev() {
+        let (thing, at) = (got.thing(), location::at(at));
         let text = match thing.how {
             "held" => format!("holds {thing}, taken at {at}"),
             "run" => format!("runs {thing}"),
             _ => format!("is in {thing}, begun at {at}"),
         };
-        holds.push((entry.thing, text));
+        holds.push((thing, text));
     }
     if let Some(text) = section(task) {
         holds.push((Thing::GRACE_PERIOD, text));

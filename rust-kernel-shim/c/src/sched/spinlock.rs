@@ -164,8 +164,11 @@ unsafe fn acquire(lock: *mut spinlock_t, how: How<'_>) {
     unsafe { spinlock_dep_map(lock) }.acquire(lock.addr(), What::Spinlock, how, Location::caller());
     // SAFETY: `lock` is initialised: the caller's guarantee.
     let raw = unsafe { raw(lock) };
-    let _waits = (blocked::ON && raw.is_locked()).then(|| blocked::waiting(known(lock)));
-    core::mem::forget(raw.lock());
+    match blocked::ON.then(|| raw.try_lock()) {
+        Some(Some(guard)) => core::mem::forget(guard),
+        Some(None) => contended(lock, raw),
+        None => core::mem::forget(raw.lock()),
+    }
     blocked::acquired(known(lock), Location::caller());
 }
 
@@ -225,7 +228,7 @@ pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
         let raw = unsafe { raw(lock) };
         match raw.try_lock() {
             Some(guard) => core::mem::forget(guard),
-            None => contended(raw),
+            None => contended(lock, raw),
         }
         return off.into();
     }
@@ -239,7 +242,9 @@ pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
 /// Takes the lock that another task has.
 #[cold]
 #[inline(never)]
-fn contended(raw: &SpinMutex<(), Relax>) {
+#[cfg_attr(feature = "debug", track_caller)]
+fn contended(lock: *mut spinlock_t, raw: &SpinMutex<(), Relax>) {
+    let _waits = blocked::waiting(known(lock));
     core::mem::forget(raw.lock());
 }
 
