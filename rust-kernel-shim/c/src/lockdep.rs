@@ -107,12 +107,12 @@ pub static LOCK_ORDER: Rule = Rule::new("lock-order");
 /// A lock that an interrupt handler takes is held with interrupts disabled.
 ///
 /// Rule [irq-lock-order](../../book/rules/irq-lock-order.html).
-pub static IRQ_LOCK_ORDER: Rule = Rule::new("irq-lock-order");
+pub static IRQ_LOCK_ORDER: Rule = Rule::new("irq-lock-order").looked_at_with(&LOCK_ORDER);
 
 /// A lock is released by the task that holds it, before the memory of the lock goes.
 ///
 /// Rule [lock-context](../../book/rules/lock-context.html).
-pub static LOCK_CONTEXT: Rule = Rule::new("lock-context");
+pub static LOCK_CONTEXT: Rule = Rule::new("lock-context").looked_at_with(&LOCK_ORDER);
 
 /// A kind of lock, or of what is treated as one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,6 +158,17 @@ pub(crate) struct How<'a> {
 }
 
 impl How<'_> {
+    /// All of it as a number of eight bits, if it says no more than how a lock is taken.
+    #[inline(always)]
+    #[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
+    fn plain(&self) -> Option<u32> {
+        let flags = [self.trylock, self.unchecked, self.own_place].map(u32::from);
+        let plain = self.asked.is_none() && self.nest.is_none() && !self.sync && !self.stands_in;
+        let plain = plain && self.subclass < 8 && self.read < 4;
+        let read = u32::from(self.read) << 3 | u32::from(self.subclass) << 5;
+        plain.then_some(flags[0] | flags[1] << 1 | flags[2] << 2 | read)
+    }
+
     /// Exclusively, waiting for it.
     pub(crate) const LOCK: Self = How {
         subclass: 0,

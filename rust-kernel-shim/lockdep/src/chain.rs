@@ -54,11 +54,13 @@ impl Chains {
         self.slot(key).load(Relaxed) == key
     }
 
-    /// Adds one; false if it is there. The caller holds the lock.
+    /// True if there should be no more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count.load(Relaxed) > SIZE / 4 * 3
+    }
+
+    /// Adds one; false if it is there. The caller holds the lock, and has looked whether it is full.
     pub(crate) fn insert(&self, key: u64) -> bool {
-        if self.count.load(Relaxed) > SIZE / 4 * 3 {
-            self.clear();
-        }
         let new = self.slot(key).swap(key, Relaxed) == 0;
         if new {
             self.count.fetch_add(1, Relaxed);

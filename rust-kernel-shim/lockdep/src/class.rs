@@ -53,6 +53,8 @@ pub(crate) struct Classes {
     buckets: [AtomicU16; BUCKETS],
     /// No class was ever there or behind.
     end: AtomicU16,
+    /// How often what tasks remember of classes was made wrong.
+    forgotten: AtomicUsize,
 }
 
 fn bucket(key: usize, world: u32) -> usize {
@@ -140,7 +142,20 @@ impl Classes {
             }; MAX_CLASSES],
             buckets: [const { AtomicU16::new(0) }; BUCKETS],
             end: AtomicU16::new(0),
+            forgotten: AtomicUsize::new(0),
         }
+    }
+
+    /// How often what tasks remember of classes was made wrong. Who uses a class that comes to the place
+    /// of one that was forgotten has synchronised with who forgot that.
+    #[inline]
+    pub(crate) fn forgotten(&self) -> usize {
+        self.forgotten.load(Relaxed)
+    }
+
+    /// What tasks remember is wrong. The caller holds the lock.
+    pub(crate) fn forget(&self) {
+        self.forgotten.store(self.forgotten() + 1, Relaxed);
     }
 
     #[inline]
@@ -201,6 +216,7 @@ impl Classes {
         link.store(class.next.load(Relaxed), Relaxed);
         class.key.store(0, Relaxed);
         class.serial.store(0, Relaxed);
+        self.forget();
     }
 
     /// All that there are for which `f` is true. The caller holds the lock.

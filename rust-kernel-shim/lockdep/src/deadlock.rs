@@ -5,7 +5,7 @@ use crate::{
     class::Index,
     engine::{Engine, Locked, Now},
     graph::{Full, Graph},
-    lock::{LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_MAX, LD_WAIT_SPIN},
+    lock::{Lock, LD_WAIT_CONFIG, LD_WAIT_INV, LD_WAIT_MAX, LD_WAIT_SPIN},
     report::{Chain, Finding, Link, List},
     search::{State, Through},
     task::Held,
@@ -30,12 +30,7 @@ impl<H: Host> Engine<H> {
 
     /// Looks whether a lock may be waited for, if no more than `limit` may; false if not.
     pub(crate) fn check_wait_type(&self, now: &Now<'_>, next: &Held, limit: u8) -> bool {
-        let class = self.classes.at(next.class.index);
-        if class.inner() == LD_WAIT_INV
-            || next.trylock
-            || class.outer() <= limit
-            || fault!("wait-type")
-        {
+        if self.may_wait(next, limit) {
             return true;
         }
         let graph = self.locked();
@@ -44,17 +39,41 @@ impl<H: Host> Engine<H> {
         false
     }
 
+    /// True if it may.
+    pub(crate) fn may_wait(&self, next: &Held, limit: u8) -> bool {
+        let class = self.classes.at(next.class.index);
+        class.inner() == LD_WAIT_INV
+            || next.trylock
+            || class.outer() <= limit
+            || fault!("wait-type")
+    }
+
+    /// True if there is no chain to be looked at, or it was.
+    pub(crate) fn is_seen(&self, next: &Held, chain: u64) -> bool {
+        next.trylock || !next.check || self.chains.contains(chain)
+    }
+
     /// Looks at the chain of all held locks and one more, if that was not done before. `head` is
     /// true for the first lock of the context.
-    pub(crate) fn check_chain(&self, now: &Now<'_>, next: &Held, head: bool, chain: u64) {
-        if next.trylock || !next.check || self.chains.contains(chain) {
+    pub(crate) fn check_chain(
+        &self,
+        now: &Now<'_>,
+        next: &Held,
+        nest: Option<Lock>,
+        head: bool,
+        chain: u64,
+    ) {
+        if self.is_seen(next, chain) {
             return;
         }
         let graph = self.locked();
+        if self.chains.is_full() {
+            self.forget_chains();
+        }
         if !self.chains.insert(chain) {
             return;
         }
-        match self.check_same_class(graph, now, next) {
+        match self.check_same_class(graph, now, next, nest) {
             Some((graph, false)) if !head => self.check_edges(graph, now, next),
             _ => (),
         }
@@ -67,13 +86,14 @@ impl<H: Host> Engine<H> {
         graph: Locked<'a, H>,
         now: &Now<'_>,
         next: &Held,
+        nest: Option<Lock>,
     ) -> Option<(Locked<'a, H>, bool)> {
         if fault!("same-class") {
             return Some((graph, false));
         }
         let mut nested = false;
         for held in now.task.all() {
-            nested |= next.nest.is_some_and(|nest| nest.instance == held.instance);
+            nested |= nest.is_some_and(|nest| nest.instance == held.instance);
             if held.class != next.class || next.read == 2 && held.read != 0 {
                 continue;
             }

@@ -2,6 +2,7 @@
 //! The entry points.
 
 use crate::{
+    again::Same,
     chain::Chains,
     class::{Classes, Index},
     graph::Graph,
@@ -138,16 +139,45 @@ impl<H: Host> Engine<H> {
 
     /// C: `lock_acquire()`. The task takes, or is about to wait for, a lock. From any context.
     pub fn acquire(&self, lock: &Lock, how: &Acquire<'_>) {
-        self.inside(|now| self.acquired(now, lock, how, false));
+        self.inside(|now| {
+            let same = Same::of(now, self.host.world(), lock, how);
+            if how.nest.is_some()
+                || !now
+                    .task
+                    .take_again(lock.instance, &same, self.classes.forgotten())
+            {
+                self.acquired(now, lock, how, Some(&same), false);
+            }
+        });
+    }
+
+    /// As [`acquire`](Self::acquire), of the lock at `instance`, by the current task, where locks are
+    /// watched; false, and nothing is done, if it does not remember what is the same.
+    #[inline]
+    pub fn acquire_again(&self, task: &Task, instance: usize, same: &Same) -> bool {
+        !task.is_busy() && task.take_again(instance, same, self.classes.forgotten())
+    }
+
+    /// As [`acquire`](Self::acquire); if there is nothing new in it, the task remembers `same`.
+    pub fn acquire_as(&self, same: &Same, lock: &Lock, how: &Acquire<'_>) {
+        self.inside(|now| self.acquired(now, lock, how, Some(same), false));
     }
 
     /// C: `lock_sync()`. The task waits until the lock's sections are over, and has none of its own.
     pub fn sync(&self, lock: &Lock, how: &Acquire<'_>) {
-        self.inside(|now| self.acquired(now, lock, how, true));
+        self.inside(|now| self.acquired(now, lock, how, None, true));
     }
 
-    #[inline]
-    fn acquired(&self, now: &Now<'_>, lock: &Lock, how: &Acquire<'_>, sync: bool) {
+    fn acquired(
+        &self,
+        now: &Now<'_>,
+        lock: &Lock,
+        how: &Acquire<'_>,
+        same: Option<&Same>,
+        sync: bool,
+    ) {
+        // First, so that what is forgotten from now on is so for what is remembered.
+        let forgotten = self.classes.forgotten();
         let Some(class) = self.class(now, lock, how.subclass) else {
             return;
         };
@@ -158,13 +188,13 @@ impl<H: Host> Engine<H> {
             1 if fault!("read-1") => 2,
             read => read,
         };
+        let nest = how.nest.copied().filter(|_| !fault!("nest"));
         self.take(
             now,
             Held {
                 class,
                 instance: lock.instance,
                 ip: how.ip,
-                nest: how.nest.copied().filter(|_| !fault!("nest")),
                 before: 0,
                 references: 0,
                 read,
@@ -174,16 +204,26 @@ impl<H: Host> Engine<H> {
                 check: how.check && lock.key != no_validate,
                 irqs_off: now.context.irqs_off,
                 sync,
+                nested: nest.is_some(),
             },
+            nest,
+            same.map(|same| (same, forgotten)),
         );
     }
 
-    /// Looks at a lock, and pushes it.
-    fn take(&self, now: &Now<'_>, mut held: Held) {
+    /// Looks at a lock, and pushes it; the task remembers it if `same` is said, and how often
+    /// something had been forgotten before.
+    fn take(
+        &self,
+        now: &Now<'_>,
+        mut held: Held,
+        nest: Option<Lock>,
+        same: Option<(&Same, usize)>,
+    ) {
         let task = now.task;
         let top = task.top();
         if let Some(mut top) = top.filter(|top| top.class == held.class && !held.sync) {
-            if held.nest.is_some() {
+            if nest.is_some() {
                 top.references = top.references.max(1) + held.references.max(1);
                 task.set_held(task.depth() - 1, top);
                 return;
@@ -199,18 +239,39 @@ impl<H: Host> Engine<H> {
         let chain = crate::chain::with(if head { 0 } else { held.before }, &held);
         let limit = self.limit(now, top);
         held.limit = self.classes.at(held.class.index).limit_inside(limit);
-        self.look_at(now, &held, limit, head, chain);
+        match same {
+            Some((same, forgotten)) if self.is_known(now, &held, limit, chain) => {
+                task.remember(same, forgotten, &held, chain);
+            }
+            _ => self.look_at(now, &held, nest, limit, head, chain),
+        }
         if !held.sync {
-            task.push(held, chain);
+            task.push_nested(held, nest, chain);
         }
     }
 
+    /// True if none of the checks of a lock has anything to look at that is new.
+    fn is_known(&self, now: &Now<'_>, held: &Held, limit: u8, chain: u64) -> bool {
+        !held.nested
+            && self.may_wait(held, limit)
+            && self.missing_marks(now, held) == 0
+            && self.is_seen(held, chain)
+    }
+
     /// All checks of a lock, up to the first finding.
-    fn look_at(&self, now: &Now<'_>, held: &Held, limit: u8, head: bool, chain: u64) {
+    fn look_at(
+        &self,
+        now: &Now<'_>,
+        held: &Held,
+        nest: Option<Lock>,
+        limit: u8,
+        head: bool,
+        chain: u64,
+    ) {
         if !self.check_wait_type(now, held, limit) || !self.mark_usage(now, held) {
             return;
         }
-        if let Some(nest) = held.nest.filter(|_| !fault!("nest-held")) {
+        if let Some(nest) = nest.filter(|_| !fault!("nest-held")) {
             if self.index(now, &nest, false).is_none() {
                 let graph = self.locked();
                 let lock = self.held_info(&graph, held);
@@ -218,12 +279,15 @@ impl<H: Host> Engine<H> {
                 return self.report(graph, now, Finding::NestNotHeld { lock, nest });
             }
         }
-        self.check_chain(now, held, head, chain);
+        self.check_chain(now, held, nest, head, chain);
     }
 
     /// C: `lock_release()`. The task is about to release a lock. From any context.
     pub fn release(&self, lock: &Lock, ip: usize) {
         self.inside(|now| {
+            if now.task.pop(lock.instance) {
+                return;
+            }
             let Some(index) = self.index_to_change(now, lock, ip) else {
                 return;
             };
@@ -273,7 +337,7 @@ impl<H: Host> Engine<H> {
         let depth = now.task.depth();
         now.task.cut(index);
         for above in from..depth {
-            self.take(now, now.task.held(above));
+            self.take(now, now.task.held(above), now.task.nest(above), None);
         }
     }
 

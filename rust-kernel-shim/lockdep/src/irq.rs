@@ -12,7 +12,7 @@ use crate::{
     graph::{Graph, Marked},
     report::{Finding, MarkInfo},
     search::{State, Through},
-    task::Held,
+    task::{Held, Task},
     usage::{opposed, Irq, Mark, Marks, USED_IN, WRITES},
     Host,
 };
@@ -29,11 +29,25 @@ impl<H: Host> Engine<H> {
             if now.context.hardirq {
                 return self.report(self.locked(), now, Finding::IrqsOnInHardirq { ip });
             }
+            if self.hardirqs_on_again(now.task) {
+                return;
+            }
             self.mark_held(now, Irq::Hard, ip);
             if now.context.softirqs_enabled {
                 self.mark_held(now, Irq::Soft, ip);
             }
         });
+    }
+
+    /// True if the task may turn on interrupts of both kinds, unless it is in a handler: locks of all
+    /// classes of which it holds any were held with them on before.
+    #[inline]
+    pub fn hardirqs_on_again(&self, task: &Task) -> bool {
+        task.all().all(|held| {
+            let marks = [Irq::Hard, Irq::Soft].map(|irq| Mark::enabled(irq).held(held.read).bit());
+            let missing = (marks[0] | marks[1]) & !self.classes.at(held.class.index).marks();
+            !held.check || missing == 0
+        })
     }
 
     /// C: `lockdep_hardirqs_on()`. Interrupts are turned on.
@@ -85,8 +99,14 @@ impl<H: Host> Engine<H> {
 
     /// Marks the class of a lock as it is taken here; false if that is a finding.
     pub(crate) fn mark_usage(&self, now: &Now<'_>, held: &Held) -> bool {
+        let missing = self.missing_marks(now, held);
+        missing == 0 || Mark::all(missing).all(|mark| self.mark(now, held, mark, 0))
+    }
+
+    /// The marks that its class gets by a lock that is taken here.
+    pub(crate) fn missing_marks(&self, now: &Now<'_>, held: &Held) -> Marks {
         let Some(class) = self.classes.get(held.class).filter(|_| held.check) else {
-            return true;
+            return 0;
         };
         let context = now.context;
         let taken = !held.trylock;
@@ -100,8 +120,7 @@ impl<H: Host> Engine<H> {
         ] {
             marks |= if is { mark.held(held.read).bit() } else { 0 };
         }
-        let missing = marks & !class.marks();
-        missing == 0 || Mark::all(missing).all(|mark| self.mark(now, held, mark, 0))
+        marks & !class.marks()
     }
 
     /// Gives the class of a lock a mark; false if that is a finding.

@@ -36,6 +36,7 @@ macro_rules! fault {
     };
 }
 
+mod again;
 mod chain;
 mod class;
 mod deadlock;
@@ -52,6 +53,7 @@ mod task;
 mod usage;
 
 pub use self::{
+    again::Same,
     engine::{Acquire, Engine, Known},
     host::{Context, Host},
     lock::*,

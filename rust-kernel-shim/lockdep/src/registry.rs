@@ -117,7 +117,13 @@ impl<H: Host> Engine<H> {
     pub fn reset(&self) {
         self.host.with_task(Task::init);
         let _graph = self.locked();
+        self.forget_chains();
+    }
+
+    /// All chains are looked at again. The caller holds the lock.
+    pub(crate) fn forget_chains(&self) {
         self.chains.clear();
+        self.classes.forget();
     }
 
     #[cold]

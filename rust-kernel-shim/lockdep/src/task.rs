@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the engine keeps of a task.
 
-use crate::{class::ClassId, Lock};
+use crate::{
+    again::{Below, Memory, Same},
+    class::ClassId,
+    Lock,
+};
 use core::cell::Cell;
 
 /// Locks that one task can hold.
@@ -10,6 +14,8 @@ pub const MAX_LOCK_DEPTH: usize = 48;
 /// A task's locks. Zero bytes are a task that holds none.
 pub struct Task {
     held: [Cell<Held>; MAX_LOCK_DEPTH],
+    /// The lock inside which more than one of the class may be taken, for those held that are `nested`.
+    nests: [Cell<Option<Lock>>; MAX_LOCK_DEPTH],
     depth: Cell<usize>,
     /// The key of the chain of all that are held.
     chain: Cell<u64>,
@@ -19,6 +25,7 @@ pub struct Task {
     pub(crate) irqs_enabled: Cell<bool>,
     /// Where they were turned on or off last.
     pub(crate) irqs_at: Cell<usize>,
+    memory: Memory,
 }
 
 /// A lock that is held, or about to be.
@@ -27,8 +34,6 @@ pub(crate) struct Held {
     pub(crate) class: ClassId,
     pub(crate) instance: usize,
     pub(crate) ip: usize,
-    /// The lock inside which more than one of the class may be taken.
-    pub(crate) nest: Option<Lock>,
     /// The key of the chain of those before it.
     pub(crate) before: u64,
     /// 0, or how often it was taken under its nest lock.
@@ -44,14 +49,15 @@ pub(crate) struct Held {
     pub(crate) irqs_off: bool,
     /// It is waited for, and not held.
     pub(crate) sync: bool,
+    /// It has a nest lock.
+    pub(crate) nested: bool,
 }
 
 impl Held {
-    const NONE: Self = Self {
+    pub(crate) const NONE: Self = Self {
         class: ClassId::NONE,
         instance: 0,
         ip: 0,
-        nest: None,
         before: 0,
         references: 0,
         read: 0,
@@ -61,6 +67,7 @@ impl Held {
         check: false,
         irqs_off: false,
         sync: false,
+        nested: false,
     };
 }
 
@@ -69,11 +76,13 @@ impl Task {
     pub const fn new() -> Self {
         Self {
             held: [const { Cell::new(Held::NONE) }; MAX_LOCK_DEPTH],
+            nests: [const { Cell::new(None) }; MAX_LOCK_DEPTH],
             depth: Cell::new(0),
             chain: Cell::new(0),
             busy: Cell::new(false),
             irqs_enabled: Cell::new(false),
             irqs_at: Cell::new(0),
+            memory: Memory::new(),
         }
     }
 
@@ -100,6 +109,11 @@ impl Task {
         self.held[index].set(held);
     }
 
+    /// The nest lock of the one at `index`.
+    pub(crate) fn nest(&self, index: usize) -> Option<Lock> {
+        self.nests[index].get().filter(|_| self.held(index).nested)
+    }
+
     #[inline]
     pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = Held> + '_ {
         self.held[..self.depth()].iter().map(Cell::get)
@@ -123,11 +137,75 @@ impl Task {
         self.chain.set(chain);
     }
 
+    /// Pushes a lock that has this nest lock.
+    pub(crate) fn push_nested(&self, held: Held, nest: Option<Lock>, chain: u64) {
+        if nest.is_some() {
+            self.nests[self.depth()].set(nest);
+        }
+        self.push(held, chain);
+    }
+
+    /// What is taken now is taken inside this.
+    #[inline]
+    fn below(&self) -> Below {
+        match self.depth().checked_sub(1) {
+            Some(top) => (self.held(top).context, self.held(top).limit),
+            None => (u8::MAX, 0),
+        }
+    }
+
+    /// Takes the lock at `instance` as one that it has taken before; false if it does not remember.
+    #[inline(always)]
+    pub(crate) fn take_again(&self, instance: usize, same: &Same, forgotten: usize) -> bool {
+        let known = self
+            .memory
+            .find(same, forgotten, self.chain(), self.below());
+        match known {
+            Some((held, chain)) if self.depth() < MAX_LOCK_DEPTH => {
+                self.push(Held { instance, ..held }, chain);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Remembers a lock that is about to be pushed, since there is nothing new in it.
+    pub(crate) fn remember(&self, same: &Same, forgotten: usize, held: &Held, chain: u64) {
+        self.memory.add(same, forgotten, self.below(), held, chain);
+    }
+
+    /// The task is about to release the lock at `instance`; false if others were taken since then, or
+    /// it was taken more than once: then it is for [`release`](crate::Engine::release).
+    #[inline]
+    pub fn release_last(&self, instance: usize) -> bool {
+        !self.is_busy() && self.pop(instance)
+    }
+
+    /// The same of a task that may be in the engine.
+    #[inline]
+    pub(crate) fn pop(&self, instance: usize) -> bool {
+        let top = self.depth().wrapping_sub(1);
+        let last = self
+            .held
+            .get(top)
+            .is_some_and(|held| held.get().instance == instance && held.get().references <= 1);
+        if last {
+            self.cut(top);
+        }
+        last
+    }
+
     /// Takes off the lock at `index` and those above, which stay to be read.
     #[inline]
     pub(crate) fn cut(&self, index: usize) {
         self.chain.set(self.held(index).before);
         self.depth.set(index);
+    }
+
+    /// True if it is in the engine, which does nothing for it then.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.busy.get()
     }
 
     /// Enters the engine, unless the task is in it.

@@ -301,6 +301,9 @@ impl Count {
     }
 }
 
+/// The bits of [`Cpu::interrupts`].
+pub const INTERRUPTS: u32 = 4 + 16;
+
 /// Set in the counts of a thread that needs a full fence where a section begins and ends, see
 /// [`barrier::ready`](super::barrier::ready): then its counts are never 0.
 const FENCED: u64 = 1 << 26;
@@ -586,6 +589,16 @@ impl Cpu {
     fn is_in(&self, kinds: &[Count]) -> bool {
         let counts = self.known();
         kinds.iter().any(|kind| counts & kind.mask() != 0)
+    }
+
+    /// What of interrupts decides where this thread is, as a number of [`INTERRUPTS`] bits: in how many
+    /// sections with interrupts disabled, and handlers of each kind, or that it has no reader.
+    #[inline]
+    pub fn interrupts(&self) -> u32 {
+        let (counts, [off, softirq]) = (self.counts.get(), [Count::IrqsOff, Count::Softirq]);
+        let in_handlers = counts >> softirq.bits().0 & 0xffff;
+        // CAST: So many bits.
+        (counts >> off.bits().0 & 0xf) as u32 | (in_handlers as u32) << 4
     }
 
     /// C's preempt count, for the log: preemption in bits 0-7, soft interrupts 8-15, hard ones 16-.

@@ -38,6 +38,8 @@ pub struct Rule {
     /// Its number from 1 on, once it has one.
     number: AtomicUsize,
     broken: AtomicUsize,
+    /// The rule that is counted for it.
+    with: Option<&'static Rule>,
 }
 
 /// The location of a step that led to a report.
@@ -67,6 +69,15 @@ impl Rule {
             words: None,
             number: AtomicUsize::new(0),
             broken: AtomicUsize::new(0),
+            with: None,
+        }
+    }
+
+    /// The same rule, whose check is reached whenever that of another is, which is counted.
+    pub(crate) const fn looked_at_with(self, rule: &'static Self) -> Self {
+        Self {
+            with: Some(rule),
+            ..self
         }
     }
 
@@ -119,6 +130,9 @@ impl Rule {
 
     /// Returns how often its check was reached.
     pub fn looked(&self) -> usize {
+        if let Some(rule) = self.with {
+            return rule.looked();
+        }
         match self.number.load(Relaxed) {
             0 => 0,
             number => cpu::checked(number),
@@ -277,7 +291,13 @@ pub fn checking() -> bool {
 /// False where what Linux says of a bug is no more than a line in its log.
 #[inline]
 pub(super) fn counts() -> bool {
-    UNCHECKED.get() == 0 && globals::with(|globals| !globals.unchecked.load(Relaxed))
+    globals::with(checking_in)
+}
+
+/// [`checking`], in this machine.
+#[inline]
+pub(crate) fn checking_in(globals: &globals::Globals) -> bool {
+    UNCHECKED.get() == 0 && !globals.unchecked.load(Relaxed)
 }
 
 machine::per_thread! {

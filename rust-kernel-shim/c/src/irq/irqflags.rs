@@ -44,14 +44,17 @@ pub unsafe fn preempt_enable() {
 /// Disables interrupts and says in what state they were: 0 if they were on.
 #[inline]
 pub unsafe fn local_irq_save() -> c_ulong {
-    cpu::with(|cpu| {
+    let off = cpu::with(|cpu| {
         let off = cpu.open(Count::IrqsOff) != 0;
         if !off {
             cpu.enter(Count::IrqsOff, current_grace_period);
-            lockdep::hardirqs_off();
         }
-        off.into()
-    })
+        off
+    });
+    if !off {
+        lockdep::hardirqs_off();
+    }
+    off.into()
 }
 
 /// Goes back to the state that [`local_irq_save`] found, by its `flags`. If that enables interrupts,
@@ -79,15 +82,11 @@ pub unsafe fn local_irq_disable() {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn local_irq_enable() {
-    let at = Location::caller();
-    let work = cpu::with(|cpu| {
-        if cpu.open(Count::IrqsOff) != 0 {
-            lockdep::hardirqs_on(at);
-            cpu.exit(Count::IrqsOff);
-        }
-        irq_work_waits()
-    });
-    if work {
+    if cpu::with(|cpu| cpu.open(Count::IrqsOff) != 0) {
+        lockdep::hardirqs_on(Location::caller());
+        cpu::with(|cpu| cpu.exit(Count::IrqsOff));
+    }
+    if irq_work_waits() {
         run_irq_work();
     }
 }

@@ -177,6 +177,11 @@ impl dep_map {
         self.0.load(Relaxed)
     }
 
+    /// True if it is of a kind that is watched.
+    pub(super) fn is_watched(&self) -> bool {
+        !matches!(self.kind(), NONE | UNWATCHED)
+    }
+
     /// True if both are of one kind.
     pub(crate) fn is_as(&self, other: &Self) -> bool {
         self.0.load(Relaxed) == other.0.load(Relaxed)

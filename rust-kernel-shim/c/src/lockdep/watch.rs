@@ -7,14 +7,12 @@
 
 pub(crate) use super::map::dep_map;
 pub(super) use super::report::circles_break;
-use super::{
-    map, mode, needs, place, report, How, LockdepMode, Off, What, IRQ_LOCK_ORDER, LOCK_CONTEXT,
-    LOCK_ORDER,
-};
+use super::{map, mode, needs, place, report, How, LockdepMode, Off, What, LOCK_ORDER};
 use crate::{
     ffi::c_int,
     globals,
     rule::{self, Rule},
+    Globals,
 };
 use core::{
     cell::Cell,
@@ -26,7 +24,7 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use lockdep::{Context, Engine, Host, Known, Lock, Report, Task, Text};
+use lockdep::{Context, Engine, Host, Known, Lock, Report, Same, Task, Text};
 use machine::{
     blocked,
     cpu::{self, Count},
@@ -131,9 +129,15 @@ impl Host for Shim {
 
     #[inline]
     fn world(&self) -> u32 {
-        // CAST: So many machines are not run at a time.
-        globals::with(|globals| globals.number as u32)
+        globals::with(world)
     }
+}
+
+/// The world that a machine is.
+#[inline]
+fn world(globals: &Globals) -> u32 {
+    // CAST: So many machines are not run at a time.
+    globals.number as u32
 }
 
 impl dep_map {
@@ -147,9 +151,29 @@ impl dep_map {
         how: How<'_>,
         at: &'static Location<'static>,
     ) {
+        let again = how
+            .plain()
+            .is_some_and(|how| is_taken_again(self.kind(), instance, how, at));
+        if !again || what == What::Mutex {
+            self.acquire_slowly(instance, what, how, at, again);
+        }
+    }
+
+    /// The rest of [`acquire`](Self::acquire); if it was taken `again`, what is to be done beside that.
+    #[inline(never)]
+    fn acquire_slowly(
+        &self,
+        instance: usize,
+        what: What,
+        how: How<'_>,
+        at: &'static Location<'static>,
+        again: bool,
+    ) {
         if let Some(lock) = self.lock(instance, what) {
-            let nest = how.nest.and_then(|(map, what, at)| map.lock(at, what));
-            lock_is_taken(&lock, how, nest, at);
+            if !again {
+                let nest = how.nest.and_then(|(map, what, at)| map.lock(at, what));
+                lock_is_taken(&lock, self.kind(), how, nest, at);
+            }
             let waited = what == What::Mutex && !how.trylock && !how.stands_in;
             let waited = waited && PRETENDS.get().is_none();
             if waited && rule::checking() {
@@ -162,17 +186,22 @@ impl dep_map {
     /// The task is about to release the lock. From any context.
     #[inline]
     pub(crate) fn release(&self, instance: usize, what: What) {
-        if let Some(lock) = self.lock(instance, what) {
-            release(&lock);
-            if what == What::Mutex {
-                needs::releases(instance);
+        if !is_released_first(instance) {
+            if let Some(lock) = self.lock(instance, what) {
+                release(&lock);
             }
+        }
+        if what == What::Mutex {
+            needs::releases(instance);
         }
     }
 
     /// 1 if the task holds the lock, as reader or not if that is said; 0 if not; -1 if that is not
     /// known.
     pub(crate) fn is_held(&self, instance: usize, what: What, reader: Option<bool>) -> c_int {
+        if holds_nothing() && self.is_watched() {
+            return 0;
+        }
         let lock = self.lock(instance, what);
         match lock.map(|lock| ENGINE.is_held(&lock, reader)) {
             Some(Known::Held) => 1,
@@ -196,7 +225,7 @@ impl dep_map {
     pub(crate) fn sync(&self, instance: usize, at: &'static Location<'static>) -> bool {
         let lock = self.lock(instance, What::Event);
         lock.filter(|_| ENGINE.host().enabled() && rule::checking())
-            .map(|lock| lock_is_taken(&lock, How::SYNC, None, at))
+            .map(|lock| lock_is_taken(&lock, self.kind(), How::SYNC, None, at))
             .is_some()
     }
 
@@ -204,17 +233,59 @@ impl dep_map {
     pub(crate) fn touch(&self, off: Off, at: &'static Location<'static>) {
         if let Some(lock) = self.lock(0, What::Event) {
             let before = OFF.replace(off);
-            lock_is_taken(&lock, How::LOCK, None, at);
+            lock_is_taken(&lock, self.kind(), How::LOCK, None, at);
             release(&lock);
             OFF.set(before);
         }
     }
 }
 
-fn lock_is_taken(lock: &Lock, how: How<'_>, nest: Option<Lock>, at: &'static Location<'static>) {
+/// What is the same whenever a lock of that kind is taken so, there, in this context; none if locks are
+/// not watched, or what is done now is not what this task does.
+#[inline(always)]
+fn same(kind: u16, how: u32, at: &'static Location<'static>) -> Option<Same> {
+    let (mode, world, checking) = globals::with(|globals| {
+        let mode = globals.lockdep.load(Relaxed);
+        (mode, world(globals), rule::checking_in(globals))
+    });
+    if mode < LockdepMode::Kernel as u8 || PRETENDS.get().is_some() {
+        return None;
+    }
+    let how = how << 3 | (OFF.get() as u32) << 1 | u32::from(checking);
+    let context = cpu::with(|cpu| cpu.interrupts());
+    let how = how << cpu::INTERRUPTS | context;
+    Some(Same::new(world, how, ptr::from_ref(at).addr(), kind))
+}
+
+/// The task takes a lock as it has taken one before; false if it does not remember.
+#[inline(never)]
+fn is_taken_again(kind: u16, instance: usize, how: u32, at: &'static Location<'static>) -> bool {
+    let again = same(kind, how, at)
+        .is_some_and(|same| TASK.with(|task| ENGINE.acquire_again(task, instance, &same)));
+    if again {
+        Rule::count([&LOCK_ORDER]);
+    }
+    again
+}
+
+/// The task releases the lock that it has taken last; false if it is another.
+#[inline(never)]
+fn is_released_first(instance: usize) -> bool {
+    PRETENDS.get().is_none()
+        && ENGINE.host().enabled()
+        && TASK.with(|task| task.release_last(instance))
+}
+
+fn lock_is_taken(
+    lock: &Lock,
+    kind: u16,
+    how: How<'_>,
+    nest: Option<Lock>,
+    at: &'static Location<'static>,
+) {
     // Where rules are broken on purpose it is held, and no more.
     let checking = rule::checking();
-    Rule::count([&LOCK_ORDER, &IRQ_LOCK_ORDER, &LOCK_CONTEXT]);
+    Rule::count([&LOCK_ORDER]);
     told(at);
     let acquire = lockdep::Acquire {
         subclass: how.subclass,
@@ -229,9 +300,10 @@ fn lock_is_taken(lock: &Lock, how: How<'_>, nest: Option<Lock>, at: &'static Loc
             None => place::number(at, lock.key),
         },
     };
-    match how.sync {
-        true => ENGINE.sync(lock, &acquire),
-        false => ENGINE.acquire(lock, &acquire),
+    match how.plain().and_then(|how| same(kind, how, at)) {
+        _ if how.sync => ENGINE.sync(lock, &acquire),
+        Some(same) => ENGINE.acquire_as(&same, lock, &acquire),
+        None => ENGINE.acquire(lock, &acquire),
     }
 }
 
@@ -282,11 +354,28 @@ pub(crate) fn hardirqs_off() {
 pub(crate) fn hardirqs_on(at: &'static Location<'static>) {
     let mut ip = 0;
     if TASK.with(Task::depth) != 0 {
-        AT.set(Some(at));
         ip = place::own(at);
-        ENGINE.hardirqs_on_prepare(ip);
+        if !is_on_again() {
+            AT.set(Some(at));
+            ENGINE.hardirqs_on_prepare(ip);
+        }
     }
     ENGINE.hardirqs_on(ip);
+}
+
+/// True if there is nothing new in that interrupts are enabled here.
+#[inline(never)]
+fn is_on_again() -> bool {
+    PRETENDS.get().is_none()
+        && cpu::with(|cpu| cpu.open(Count::Hardirq) == 0)
+        && TASK.with(|task| ENGINE.hardirqs_on_again(task))
+}
+
+/// True if the task holds no lock, and these are watched.
+#[inline]
+fn holds_nothing() -> bool {
+    let none = |task: &Task| task.depth() == 0 && !task.is_busy();
+    PRETENDS.get().is_none() && TASK.with(none) && ENGINE.host().enabled()
 }
 
 /// Memory is about to be freed.

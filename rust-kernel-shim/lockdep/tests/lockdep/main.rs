@@ -3,6 +3,7 @@
 
 #[macro_use]
 mod host;
+mod again;
 mod held;
 mod irq;
 mod order;
