@@ -113,8 +113,8 @@ events! {
 
     /// `dma_fence_init()` has initialised a fence, with a lock of its own if `lock` is null.
     init(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) = {
-        if life::begins(fence, ops, lock) {
-            watch::begins();
+        if let Some(now) = life::begins(fence, ops, lock) {
+            watch::begins(now);
         }
         // SAFETY: The fence was just initialised, and its lock is with it.
         unsafe { lockdep_taken_in_irq(fence.spinlock(), &"the signal of any fence") };
@@ -189,7 +189,7 @@ events! {
     /// period counts from here on: a task that sees the bit may ask for one at once.
     signal(fence: &Live) = {
         let at = Location::caller();
-        record::with(fence, |record| record.signals(at))
+        record::amend(fence, |known| known.record.signals(at))
     };
 
     /// It has set the bit; the ops are still attached.

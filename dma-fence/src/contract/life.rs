@@ -4,22 +4,23 @@
 use super::{
     super::bindings::{dma_fence_ops, Live},
     freed, progress, reach,
-    record::{self, Record, SETTLING},
+    record::{self, Record},
     refs,
 };
 use core::panic::Location;
 use kernel::bindings::{ktime_get_coarse, rcu_order, rule::checking, spinlock_t};
 
-/// A fence was initialised, with a lock of its own if `lock` is null; false if it is not tracked.
+/// A fence was initialised, with a lock of its own if `lock` is null. Returns the time, or nothing if
+/// it is not tracked.
 #[track_caller]
-pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -> bool {
+pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -> Option<i64> {
     if !checking() {
         // What was at this address before was another fence.
         if let Some(number) = record::number(fence) {
             record::forget(number);
         }
         refs::begins(fence, false);
-        return false;
+        return None;
     }
     record::know_own_files();
     record::sweep();
@@ -28,7 +29,7 @@ pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -
     let number = Record::new(fence, ops, now, Location::caller()).add();
     let allocated = refs::begins(fence, true);
     reach::begins(number, ops, lock, allocated);
-    true
+    Some(now)
 }
 
 /// A fence signals at this moment; its ops are still attached.
@@ -61,9 +62,10 @@ pub(super) fn released(fence: *const Live) {
         known.ends_pending();
         known.record.released = true;
         let machine = known.record.machine;
-        known.record.signalled().map(|_| (machine, known.number()))
+        let signalled = known.record.signalled();
+        signalled.map(|(stamp, _)| (machine, known.number(), stamp))
     });
-    if let Some(key) = settles.flatten() {
-        SETTLING.insert(key, ());
+    if let Some((machine, number, stamp)) = settles.flatten() {
+        record::settles((machine, number), stamp);
     }
 }

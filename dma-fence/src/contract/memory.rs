@@ -68,8 +68,8 @@ pub(super) fn for_each_target(
     };
     let words = block
         .words()
-        .filter(|&(_, word)| !block.has(word) && wanted(word));
-    for (at, word) in words.filter(|&(at, _)| !in_a_fence(at)) {
+        .filter(|&(_, word)| !block.has(word) && wanted(word) && leads_on(word));
+    for (at, word) in words.filter(|&(at, _)| !in_a_fence(fence, at)) {
         if let Some(target) = Block::of(word).filter(|target| !target.is_neighbour(at, word)) {
             f(target, at.wrapping_sub(fence));
         }
@@ -81,7 +81,7 @@ pub(super) fn for_each_pointer(fence: usize, mut f: impl FnMut(usize)) {
     if let Some(block) = Block::of(fence) {
         let words = block.words().filter(|&(_, word)| !block.has(word));
         words
-            .filter(|&(at, word)| debug_block_of(word).is_some() && !in_a_fence(at))
+            .filter(|&(at, word)| leads_on(word) && !in_a_fence(fence, at))
             .for_each(|(_, word)| f(word));
     }
 }
@@ -101,8 +101,16 @@ pub(super) fn for_each_string(
     }
 }
 
-/// True for words that the core itself has in a fence: its lock, its list.
-fn in_a_fence(word: usize) -> bool {
+/// True for words that point to a block.
+fn leads_on(word: usize) -> bool {
+    debug_block_of(word).is_some()
+}
+
+/// True for words that the core itself has in a fence, `this` or another: its lock, its list.
+fn in_a_fence(this: usize, word: usize) -> bool {
+    if (this..this + size_of::<dma_fence>()).contains(&word) {
+        return true;
+    }
     // A fence is aligned for words.
     let offsets = (0..size_of::<dma_fence>()).step_by(size_of::<usize>());
     let mut fences = offsets.filter_map(|offset| word.checked_sub(offset));

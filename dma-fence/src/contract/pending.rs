@@ -7,6 +7,7 @@ use super::{
     named,
     record::{self, Record},
     rules::{RELEASE_SIGNALLED, SIGNAL_EVENTUALLY},
+    seen,
 };
 use core::{
     fmt,
@@ -151,7 +152,11 @@ pub(super) fn forgotten(fence: *const Live) {
 pub(super) fn released(fence: *const Live, pending: bool) {
     let checking = RELEASE_SIGNALLED.look();
     if !pending {
-        if let (true, Some(record)) = (SIGNAL_EVENTUALLY.look(), record::of(fence)) {
+        let checking = SIGNAL_EVENTUALLY.look();
+        if !checking || seen::of(fence).is_none_or(|seen| seen.signalled.is_some()) {
+            return;
+        }
+        if let Some(record) = record::of(fence) {
             if record.is_pending() {
                 let what = format_args!("released without a signal");
                 never(&record, what, Some(record.put("last reference dropped")));

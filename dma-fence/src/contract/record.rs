@@ -8,7 +8,9 @@ use super::{
     points::{Key, Points},
 };
 use core::{
+    cell::Cell,
     fmt,
+    mem::replace,
     ops::Range,
     panic::Location,
     ptr,
@@ -20,7 +22,7 @@ use kernel::{
             debug_obj_descr, debug_object_deactivate, in_key_order, Box, Changes, HashTable,
             SideTable, Vec, Words,
         },
-        get_current, rcu_order, rcu_order_last, rcu_order_passed,
+        get_current, per_thread, rcu_order, rcu_order_last, rcu_order_passed, rcu_order_progress,
         rule::{core_files, this_machine, Evidence, Place, Rule},
     },
     ffi::c_int,
@@ -38,7 +40,7 @@ const REACHED: usize = 16;
 type Reached = (usize, &'static debug_obj_descr);
 
 /// Records that are looked at for whether they are needed any more, whenever there is a new one.
-const SWEPT: usize = 4;
+const AT_ONCE: usize = 4;
 
 /// The record of a fence.
 #[derive(Clone, Copy)]
@@ -205,7 +207,7 @@ impl Known {
     }
 
     fn now_reaches(&mut self, reach: Reach) {
-        match core::mem::replace(&mut self.reach, reach) {
+        match replace(&mut self.reach, reach) {
             Reach::Points(points) => points.ends(self.key()),
             Reach::Context(0) => {}
             Reach::Context(context) => declared::ends(context, self.number),
@@ -250,7 +252,7 @@ static PENDING: SideTable<(u64, u64), ()> = SideTable::new();
 
 /// Those whose last reference is gone, and that may have signalled less than a grace period ago; by
 /// their machines and numbers.
-pub(super) static SETTLING: SideTable<(u64, u64), ()> = SideTable::new();
+static SETTLING: SideTable<(u64, u64), ()> = SideTable::new();
 
 impl Record {
     pub(super) fn new(fence: &Live, ops: &dma_fence_ops, created_ns: i64, created: At) -> Self {
@@ -291,10 +293,11 @@ impl Record {
             reach: NOTHING,
         };
         NUMBERS.insert(number, self.addr);
-        if let Some(before) = LIVE.insert(self.addr, Box::new(known)) {
-            // Its memory went without being freed, as that of a stack does.
+        // Its memory went without being freed, as that of a stack does.
+        let before = LIVE.replace(self.addr, known, |slot, known| replace(&mut **slot, known));
+        if let Some(before) = before {
             NUMBERS.remove(before.number);
-            forgotten(*before);
+            forgotten(before);
         }
         number
     }
@@ -391,7 +394,7 @@ pub(super) fn with<R>(fence: *const Live, f: impl FnOnce(&mut Record) -> R) -> O
 
 /// Returns the number of a fence, and a copy of its record.
 pub(super) fn numbered(fence: *const Live) -> Option<(u64, Record)> {
-    known_of(fence, |known| (known.number, known.record))
+    look(fence, |known| (known.number, known.record))
 }
 
 /// Calls `f` with what is known of the fence that has this number.
@@ -408,14 +411,18 @@ pub(super) fn known_as<R>(number: u64, f: impl FnOnce(&mut Known) -> R) -> Optio
         .or_else(|| GONE.with(number, |known| f.take().map(|f| f(known)))?)
 }
 
-/// Calls `f` with the record of the fence that has this number.
-pub(super) fn with_number<R>(number: u64, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
-    known_as(number, |known| f(&mut known.record))
-}
-
 /// Returns a copy of the record of the fence that has this number.
 pub(super) fn of_number(number: u64) -> Option<Record> {
-    with_number(number, |record| *record)
+    look_as(number, |record| *record)
+}
+
+/// As [`known_as`], for what changes nothing of a record.
+fn look_as<R>(number: u64, f: impl Fn(&Record) -> R) -> Option<R> {
+    let its = |known: &Known| (known.number == number).then(|| f(&known.record));
+    let addr = NUMBERS.look(number, |addr| *addr);
+    let live = addr.and_then(|addr| LIVE.look(addr, |known| its(known))?);
+    // As there.
+    live.or_else(|| GONE.look(number, |known| its(known))?)
 }
 
 /// Of all records for which `f` returns something, what it returns, the oldest first.
@@ -493,12 +500,26 @@ pub(super) fn known() -> usize {
 pub(super) fn sweep() {
     // What a machine knows of grace periods is known in it alone.
     let machine = this_machine();
-    for ((_, number), ()) in SETTLING.range((machine, 0), (machine + 1, 0), SWEPT) {
-        let signalled = with_number(number, |record| record.signalled()).flatten();
+    let now = (machine, rcu_order_progress());
+    if SWEPT.get() == now {
+        return;
+    }
+    let mut more = false;
+    for ((_, number), ()) in SETTLING.range((machine, 0), (machine + 1, 0), AT_ONCE) {
+        let signalled = look_as(number, Record::signalled).flatten();
         if signalled.is_none_or(|(stamp, _)| rcu_order_passed(stamp)) {
             forget(number);
+            more = true;
         }
     }
+    if !more {
+        SWEPT.set(now);
+    }
+}
+
+per_thread! {
+    /// The machine, and how far its grace periods were, when this thread has found none to forget.
+    static SWEPT: Cell<(u64, u64)> = Cell::new((0, 0));
 }
 
 /// Forgets a fence.
@@ -519,8 +540,7 @@ fn forgotten(mut known: Known) {
     if known.record.released {
         SETTLING.remove((machine, number));
     }
-    let own = known.own.take().unwrap_or_default();
-    for (addr, descr) in own.reached {
+    for (addr, descr) in known.own.take().into_iter().flat_map(|own| own.reached) {
         debug_object_deactivate(addr, number, descr);
     }
 }
@@ -531,16 +551,24 @@ pub(super) fn memory_goes(number: u64) {
         known.ends_pending();
         let record = &mut known.record;
         record.released = true;
-        (record.addr, record.machine, record.bit_set != 0)
+        (record.addr, record.machine, record.signalled())
     });
-    let Some((addr, machine, settles)) = known else {
+    let Some((addr, machine, signalled)) = known else {
         return;
     };
-    if !settles {
+    let Some((stamp, _)) = signalled else {
         return forget(number);
-    }
-    SETTLING.insert((machine, number), ());
+    };
+    settles((machine, number), stamp);
     leaves(addr, number);
+}
+
+/// The fence of this machine and number is forgotten once a grace period has passed since it signalled.
+pub(super) fn settles(key: (u64, u64), signalled: u64) {
+    SETTLING.insert(key, ());
+    if rcu_order_passed(signalled) {
+        SWEPT.set((0, 0));
+    }
 }
 
 /// The fence at this address has no record any more that is found by it.

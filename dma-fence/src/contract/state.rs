@@ -12,7 +12,10 @@ use super::{
 };
 use core::panic::Location;
 use kernel::{
-    bindings::{debug_innermost_call, rule::Place},
+    bindings::{
+        debug_innermost_call,
+        rule::{checking, Place, Rule},
+    },
     ffi::c_int,
 };
 
@@ -102,7 +105,7 @@ pub(super) fn resv_reserve_first(fence: *const Live, free: bool) -> bool {
 /// The `signaled` op has answered; its call is still the innermost one.
 #[track_caller]
 pub(super) fn signaled_monotonic(fence: &Live, answer: bool) {
-    let checking = SIGNALED_MONOTONIC.look();
+    Rule::count([&SIGNALED_MONOTONIC]);
     let at = Location::caller();
     if answer {
         record::with(fence, |record| {
@@ -112,7 +115,7 @@ pub(super) fn signaled_monotonic(fence: &Live, answer: bool) {
     }
     // Only an op that began after another had returned true takes that back.
     let taken_back = debug_innermost_call().is_some_and(|call| call.said_true);
-    if !checking || !taken_back || fence.test(SIGNALED) {
+    if !taken_back || fence.test(SIGNALED) || !checking() {
         return;
     }
     let said = record::of(fence).and_then(|record| record.said_true);

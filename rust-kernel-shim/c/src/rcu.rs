@@ -43,7 +43,9 @@ pub use poll::*;
 pub(super) use request::{
     head_freed as rcu_head_freed, show_left as rcu_show_left, Kind, QUEUED as RCU_QUEUED,
 };
-pub use request::{rcu_callback_request, rcu_order, rcu_order_last, rcu_order_passed, Request};
+pub use request::{
+    rcu_callback_request, rcu_order, rcu_order_last, rcu_order_passed, rcu_order_progress, Request,
+};
 #[cfg(feature = "debug")]
 pub(super) use section::{no_sleep as rcu_no_sleep, sleep_breaks_a_rule};
 pub use section::{rcu_last_section, rcu_section, Section, RCU_NO_SLEEP};

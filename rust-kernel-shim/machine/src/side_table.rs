@@ -104,7 +104,9 @@ impl<K: Ord + Copy, V> SideTable<K, V> {
     {
         let map = self.map();
         let found: Vec<(K, V)> = if start < end && !map.is_empty() {
-            map.range(start..end)
+            // To look for the end takes longer than to come to it, as most ask for the first few.
+            map.range(start..)
+                .take_while(|&(&key, _)| key < end)
                 .take(most)
                 .map(|(key, value)| (*key, value.clone()))
                 .collect()

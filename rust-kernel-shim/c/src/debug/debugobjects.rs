@@ -221,7 +221,7 @@ static ANY_LARGE: AtomicBool = AtomicBool::new(false);
 
 /// Calls `f` with the allocated block in which `addr` lies: where it begins, and what is known of it.
 fn block_of<R>(addr: usize, f: impl Fn(usize, &Block) -> R) -> Option<R> {
-    if addr < LOWEST.load(Relaxed) || addr >= HIGHEST.load(Relaxed) {
+    if !may_be_in_a_block(addr) {
         return None;
     }
     let has = |start: usize, block: &Block| (addr - start < block.size).then(|| f(start, block));
@@ -247,6 +247,12 @@ static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
 
 /// The highest at which one ever ended. What is on a stack is above it, mostly.
 static HIGHEST: AtomicUsize = AtomicUsize::new(0);
+
+/// False for most words that are no pointers to a block.
+#[inline]
+fn may_be_in_a_block(addr: usize) -> bool {
+    (LOWEST.load(Relaxed)..HIGHEST.load(Relaxed)).contains(&addr)
+}
 
 /// A block was allocated.
 #[track_caller]
@@ -296,7 +302,16 @@ pub(crate) fn debug_block_freed(addr: usize) {
 }
 
 /// The allocated block in which `addr` lies: where it begins, and its size. From any context.
+#[inline]
 pub fn debug_block_of(addr: usize) -> Option<(usize, usize)> {
+    if !may_be_in_a_block(addr) {
+        return None;
+    }
+    size_of_block(addr)
+}
+
+#[inline(never)]
+fn size_of_block(addr: usize) -> Option<(usize, usize)> {
     block_of(addr, |start, block| (start, block.size))
 }
 

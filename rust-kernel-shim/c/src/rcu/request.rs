@@ -86,11 +86,18 @@ pub(super) fn next_stamp() -> u64 {
     NEXT.load(Relaxed)
 }
 
+/// A number that is the same as long as [`rcu_order_passed`] says the same of every stamp. From any
+/// context.
+#[inline]
+pub fn rcu_order_progress() -> u64 {
+    let own = REQUEST.get().map_or(0, |request| request.stamp);
+    own.max(globals::with(|globals| globals.covered.load(Relaxed)))
+}
+
 /// True if a grace period that was asked for after `stamp` is over, as far as the caller can know:
 /// an RCU callback knows of the one that it has waited for. From any context.
 pub fn rcu_order_passed(stamp: u64) -> bool {
-    let own = REQUEST.get().is_some_and(|request| request.stamp > stamp);
-    own || globals::with(|globals| globals.covered.load(Relaxed)) > stamp
+    rcu_order_progress() > stamp
 }
 
 /// The request that the RCU callback which runs here has waited for.

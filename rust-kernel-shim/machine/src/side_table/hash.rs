@@ -4,7 +4,7 @@
 use super::{in_key_order, takes, PARTS};
 use crate::raw_lock::{Guard, RawLock};
 use std::{
-    collections::HashMap,
+    collections::{hash_map::Entry, HashMap},
     hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher},
     ops::Range,
     sync::atomic::{
@@ -82,6 +82,21 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
     /// Sets the value of a key and returns the one before.
     pub fn insert(&self, key: K, value: V) -> Option<V> {
         self.part(key).changes().insert(key, value)
+    }
+
+    /// Makes `new` the value of a key, by `f` of the value before, if it has one; then returns what `f`
+    /// returns.
+    pub fn replace<T, R>(&self, key: K, new: T, f: impl FnOnce(&mut V, T) -> R) -> Option<R>
+    where
+        V: From<T>,
+    {
+        match self.part(key).changes().entry(key) {
+            Entry::Occupied(mut entry) => Some(f(entry.get_mut(), new)),
+            Entry::Vacant(entry) => {
+                entry.insert(new.into());
+                None
+            }
+        }
     }
 
     /// Takes a value out.
