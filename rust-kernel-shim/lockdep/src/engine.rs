@@ -153,7 +153,7 @@ impl<H: Host> Engine<H> {
 
     /// As [`acquire`](Self::acquire), of the lock at `instance`, by the current task, where locks are
     /// watched; false, and nothing is done, if it does not remember what is the same.
-    #[inline]
+    #[inline(always)]
     pub fn acquire_again(&self, task: &Task, instance: usize, same: &Same) -> bool {
         !task.is_busy() && task.take_again(instance, same, self.classes.forgotten())
     }

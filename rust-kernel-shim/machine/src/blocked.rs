@@ -44,6 +44,9 @@ pub const KINDS: u64 = u64::MAX - 15;
 /// The kind of wait queues.
 const QUEUES: u64 = KINDS + 5;
 
+/// A section, of which a task is in no more than one.
+const SECTION: (u64, u64) = (KINDS + 9, 0);
+
 /// What a task waits for, or holds while others wait for it.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
@@ -121,10 +124,15 @@ impl Thing {
     }
 
     /// A section that may be needed for what others wait for.
-    pub const SECTION: Self = Self {
-        how: "maybe held up",
-        ..Self::new("a section", (KINDS + 9, 0))
-    };
+    pub const SECTION: Self = Self::section("a section");
+
+    /// The same, of that name.
+    pub const fn section(name: &'static str) -> Self {
+        Self {
+            how: "maybe held up",
+            ..Self::new(name, SECTION)
+        }
+    }
 
     /// The end of a task to which the caller has a reference as long as it waits.
     pub(super) fn end_of(task: &task_struct) -> Self {
@@ -187,39 +195,32 @@ struct Entry {
     since: u64,
 }
 
-/// A thing that a task has got. Locks come and go often, so what all of them have in common is added when
-/// it is asked for.
+/// A thing that a task has got, and where. Locks and sections come and go often: what all of these have in
+/// common is added when it is asked for, and other things are kept as a whole beside this.
 #[derive(Clone, Copy)]
-enum Got {
-    Lock(&'static str, usize),
-    Other(Thing),
-}
-
-impl From<Thing> for Got {
-    #[inline]
-    fn from(thing: Thing) -> Self {
-        match thing.id {
-            (KINDS, addr) => Self::Lock(thing.what, addr as usize),
-            _ => Self::Other(thing),
-        }
-    }
+struct Got {
+    what: &'static str,
+    id: (u64, u64),
+    at: At,
 }
 
 impl Got {
-    #[inline]
-    fn id(&self) -> (u64, u64) {
-        match self {
-            Self::Lock(_, addr) => (KINDS, *addr as u64),
-            Self::Other(thing) => thing.id,
-        }
-    }
-
     fn thing(self) -> Thing {
-        match self {
-            Self::Lock(what, addr) => Thing::lock(what, addr),
-            Self::Other(thing) => thing,
+        match self.id {
+            (KINDS, addr) => Thing::lock(self.what, addr as usize),
+            SECTION => Thing::section(self.what),
+            id => {
+                let whole = OTHERS.with(|others| others.iter().find(|thing| thing.id == id));
+                whole.unwrap_or(Thing::new(self.what, id))
+            }
         }
     }
+}
+
+/// True for a thing of which its name and its id say all.
+#[inline]
+fn is_short(id: (u64, u64)) -> bool {
+    id.0 == KINDS || id == SECTION
 }
 
 /// The things of one thread, the youngest last; those for which there is no place are not known.
@@ -248,6 +249,15 @@ impl<E: Copy, const N: usize> Stack<E, N> {
     /// Takes out the youngest for which that is true.
     #[inline]
     fn remove(&self, is: impl Fn(&E) -> bool) {
+        // Mostly it is the youngest of all.
+        match self.iter().next() {
+            Some(entry) if is(&entry) => self.len.set(self.len.get() - 1),
+            _ => self.remove_from_below(is),
+        }
+    }
+
+    #[cold]
+    fn remove_from_below(&self, is: impl Fn(&E) -> bool) {
         let len = self.len.get();
         if let Some(back) = self.iter().position(|entry| is(&entry)) {
             for slot in len - back..len {
@@ -267,8 +277,9 @@ impl<E: Copy, const N: usize> Stack<E, N> {
 
 crate::per_thread! {
     static WAITS: Stack<Entry, 8> = Stack::new();
-    /// And where it has got each.
-    static HELD: Stack<(Got, At), 32> = Stack::new();
+    static HELD: Stack<Got, 32> = Stack::new();
+    /// Those of them that are neither locks nor sections.
+    static OTHERS: Stack<Thing, 32> = Stack::new();
     /// True while the thread sleeps for a time that ends by itself.
     static TIMED: Cell<bool> = Cell::new(false);
 }
@@ -320,7 +331,11 @@ impl Drop for Waiting {
 #[inline]
 pub fn acquired(thing: Thing, at: At) {
     if ON {
-        HELD.with(|held| held.push((thing.into(), at)));
+        let Thing { what, id, .. } = thing;
+        HELD.with(|held| held.push(Got { what, id, at }));
+        if !is_short(id) {
+            OTHERS.with(|others| others.push(thing));
+        }
     }
 }
 
@@ -328,19 +343,22 @@ pub fn acquired(thing: Thing, at: At) {
 #[inline]
 pub fn released(id: (u64, u64)) {
     if ON {
-        HELD.with(|held| held.remove(|(got, _)| got.id() == id));
+        HELD.with(|held| held.remove(|got| got.id == id));
+        if !is_short(id) {
+            OTHERS.with(|others| others.remove(|thing| thing.id == id));
+        }
     }
 }
 
 /// Memory goes: a lock in it that the task holds is one no more, which lockdep reports. From any context.
 pub fn memory_goes(start: usize, size: usize) {
-    let gone = |(got, _): &(Got, At)| {
-        let (kind, addr) = got.id();
+    let gone = |got: &Got| {
+        let (kind, addr) = got.id;
         kind == KINDS && (addr as usize).wrapping_sub(start) < size
     };
     // One at a time: what follows moves.
-    while let Some((got, _)) = HELD.with(|held| held.iter().find(gone)) {
-        released(got.id());
+    while let Some(got) = HELD.with(|held| held.iter().find(gone)) {
+        released(got.id);
     }
 }
 
@@ -383,9 +401,9 @@ pub fn write_held(task: &task_struct, text: &mut dyn fmt::Write) {
 /// What the task that runs on this thread holds.
 fn holds(task: &task_struct) -> Vec<(Thing, String)> {
     let mut holds: Vec<(Thing, String)> = Vec::new();
-    let held: Vec<(Got, At)> = HELD.with(|held| held.iter().collect());
-    for (got, at) in held.into_iter().rev() {
-        let (thing, at) = (got.thing(), location::at(at));
+    let held: Vec<Got> = HELD.with(|held| held.iter().collect());
+    for got in held.into_iter().rev() {
+        let (thing, at) = (got.thing(), location::at(got.at));
         let text = match thing.how {
             "held" => format!("holds {thing}, taken at {at}"),
             "run" => format!("runs {thing}"),

@@ -15,60 +15,46 @@ struct Section {
     name: &'static str,
     /// Where the outermost one began.
     began: &'static Location<'static>,
-    /// How many are open, one inside the other.
-    depth: usize,
     reported: bool,
 }
 
 machine::per_thread! {
-    /// The section that this thread is in.
+    /// How many sections are open, one inside the other.
+    static DEPTH: Cell<usize> = Cell::new(0);
+    /// The section that this thread is in, if one is open, or was.
     static SECTION: Cell<Option<Section>> = Cell::new(None);
 }
 
-/// The section, for what is known of blocked tasks.
-fn thing(section: &Section) -> Thing {
-    Thing {
-        what: section.name,
-        ..Thing::SECTION
-    }
-}
-
 /// A section begins, in which `rule` holds; `name` is for its report. They nest. From any context.
+#[inline]
 #[track_caller]
 pub fn debug_section_begins(rule: &'static Rule, name: &'static str) {
     rule.look();
-    let outer = SECTION.get().unwrap_or(Section {
-        rule,
-        name,
-        began: Location::caller(),
-        depth: 0,
-        reported: false,
-    });
-    let depth = outer.depth + 1;
-    if depth == 1 {
-        blocked::acquired(thing(&outer), outer.began);
+    let depth = DEPTH.replace(DEPTH.get() + 1);
+    if depth == 0 {
+        let began = Location::caller();
+        let reported = false;
+        #[rustfmt::skip]
+        SECTION.set(Some(Section { rule, name, began, reported }));
+        blocked::acquired(Thing::section(name), began);
     }
-    SECTION.set(Some(Section { depth, ..outer }));
 }
 
 /// The innermost section ends. From any context.
+#[inline]
 pub fn debug_section_ends() {
-    let inner = SECTION.get();
-    if let Some(last) = inner.filter(|inner| inner.depth == 1) {
-        blocked::released(thing(&last).id);
+    let depth = DEPTH.get();
+    if depth == 1 {
+        blocked::released(Thing::SECTION.id);
     }
-    let inner = inner.filter(|inner| inner.depth > 1);
-    SECTION.set(inner.map(|inner| Section {
-        depth: inner.depth - 1,
-        ..inner
-    }));
+    DEPTH.set(depth.saturating_sub(1));
 }
 
 /// The task may have to wait: `what` it does. Reported once a section, unless the task may not
 /// sleep anyhow, which is reported elsewhere.
 #[track_caller]
 pub fn debug_section_waits(what: &str) {
-    let Some(section) = SECTION.get() else {
+    let Some(section) = SECTION.get().filter(|_| DEPTH.get() != 0) else {
         return;
     };
     let at = Location::caller();

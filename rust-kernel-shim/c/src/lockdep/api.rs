@@ -44,11 +44,13 @@ impl lockdep_map {
         }
     }
 
+    #[inline]
     fn dep_map(&'static self) -> &'static dep_map {
         self.dep_map.is_named(self.name);
         &self.dep_map
     }
 
+    #[inline]
     fn addr(&self) -> usize {
         core::ptr::from_ref(self).addr()
     }
@@ -62,6 +64,7 @@ impl lockdep_map {
 /// # Safety
 ///
 /// The map is static; `nest_lock` is null, or is as well, and held.
+#[inline]
 #[track_caller]
 pub unsafe fn lock_acquire(
     map: *const lockdep_map,
@@ -93,6 +96,7 @@ pub unsafe fn lock_acquire(
 /// # Safety
 ///
 /// The map is static.
+#[inline]
 pub unsafe fn lock_release(map: *const lockdep_map, _ip: c_ulong) {
     // SAFETY: It is static: the caller's guarantee.
     let map: &'static lockdep_map = unsafe { &*map };
@@ -105,6 +109,7 @@ pub unsafe fn lock_release(map: *const lockdep_map, _ip: c_ulong) {
 /// # Safety
 ///
 /// The map is static.
+#[inline]
 pub unsafe fn lock_is_held_type(map: *const lockdep_map, read: c_int) -> c_int {
     // SAFETY: It is static: the caller's guarantee.
     let map: &'static lockdep_map = unsafe { &*map };
@@ -120,6 +125,7 @@ pub unsafe fn lock_is_held_type(map: *const lockdep_map, read: c_int) -> c_int {
 /// # Safety
 ///
 /// The map is static.
+#[inline]
 #[track_caller]
 pub unsafe fn lock_map_acquire(map: *const lockdep_map) {
     // SAFETY: It is static: the caller's guarantee.

@@ -159,12 +159,18 @@ impl dep_map {
     }
 
     /// Gives that of a map without a lock its kind, if it has none yet.
+    #[inline]
     pub(crate) fn is_named(&self, name: &'static CStr) {
         if self.0.load(Relaxed) == NONE {
-            let key = ptr::from_ref(self).addr();
-            let kind = number(key, crate::as_char_ptr(name), What::Event);
-            self.0.store(kind, Relaxed);
+            self.is_named_first(name);
         }
+    }
+
+    #[cold]
+    fn is_named_first(&self, name: &'static CStr) {
+        let key = ptr::from_ref(self).addr();
+        let kind = number(key, crate::as_char_ptr(name), What::Event);
+        self.0.store(kind, Relaxed);
     }
 
     /// The memory of such a map is about to be freed.
@@ -173,11 +179,13 @@ impl dep_map {
     }
 
     /// The number of its kind.
+    #[inline]
     pub(super) fn kind(&self) -> u16 {
         self.0.load(Relaxed)
     }
 
     /// True if it is of a kind that is watched.
+    #[inline]
     pub(super) fn is_watched(&self) -> bool {
         !matches!(self.kind(), NONE | UNWATCHED)
     }

@@ -213,12 +213,19 @@ impl dep_map {
     /// True if it was said on this thread, in this machine, that locks of this kind are taken in
     /// interrupts; from now on it is.
     pub(super) fn is_said_in_irq(&self) -> bool {
-        if !rule::checking() {
-            return false;
-        }
+        let (machine, checking) =
+            globals::with(|globals| (globals.number, rule::checking_in(globals)));
         let kind = self.kind();
-        let said = Some((rule::this_machine(), kind, FORGOTTEN.load(Relaxed)));
-        SAID.with(|slots| slots[usize::from(kind) % SAID_OF].replace(said) == said)
+        let said = Some((machine, kind, FORGOTTEN.load(Relaxed)));
+        let slot = |slots: &[Cell<_>; SAID_OF]| {
+            let slot = &slots[usize::from(kind) % SAID_OF];
+            let before = slot.get() == said;
+            if !before {
+                slot.set(said);
+            }
+            before
+        };
+        checking && SAID.with(slot)
     }
 
     /// The task waits for readers; false if locks are not watched.
@@ -260,20 +267,29 @@ fn same(kind: u16, how: u32, at: &'static Location<'static>) -> Option<Same> {
 /// The task takes a lock as it has taken one before; false if it does not remember.
 #[inline(never)]
 fn is_taken_again(kind: u16, instance: usize, how: u32, at: &'static Location<'static>) -> bool {
-    let again = same(kind, how, at)
-        .is_some_and(|same| TASK.with(|task| ENGINE.acquire_again(task, instance, &same)));
+    let again =
+        same(kind, how, at).is_some_and(|same| ENGINE.acquire_again(task(), instance, &same));
     if again {
         Rule::count([&LOCK_ORDER]);
     }
     again
 }
 
+/// The thread's task in the engine, for what is too large to be inlined into [`LocalKey::with`].
+///
+/// [`LocalKey::with`]: std::thread::LocalKey::with
+#[inline(always)]
+fn task<'a>() -> &'a Task {
+    let task = TASK.with(ptr::from_ref);
+    // SAFETY: There is nothing to drop in it, so it is there as long as the thread, which it does not
+    // leave, since others may not share it.
+    unsafe { &*task }
+}
+
 /// The task releases the lock that it has taken last; false if it is another.
 #[inline(never)]
 fn is_released_first(instance: usize) -> bool {
-    PRETENDS.get().is_none()
-        && ENGINE.host().enabled()
-        && TASK.with(|task| task.release_last(instance))
+    PRETENDS.get().is_none() && ENGINE.host().enabled() && task().release_last(instance)
 }
 
 fn lock_is_taken(
@@ -368,7 +384,7 @@ pub(crate) fn hardirqs_on(at: &'static Location<'static>) {
 fn is_on_again() -> bool {
     PRETENDS.get().is_none()
         && cpu::with(|cpu| cpu.open(Count::Hardirq) == 0)
-        && TASK.with(|task| ENGINE.hardirqs_on_again(task))
+        && ENGINE.hardirqs_on_again(task())
 }
 
 /// True if the task holds no lock, and these are watched.
