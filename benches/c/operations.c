@@ -369,6 +369,8 @@ static double resv_iterate(long n)
 
 	make_64(fences);
 	fill(&resv, fences);
+	/* The lists that were too short are free. */
+	rcu_barrier();
 	t = now();
 	for (long i = 0; i < n; i += 64) {
 		dma_resv_iter_begin(&cursor, &resv, DMA_RESV_USAGE_READ);

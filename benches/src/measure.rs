@@ -35,6 +35,13 @@ pub(crate) fn each(n: u64, mut body: impl FnMut(u64)) -> f64 {
     begin.elapsed().as_nanos() as f64
 }
 
+/// What C has as `USE()`: a `black_box()` that stores nothing, for which a locked operation would wait.
+#[inline(always)]
+pub(crate) fn used<T>(value: *mut T) {
+    // SAFETY: It is a comment.
+    unsafe { std::arch::asm!("/* {} */", in(reg) value, options(nostack, preserves_flags)) }
+}
+
 /// What stands before all operations: the machine here runs, and liburcu knows the thread.
 pub(crate) fn start() {
     kernel::testing::boot().expect("the machine starts");

@@ -5,7 +5,7 @@ mod many;
 
 pub(crate) use many::*;
 
-use crate::measure::each;
+use crate::measure::{each, used};
 use ::dma_fence::bindings::*;
 use kernel::{bindings::*, ffi::c_char, str::CStrExt as _};
 use std::{
@@ -108,8 +108,8 @@ on_stack! {
     is_signaled_op(OPS_SIGNALED, false, f, _) { black_box(dma_fence_is_signaled(f)); }
     is_signaled(OPS, true, f, _) { black_box(dma_fence_is_signaled(f)); }
     status(OPS, true, f, _) { black_box(dma_fence_get_status(f)); }
-    get_put(OPS, false, f, _) { black_box(dma_fence_get(f)); dma_fence_put(f); }
-    busted(OPS, false, f, _) { black_box(dma_fence_get(f)); black_box(&EXTRA).fetch_add(1, SeqCst); dma_fence_put(f); }
+    get_put(OPS, false, f, _) { used(dma_fence_get(f)); dma_fence_put(f); }
+    busted(OPS, false, f, _) { used(dma_fence_get(f)); black_box(&EXTRA).fetch_add(1, SeqCst); dma_fence_put(f); }
     driver_name(OPS, false, f, _) { rcu_read_lock(); black_box(dma_fence_driver_name(f)); rcu_read_unlock(); }
     timeline_name(OPS, false, f, _) { rcu_read_lock(); black_box(dma_fence_timeline_name(f)); rcu_read_unlock(); }
     wait_signaled(OPS, true, f, _) { black_box(dma_fence_wait_timeout(f, false, MAX_SCHEDULE_TIMEOUT)); }

@@ -276,10 +276,10 @@ pub(crate) const ALL: &[Operation] = &[
         steps: (0, 64),
         ..freeing(plain("resv-add", "reserve a slot of a dma_resv and add a fence, 64 times", 1_280, Some(safe::resv_add), Some(mirror::resv_add)))
     },
-    argued(Operation {
+    Operation {
         steps: (0, 128),
         ..freeing(plain("resv-iterate", "iterate over the 64 fences of a dma_resv, per fence", 6_400, Some(safe::resv_iterate), Some(mirror::resv_iterate)))
-    }, REFERENCES),
+    },
     uncounted("synchronize", "synchronize_rcu(), no reader", 50, Some(safe::synchronize), Some(mirror::synchronize)),
     uncounted("synchronize-reader", "synchronize_rcu(), a reader in and out", 50, Some(safe::synchronize_reader), Some(mirror::synchronize_reader)),
     uncounted("call-rcu", "call_rcu() of 20,000 and a barrier, per callback", 20_000, None, Some(mirror::call_rcu_many)),

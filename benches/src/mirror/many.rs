@@ -2,7 +2,7 @@
 //! Operations on many fences, or by many threads.
 
 use super::{called, init, make, OPS};
-use crate::measure::each;
+use crate::measure::{each, used};
 use ::dma_fence::bindings::*;
 use kernel::bindings::*;
 use std::{
@@ -280,25 +280,23 @@ pub(crate) fn merge<const HALF: u64>(n: u64) -> f64 {
     took
 }
 
-/// An object with 64 fences, of as many contexts, which the caller puts away.
+/// An object with 64 fences, of as many contexts, which the caller puts away. The fences are beside each
+/// other, as in C, so that no column has more pages than another.
 struct Resv {
     resv: Box<MaybeUninit<dma_resv>>,
-    fences: Vec<*mut dma_fence>,
+    fences: Box<[MaybeUninit<dma_fence>; 64]>,
 }
 
 impl Resv {
     fn new() -> Self {
-        let fence = |i: u64| {
-            // SAFETY: The block has room for a fence.
-            unsafe {
-                let fence = kmalloc_obj(GFP_KERNEL);
-                dma_fence_init(fence, &OPS, ptr::null_mut(), 1 + i, 1);
-                fence
-            }
-        };
+        let mut fences = Box::new([const { MaybeUninit::uninit() }; 64]);
+        for (i, fence) in (1..).zip(fences.iter_mut()) {
+            // SAFETY: There is a fence's room, and none in use.
+            unsafe { dma_fence_init(fence.as_mut_ptr(), &OPS, ptr::null_mut(), i, 1) }
+        }
         Self {
             resv: Box::new(MaybeUninit::uninit()),
-            fences: (0..64).map(fence).collect(),
+            fences,
         }
     }
 
@@ -309,9 +307,9 @@ impl Resv {
         unsafe {
             dma_resv_init(resv);
             dma_resv_lock(resv, ptr::null_mut());
-            for fence in &self.fences {
+            for fence in self.fences.iter_mut() {
                 dma_resv_reserve_fences(resv, 1);
-                dma_resv_add_fence(resv, *fence, dma_resv_usage_DMA_RESV_USAGE_READ);
+                dma_resv_add_fence(resv, fence.as_mut_ptr(), dma_resv_usage_DMA_RESV_USAGE_READ);
             }
             dma_resv_unlock(resv);
         }
@@ -325,12 +323,9 @@ impl Resv {
 
 impl Drop for Resv {
     fn drop(&mut self) {
-        for fence in &self.fences {
-            // SAFETY: It is the last reference.
-            unsafe {
-                dma_fence_signal(*fence);
-                dma_fence_put(*fence);
-            }
+        for fence in self.fences.iter_mut() {
+            // SAFETY: It is a fence, that stays until here.
+            unsafe { dma_fence_signal(fence.as_mut_ptr()) }
         }
     }
 }
@@ -350,13 +345,15 @@ pub(crate) fn resv_iterate(n: u64) -> f64 {
     resv.fill();
     let mut room = MaybeUninit::<dma_resv_iter>::uninit();
     let (cursor, object) = (room.as_mut_ptr(), resv.resv.as_mut_ptr());
+    // SAFETY: No lock is held.
+    unsafe { rcu_barrier() };
     let took = each(n.div_ceil(64), |_| {
         // SAFETY: The object is there, and the cursor is used by this alone.
         unsafe {
             dma_resv_iter_begin(cursor, object, dma_resv_usage_DMA_RESV_USAGE_READ);
             let mut fence = dma_resv_iter_first_unlocked(cursor);
             while !fence.is_null() {
-                black_box(fence);
+                used(fence);
                 fence = dma_resv_iter_next_unlocked(cursor);
             }
             dma_resv_iter_end(cursor);

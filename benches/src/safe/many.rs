@@ -11,7 +11,7 @@ use kernel::{
     prelude::{InPlaceInit as _, KBox, GFP_KERNEL},
     sync::{
         aref::ARef,
-        rcu::{self, synchronize_rcu},
+        rcu::{self, rcu_barrier, synchronize_rcu},
     },
 };
 use std::{
@@ -212,6 +212,7 @@ pub(crate) fn resv_iterate(n: u64) -> f64 {
     with_64(|fences| {
         let resv = KBox::pin_init(DmaResv::new(), GFP_KERNEL).expect("memory");
         fill(&resv, fences);
+        rcu_barrier();
         each(n.div_ceil(64), |_| {
             for found in resv.fences(DmaResvUsage::Read) {
                 black_box(&found);
