@@ -11,8 +11,14 @@ use super::{
 use core::{
     iter::FusedIterator,
     marker::PhantomData,
-    mem::MaybeUninit,
-    ptr::NonNull, //
+    mem::{
+        replace,
+        MaybeUninit, //
+    },
+    ptr::{
+        null_mut,
+        NonNull, //
+    },
 };
 use kernel::sync::aref::ARef;
 
@@ -49,12 +55,19 @@ pub struct DmaResvFence {
 ///
 /// # Invariants
 ///
-/// The reading has begun; the cursor has a reference to its present fence.
+/// The reading has begun; the cursor has a reference to its present fence, if it has one.
 #[doc(alias("dma_resv_iter", "dma_resv_for_each_fence_unlocked"))]
 pub struct DmaResvFences<'a> {
     cursor: bindings::dma_resv_iter,
-    begun: bool,
+    at: At,
     _resv: PhantomData<&'a DmaResv>,
+}
+
+/// How far a reading is.
+enum At {
+    Beginning,
+    Fence,
+    End,
 }
 
 impl DmaResv {
@@ -80,7 +93,7 @@ impl DmaResv {
         // INVARIANT: It has just begun.
         DmaResvFences {
             cursor: begin(self, usage),
-            begun: false,
+            at: At::Beginning,
             _resv: PhantomData,
         }
     }
@@ -89,23 +102,30 @@ impl DmaResv {
 impl Iterator for DmaResvFences<'_> {
     type Item = DmaResvFence;
 
+    #[inline]
     #[track_caller]
     fn next(&mut self) -> Option<DmaResvFence> {
-        let next = match core::mem::replace(&mut self.begun, true) {
-            false => bindings::dma_resv_iter_first_unlocked,
-            // It would begin anew behind the end.
-            true if self.cursor.fence.is_null() => return None,
-            true => bindings::dma_resv_iter_next_unlocked,
+        let next = match self.at {
+            At::Beginning => bindings::dma_resv_iter_first_unlocked,
+            At::Fence => bindings::dma_resv_iter_next_unlocked,
+            // It would begin anew.
+            At::End => return None,
         };
+        self.at = At::End;
         // SAFETY: By the type invariant.
-        let fence = NonNull::new(unsafe { next(&mut self.cursor) })?;
-        // SAFETY: The cursor has a reference.
-        let fence = unsafe { Fence::from_raw(fence.as_ptr()) };
+        NonNull::new(unsafe { next(&mut self.cursor) })?;
+        self.at = At::Fence;
+        let usage = found(&mut self.cursor);
+        // SAFETY: There is a present fence.
+        let restarted = unsafe { bindings::dma_resv_iter_is_restarted(&mut self.cursor) };
+        // INVARIANT: The cursor's reference becomes the caller's, and it has no present fence any more. It
+        // goes on from where it is in the list.
+        let fence = NonNull::new(replace(&mut self.cursor.fence, null_mut()))?;
         Some(DmaResvFence {
-            fence: fence.into(),
-            usage: found(&mut self.cursor),
-            // SAFETY: There is a present fence.
-            restarted: unsafe { bindings::dma_resv_iter_is_restarted(&mut self.cursor) },
+            // SAFETY: A valid fence, with the reference; `Fence` is transparent.
+            fence: unsafe { ARef::from_raw(fence.cast()) },
+            usage,
+            restarted,
         })
     }
 }
@@ -151,7 +171,7 @@ impl<'a> Iterator for DmaResvFencesLocked<'a> {
 
     #[track_caller]
     fn next(&mut self) -> Option<Self::Item> {
-        let next = match core::mem::replace(&mut self.begun, true) {
+        let next = match replace(&mut self.begun, true) {
             false => bindings::dma_resv_iter_first,
             true => bindings::dma_resv_iter_next,
         };

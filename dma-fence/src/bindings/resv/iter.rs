@@ -112,6 +112,7 @@ pub unsafe fn dma_resv_iter_is_restarted(cursor: *mut dma_resv_iter) -> bool {
 /// # Safety
 ///
 /// The reading has begun, and this is a read-side section.
+#[inline(never)]
 unsafe fn restart_unlocked(cursor: *mut dma_resv_iter) -> *mut dma_resv_list {
     // SAFETY: A list that is found lives until the section ends.
     unsafe {
@@ -134,6 +135,7 @@ unsafe fn restart_unlocked(cursor: *mut dma_resv_iter) -> *mut dma_resv_list {
 ///
 /// The reading has begun, of this list, which was found in this read-side section.
 #[cfg_attr(feature = "debug", track_caller)]
+#[inline(always)]
 unsafe fn walk_unlocked(
     cursor: *mut dma_resv_iter,
     mut list: *mut dma_resv_list,
@@ -142,11 +144,12 @@ unsafe fn walk_unlocked(
     unsafe {
         loop {
             dma_fence_put(replace(&mut (*cursor).fence, null_mut()));
-            if (*cursor).index >= (*cursor).num_fences {
+            let index = (*cursor).index;
+            if index >= (*cursor).num_fences {
                 return list;
             }
-            let (fence, usage) = dma_resv_list::entry(list, (*cursor).index);
-            (*cursor).index += 1;
+            let (fence, usage) = dma_resv_list::entry(list, index);
+            (*cursor).index = index + 1;
             (*cursor).fence_usage = usage;
             (*cursor).fence = dma_fence_get_rcu(fence);
             if (*cursor).fence.is_null() {
