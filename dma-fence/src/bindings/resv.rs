@@ -24,7 +24,7 @@ pub use self::{iter::*, query::*};
 
 use super::{
     super::contract, dma_fence, dma_fence_get, dma_fence_is_container, dma_fence_is_later_or_same,
-    dma_fence_is_signaled, dma_fence_put, signalling::prime,
+    dma_fence_put, signalling::prime, state::is_signaled_in_section,
 };
 use core::ptr::{addr_of_mut, null_mut, without_provenance_mut};
 use kernel::{
@@ -37,7 +37,10 @@ use kernel::{
         DEFINE_WD_CLASS, EINVAL, ENOMEM, GFP_KERNEL, NUMA_NO_NODE,
     },
     ffi::{c_int, c_uint},
-    sync::atomic::{Acquire, Atomic, Relaxed, Release},
+    sync::{
+        atomic::{Acquire, Atomic, Relaxed, Release},
+        rcu,
+    },
     types::Opaque,
     BUG_ON, WARN_ON,
 };
@@ -441,12 +444,14 @@ pub unsafe fn dma_resv_reserve_fences(obj: *mut dma_resv, num_fences: c_uint) ->
         if new.is_null() {
             return -(ENOMEM as c_int);
         }
-        // The references move: those that have signalled to the end, to be dropped.
+        // The references move: those that have signalled to the end, to be dropped. One section is enough
+        // for all that are polled.
+        let section = rcu::Guard::new();
         let (mut kept, mut dropped) = (0, max);
         let count = old.as_ref().map_or(0, |old| old.num_fences.load(Relaxed));
         for n in 0..count {
             let (fence, usage) = dma_resv_list::entry(old, n);
-            if dma_fence_is_signaled(fence) {
+            if is_signaled_in_section(fence) {
                 dropped -= 1;
                 dma_resv_list::set(new, dropped, fence, 0);
             } else {
@@ -454,6 +459,7 @@ pub unsafe fn dma_resv_reserve_fences(obj: *mut dma_resv, num_fences: c_uint) ->
                 kept += 1;
             }
         }
+        drop(section);
         (*new).num_fences.store(kept, Relaxed);
         rcu_assign_pointer(&(*obj).fences, new);
         if !old.is_null() {
@@ -488,17 +494,20 @@ pub unsafe fn dma_resv_add_fence(obj: *mut dma_resv, fence: *mut dma_fence, usag
         let count = list
             .as_ref()
             .map_or(0, |list| list.num_fences.load(Relaxed));
+        // One section is enough for all that are polled.
+        let section = rcu::Guard::new();
         for n in 0..count {
             let (old, old_usage) = dma_resv_list::entry(list, n);
             let replaces = (*old).context == (*fence).context
                 && old_usage >= usage
                 && dma_fence_is_later_or_same(fence, old);
-            if replaces || dma_fence_is_signaled(old) {
+            if replaces || is_signaled_in_section(old) {
                 dma_resv_list::set(list, n, fence, usage);
                 dma_fence_put(old);
                 return;
             }
         }
+        drop(section);
         let free = list.as_ref().is_some_and(|list| count < list.max_fences);
         contract::needs_slot!(fence, free);
         BUG_ON!(!free);

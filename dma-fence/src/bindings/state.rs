@@ -111,6 +111,7 @@ unsafe fn says_so(fence: *mut dma_fence) -> bool {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub(super) unsafe fn is_signaled_in_section(fence: *mut dma_fence) -> bool {
+    contract::needs_fence!(fence, "dma_fence_is_signaled", true);
     // SAFETY: The caller has a reference, and is in a section.
     unsafe {
         if live(fence).test(SIGNALED) {
