@@ -42,7 +42,7 @@ pub union dma_fence__bindgen_ty_2 {
 /// | 1 | `INLINE_LOCK` | by init, without an external lock |
 /// | 2 | `SEQNO64` | by init64: `seqno` compares with all its bits |
 /// | 3 | `SIGNALED` | once, under the lock |
-/// | 4 | `TIMESTAMP` | when the timestamp is there, under the lock |
+/// | 4 | `TIMESTAMP` | with `SIGNALED`: the timestamp is there |
 /// | 5 | `ENABLE_SIGNAL` | once the signal is wanted, under the lock |
 /// | 6.. | `USER` | by the driver |
 ///
@@ -50,8 +50,8 @@ pub union dma_fence__bindgen_ty_2 {
 ///
 /// - `ops` is not null until `SIGNALED` is set; it becomes null then, unless the ops have `wait`
 ///   or `release`. What it points to lives for a grace period longer.
-/// - `list` is the list of callbacks until `SIGNALED` is set, the timestamp once `TIMESTAMP` is,
-///   and RCU's once the count is 0.
+/// - `list` is the list of callbacks until `SIGNALED` and `TIMESTAMP` are set, then the timestamp, and
+///   RCU's once the count is 0.
 ///
 /// The fields are plain, as bindgen has them, for files that were written for the kernel. All else
 /// that is here sees a [`Live`] in the same place: what is read while it changes is atomic, and a
@@ -208,6 +208,14 @@ impl Live {
     pub(super) fn test_and_set(&self, bit: usize) -> bool {
         // Pairs with the load in `test()`.
         __set_bits(&self.flags, bit, Full) & bit != 0
+    }
+
+    /// Sets `SIGNALED`, which was not set, and `TIMESTAMP`: a full barrier, as `test_and_set_bit()` of the
+    /// first is in the kernel. The caller holds the lock.
+    #[inline]
+    pub(super) fn set_signalled(&self) {
+        // Pairs with the load in `test()`: the timestamp can be read, and what came before the signal.
+        __set_bits(&self.flags, SIGNALED | TIMESTAMP, Full);
     }
 
     /// `smp_mb__before_atomic()` and `set_bit()`, as far as `test()` needs it.

@@ -4,7 +4,7 @@
 use super::{
     super::contract,
     dma_fence, dma_fence_begin_signalling, dma_fence_cb, dma_fence_end_signalling,
-    fence::{cb_list, live, SIGNALED, TIMESTAMP},
+    fence::{cb_list, live, SIGNALED},
     trace_dma_fence_signaled,
 };
 use core::mem::MaybeUninit;
@@ -59,9 +59,12 @@ pub unsafe fn dma_fence_assert_held(fence: *mut dma_fence) {
 
 /// Signals, as of `timestamp` (ns, `CLOCK_MONOTONIC`). Only the first call does anything.
 ///
-/// Sets the bit, emits `dma_fence_signaled`, detaches the ops if they have neither `wait` nor
-/// `release`, stores the timestamp, and calls the callbacks in the order in which they were
-/// added. Each of these may free its callback.
+/// Stores the timestamp, sets the bit together with that of the timestamp, emits `dma_fence_signaled`,
+/// detaches the ops if they have neither `wait` nor `release`, and calls the callbacks in the order in
+/// which they were added. Each of these may free its callback.
+///
+/// C sets the bit first, and that of the timestamp when the ops are detached: one locked operation more, and
+/// what asks for the time may have to wait for it.
 ///
 /// # Safety
 ///
@@ -85,12 +88,23 @@ pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
     // SAFETY: The caller has a reference to the fence.
     unsafe { dma_fence_assert_held(fence) };
     contract::signal(f);
-    if f.test_and_set(SIGNALED) {
+    // The bit is set under the lock.
+    if f.test(SIGNALED) {
         return;
     }
-    contract::signaled(f);
+    let mut stack = MaybeUninit::<list_head>::uninit();
+    let callbacks = stack.as_mut_ptr();
+    // SAFETY: The list is ours: its fence is locked, and nothing is added to it once the bit is set,
+    // under the same lock. It moves to the stack before the timestamp takes its place.
+    unsafe {
+        list_replace(cb_list(fence), callbacks);
+        f.set_timestamp(timestamp);
+    }
+    // Publishes the timestamp to `dma_fence_timestamp()`, which so need not wait for it.
+    f.set_signalled();
     // SAFETY: The ops are attached until the lines below, under the lock.
     unsafe { trace_dma_fence_signaled(fence) };
+    contract::signaled(f);
 
     // SAFETY: The ops live at least a grace period longer than they are attached.
     let ops = f.ops().map(|ops| unsafe { ops.as_ref() });
@@ -99,17 +113,6 @@ pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
         // a section that the issuer has to wait for.
         f.detach();
     }
-
-    let mut stack = MaybeUninit::<list_head>::uninit();
-    let callbacks = stack.as_mut_ptr();
-    // SAFETY: The list is ours: its fence is locked, and nothing is added to it any more. It moves
-    // to the stack before the timestamp takes its place.
-    unsafe {
-        list_replace(cb_list(fence), callbacks);
-        f.set_timestamp(timestamp);
-    }
-    // Publishes the timestamp to `dma_fence_timestamp()`.
-    f.set(TIMESTAMP);
 
     // SAFETY: A callback is valid until it was called, so its successor is read before that.
     // The first member of a callback is its link.

@@ -5,12 +5,10 @@ use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_lock_irqsave, dma_fence_signal, dma_fence_signal_locked,
     dma_fence_spinlock, dma_fence_unlock_irqrestore,
-    fence::{live, INITIALIZED, SIGNALED, TIMESTAMP},
+    fence::{live, INITIALIZED, SIGNALED},
 };
 use kernel::{
-    bindings::{
-        cpu_relax, ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock, spin_is_free, EINVAL,
-    },
+    bindings::{ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock, spin_is_free, EINVAL},
     ffi::c_int,
     WARN_ON,
 };
@@ -205,8 +203,8 @@ pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
     f.set_error(error);
 }
 
-/// Returns the time of the signal (ns, `CLOCK_MONOTONIC`); waits the moment between the bit and the
-/// timestamp. Warns, and returns the time, if it has not signalled. From any context.
+/// Returns the time of the signal (ns, `CLOCK_MONOTONIC`). Warns, and returns the time, if it has not
+/// signalled. From any context.
 pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
     contract::needs_fence!(fence, "dma_fence_timestamp", 0);
     // SAFETY: The caller has a reference to the fence.
@@ -215,10 +213,6 @@ pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
         // SAFETY: Reading the clock has no preconditions.
         return unsafe { ktime_get() };
     }
-    while !f.test(TIMESTAMP) {
-        // SAFETY: A pause has no preconditions.
-        unsafe { cpu_relax() };
-    }
-    // SAFETY: The bit is set.
+    // SAFETY: The timestamp comes with the bit; that of the stub before a caller has it.
     unsafe { f.timestamp() }
 }

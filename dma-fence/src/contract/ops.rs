@@ -2,7 +2,7 @@
 //! The kernel calls into a driver: when it may, and what that may not do meanwhile.
 
 use super::{
-    super::bindings::{dma_fence_cb, Live, TIMESTAMP},
+    super::bindings::{dma_fence_cb, Live},
     call::Call,
     callback::CALLBACKS,
     named::Fence,
@@ -106,11 +106,12 @@ fn touched(fence: *const Live, what: &str, at: At) {
     );
 }
 
-/// The table of ops is used itself, where the core would have looked at the bit. Once the
-/// timestamp is there, the core does not need the ops any more.
+/// The table of ops is used itself, where the core would have looked at the bit. Once the core has
+/// told of the signal, it does not need the ops any more.
 #[track_caller]
 pub(super) fn table_used(fence: &Live) {
-    if NO_DRIVER_DATA_AFTER_SIGNAL.look() && fence.test(TIMESTAMP) {
+    let signalled = || seen::of(fence).is_some_and(|seen| seen.bit_set != 0);
+    if NO_DRIVER_DATA_AFTER_SIGNAL.look() && signalled() {
         touched(fence, "the table of ops", Location::caller());
     }
 }
