@@ -9,13 +9,13 @@
 #   DIR     a path in the chroot, of the directory that becomes the initramfs. It has a
 #           script `run`, and what that needs; busybox is added, its commands are in PATH, and
 #           /proc, /dev, /sys, tracefs in /sys/kernel/tracing and debugfs in
-#           /sys/kernel/debug are mounted. The machine is switched off where it ends.
+#           /sys/kernel/debug are mounted. Where it ends, so does the machine.
 #   APPEND  what is added to the kernel's command line
 #   END     an extended regular expression; the machine is ended at the first line with it
 #   QUIET   the machine is stuck if it says nothing for so many seconds, counted from the
 #           first line with "@@" on (0, the default: then only after $timeout seconds)
 #
-# Returns 0 if there was a line with END, or the machine has switched itself off, which one that
+# Returns 0 if there was a line with END, or the machine has ended itself, which one that
 # panics does too; else 1, and the last line of LOG is "@@ stuck" or "@@ timeout".  A machine
 # that goes wrong for a reason of the emulator's is run once more.
 #
@@ -34,8 +34,8 @@ pack() {
 		mount -t sysfs sys /sys
 		mount -t tracefs trace /sys/kernel/tracing 2>/dev/null
 		mount -t debugfs debug /sys/kernel/debug 2>/dev/null
-		. /run
-		poweroff -f
+		if [ "$(nproc)" = 2 ]; then . /run; else echo "@@ processors: $(nproc)"; fi
+		reboot -f
 	END
 	chmod +x "$chroot$1/init"
 	inside bash -euc 'cd "$1" && find . | cpio --quiet -o -H newc >"$1.cpio"' - "$1" ||
@@ -48,7 +48,8 @@ machine() {
 	for try in 1 2; do
 		status=0
 		# Emulated on purpose: /dev/kvm may exist and not work.  The emulator ends with the shell,
-		# which is the first process of its namespace.
+		# which is the first process of its namespace.  A kernel without ACPI sees one processor
+		# of each socket.
 		inside bash -uc '
 			limit=$1 end=$2 quiet=$3 begun=
 			shift 3
@@ -66,13 +67,14 @@ machine() {
 				[[ $line != *@@* ]] || begun=yes
 				[[ -z $end || ! $line =~ $end ]] || exit 0
 			done' - "$timeout" "$end" "$quiet" \
-			qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 1024 -smp 2 \
+			qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 1024 -smp 2,sockets=2 \
 			-nodefaults -no-user-config -display none -no-reboot -serial stdio \
 			-kernel "$kernel" -initrd "$dir.cpio" -append "console=ttyS0,115200 panic=-1 no_timer_check $append" \
 			>"$log" || status=1
 		# The emulator's is while the kernel boots; after that it is code that is gone.
 		sed '/@@ /,$d' "$log" | grep -aq 'Oops: int3' || break
 	done
+	! grep -a '^@@ processors' "$log" || die "the machine does not have two processors, its log is $log"
 	return $status
 }
 
