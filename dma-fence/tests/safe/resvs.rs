@@ -74,6 +74,53 @@ fn readers_with_the_lock_and_without_it() {
     });
 }
 
+/// A fence that is found has one reference more, which goes with what was found and not with the reading.
+#[test]
+fn what_is_found_is_the_finders() {
+    expect_no_report(|| {
+        let resv = resv()?;
+        let mut issuers = std::vec::Vec::new();
+        for _ in 0..2 {
+            let (issuer, fence) = issue_arc(&context(Plain)?)?;
+            add(&resv, &fence, Read)?;
+            issuers.push((issuer, fence, 0));
+        }
+        issuers
+            .iter_mut()
+            .for_each(|(_, fence, count)| *count = fence.references());
+        let more = || [0, 1].map(|n: usize| issuers[n].1.references() - issuers[n].2);
+
+        let mut reader = resv.fences(Read);
+        let first = reader.next();
+        assert_eq!(more(), [1, 0]);
+        let second = reader.next();
+        assert_eq!(more(), [1, 1]);
+        assert!(reader.next().is_none() && reader.next().is_none());
+        drop(reader);
+        assert_eq!(more(), [1, 1]);
+        drop(first);
+        assert_eq!(more(), [0, 1]);
+
+        let mut left = resv.fences(Read);
+        assert!(left.next().is_some());
+        core::mem::forget(left);
+        assert_eq!(more(), [0, 1]);
+
+        let mut anew = resv.fences(Read);
+        let found = anew.next();
+        assert_eq!(resv.lock().reserve(16).map(drop), Ok(()));
+        let again = anew.next();
+        assert!(again.as_ref().is_some_and(|found| found.restarted));
+        assert_eq!(more(), [2, 1]);
+        drop((anew, found, again, second));
+        assert_eq!(more(), [0, 0]);
+        issuers
+            .into_iter()
+            .for_each(|(issuer, ..)| issuer.signal(Ok(())));
+        Ok(())
+    });
+}
+
 #[test]
 fn slots_are_used_once() {
     expect_no_report(|| {
