@@ -194,7 +194,7 @@ impl Live {
     /// `test_bit()`: what happened before the bit was set is visible if it is.
     #[inline]
     pub(crate) fn test(&self, bit: usize) -> bool {
-        // Pairs with the release in `set()` and the full barrier in `test_and_set()`.
+        // Pairs with the release in `set()` and the full barriers in `set_signalled()` and `test_and_set()`.
         let flags = if cfg!(fault = "relaxed") {
             self.flags.load(Relaxed)
         } else {
