@@ -101,7 +101,7 @@ fn in_turn(number: u64, record: &Record, signalled: Evidence<'_>) {
         // Numbers of records go up: what was created later is not earlier, whatever its own.
         .filter(|&(_, other)| other < number)
         .filter_map(|(_, other)| record::of_number(other))
-        .find(Record::is_pending);
+        .find(Record::is_unsignalled);
     if let Some(earlier) = earlier {
         let seqno = earlier.seqno;
         record.report(

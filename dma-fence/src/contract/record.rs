@@ -144,6 +144,11 @@ impl Record {
         published && self.bit_set == 0 && !self.released
     }
 
+    /// It is pending, and no task has begun to signal it: others may see the bit before this is told of it.
+    pub(super) fn is_unsignalled(&self) -> bool {
+        self.is_pending() && self.signal.is_none()
+    }
+
     /// It is made of others that have to signal, and each of which has a reference to it.
     pub(super) fn waits_for_others(&self) -> bool {
         self.container && self.enabled && self.bit_set == 0

@@ -5,9 +5,11 @@ use crate::{raw, Counted, Counting};
 use dma_fence::{
     bindings,
     testing::{
-        context, expect_no_report, issue, issue_arc, listen, Event, Listener, Listening, Plain,
+        context, expect_no_report, issue, issue_arc, listen, Event, Kind, Listener, Listening,
+        Plain,
     },
     ArcDriverFence, DriverFence, DriverFenceBorrow, Fence, FenceContext, FenceContextOps,
+    ProgressOp,
 };
 use kernel::{
     prelude::*,
@@ -17,9 +19,12 @@ use kernel::{
     types::ForeignOwnable,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use std::sync::{
-    atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
-    Mutex,
+use std::{
+    sync::{
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+        Mutex,
+    },
+    thread,
 };
 
 assert_impl_all!(Fence: Send, Sync);
@@ -231,5 +236,44 @@ fn listening_ends() -> Result {
         assert_eq!(events(Some(listen(&EVENTS)?)), Ok(3));
         assert_eq!(events(None), Ok(0));
     }
+    Ok(())
+}
+
+/// While the event of a signal is listened to another task sees the signal, and signals what comes next.
+#[test]
+fn what_is_seen_to_have_signalled_is_not_pending() -> Result {
+    struct InOrder;
+
+    impl FenceContextOps for InOrder {
+        type FenceDataType = ();
+        const PROGRESS: Option<ProgressOp<Self>> = Some(|_| None);
+    }
+
+    type Next = std::boxed::Box<dyn FnOnce() + Send>;
+
+    struct Meanwhile(AtomicU64, Mutex<Option<Next>>);
+
+    impl Listener for Meanwhile {
+        fn event(&self, event: &Event<'_>) {
+            if event.kind == Kind::Signaled && event.context == self.0.load(SeqCst) {
+                let next = self.1.lock().unwrap().take();
+                if let Some(next) = next {
+                    thread::spawn(next).join().unwrap();
+                }
+            }
+        }
+    }
+
+    static MEANWHILE: Meanwhile = Meanwhile(AtomicU64::new(0), Mutex::new(None));
+    let context = context(InOrder)?;
+    let [(first, seen), (second, fence)] = [issue_arc(&context)?, issue_arc(&context)?];
+    MEANWHILE.0.store(context.number(), SeqCst);
+    *MEANWHILE.1.lock().unwrap() = Some(std::boxed::Box::new(move || {
+        assert!(seen.timestamp().is_some());
+        second.signal(Ok(()));
+    }));
+    let _listening = listen(&MEANWHILE)?;
+    first.signal(Ok(()));
+    assert!(fence.is_signaled());
     Ok(())
 }
