@@ -4,9 +4,9 @@
 
 use dma_fence::{
     bindings::{self, dma_fence_ops},
-    testing::{context, issue_arc, register, Plain},
+    testing::{context, issue_arc, listen, register, Event, Kind, Listener, Plain},
     ArcDriverFence, Fence, FenceArray, FenceCallback, FenceChainAllocation, FenceContextOps,
-    PollOp,
+    PollOp, ProgressOp,
 };
 use kernel::{
     bindings as c,
@@ -16,9 +16,10 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed},
         Arc,
     },
-    testing::{console::said, explore, spawn, without_checks, Explorer},
+    testing::{console::said, explore, report::reports_of, spawn, without_checks, Explorer},
     time::{delay::fsleep, Delta},
 };
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 /// Takes its time.
 struct Slow(Arc<Atomic<i32>>);
@@ -294,4 +295,62 @@ fn a_chain_is_walked_and_waited_for_and_collected_and_released_at_once() {
         drop(last);
         third.signal(Ok(()));
     });
+}
+
+/// Fences that signal in order.
+struct InOrder;
+
+impl FenceContextOps for InOrder {
+    type FenceDataType = ();
+    const PROGRESS: Option<ProgressOp<Self>> = Some(|_| None);
+}
+
+/// Hears of the signal of the fence with these numbers for as long as they are there.
+struct Hearing(AtomicU64, AtomicU64);
+
+static HEARING: Hearing = Hearing(AtomicU64::new(0), AtomicU64::new(0));
+
+impl Listener for Hearing {
+    fn event(&self, event: &Event<'_>) {
+        let its = || (event.context, event.seqno) == (self.0.load(SeqCst), self.1.load(SeqCst));
+        while event.kind == Kind::Signaled && its() {
+            // SAFETY: A pause has no preconditions.
+            unsafe { c::cpu_relax() };
+        }
+    }
+}
+
+#[test]
+fn a_fence_has_signalled_as_soon_as_its_bit_is_seen() {
+    let _listening = listen(&HEARING).unwrap();
+    let (reports, end) = reports_of(|| {
+        let context = context(InOrder).unwrap();
+        let (first, fence) = issue_arc(&context).unwrap();
+        let (second, _later) = issue_arc(&context).unwrap();
+        HEARING.1.store(fence.seqno(), SeqCst);
+        HEARING.0.store(context.number(), SeqCst);
+        spawn(move || {
+            let fence = core::ptr::from_ref::<Fence>(&fence).cast_mut().cast();
+            // SAFETY: There is a reference to the fence; a pause has no preconditions.
+            unsafe {
+                while !bindings::dma_fence_test_signaled_flag(fence) {
+                    c::cpu_relax();
+                }
+                second.signal(Ok(()));
+                bindings::dma_fence_set_error(fence, EIO.to_errno());
+            }
+            HEARING.0.store(0, SeqCst);
+        });
+        first.signal(Ok(()));
+    });
+    assert_eq!(end, Ok(()));
+    let [report] = &reports[..] else {
+        panic!("{reports:#?}");
+    };
+    assert_eq!(report.rule, "error-before-signal");
+    assert!(
+        report.text.contains("fence signalled at"),
+        "{}",
+        report.text
+    );
 }

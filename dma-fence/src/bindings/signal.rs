@@ -87,11 +87,11 @@ pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
     let f = unsafe { live(fence) };
     // SAFETY: The caller has a reference to the fence.
     unsafe { dma_fence_assert_held(fence) };
-    contract::signal(f);
     // The bit is set under the lock.
     if f.test(SIGNALED) {
         return;
     }
+    contract::signal(f);
     let mut stack = MaybeUninit::<list_head>::uninit();
     let callbacks = stack.as_mut_ptr();
     // SAFETY: The list is ours: its fence is locked, and nothing is added to it once the bit is set,

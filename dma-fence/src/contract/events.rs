@@ -185,8 +185,8 @@ events! {
     /// It does not wait for it any more.
     wait_end(fence: *const Live) = pending::wait_ends(fence);
 
-    /// `dma_fence_signal_timestamp_locked()` is about to set the bit, unless it is set. A grace
-    /// period counts from here on: a task that sees the bit may ask for one at once.
+    /// `dma_fence_signal_timestamp_locked()` is about to set the bit. A grace period counts from here
+    /// on: a task that sees the bit may ask for one at once.
     signal(fence: &Live) = {
         let at = Location::caller();
         record::amend(fence, |known| known.record.signals(at))

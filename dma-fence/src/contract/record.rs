@@ -63,10 +63,9 @@ pub(super) struct Record {
     pub(super) lock: usize,
     /// The place at which a task other than its issuer first got it.
     pub(super) published: Option<At>,
-    /// A stamp of RCU's from when it was signalled, and where that was; before, the same of the last
-    /// call that may have signalled it.
+    /// A stamp of RCU's from when its bit was about to be set, and where that was.
     signal: Option<(u64, At)>,
-    /// A stamp from after its bit was set, 0 before.
+    /// A stamp from after its bit was set and traced, 0 before.
     pub(super) bit_set: u64,
     /// The place at which a reference was dropped last.
     pub(super) put: Option<At>,
@@ -113,16 +112,14 @@ impl Record {
         (self.context, self.seqno)
     }
 
-    /// It may be about to signal here.
+    /// It is about to signal here, once.
     pub(super) fn signals(&mut self, at: At) {
-        if self.bit_set == 0 {
-            self.signal = Some((rcu_order_last(), at));
-        }
+        self.signal.get_or_insert((rcu_order_last(), at));
     }
 
-    /// A stamp of RCU's from when it was signalled, and where that was.
+    /// A stamp of RCU's from when it was signalled, and where that was. Whoever sees the bit finds it.
     pub(super) fn signalled(&self) -> Option<(u64, At)> {
-        self.signal.filter(|_| self.bit_set != 0)
+        self.signal
     }
 
     /// The evidence of the signal.

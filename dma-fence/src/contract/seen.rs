@@ -40,6 +40,8 @@ pub(super) struct Seen {
 impl Seen {
     fn new(known: &Known) -> Self {
         let record = &known.record;
+        // Only with the other stamp, which counts as a change.
+        let signalled = record.signalled().filter(|_| record.bit_set != 0);
         Self {
             number: known.number(),
             subject: record.subject(),
@@ -47,7 +49,7 @@ impl Seen {
             lock: record.lock,
             published: record.published.is_some(),
             points: known.points(),
-            signalled: record.signalled().map(|(_, at)| at),
+            signalled: signalled.map(|(_, at)| at),
             bit_set: record.bit_set,
             said_true: record.said_true.is_some(),
             module_gone: record.module_gone,
