@@ -268,6 +268,10 @@ impl<H: Host> Engine<H> {
         head: bool,
         chain: u64,
     ) {
+        // Of a class that was forgotten nothing is known, and another may be in its place.
+        if self.classes.get(held.class).is_none() {
+            return;
+        }
         if !self.check_wait_type(now, held, limit) || !self.mark_usage(now, held) {
             return;
         }
@@ -363,7 +367,8 @@ impl<H: Host> Engine<H> {
             let class = self
                 .classes
                 .find(lock.key, lock.subclass, self.host.world());
-            held.references > 0 && class == Some(held.class.index)
+            let known = self.classes.get(held.class).is_some();
+            held.references > 0 && known && class == Some(held.class.index)
         };
         (0..depth)
             .rev()

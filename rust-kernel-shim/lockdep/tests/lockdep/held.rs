@@ -336,3 +336,19 @@ fn many_tasks_at_once() {
         });
     });
 }
+
+#[test]
+fn a_held_lock_whose_class_was_forgotten_is_of_no_other_class() {
+    locks!(outer, between, gone, new);
+    good(|| {
+        outer.lock();
+        between.lock();
+        gone.lock();
+        LOCKDEP.free_key_range(gone.0.key, 1);
+        // Its class gets the place of the other.
+        another_task(|| take(&[&new, &outer]));
+        between.unlock();
+        gone.unlock();
+        outer.unlock();
+    });
+}
