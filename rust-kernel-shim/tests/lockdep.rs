@@ -5,7 +5,7 @@
 
 use kernel::{
     bindings::{
-        __mutex_init, flush_work, init_work_with_key, lock_class_key, lockdep_depth,
+        __mutex_init, flush_work, init_work_with_key, lock_class_key, lockdep_depth, lockdep_prime,
         lockdep_set_class, lockdep_taken_in_irq, mutex_lock_nested, mutex_unlock, preempt_disable,
         queue_work, spin_lock, spin_lock_init, spin_lock_irq, spin_lock_irqsave, spin_lock_nested,
         spin_trylock, spin_unlock, spin_unlock_irq, spin_unlock_irqrestore, spinlock_t, system_wq,
@@ -25,6 +25,7 @@ use kernel::{
 };
 use std::{
     mem::{forget, MaybeUninit},
+    panic::catch_unwind,
     sync::{
         atomic::{AtomicBool, Ordering::Relaxed},
         OnceLock,
@@ -315,4 +316,17 @@ fn what_is_wrong_on_purpose_is_not_seen() {
         drop((locks.b.lock(), locks.a.lock()));
     });
     assert!(reports.is_empty() && end == Ok(()), "{reports:?}");
+}
+
+#[test]
+fn what_is_said_of_another_task_ends_with_a_panic() {
+    let said = fifo(|| {
+        let primed =
+            catch_unwind(|| lockdep_prime(1, || lockdep_prime(2, || panic!("on purpose"))));
+        let locks = locks();
+        let _a = locks.a.lock();
+        (primed.is_err(), lockdep_depth())
+    });
+    let debug = cfg!(feature = "debug");
+    assert_eq!(said, Ok((debug, debug.into())));
 }

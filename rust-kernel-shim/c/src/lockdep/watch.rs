@@ -349,9 +349,18 @@ fn pretend_as(task: &Task, hardirq: bool, place: &'static &'static str, f: impl 
         softirq: false,
         softirqs_enabled: true,
     };
-    let before = PRETENDS.replace(Some((ptr::from_ref(task), context, place::text(place))));
+    let now = Some((ptr::from_ref(task), context, place::text(place)));
+    let _restore = Restore(PRETENDS.replace(now));
     f();
-    PRETENDS.set(before);
+}
+
+/// Ends what is told of another task, also if that panics.
+struct Restore(Option<(*const Task, Context, usize)>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        PRETENDS.set(self.0);
+    }
 }
 
 /// What the engine is told now happens there.
