@@ -10,7 +10,8 @@
 #           script `run`, and what that needs; busybox is added, its commands are in PATH, and
 #           /proc, /dev, /sys, tracefs in /sys/kernel/tracing and debugfs in
 #           /sys/kernel/debug are mounted. Where it ends, so does the machine.
-#   APPEND  what is added to the kernel's command line
+#   APPEND  what is added to the kernel's command line; with maxcpus=N the machine has so many
+#           processors, else two
 #   END     an extended regular expression; the machine is ended at the first line with it
 #   QUIET   the machine is stuck if it says nothing for so many seconds, counted from the
 #           first line with "@@" on (0, the default: then only after $timeout seconds)
@@ -34,7 +35,8 @@ pack() {
 		mount -t sysfs sys /sys
 		mount -t tracefs trace /sys/kernel/tracing 2>/dev/null
 		mount -t debugfs debug /sys/kernel/debug 2>/dev/null
-		if [ "$(nproc)" = 2 ]; then . /run; else echo "@@ processors: $(nproc)"; fi
+		processors=$(sed -n 's/.*maxcpus=\([0-9]*\).*/\1/p' /proc/cmdline)
+		if [ "$(nproc)" = "${processors:-2}" ]; then . /run; else echo "@@ processors: $(nproc)"; fi
 		reboot -f
 	END
 	chmod +x "$chroot$1/init"
@@ -74,7 +76,7 @@ machine() {
 		# The emulator's is while the kernel boots; after that it is code that is gone.
 		sed '/@@ /,$d' "$log" | grep -aq 'Oops: int3' || break
 	done
-	! grep -a '^@@ processors' "$log" || die "the machine does not have two processors, its log is $log"
+	! grep -a '^@@ processors' "$log" || die "the machine does not have the processors it should, its log is $log"
 	return $status
 }
 
