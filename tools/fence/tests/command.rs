@@ -315,7 +315,8 @@ fn a_scenario_without_a_thread_is_exit_code_2() {
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(!err.contains("panicked"), "{limit}: {err}");
         match output.status.code() {
-            Some(0) => assert_eq!((refused, &*err), (0, ""), "{limit}"),
+            // Also below one that is refused: libc takes less for itself where it cannot have more.
+            Some(0) => assert_eq!(err, "", "{limit}"),
             Some(2) if err.contains("thread") => {
                 refused += i32::from(err.contains("expected the host to have one more"))
             }
