@@ -180,6 +180,9 @@ static double threads_2_one(long n) { return adders(n, 2, true); }
 static double threads_4_own(long n) { return adders(n, 4, false); }
 static double threads_4_one(long n) { return adders(n, 4, true); }
 
+/* Puts the calling thread on a processor of its own. */
+void on_the_second(void);
+
 /* Two threads, each of which waits for the other. */
 struct table {
 	struct dma_fence **there, **back;
@@ -190,6 +193,7 @@ static void *echo(void *p)
 	struct table *a = p;
 
 	attach_thread();
+	on_the_second();
 	for (long i = 0; i < a->n; i++) {
 		dma_fence_wait(a->there[i], false);
 		dma_fence_signal(a->back[i]);
@@ -389,6 +393,7 @@ OPERATION(synchronize, , synchronize_rcu(), )
 static void *reader(void *p)
 {
 	attach_thread();
+	on_the_second();
 	while (!__atomic_load_n((int *)p, __ATOMIC_RELAXED)) {
 		rcu_read_lock();
 		for (int i = 0; i < 20; i++)

@@ -13,6 +13,7 @@ mod operation;
 mod others;
 mod page;
 mod peer;
+mod processors;
 mod report;
 mod safe;
 mod schedules;

@@ -5,7 +5,7 @@ use crate::{
     count,
     figure::Figure,
     operation::{Column, Operation, Run},
-    peer,
+    peer, processors,
     report::{Cell, Measured, Report, Reported},
     statistics::median,
 };
@@ -100,7 +100,14 @@ fn one(operation: &Operation, seconds: f64, debug: Option<&Path>) -> Result<Meas
         }
     }
     if seconds > 0.0 {
-        times(operation, seconds, &there, &mut measured);
+        let mut measure = || times(operation, seconds, &there, &mut measured);
+        if operation.apart {
+            // All threads of the columns exist then, which are to run where they like.
+            peer::barrier();
+            processors::on_the_first(measure);
+        } else {
+            measure();
+        }
     }
     for (column, _) in there {
         measured.cell(column).counts = count::count(operation, column);

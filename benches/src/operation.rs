@@ -63,6 +63,8 @@ pub(crate) struct Operation {
     pub(crate) steps: (u64, u64),
     pub(crate) safe: Option<fn(u64) -> f64>,
     pub(crate) mirror: Option<fn(u64) -> f64>,
+    /// It is done by two threads, each on a processor of its own.
+    pub(crate) apart: bool,
     /// What is done between rounds.
     pub(crate) after: fn(),
     pub(crate) bounds: Bounds,
@@ -112,6 +114,7 @@ const fn plain(
         steps: (10, 30),
         safe,
         mirror,
+        apart: false,
         after: || {},
         bounds: Bounds::USUAL,
     }
@@ -191,6 +194,14 @@ const fn uncounted(
     }
 }
 
+/// The same, by two threads that wait for each other.
+const fn apart(operation: Operation) -> Operation {
+    Operation {
+        apart: true,
+        ..operation
+    }
+}
+
 /// Whether threads have fences of their own.
 const OWN: bool = true;
 const ONE: bool = !OWN;
@@ -258,7 +269,7 @@ pub(crate) const ALL: &[Operation] = &[
     threads("threads-4-one", "add + remove callback, 4 threads, one fence", Some(safe::threads::<4, ONE>), Some(mirror::threads::<4, ONE>)),
     Operation {
         bounds: Bounds::at_most(0.3),
-        ..freeing(uncounted("round-trip", "signal and wait, to another thread and back", 300, Some(safe::round_trip), Some(mirror::round_trip)))
+        ..apart(freeing(uncounted("round-trip", "signal and wait, to another thread and back", 300, Some(safe::round_trip), Some(mirror::round_trip))))
     },
     argued(chain("chain-walk", "walk a chain of 100,000, per node", safe::chain_walk, mirror::chain_walk), REFERENCES),
     chain("chain-collect", "walk a signalled chain of 100,000, per node", safe::chain_collect, mirror::chain_collect),
@@ -281,7 +292,7 @@ pub(crate) const ALL: &[Operation] = &[
         ..freeing(plain("resv-iterate", "iterate over the 64 fences of a dma_resv, per fence", 6_400, Some(safe::resv_iterate), Some(mirror::resv_iterate)))
     },
     uncounted("synchronize", "synchronize_rcu(), no reader", 50, Some(safe::synchronize), Some(mirror::synchronize)),
-    uncounted("synchronize-reader", "synchronize_rcu(), a reader in and out", 50, Some(safe::synchronize_reader), Some(mirror::synchronize_reader)),
+    apart(uncounted("synchronize-reader", "synchronize_rcu(), a reader in and out", 50, Some(safe::synchronize_reader), Some(mirror::synchronize_reader))),
     uncounted("call-rcu", "call_rcu() of 20,000 and a barrier, per callback", 20_000, None, Some(mirror::call_rcu_many)),
 ];
 

@@ -32,7 +32,8 @@ flavour: the mirror of the C API, and the safe API above it.
 In each round every column has its turn, which comes first changes, and only times of the same round
 are compared: on a machine with other work, times alone mean little. A ratio is the median of those of
 all rounds; its interval holds the true median with 95 per cent, by ranks alone. An operation is above
-its bound if the whole interval is.
+its bound if the whole interval is. Two threads that wait for each other are each on a processor of its
+own, in every column: where the host puts them would else decide.
 
 Instructions are counted by single steps, with the ones that lock: a lock prefix, an exchange with
 memory, a full fence. Such counts have no noise. What the vDSO does to read the clock is left out.

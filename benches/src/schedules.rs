@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Schedules per second of `explore()`, and what each check costs of them.
 
-use crate::{figure::Found, measure::processor, safe, statistics::median};
+use crate::{figure::Found, measure::processor, processors, safe, statistics::median};
 use dma_fence::{Fence, FenceContext};
 use fake_gpu::{Config, FakeGpu, Job};
 use kernel::{
@@ -9,10 +9,6 @@ use kernel::{
     sync::{aref::ARef, Arc},
     testing::{without_checks, Explorer, Lockdep},
     workqueue,
-};
-use nix::{
-    sched::{sched_setaffinity, CpuSet},
-    unistd::Pid,
 };
 use std::time::{Duration, Instant};
 
@@ -91,27 +87,16 @@ fn round(body: fn(), check: usize, seed: u64, schedules: usize) -> Result<[f64; 
 
 /// Microseconds of processor time that a schedule of that body takes with all checks.
 pub(crate) fn microseconds(body: usize) -> Found {
-    alone();
+    processors::on_the_last();
     let (_, body, schedules, _) = BODIES[body];
     let one = |seed| round(body, 0, seed, schedules).map_or(f64::NAN, |took| took[1] / 1e3);
     median((1..=21).map(one).collect()).median.into()
 }
 
-/// Has this process stay on one processor.
-fn alone() {
-    // The last is the least busy, often.
-    let last = std::thread::available_parallelism().map_or(1, usize::from) - 1;
-    let mut one = CpuSet::new();
-    // Where that is not allowed, what is found is as good without.
-    let _ = one
-        .set(last)
-        .and_then(|()| sched_setaffinity(Pid::from_raw(0), &one));
-}
-
 /// Measures each body under each set of checks, on one processor, and prints a table; whether the
 /// bounds are kept.
 pub(crate) fn explore(seconds: f64) -> Result<bool, String> {
-    alone();
+    processors::on_the_last();
     let checks = if cfg!(feature = "debug") {
         CHECKS.len()
     } else {

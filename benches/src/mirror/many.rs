@@ -2,7 +2,10 @@
 //! Operations on many fences, or by many threads.
 
 use super::{called, init, make, OPS};
-use crate::measure::{each, used};
+use crate::{
+    measure::{each, used},
+    processors::on_the_second,
+};
 use ::dma_fence::bindings::*;
 use kernel::bindings::*;
 use std::{
@@ -137,6 +140,7 @@ pub(crate) fn round_trip(n: u64) -> f64 {
     let all: Vec<_> = (0..n).map(|i| [Shared(make(i)), Shared(make(i))]).collect();
     let took = thread::scope(|scope| {
         scope.spawn(|| {
+            on_the_second();
             for [there, back] in &all {
                 // SAFETY: Both are alive.
                 unsafe {
@@ -373,6 +377,7 @@ pub(crate) fn synchronize_reader(n: u64) -> f64 {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
+            on_the_second();
             while !stop.load(Relaxed) {
                 // SAFETY: The section that is entered is left.
                 unsafe {

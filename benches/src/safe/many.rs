@@ -2,7 +2,7 @@
 //! Operations on many fences, or by many threads.
 
 use super::{context, make, Context, Nothing, Plain};
-use crate::{measure::each, mirror::together};
+use crate::{measure::each, mirror::together, processors::on_the_second};
 use dma_fence::{
     merge as merge_all, wait_any as wait_any_of, DmaResv, DmaResvUsage, DriverFence, Fence,
     FenceArray, FenceCallbackRegistration, FenceChain, FenceChainAllocation,
@@ -82,6 +82,7 @@ pub(crate) fn round_trip(n: u64) -> f64 {
     thread::scope(|scope| {
         let there = &there;
         scope.spawn(move || {
+            on_the_second();
             for (there, back) in there.iter().zip(issue_back) {
                 there.wait();
                 back.signal(Ok(()));
@@ -230,6 +231,7 @@ pub(crate) fn synchronize_reader(n: u64) -> f64 {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
+            on_the_second();
             while !stop.load(Relaxed) {
                 let section = rcu::read_lock();
                 for i in 0..20 {
