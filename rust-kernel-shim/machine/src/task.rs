@@ -378,8 +378,9 @@ impl task_struct {
 
     /// Looks again and again whether the task is still blocked, no longer than a sleep and a wake-up of
     /// the host's take, and less where that was in vain before, but for now and then: two that wait
-    /// for each other would else sleep forever after. The waker may not be ready with what it does when
-    /// this sees that it is over, so `token` is taken after it.
+    /// for each other would else sleep forever after. A waker that needs this processor gets it, at
+    /// once if the last one did. The waker may not be ready with what it does when this sees that it is
+    /// over, so `token` is taken after it.
     fn look(&self, ns: Option<u128>, start: i64) {
         const WORTH: core::ops::RangeInclusive<u64> = 1_000..=50_000;
         /// After so long others may need the processor (ns).
@@ -387,26 +388,32 @@ impl task_struct {
         crate::per_thread! {
             static WORTH_NOW: Cell<u64> = Cell::new(50_000);
             static LOOKS: Cell<u32> = Cell::new(0);
+            /// True if the last waker was waiting for this processor.
+            static SHARED: Cell<bool> = Cell::new(false);
         }
         LOOKS.set(LOOKS.get().wrapping_add(1));
-        let worth = match LOOKS.get() % 8 {
-            0 => *WORTH.end(),
-            _ => WORTH_NOW.get(),
-        };
+        let anew = LOOKS.get().is_multiple_of(8);
+        let worth = if anew { *WORTH.end() } else { WORTH_NOW.get() };
+        let alone = if SHARED.get() && !anew { 0 } else { ALONE };
         let most = ns.map_or(worth, |ns| u64::try_from(ns).unwrap_or(worth).min(worth));
+        let mut yields = 0;
         while self.is_blocked() {
             let looked = clock::monotonic().abs_diff(start);
             if looked >= most {
                 WORTH_NOW.set((WORTH_NOW.get() / 2).max(*WORTH.start()));
+                SHARED.set(false);
                 return;
             }
-            if looked >= ALONE {
+            if looked >= alone {
+                yields += 1;
                 std::thread::yield_now();
             } else {
                 (0..16).for_each(|_| core::hint::spin_loop());
             }
         }
         WORTH_NOW.set(*WORTH.end());
+        // One that runs elsewhere is seldom ready at the first return to this task.
+        SHARED.set(yields == 1);
     }
 
     /// True once `kthread_stop()` has asked it to end.
