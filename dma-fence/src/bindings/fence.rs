@@ -41,8 +41,8 @@ pub union dma_fence__bindgen_ty_2 {
 /// | 0 | `INITIALIZED` | by init |
 /// | 1 | `INLINE_LOCK` | by init, without an external lock |
 /// | 2 | `SEQNO64` | by init64: `seqno` compares with all its bits |
-/// | 3 | `SIGNALED` | once, under the lock |
-/// | 4 | `TIMESTAMP` | with `SIGNALED`: the timestamp is there |
+/// | 3 | `SIGNALED` | once, under the lock here |
+/// | 4 | `TIMESTAMP` | when the timestamp is there, with `SIGNALED` here |
 /// | 5 | `ENABLE_SIGNAL` | once the signal is wanted, under the lock |
 /// | 6.. | `USER` | by the driver |
 ///
@@ -210,12 +210,22 @@ impl Live {
         __set_bits(&self.flags, bit, Full) & bit != 0
     }
 
-    /// Sets `SIGNALED`, which was not set, and `TIMESTAMP`: a full barrier, as `test_and_set_bit()` of the
-    /// first is in the kernel. The caller holds the lock.
+    /// Sets `SIGNALED` and `TIMESTAMP`; false, and nothing changes, if `SIGNALED` was set. A full barrier,
+    /// as `test_and_set_bit()` of the first is in the kernel.
     #[inline]
-    pub(super) fn set_signalled(&self) {
-        // Pairs with the load in `test()`: the timestamp can be read, and what came before the signal.
-        __set_bits(&self.flags, SIGNALED | TIMESTAMP, Full);
+    pub(super) fn set_signalled(&self) -> bool {
+        let mut flags = self.flags.load(Relaxed);
+        while flags & SIGNALED == 0 {
+            // Pairs with the load in `test()`: the timestamp can be read, and what came before the signal.
+            match self
+                .flags
+                .cmpxchg(flags, flags | SIGNALED | TIMESTAMP, Full)
+            {
+                Ok(_) => return true,
+                Err(others) => flags = others,
+            }
+        }
+        false
     }
 
     /// `smp_mb__before_atomic()` and `set_bit()`, as far as `test()` needs it.

@@ -81,13 +81,13 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
 /// # Safety
 ///
 /// The caller holds the lock.
+#[cfg_attr(not(feature = "debug"), inline)]
 #[cfg_attr(feature = "debug", track_caller)]
 pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
     // SAFETY: The caller has a reference to the fence, or has dropped the last.
     let f = unsafe { live(fence) };
     // SAFETY: The caller has a reference to the fence.
     unsafe { dma_fence_assert_held(fence) };
-    // The bit is set under the lock.
     if f.test(SIGNALED) {
         return;
     }
@@ -101,7 +101,10 @@ pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
         f.set_timestamp(timestamp);
     }
     // Publishes the timestamp to `dma_fence_timestamp()`, which so need not wait for it.
-    f.set_signalled();
+    if !f.set_signalled() {
+        // SAFETY: The lock is held, and the list has moved to the stack.
+        return unsafe { give_back(fence, callbacks) };
+    }
     // SAFETY: The ops are attached until the lines below, under the lock.
     unsafe { trace_dma_fence_signaled(fence) };
     contract::signaled(f);
@@ -130,6 +133,19 @@ pub(super) unsafe fn signal_locked(fence: *mut dma_fence, timestamp: ktime_t) {
             node = next;
         }
     }
+}
+
+/// A driver has set the bit itself, without the lock, as i915 does: it waits for the lock to do the rest,
+/// and the list is still its own.
+///
+/// # Safety
+///
+/// The caller holds the lock, and has moved the list of callbacks to the head `from`.
+#[cold]
+#[inline(never)]
+unsafe fn give_back(fence: *mut dma_fence, from: *mut list_head) {
+    // SAFETY: The list goes back where it was.
+    unsafe { list_replace(from, cb_list(fence)) };
 }
 
 /// As [`dma_fence_signal_timestamp_locked`]; takes the lock. From any context. Warns about null.

@@ -5,10 +5,12 @@ use super::{
     super::contract::{self, Call},
     dma_fence, dma_fence_lock_irqsave, dma_fence_signal, dma_fence_signal_locked,
     dma_fence_spinlock, dma_fence_unlock_irqrestore,
-    fence::{live, INITIALIZED, SIGNALED},
+    fence::{live, INITIALIZED, SIGNALED, TIMESTAMP},
 };
 use kernel::{
-    bindings::{ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock, spin_is_free, EINVAL},
+    bindings::{
+        cpu_relax, ktime_get, ktime_t, rcu_read_lock, rcu_read_unlock, spin_is_free, EINVAL,
+    },
     ffi::c_int,
     WARN_ON,
 };
@@ -203,8 +205,8 @@ pub unsafe fn dma_fence_set_error(fence: *mut dma_fence, error: c_int) {
     f.set_error(error);
 }
 
-/// Returns the time of the signal (ns, `CLOCK_MONOTONIC`). Warns, and returns the time, if it has not
-/// signalled. From any context.
+/// Returns the time of the signal (ns, `CLOCK_MONOTONIC`); waits for that of a driver that sets the bit of the
+/// signal first. Warns, and returns the time, if it has not signalled. From any context.
 pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
     contract::needs_fence!(fence, "dma_fence_timestamp", 0);
     // SAFETY: The caller has a reference to the fence.
@@ -213,6 +215,10 @@ pub unsafe fn dma_fence_timestamp(fence: *mut dma_fence) -> ktime_t {
         // SAFETY: Reading the clock has no preconditions.
         return unsafe { ktime_get() };
     }
-    // SAFETY: The timestamp comes with the bit; that of the stub before a caller has it.
+    while !f.test(TIMESTAMP) {
+        // SAFETY: A pause has no preconditions.
+        unsafe { cpu_relax() };
+    }
+    // SAFETY: The bit is set.
     unsafe { f.timestamp() }
 }
