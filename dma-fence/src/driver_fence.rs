@@ -184,7 +184,10 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
     #[track_caller]
     pub fn signal(self, result: Result) {
         self.finish(result);
-        drop(self);
+        let (block, context) = self.into_parts();
+        // SAFETY: It has signalled; the reference is that of the invariant, and `self` is gone.
+        unsafe { Self::end(block, &context) };
+        drop(context);
         bindings::__dma_fence_debug_point();
     }
 
@@ -221,6 +224,17 @@ impl<T: FenceContextOps, C: ContextRef<T>> IssuedFence<T, C> {
         unsafe { Block::discard(block) };
     }
 
+    /// The issuer's side goes.
+    ///
+    /// # Safety
+    ///
+    /// The fence has signalled; the caller gives up the reference of the invariant.
+    unsafe fn end(block: NonNull<Block<T>>, context: &C) {
+        context.finished();
+        // SAFETY: The caller's guarantees are the same.
+        unsafe { Block::hand_over(block) };
+    }
+
     fn into_parts(self) -> (NonNull<Block<T>>, C) {
         let this = ManuallyDrop::new(self);
         // SAFETY: `this` is neither used nor dropped any more.
@@ -247,9 +261,8 @@ impl<T: FenceContextOps, C: ContextRef<T>> Drop for IssuedFence<T, C> {
             bindings::__dma_fence_debug_cancel(Block::fence(self.block));
             self.finish(Err(ECANCELED));
         }
-        self.context.finished();
         // SAFETY: It has signalled; the reference is that of the invariant, and this goes.
-        unsafe { Block::hand_over(self.block) };
+        unsafe { Self::end(self.block, &self.context) };
     }
 }
 

@@ -62,6 +62,8 @@ macro_rules! allocator {
         unsafe impl Allocator for $name {
             const MIN_ALIGN: usize = $min_align;
 
+            // Most is known where the layout is.
+            #[cfg_attr(not(feature = "debug"), inline)]
             #[cfg_attr(feature = "debug", track_caller)]
             unsafe fn realloc(
                 ptr: Option<NonNull<u8>>,
