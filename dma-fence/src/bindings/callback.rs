@@ -65,6 +65,13 @@ unsafe fn __dma_fence_enable_signaling(fence: *mut dma_fence) -> bool {
 pub unsafe fn dma_fence_enable_signaling(fence: *mut dma_fence) {
     contract::needs_reference!(fence, "dma_fence_enable_signaling");
     // SAFETY: The caller has a reference and does not hold the lock.
+    unsafe { enable_signaling(fence) }
+}
+
+/// As [`dma_fence_enable_signaling`], where the caller knows that there is a fence.
+#[cfg_attr(feature = "debug", track_caller)]
+pub(super) unsafe fn enable_signaling(fence: *mut dma_fence) {
+    // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         if live(fence).test(ENABLE_SIGNAL) && dma_fence_is_over(fence) {
             return;

@@ -76,7 +76,8 @@ pub unsafe fn dma_fence_signal_timestamp_locked(fence: *mut dma_fence, timestamp
     unsafe { signal_locked(fence, timestamp) };
 }
 
-/// As [`dma_fence_signal_timestamp_locked`], also for a fence that is being released.
+/// As [`dma_fence_signal_timestamp_locked`], where the caller knows that there is a fence, and also for one that is
+/// being released.
 ///
 /// # Safety
 ///
@@ -162,7 +163,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
     // SAFETY: The caller has a reference and does not hold the lock.
     unsafe {
         let flags = dma_fence_lock_irqsave(fence);
-        dma_fence_signal_timestamp_locked(fence, timestamp);
+        signal_locked(fence, timestamp);
         dma_fence_unlock_irqrestore(fence, flags);
     }
 }
@@ -172,7 +173,7 @@ pub unsafe fn dma_fence_signal_timestamp(fence: *mut dma_fence, timestamp: ktime
 pub unsafe fn dma_fence_signal_locked(fence: *mut dma_fence) {
     contract::needs_reference!(fence, "dma_fence_signal_locked");
     // SAFETY: The caller has a reference, and holds the lock.
-    unsafe { dma_fence_signal_timestamp_locked(fence, ktime_get()) }
+    unsafe { signal_locked(fence, ktime_get()) }
 }
 
 /// Signals as of now; takes the lock. From any context. Warns about null.
@@ -190,7 +191,7 @@ pub unsafe fn dma_fence_signal(fence: *mut dma_fence) {
     unsafe {
         let cookie = dma_fence_begin_signalling();
         let flags = dma_fence_lock_irqsave(fence);
-        dma_fence_signal_timestamp_locked(fence, ktime_get());
+        signal_locked(fence, ktime_get());
         dma_fence_unlock_irqrestore(fence, flags);
         dma_fence_end_signalling(cookie);
     }
@@ -203,7 +204,7 @@ pub unsafe fn dma_fence_check_and_signal_locked(fence: *mut dma_fence) -> bool {
     // SAFETY: The caller has a reference, and holds the lock.
     unsafe {
         let signaled = live(fence).test(SIGNALED);
-        dma_fence_signal_locked(fence);
+        signal_locked(fence, ktime_get());
         signaled
     }
 }

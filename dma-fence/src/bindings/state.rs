@@ -157,8 +157,19 @@ pub unsafe fn dma_fence_is_signaled_locked(fence: *mut dma_fence) -> bool {
 pub unsafe fn dma_fence_get_status_locked(fence: *mut dma_fence) -> c_int {
     contract::needs_fence!(fence, "dma_fence_get_status_locked", -(EINVAL as c_int));
     // SAFETY: The caller has a reference, and holds the lock.
+    unsafe { polled_status(fence) }
+}
+
+/// As [`dma_fence_get_status_locked`], where the caller knows that there is a fence.
+///
+/// # Safety
+///
+/// The caller holds the lock.
+#[cfg_attr(feature = "debug", track_caller)]
+unsafe fn polled_status(fence: *mut dma_fence) -> c_int {
+    // SAFETY: The caller has a reference, and holds the lock.
     unsafe {
-        if !dma_fence_is_signaled_locked(fence) {
+        if !is_signaled(fence, true) {
             return 0;
         }
         status(fence)
@@ -184,7 +195,7 @@ pub unsafe fn dma_fence_get_status(fence: *mut dma_fence) -> c_int {
             return status(fence);
         }
         let flags = dma_fence_lock_irqsave(fence);
-        let status = dma_fence_get_status_locked(fence);
+        let status = polled_status(fence);
         dma_fence_unlock_irqrestore(fence, flags);
         status
     }

@@ -3,8 +3,10 @@
 
 use super::{
     super::contract,
-    __dma_fence_might_wait, dma_fence, dma_fence_cb, dma_fence_enable_signaling, dma_fence_is_over,
-    dma_fence_lock_irqsave, dma_fence_unlock_irqrestore,
+    __dma_fence_might_wait,
+    callback::enable_signaling,
+    dma_fence, dma_fence_cb, dma_fence_is_over, dma_fence_lock_irqsave,
+    dma_fence_unlock_irqrestore,
     fence::{cb_list, live, SIGNALED},
     signalling::has_waited,
     trace_dma_fence_wait_end, trace_dma_fence_wait_end_enabled, trace_dma_fence_wait_start,
@@ -81,6 +83,12 @@ pub(super) fn sleeping(intr: bool) -> u32 {
 /// returns 1 if it has signalled.
 pub unsafe fn dma_fence_default_wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
     contract::needs_reference!(fence, "dma_fence_default_wait", -(EINVAL as c_long));
+    // SAFETY: The caller has a reference and does not hold the lock.
+    unsafe { default_wait(fence, intr, timeout) }
+}
+
+/// As [`dma_fence_default_wait`], where the caller knows that there is a fence.
+unsafe fn default_wait(fence: *mut dma_fence, intr: bool, timeout: c_long) -> c_long {
     // SAFETY: The caller has a reference and does not hold the lock. The callback is off the list,
     // which is changed under the lock, before this frame goes.
     unsafe {
@@ -152,7 +160,7 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
     // lives, so they may be used outside of the section.
     unsafe {
         __dma_fence_might_wait();
-        dma_fence_enable_signaling(fence);
+        enable_signaling(fence);
 
         rcu_read_lock();
         let wait = live(fence).ops().and_then(|ops| ops.as_ref().wait);
@@ -161,7 +169,7 @@ pub unsafe fn dma_fence_wait_timeout(fence: *mut dma_fence, intr: bool, timeout:
         contract::wait_begin(fence.cast());
         let ret = match wait {
             Some(wait) => wait(fence, intr, timeout),
-            None => dma_fence_default_wait(fence, intr, timeout),
+            None => default_wait(fence, intr, timeout),
         };
         contract::wait_end(fence.cast());
         if timeout == MAX_SCHEDULE_TIMEOUT {
