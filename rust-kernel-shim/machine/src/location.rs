@@ -311,6 +311,13 @@ pub struct Site {
 }
 
 impl Site {
+    /// True if both are the same, as most are that have a file at one address.
+    #[inline]
+    pub fn is(&self, other: &Self) -> bool {
+        let same_file = || core::ptr::eq(self.file, other.file) || self.file == other.file;
+        self.line == other.line && same_file()
+    }
+
     /// The file, as the compiler or the debug information has it.
     pub fn file(&self) -> &'static str {
         self.file

@@ -31,10 +31,14 @@ struct Call {
 /// The kind of an object, its context and its number.
 type About = Option<(&'static str, u64, u64)>;
 
+/// The last calls of a thread; that number `newest` is the newest, and the next the oldest.
+struct Last {
+    calls: [Cell<Option<Call>>; CALLS],
+    newest: Cell<usize>,
+}
+
 super::per_thread! {
-    /// The last calls of this thread; that number `NEWEST` is the newest, and the next the oldest.
-    static LAST: [Cell<Option<Call>>; CALLS] = [const { Cell::new(None) }; CALLS];
-    static NEWEST: Cell<usize> = Cell::new(0);
+    static LAST: Last = Last { calls: [const { Cell::new(None) }; CALLS], newest: Cell::new(0) };
     /// This thread has had its last words.
     static SAID: Cell<bool> = Cell::new(false);
 }
@@ -42,23 +46,21 @@ super::per_thread! {
 /// Notes that a function of the kernel is called, for the last words. From any context.
 #[inline(always)]
 pub fn note(function: &'static str, at: &'static Location<'static>, about: About) {
-    let newest = LAST.with(|last| last[NEWEST.get() % CALLS].get());
-    // What a call does by others is the outer one.
-    if newest.is_some_and(|newest| core::ptr::eq(newest.at, at) && is(newest.about, about)) {
-        return;
-    }
-    is_new(Call {
-        function,
-        at,
-        about,
+    LAST.with(|last| {
+        let newest = last.newest.get() % CALLS;
+        // What a call does by others is the outer one.
+        let known = last.calls[newest].get();
+        if known.is_some_and(|known| core::ptr::eq(known.at, at) && is(known.about, about)) {
+            return;
+        }
+        let next = (newest + 1) % CALLS;
+        last.newest.set(next);
+        last.calls[next].set(Some(Call {
+            function,
+            at,
+            about,
+        }));
     });
-}
-
-#[inline(never)]
-fn is_new(call: Call) {
-    let newest = (NEWEST.get() + 1) % CALLS;
-    LAST.with(|last| last[newest].set(Some(call)));
-    NEWEST.set(newest);
 }
 
 /// True if both are about one object.
@@ -152,9 +154,9 @@ fn write(out: &mut Stderr) -> fmt::Result {
     cpu::write_context(out)?;
     out.write_str("\n")?;
     let mut step = "last call";
-    let newest = NEWEST.get();
+    let newest = LAST.with(|last| last.newest.get());
     for n in 0..CALLS {
-        let Some(call) = LAST.with(|last| last[(newest + CALLS - n) % CALLS].get()) else {
+        let Some(call) = LAST.with(|last| last.calls[(newest + CALLS - n) % CALLS].get()) else {
             break;
         };
         let (file, line) = (call.at.file(), call.at.line());
