@@ -19,7 +19,7 @@
 //! | `refs` | refcount, reference-left |
 //!
 //! Imports go one way: `events`, `watch`, `life`, then `pending` and `reach`, `refs`, `freed`,
-//! `ops`, then `callback`, `progress`, `names` and `state`, `memory`, `seen`, `record`,
+//! `ops`, then `callback`, `progress`, `names` and `state`, `memory`, `record`,
 //! `points`, `declared`, `known`, `rules`, `named`.
 
 mod call;
@@ -40,7 +40,6 @@ mod reach;
 mod record;
 mod refs;
 pub(crate) mod rules;
-mod seen;
 mod state;
 mod watch;
 

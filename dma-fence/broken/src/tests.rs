@@ -91,6 +91,7 @@ drivers! {
     "signal-eventually" {
         pending::for_two_minutes, "pending for 121 seconds";
         pending::for_long_and_shared, "pending for 1000 seconds";
+        pending::beside_one_that_is_shared_later, "pending for 121 seconds";
         pending::at_a_timeout, "pending for";
         pending::dropped_by_all, "released without a signal";
         pending::at_the_end, "no task is left";

@@ -4,15 +4,17 @@
 use super::{
     super::bindings::{dma_fence_cb, Live},
     named::Fence,
-    record::{self, At, Record, Subject},
+    record::{self, At, Record, Subject, RELEASED},
     rules::CALLBACK_ONCE,
-    seen,
 };
 use core::{panic::Location, ptr};
 use kernel::{
     bindings::{
-        debugobjects::{debug_obj, debug_obj_descr, debug_object_activate, Freeing, HashTable},
-        list_del_init, local_irq_restore, local_irq_save, rcu_order_last,
+        debugobjects::{
+            self, debug_obj, debug_obj_descr, debug_object_activate, in_key_order, Freeing, Guard,
+            Places, Recent, Vec,
+        },
+        list_del_init, local_irq_restore, local_irq_save, per_thread, rcu_order_last,
         rule::{checking, this_machine, Place},
         spin_trylock, spin_unlock,
     },
@@ -39,7 +41,37 @@ pub(super) struct Callback {
 }
 
 /// By their addresses.
-pub(super) static CALLBACKS: HashTable<usize, Callback> = HashTable::new();
+static CALLBACKS: Places<(), Option<Callback>> = Places::new();
+
+per_thread! {
+    /// Those that this thread has looked at last.
+    static RECENT: Recent<(), Option<Callback>> = Recent::new();
+}
+
+/// What is known of the callback at an address, which changes for nobody else meanwhile.
+#[inline]
+fn known(addr: usize) -> Option<Guard<'static, Option<Callback>>> {
+    RECENT
+        .with(|recent| recent.at(&CALLBACKS, addr))?
+        .lock_at(addr)
+}
+
+/// Copies of all.
+pub(super) fn all() -> impl Iterator<Item = Callback> {
+    let look = |place: &'static debugobjects::Place<(), Option<Callback>>| {
+        Some((place.addr(), (*place.lock())?))
+    };
+    let found: Vec<_> = CALLBACKS.all().filter_map(look).collect();
+    in_key_order(found)
+}
+
+/// A callback is about to be called. Returns where it was added.
+pub(super) fn called(cb: *mut dma_fence_cb) -> Option<At> {
+    let mut known = known(cb.addr())?;
+    let callback = known.as_mut()?;
+    callback.pending = false;
+    Some(callback.added)
+}
 
 static CALLBACK: debug_obj_descr = debug_obj_descr {
     name: "callback",
@@ -49,35 +81,42 @@ static CALLBACK: debug_obj_descr = debug_obj_descr {
 /// A callback is about to be added; or, if it is not `pending`, it was too late for its fence.
 #[track_caller]
 pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
-    let Some(seen) = seen::of(fence) else {
-        CALLBACKS.remove(cb.addr());
+    let its = record::find(fence).and_then(|known| Some((known.subject(), known.created()?)));
+    let Some((subject, created)) = its else {
+        if let Some(mut known) = known(cb.addr()) {
+            *known = None;
+        }
         return;
     };
     let checking = CALLBACK_ONCE.look();
     let added = Location::caller();
     let callback = Callback {
         fence: fence.expose_provenance(),
-        subject: seen.subject,
-        created: seen.created,
+        subject,
+        created,
         machine: this_machine(),
         made: rcu_order_last(),
         task: record::this_task(),
         added,
         pending,
     };
-    let before = CALLBACKS.insert(cb.expose_provenance(), callback);
-    if before.is_none() {
+    let addr = cb.expose_provenance();
+    let (_, mut known) = RECENT.with(|recent| recent.enter(&CALLBACKS, addr));
+    let (is_new, before) = (known.is_none(), known.filter(|before| before.pending));
+    *known = Some(callback);
+    drop(known);
+    if is_new {
         debug_object_activate(debug_obj {
-            addr: cb.addr(),
+            addr,
             descr: &CALLBACK,
             owner: 0,
             note: 0,
         });
     }
-    if let Some(before) = before.filter(|before| before.pending && checking) {
+    if let Some(before) = before.filter(|_| checking) {
         CALLBACK_ONCE.report_on(
-            seen.subject,
-            Place::At(seen.created),
+            subject,
+            Place::At(created),
             format_args!(
                 "callback added that is pending on {}",
                 Fence(before.subject)
@@ -93,21 +132,24 @@ pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
 /// Reports on the callback that was just added, if it was, name `at` as the place: the caller of
 /// the safe API.
 pub(super) fn added_at(cb: *mut dma_fence_cb, at: At) {
-    CALLBACKS.with(cb.addr(), |callback| callback.added = at);
+    if let Some(callback) = known(cb.addr()).as_deref_mut().and_then(Option::as_mut) {
+        callback.added = at;
+    }
 }
 
 /// A callback is about to be taken back, if it is `pending`.
 #[track_caller]
 pub(super) fn removed(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
-    let callback = CALLBACKS.with(cb.addr(), |callback| {
-        let before = *callback;
-        callback.pending &= !pending;
-        before
-    });
-    if let Some(seen) = seen::of(fence) {
+    let mut callback = None;
+    if let Some(known) = known(cb.addr()).as_deref_mut().and_then(Option::as_mut) {
+        callback = Some(*known);
+        known.pending &= !pending;
+    }
+    if let Some(known) = record::find(fence) {
         let checking = CALLBACK_ONCE.look();
         let here = ("callback removed", Place::Here(Location::caller()));
-        let (subject, created) = (seen.subject, Place::At(seen.created));
+        let created = known.created().map_or(Place::Unknown, Place::At);
+        let subject = known.subject();
         match callback {
             _ if !checking => {}
             None => CALLBACK_ONCE.report_on(
@@ -134,9 +176,16 @@ pub(super) fn removed(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) 
 
 /// The memory of a callback is about to be freed.
 fn freed(obj: &debug_obj, freeing: &Freeing) {
-    let Some(callback) = CALLBACKS.remove(obj.addr) else {
+    let Some(place) = CALLBACKS.at(obj.addr) else {
         return;
     };
+    let Some(callback) = place.lock_at(obj.addr).and_then(|mut known| {
+        CALLBACKS.leave(place, obj.addr);
+        known.take()
+    }) else {
+        return;
+    };
+    CALLBACKS.free(place, obj.addr);
     if callback.pending {
         unlink(&callback, obj.addr);
     }
@@ -158,7 +207,9 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
 fn unlink(callback: &Callback, cb: usize) {
     let fence: *const Live = ptr::with_exposed_provenance(callback.fence);
     let listed = |record: &Record| {
-        record.subject() == callback.subject && record.signalled().is_none() && !record.released
+        record.subject() == callback.subject
+            && record.signalled().is_none()
+            && !record.has(RELEASED)
     };
     if !record::of(fence).is_some_and(|record| listed(&record)) {
         return;

@@ -2,16 +2,18 @@
 //! Fences that reach the same, as their driver has declared: a context, and what belongs to that.
 //!
 //! A context has many fences. So what they reach is an object once, of the context, which is known by
-//! its address; and here are the numbers of its fences.
+//! its address; and here are its fences.
 
+use super::record::Id;
 use core::mem::replace;
-use kernel::bindings::debugobjects::{BTreeSet, HashTable};
+use kernel::bindings::debugobjects::{HashTable, Vec};
 
 /// What is known of a context.
 #[derive(Default)]
 struct Context {
     there: bool,
-    fences: BTreeSet<u64>,
+    /// In any order; each knows its place.
+    fences: Vec<Id>,
 }
 
 impl Context {
@@ -24,22 +26,29 @@ impl Context {
 static CONTEXTS: HashTable<usize, Context> = HashTable::new();
 
 /// A fence reaches a context; true if that is new.
-pub(super) fn begins(context: usize, number: u64) -> bool {
+pub(super) fn begins(context: usize, fence: Id) -> bool {
     CONTEXTS.with_entry(context, |context| {
         let known = replace(&mut context.there, true);
         if !known {
             // These are of one that was there before.
             context.fences.clear();
         }
-        context.fences.insert(number);
+        fence.facts().set_among_its_own(context.fences.len());
+        context.fences.push(fence);
         !known
     })
 }
 
 /// A fence has no record any more.
-pub(super) fn ends(context: usize, number: u64) {
+pub(super) fn ends(context: usize, fence: Id) {
     change(context, |context| {
-        context.fences.remove(&number);
+        let place = fence.facts().among_its_own();
+        if context.fences.get(place) == Some(&fence) {
+            context.fences.swap_remove(place);
+            if let Some(moved) = context.fences.get(place) {
+                moved.facts().set_among_its_own(place);
+            }
+        }
     });
 }
 
@@ -54,38 +63,58 @@ fn change(context: usize, change: impl FnOnce(&mut Context)) {
         context.is_over()
     });
     if over == Some(true) {
-        CONTEXTS.move_if(context, Context::is_over, drop);
+        CONTEXTS.remove_if(context, Context::is_over);
     }
 }
 
 /// The fences that reach a context, the oldest first.
-pub(super) fn fences(context: usize) -> BTreeSet<u64> {
+pub(super) fn fences(context: usize) -> Vec<Id> {
     let fences = CONTEXTS.with(context, |context| context.fences.clone());
-    fences.unwrap_or_default()
+    let mut fences = fences.unwrap_or_default();
+    fences.sort_by_key(|fence| fence.number());
+    fences
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use kernel::bindings::debugobjects::Vec;
+    use super::{super::record::of_a_test, *};
 
     #[test]
     fn a_context_is_known_while_it_or_a_fence_is() {
         const CONTEXT: usize = usize::MAX - 1;
         let known = || CONTEXTS.with(CONTEXT, |_| ()).is_some();
-        let all = || fences(CONTEXT).into_iter().collect::<Vec<_>>();
-        assert!(begins(CONTEXT, 2) && !begins(CONTEXT, 1));
+        let all = || -> Vec<_> { fences(CONTEXT).iter().map(|fence| fence.number()).collect() };
+        let [one, two, three] = [1, 2, 3].map(of_a_test);
+        assert!(begins(CONTEXT, two) && !begins(CONTEXT, one));
         assert_eq!(all(), [1, 2]);
-        ends(CONTEXT, 1);
+        ends(CONTEXT, one);
         gone(CONTEXT);
         assert_eq!(all(), [2]);
         // Another at the same address.
-        assert!(begins(CONTEXT, 3));
+        assert!(begins(CONTEXT, three));
         assert_eq!(all(), [3]);
-        ends(CONTEXT, 3);
-        ends(CONTEXT, 2);
+        ends(CONTEXT, three);
+        ends(CONTEXT, two);
         assert!(known());
         gone(CONTEXT);
         assert!(!known());
+    }
+
+    #[test]
+    fn fences_end_in_any_order() {
+        const CONTEXT: usize = usize::MAX - 2;
+        let all = || -> Vec<_> { fences(CONTEXT).iter().map(|fence| fence.number()).collect() };
+        let four = [11, 12, 13, 14].map(of_a_test);
+        for fence in four {
+            begins(CONTEXT, fence);
+        }
+        ends(CONTEXT, four[0]);
+        assert_eq!(all(), [12, 13, 14]);
+        ends(CONTEXT, four[3]);
+        ends(CONTEXT, four[1]);
+        assert_eq!(all(), [13]);
+        ends(CONTEXT, four[2]);
+        gone(CONTEXT);
+        assert_eq!(all(), []);
     }
 }

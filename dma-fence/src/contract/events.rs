@@ -6,7 +6,7 @@ use super::{
     call::Call,
     callback, freed, life, named, names, ops, pending, progress, reach, record, refs,
     rules::SIGNALLING_SECTION,
-    seen, state, watch,
+    state, watch,
 };
 use core::{ffi::CStr, panic::Location};
 use kernel::{
@@ -113,8 +113,8 @@ events! {
 
     /// `dma_fence_init()` has initialised a fence, with a lock of its own if `lock` is null.
     init(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) = {
-        if let Some(now) = life::begins(fence, ops, lock) {
-            watch::begins(now);
+        if life::begins(fence, ops, lock) {
+            watch::begins();
         }
         // SAFETY: The fence was just initialised, and its lock is with it.
         unsafe { lockdep_taken_in_irq(fence.spinlock(), &"the signal of any fence") };
@@ -148,9 +148,8 @@ events! {
 
     /// The fence can be found by others than its issuer.
     publish(fence: *const Live) = {
-        let at = Location::caller();
-        let unpublished = seen::of(fence).is_some_and(|seen| !seen.published);
-        if unpublished && record::known_of(fence, |known| known.is_published(at)) == Some(true) {
+        if record::find(fence).is_some_and(|known| !known.is_published()) {
+            pending::begins(fence);
             reach::touched(fence);
         }
     };
@@ -188,8 +187,9 @@ events! {
     /// `dma_fence_signal_timestamp_locked()` is about to set the bit. A grace period counts from here
     /// on: a task that sees the bit may ask for one at once.
     signal(fence: &Live) = {
-        let at = Location::caller();
-        record::amend(fence, |known| known.record.signals(at))
+        if let Some(known) = record::find(fence) {
+            known.signals(Location::caller());
+        }
     };
 
     /// It has set the bit; the ops are still attached.
@@ -200,7 +200,7 @@ events! {
 
     /// `dma_fence_put()` is about to drop a reference, maybe the last.
     put(fence: &Live) = {
-        watch::look_at_the_clock();
+        watch::something_happens();
         refs::dropped(fence);
     };
 
@@ -212,7 +212,8 @@ events! {
 
     /// There is a fence that was not made by `dma_fence_init()`.
     foreign(fence: *const Live) = {
-        refs::begins(fence, false);
+        record::untracked(fence.addr());
+        refs::begins(fence);
     };
 
     /// `dma_fence_release()`: the last reference is gone, maybe while callbacks are pending.
@@ -222,7 +223,7 @@ events! {
     };
 
     /// It will not take the lock of the fence any more.
-    destroy(fence: &Live) = life::released(fence);
+    destroy(fence: &Live) = record::releases(fence);
 
     /// The lock of the fence is about to be taken.
     lock(fence: &Live) = ops::lock_taken(fence);
@@ -264,13 +265,13 @@ events! {
     /// An op has returned a name, which may be used until the section ends: the driver's is number
     /// 0, the timeline's number 1. It is this `string`, unless it is null.
     name_returned(fence: &Live, which: usize, name: *const c_char, string: impl Fn() -> &'static CStr) = {
-        let seen = seen::of(fence);
-        let is_known = seen.is_some_and(|seen| !reach::name_returned(fence, seen.number, which, name));
+        let known = record::find(fence);
+        let is_known = known.is_some_and(|known| !reach::name_returned(known, which, name));
         if !is_known && !name.is_null() {
             named::learns(fence.context, which, name.addr(), string);
         }
-        if let Some(seen) = seen {
-            names::escapes((seen.subject, seen.created), name);
+        if let Some(known) = known {
+            names::escapes((known.subject(), known.created()), name);
         }
     };
 

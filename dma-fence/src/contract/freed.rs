@@ -6,7 +6,7 @@ use super::{
     declared,
     memory::{for_each_string, for_each_target, Block},
     points,
-    record::{self, Dangling, Record},
+    record::{self, Dangling, Id, Record, RELEASED},
     rules::{EXTERN_LOCK_OUTLIVES, GRACE_PERIOD_BEFORE_FREE},
 };
 use core::{cell::Cell, ops::Range, panic::Location, ptr};
@@ -40,13 +40,14 @@ pub(super) const NO_WORD: usize = 0;
 
 /// Something that the ops of a fence reach is about to be freed.
 fn grace_period_before_free(obj: &debug_obj, freeing: &Freeing) {
-    let Some(record) = record::of_number(obj.owner) else {
+    let Some((id, record)) = record::of_number(obj.owner) else {
         return;
     };
     let pending = if ptr::eq(obj.descr, &NAME) {
         // The op may return another name by now; then the old one goes a grace period after it
         // was last returned.
-        let names = record::known_as(obj.owner, |known| known.own().names).unwrap_or_default();
+        let names = id.known().map(|mut known| known.own().names);
+        let names = names.unwrap_or_default();
         let mut last = names.iter().map(|&(_, stamp)| stamp);
         last.any(|stamp| stamp != 0 && !rcu_order_passed(stamp))
     } else {
@@ -64,7 +65,7 @@ fn context_goes(obj: &debug_obj, freeing: &Freeing) {
     if ptr::eq(obj.descr, &CONTEXT) {
         declared::gone(context);
     }
-    for record in fences.into_iter().filter_map(record::of_number) {
+    for record in fences.into_iter().filter_map(Id::record) {
         let pending = record.published.is_some();
         goes(&record, (obj.descr.name, obj.note), pending, freeing);
     }
@@ -86,13 +87,10 @@ pub(super) fn data_goes(fence: *const Live, addr: usize, size: usize) {
     goes(&record, ("fence data", NO_WORD), pending, &freeing);
 }
 
-/// The memory of a fence is about to be freed.
-pub(super) fn fence(number: u64, freeing: &Freeing) {
-    if let Some(record) = record::of_number(number) {
-        record::memory_goes(number);
-        let pending = record.published.is_some();
-        goes(&record, ("memory of the fence", NO_WORD), pending, freeing);
-    }
+/// The memory of a fence is about to be freed, whose record is this.
+pub(super) fn fence(record: &Record, freeing: &Freeing) {
+    let pending = record.published.is_some();
+    goes(record, ("memory of the fence", NO_WORD), pending, freeing);
 }
 
 /// Something goes, which the ops of a fence reach until a grace period after its signal, or, if it
@@ -101,20 +99,17 @@ fn goes(record: &Record, (name, offset): (&str, usize), pending: bool, freeing: 
     let checking = GRACE_PERIOD_BEFORE_FREE.look();
     let reachable = match record.signalled() {
         Some((stamp, _)) => !rcu_order_passed(stamp),
-        None => pending && !record.released,
+        None => pending && !record.has(RELEASED),
     };
     if reachable && checking && !freeing.said.replace(true) {
         say(name, offset, record, freeing);
     }
 }
 
-/// The fences of this machine that may point there: their numbers and addresses.
-fn candidates(there: Range<usize>) -> impl Iterator<Item = (u64, usize)> {
+/// The fences of this machine that may point there.
+fn candidates(there: Range<usize>) -> impl Iterator<Item = Id> {
     let machine = this_machine();
-    let others = points::pointing(there).filter_map(move |number| {
-        let record = record::of_number(number)?;
-        (record.machine == machine).then_some((number, record.addr))
-    });
+    let others = points::pointing(there).filter(move |id| id.is_of(machine));
     points::latest(machine).chain(others)
 }
 
@@ -134,7 +129,8 @@ pub(super) fn freeing(freeing: &Freeing) {
     let unseen = |word: usize| seen.iter().all(|seen| seen.get() != word);
     let is_new =
         |word: usize| unseen(word) && debug_block_of(word).is_some_and(|(block, _)| unseen(block));
-    for (number, fence) in pending {
+    for id in pending {
+        let fence = id.facts().addr();
         if within(fence) {
             continue;
         }
@@ -152,15 +148,15 @@ pub(super) fn freeing(freeing: &Freeing) {
             next.set((next.get() + 1) % seen.len());
         });
         if let Some((name, offset)) = found {
-            pending_freed(number, name, offset, freeing);
+            pending_freed(id, name, offset, freeing);
         }
     }
 }
 
 /// Something goes to which the memory of a pending fence points. If only the issuer can know of
 /// the fence, that is wrong only if it still points there when it signals.
-fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freeing) {
-    let Some(record) = record::of_number(number) else {
+fn pending_freed(id: Id, name: &'static str, offset: usize, freeing: &Freeing) {
+    let Some(record) = id.record() else {
         return;
     };
     if !GRACE_PERIOD_BEFORE_FREE.look() {
@@ -177,14 +173,17 @@ fn pending_freed(number: u64, name: &'static str, offset: usize, freeing: &Freei
             size: freeing.size,
             freed: freeing.at,
         };
-        record::known_as(number, |known| {
-            known.own().dangling = Some(Box::new(dangling))
-        });
+        if let Some(mut known) = id.known() {
+            known.own().dangling = Some(Box::new(dangling));
+        }
     }
 }
 
 /// A fence signals whose memory pointed to something that was freed: it may still do.
-pub(super) fn dangling(record: &Record, dangling: &Dangling) {
+pub(super) fn dangling(id: Id, dangling: &Dangling) {
+    let Some(record) = id.record() else {
+        return;
+    };
     let &Dangling {
         offset,
         addr,
@@ -235,11 +234,11 @@ fn say(name: &str, offset: usize, record: &Record, freeing: &Freeing) {
 
 /// A lock is about to be freed that a fence names.
 fn extern_lock_outlives(obj: &debug_obj, freeing: &Freeing) {
-    let Some(record) = record::of_number(obj.owner) else {
+    let Some((_, record)) = record::of_number(obj.owner) else {
         return;
     };
     let with_the_fence = (freeing.addr..freeing.addr + freeing.size).contains(&record.addr);
-    if record.released || with_the_fence || !checking() || freeing.said.replace(true) {
+    if record.has(RELEASED) || with_the_fence || !checking() || freeing.said.replace(true) {
         return;
     }
     record.report(

@@ -4,68 +4,45 @@
 use super::{
     super::bindings::{dma_fence_ops, Live},
     freed, progress, reach,
-    record::{self, Record},
+    record::{self, IN_ORDER, POINTS},
     refs,
 };
 use core::panic::Location;
-use kernel::bindings::{ktime_get_coarse, rcu_order, rule::checking, spinlock_t};
+use kernel::bindings::{rule::checking, spinlock_t};
 
-/// A fence was initialised, with a lock of its own if `lock` is null. Returns the time, or nothing if
-/// it is not tracked.
+/// A fence was initialised, with a lock of its own if `lock` is null. False if it is not tracked.
 #[track_caller]
-pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -> Option<i64> {
+pub(super) fn begins(fence: &Live, ops: &dma_fence_ops, lock: *mut spinlock_t) -> bool {
+    let allocated = refs::begins(fence);
     if !checking() {
-        // What was at this address before was another fence.
-        if let Some(number) = record::number(fence) {
-            record::forget(number);
-        }
-        refs::begins(fence, false);
-        return None;
+        record::untracked(core::ptr::from_ref(fence).addr());
+        return false;
     }
     record::know_own_files();
-    record::sweep();
-    // SAFETY: Reading the clock has no preconditions.
-    let now = unsafe { ktime_get_coarse() };
-    let number = Record::new(fence, ops, now, Location::caller()).add();
-    let allocated = refs::begins(fence, true);
-    reach::begins(number, ops, lock, allocated);
-    Some(now)
+    let (id, oldest) = record::begins(fence, ops, Location::caller(), allocated);
+    reach::begins(id, ops, lock);
+    reach::settle(oldest);
+    true
 }
 
 /// A fence signals at this moment; its ops are still attached.
 pub(super) fn signalled(fence: *const Live) {
-    let known = record::known_of(fence, |known| {
-        known.ends_pending();
-        let record = &mut known.record;
-        record.bit_set = rcu_order();
-        let record = *record;
-        let undeclared = (!record.declared).then(|| (known.number(), known.dangling()));
-        (record, undeclared)
-    });
-    let Some((record, undeclared)) = known else {
+    let Some(mut known) = record::known_of(fence) else {
         return;
     };
-    if record.in_order {
-        progress::ends(&record);
+    // In allocated memory, whose driver has declared nothing.
+    let points = known.has(POINTS);
+    known.has_signalled();
+    let (id, in_order) = (known.id(), known.has(IN_ORDER));
+    let dangling = if points { known.dangling() } else { None };
+    drop(known);
+    if in_order {
+        progress::ends(id);
     }
-    if let Some((number, dangling)) = undeclared {
+    if points {
         if let Some(dangling) = dangling {
-            freed::dangling(&record, &dangling);
+            freed::dangling(id, &dangling);
         }
-        reach::scan(fence, number);
-    }
-}
-
-/// The last reference is gone.
-pub(super) fn released(fence: *const Live) {
-    let settles = record::known_of(fence, |known| {
-        known.ends_pending();
-        known.record.released = true;
-        let machine = known.record.machine;
-        let signalled = known.record.signalled();
-        signalled.map(|(stamp, _)| (machine, known.number(), stamp))
-    });
-    if let Some((machine, number, stamp)) = settles.flatten() {
-        record::settles((machine, number), stamp);
+        reach::scan(fence, id);
     }
 }

@@ -114,5 +114,5 @@ fn in_a_fence(this: usize, word: usize) -> bool {
     // A fence is aligned for words.
     let offsets = (0..size_of::<dma_fence>()).step_by(size_of::<usize>());
     let mut fences = offsets.filter_map(|offset| word.checked_sub(offset));
-    fences.any(|fence| record::number_at(fence).is_some())
+    fences.any(record::is_fence)
 }

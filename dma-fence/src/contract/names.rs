@@ -47,13 +47,13 @@ fn outside(fence: &Live) {
 #[inline(always)]
 #[track_caller]
 #[cfg_attr(not(feature = "debug"), allow(unused_variables))]
-pub(super) fn escapes((subject, created): (Subject, At), name: *const c_char) {
+pub(super) fn escapes((subject, created): (Subject, Option<At>), name: *const c_char) {
     if in_a_section() {
         #[cfg(feature = "debug")]
         kernel::bindings::debug_rcu_string(kernel::bindings::RcuString {
             addr: name.addr(),
             subject,
-            created: Some(created),
+            created,
             asked: Location::caller(),
             rule: &NAMES_IN_ONE_RCU_SECTION,
         });

@@ -4,16 +4,15 @@
 use super::{
     super::bindings::{dma_fence_cb, Live},
     call::Call,
-    callback::CALLBACKS,
+    callback,
     named::Fence,
-    record::{self, At, Subject},
+    record::{self, At, Subject, CONTAINER, KEEPS_OPS, MODULE_GONE, RELEASED},
     rules::{CALLBACK_ATOMIC, NO_DRIVER_DATA_AFTER_SIGNAL, UNLOAD_AFTER_DETACH},
-    seen,
 };
 use core::{panic::Location, ptr};
 use kernel::bindings::{
     debug_call, debug_call_begins, debug_call_ends, debug_in_call, debug_report_once,
-    debugobjects::ModuleText,
+    debugobjects::{ModuleText, Vec},
     rcu_section,
     rule::{checking, this_machine, Place, Rule},
     DriverCall, BUG, NOTHING_AFTER_REMOVE,
@@ -22,40 +21,58 @@ use kernel::ffi::c_int;
 
 /// A callback is about to be called.
 #[track_caller]
-pub(super) fn callback_begins(fence: *const Live, cb: *mut dma_fence_cb) {
-    let added = CALLBACKS.with(cb.addr(), |callback| {
-        callback.pending = false;
-        callback.added
-    });
-    call_begins(fence, Call::Callback, added);
+pub(super) fn callback_begins(fence: &Live, cb: *mut dma_fence_cb) {
+    call_begins(fence, Call::Callback, callback::called(cb));
 }
 
 /// An op or a callback is about to be called; a callback was added there.
 #[inline(always)]
 #[track_caller]
-pub(super) fn call_begins(fence: *const Live, call: Call, added: Option<At>) {
+pub(super) fn call_begins(fence: &Live, call: Call, added: Option<At>) {
     let at = Location::caller();
-    Rule::count([&CALLBACK_ATOMIC]);
     if call == Call::EnableSignaling {
-        record::amend(fence, |known| known.record.enabled = true);
+        if let Some(mut known) = record::known_of(fence) {
+            known.is_enabled();
+        }
     }
-    let Some(seen) = seen::of(fence) else {
+    let Some(known) = record::find(fence) else {
         return untracked(call);
+    };
+    // Only with the stamp from after its bit was set.
+    let bit_set = known.bit_set();
+    let signalled = if call == Call::Callback && bit_set != 0 {
+        known.signalled().map(|(_, at)| at)
+    } else {
+        None
     };
     debug_call_begins(DriverCall {
         kind: call.kind(),
-        subject: seen.subject,
-        said_true: seen.said_true,
-        lock: if call.locked() { seen.lock } else { 0 },
-        created: Some(seen.created),
+        subject: known.subject(),
+        said_true: !known.said_true().is_none(),
+        lock: if call.locked() {
+            fence.spinlock().addr()
+        } else {
+            0
+        },
+        created: known.created(),
         step: added,
-        signalled: seen.signalled.filter(|_| call == Call::Callback),
+        signalled,
         reported: false,
     });
-    if call != Call::Callback {
-        let signalled = seen.signalled.map(|_| seen.bit_set);
-        no_driver_data_after_signal(fence, signalled, call, at);
-        unload_after_detach(fence, seen.module_gone, call, at);
+    if call == Call::Callback {
+        Rule::count([&CALLBACK_ATOMIC]);
+        return;
+    }
+    Rule::count([
+        &CALLBACK_ATOMIC,
+        &NO_DRIVER_DATA_AFTER_SIGNAL,
+        &UNLOAD_AFTER_DETACH,
+    ]);
+    if bit_set != 0 {
+        no_driver_data_after_signal(fence, bit_set, call, at);
+    }
+    if known.has(MODULE_GONE) && checking() {
+        unload_after_detach(fence, call, at);
     }
 }
 
@@ -63,6 +80,7 @@ pub(super) fn call_begins(fence: *const Live, call: Call, added: Option<At>) {
 #[cold]
 #[inline(never)]
 fn untracked(call: Call) {
+    Rule::count([&CALLBACK_ATOMIC]);
     debug_call_begins(DriverCall {
         kind: call.kind(),
         subject: (0, 0),
@@ -80,13 +98,9 @@ pub(super) fn call_ends() {
     debug_call_ends();
 }
 
-/// An op is called in a section that began after the fence was `signalled`: nothing keeps what it reaches.
-#[inline(always)]
-fn no_driver_data_after_signal(fence: *const Live, signalled: Option<u64>, call: Call, at: At) {
-    Rule::count([&NO_DRIVER_DATA_AFTER_SIGNAL]);
-    let Some(bit_set) = signalled else {
-        return;
-    };
+/// An op is called in a section that began after the bit was set: nothing keeps what it reaches.
+#[inline(never)]
+fn no_driver_data_after_signal(fence: *const Live, bit_set: u64, call: Call, at: At) {
     let late = || rcu_section().is_none_or(|section| bit_set < section.stamp);
     if call != Call::Release && late() && checking() {
         touched(fence, call.kind().what, at);
@@ -110,7 +124,7 @@ fn touched(fence: *const Live, what: &str, at: At) {
 /// told of the signal, it does not need the ops any more.
 #[track_caller]
 pub(super) fn table_used(fence: &Live) {
-    let signalled = || seen::of(fence).is_some_and(|seen| seen.bit_set != 0);
+    let signalled = || record::find(fence).is_some_and(|known| known.bit_set() != 0);
     if NO_DRIVER_DATA_AFTER_SIGNAL.look() && signalled() {
         touched(fence, "the table of ops", Location::caller());
     }
@@ -118,15 +132,22 @@ pub(super) fn table_used(fence: &Live) {
 
 /// The lock of a fence is about to be taken: not by what is called under it.
 #[track_caller]
-pub(super) fn lock_taken(fence: *const Live) {
-    if !debug_in_call() {
-        return;
+#[inline]
+pub(super) fn lock_taken(fence: &Live) {
+    if debug_in_call() {
+        taken_in_a_call(fence);
     }
-    let Some(seen) = seen::of(fence) else {
+}
+
+#[inline(never)]
+#[track_caller]
+fn taken_in_a_call(fence: &Live) {
+    let Some(known) = record::find(fence) else {
         return;
     };
-    let Some(call) = debug_call(|call| call.lock == seen.lock) else {
-        return nested(seen.subject);
+    let lock = fence.spinlock().addr();
+    let Some(call) = debug_call(|call| call.lock == lock) else {
+        return nested(known.subject());
     };
     if checking() && !call.reported {
         call.report(
@@ -165,15 +186,12 @@ fn nested((context, seqno): Subject) {
 }
 
 /// The last reference to a fence is gone: not in what is called under its lock.
-pub(super) fn last_put(fence: *const Live) {
+pub(super) fn last_put(fence: &Live) {
     if !debug_in_call() {
         return;
     }
-    let Some(seen) = seen::of(fence) else {
-        return;
-    };
-    let same =
-        |call: &DriverCall| call.kind.surely_locked && call.lock == seen.lock && !call.reported;
+    let lock = fence.spinlock().addr();
+    let same = |call: &DriverCall| call.kind.surely_locked && call.lock == lock && !call.reported;
     if let (Some(call), true, Some(record)) = (debug_call(same), checking(), record::of(fence)) {
         let (what, its) = (call.kind.what, Fence(call.subject));
         record.report(
@@ -185,17 +203,9 @@ pub(super) fn last_put(fence: *const Live) {
 }
 
 /// An op of a module that is gone is called.
-#[inline(always)]
-fn unload_after_detach(fence: *const Live, module_gone: bool, call: Call, at: At) {
-    Rule::count([&UNLOAD_AFTER_DETACH]);
-    if module_gone && checking() {
-        unloaded(fence, call, at);
-    }
-}
-
 #[cold]
 #[inline(never)]
-fn unloaded(fence: *const Live, call: Call, at: At) {
+fn unload_after_detach(fence: *const Live, call: Call, at: At) {
     if let Some(record) = record::of(fence) {
         record.report(
             &UNLOAD_AFTER_DETACH,
@@ -223,27 +233,25 @@ pub(super) fn module_gone(module: &ModuleText) {
             && made >= module.loaded
             && module.has(at.file())
     };
-    let fences = record::filter_map(|number, record| {
-        let left = !module.stays
-            && !record.container
+    let fences = record::all().filter(|(id, record)| {
+        !module.stays
+            && !record.has(CONTAINER)
             && record.published.is_some()
-            && !record.released
-            && (record.signalled().is_none() || record.keeps_ops)
-            && is_its(record.machine, record.task, number, record.created);
-        record.module_gone |= left;
-        left.then_some(*record)
+            && !record.has(RELEASED)
+            && (record.signalled().is_none() || record.has(KEEPS_OPS))
+            && is_its(record.machine, record.task, id.number(), record.created)
     });
-    let callbacks = CALLBACKS.filter_map(|_, callback| {
-        let left = callback.pending
-            && is_its(
-                callback.machine,
-                callback.task,
-                callback.made,
-                callback.added,
-            );
-        left.then_some(*callback)
+    let fences: Vec<_> = fences.collect();
+    for (id, _) in &fences {
+        if let Some(mut known) = id.known() {
+            known.loses_module();
+        }
+    }
+    let mut callbacks = callback::all().filter(|callback| {
+        let (machine, task) = (callback.machine, callback.task);
+        callback.pending && is_its(machine, task, callback.made, callback.added)
     });
-    let (fence, callback) = (fences.into_iter().next(), callbacks.into_iter().next());
+    let (fence, callback) = (fences.first(), callbacks.next());
     let name = module.name.to_str().unwrap_or("?");
     if module.stays {
         if let (true, Some(callback)) = (checking(), callback) {
@@ -273,7 +281,7 @@ pub(super) fn module_gone(module: &ModuleText) {
             [("callback added", Place::At(callback.added)), unloaded],
         );
     }
-    if let Some(fence) = fence {
+    if let Some((_, fence)) = fence {
         fence.report(
             &UNLOAD_AFTER_DETACH,
             format_args!("the module {name} is unloaded while a fence can call into it"),

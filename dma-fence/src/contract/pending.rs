@@ -3,11 +3,9 @@
 
 use super::{
     super::bindings::Live,
-    callback::CALLBACKS,
-    named,
-    record::{self, Record},
+    callback, named,
+    record::{self, Record, OVERDUE},
     rules::{RELEASE_SIGNALLED, SIGNAL_EVENTUALLY},
-    seen,
 };
 use core::{
     fmt,
@@ -39,9 +37,8 @@ pub(super) fn time_passed() {
     // SAFETY: Reading the clock has no preconditions.
     let now = unsafe { ktime_get_coarse() };
     let limit = LIMIT.load(Relaxed);
-    // Numbers of records go up with the time of their creation.
-    while let Some(record) = record::next_overdue(|record| now - record.created_ns > limit) {
-        let seconds = (now - record.created_ns) / SECOND;
+    while let Some(record) = record::next_overdue(|record| now - record.since > limit) {
+        let seconds = (now - record.since) / SECOND;
         never(&record, format_args!("pending for {seconds} seconds"), None);
     }
 }
@@ -50,11 +47,7 @@ pub(super) fn time_passed() {
 /// not signalled never will. One report for each context.
 pub(super) fn ended(blocked: usize) {
     let machine = this_machine();
-    let own = || {
-        record::filter_map(|number, record| {
-            (record.machine == machine).then_some((number, *record))
-        })
-    };
+    let own = || record::all().filter(|(_, record)| record.machine == machine);
     // How many of each context.
     let left: SideTable<u64, usize> = SideTable::new();
     for (_, record) in own().filter(|(_, record)| is_left(record)) {
@@ -66,7 +59,7 @@ pub(super) fn ended(blocked: usize) {
         0 => "no task is left",
         _ => "the tasks that are left are blocked, see the deadlock above",
     };
-    for (number, record) in own() {
+    for (id, record) in own() {
         let count = if is_left(&record) {
             left.remove(record.context)
         } else {
@@ -84,13 +77,13 @@ pub(super) fn ended(blocked: usize) {
                 None,
             ),
         }
-        record::forget(number);
+        record::forget(id);
     }
 }
 
 /// It is pending at the end, which was not reported yet.
 fn is_left(record: &Record) -> bool {
-    record.is_pending() && !record.overdue
+    record.is_pending() && !record.has(OVERDUE)
 }
 
 fn never(record: &Record, what: fmt::Arguments<'_>, at: Option<Evidence<'_>>) {
@@ -98,6 +91,19 @@ fn never(record: &Record, what: fmt::Arguments<'_>, at: Option<Evidence<'_>>) {
     if checking() {
         let evidence = [published, at].into_iter().flatten();
         record.report(&SIGNAL_EVENTUALLY, what, evidence);
+    }
+}
+
+/// The fence can be found by others than its issuer, for the first time.
+#[cold]
+#[inline(never)]
+#[track_caller]
+pub(super) fn begins(fence: *const Live) {
+    let at = Location::caller();
+    // SAFETY: Reading the clock has no preconditions.
+    let now = unsafe { ktime_get_coarse() };
+    if let Some(mut known) = record::known_of(fence) {
+        known.publishes(at, now);
     }
 }
 
@@ -153,7 +159,7 @@ pub(super) fn released(fence: *const Live, pending: bool) {
     let checking = RELEASE_SIGNALLED.look();
     if !pending {
         let checking = SIGNAL_EVENTUALLY.look();
-        if !checking || seen::of(fence).is_none_or(|seen| seen.signalled.is_some()) {
+        if !checking || record::find(fence).is_none_or(|known| known.bit_set() != 0) {
             return;
         }
         if let Some(record) = record::of(fence) {
@@ -167,11 +173,9 @@ pub(super) fn released(fence: *const Live, pending: bool) {
     let Some(record) = record::of(fence).filter(|_| checking) else {
         return;
     };
-    let added = CALLBACKS
-        .filter_map(|_, callback| {
-            (callback.pending && callback.fence == fence.addr()).then_some(callback.added)
-        })
-        .next();
+    let mut its =
+        callback::all().filter(|callback| callback.pending && callback.fence == fence.addr());
+    let added = its.next().map(|callback| callback.added);
     record.report(
         &RELEASE_SIGNALLED,
         format_args!("last reference dropped while callbacks are pending"),

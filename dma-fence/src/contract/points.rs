@@ -5,22 +5,22 @@
 //! happened last are looked at as they are, and of all others it is known where they pointed when
 //! they ceased to be among these. What freeing costs does not grow with the number of fences.
 
+use super::record::Id;
 use core::{
     mem::take,
     ops::Range,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use kernel::bindings::debugobjects::{Box, SideTable, Words};
+use kernel::bindings::debugobjects::{Box, SideTable, Vec, Words};
 
 /// Fences of a machine that are looked at as they are.
 const LATEST: usize = 16;
 
-/// What a fence is named by here: the number of its machine, its own, and its address.
+/// What a fence is named by here: the number of its machine, and the fence.
 #[derive(Clone, Copy)]
 pub(super) struct Key {
     pub(super) machine: u64,
-    pub(super) number: u64,
-    pub(super) addr: usize,
+    pub(super) id: Id,
 }
 
 /// What is known of a fence that has not signalled, and whose driver has declared nothing.
@@ -32,111 +32,112 @@ pub(super) struct Points {
     to: Box<[usize]>,
 }
 
-/// Those of each machine to which something has happened last, in that order: their numbers and
-/// addresses.
-static LAST: SideTable<(u64, u64), (u64, usize)> = SideTable::new();
+/// Those of each machine to which something has happened last, by their places, which go up.
+static LAST: SideTable<u64, Vec<(u64, Id)>> = SideTable::new();
 
 /// Where the others point, with their numbers.
-static POINTS: SideTable<(usize, u64), ()> = SideTable::new();
+static POINTS: SideTable<(usize, u64), Id> = SideTable::new();
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Points {
     /// Something happens to the fence: its issuer may have written to its memory, and may do so
-    /// again. Returns the number and the address of one to which nothing has happened for long:
-    /// where that points is to be told by [`settles`](Self::settles).
-    pub(super) fn touched(&mut self, key: Key) -> Option<(u64, usize)> {
+    /// again. Returns one to which nothing has happened for long: where that points is to be told by
+    /// [`settles`](Self::settles).
+    pub(super) fn touched(&mut self, key: Key) -> Option<Id> {
         if self.place != 0 && self.place + 1 == NEXT.load(Relaxed) {
             return None;
         }
-        let machine = key.machine;
-        let place = NEXT.fetch_add(1, Relaxed);
-        LAST.remove((machine, self.place));
-        self.place = place;
-        LAST.insert((machine, place), (key.number, key.addr));
-        loop {
-            let mut last = LAST.range((machine, 0), (machine + 1, 0), LATEST + 1);
-            let (place, oldest) = last.next()?;
-            if last.count() < LATEST {
-                return None;
-            }
-            // Else another task has taken that one, for the one that it has added.
-            if LAST.remove(place).is_some() {
-                return Some(oldest);
-            }
-        }
+        let before = self.place;
+        LAST.with_entry(key.machine, |last| {
+            remove(last, before);
+            self.place = NEXT.fetch_add(1, Relaxed);
+            last.push((self.place, key.id));
+            (last.len() > LATEST).then(|| last.remove(0).1)
+        })
     }
 
     /// From now on the fence is known by where it points.
-    pub(super) fn settles(&mut self, number: u64, to: Words) {
-        self.forget(number);
+    pub(super) fn settles(&mut self, id: Id, to: Words) {
+        self.forget(id);
         to.iter().for_each(|point| {
-            POINTS.insert((*point, number), ());
+            POINTS.insert((*point, id.number()), id);
         });
         self.to = to.into_boxed_slice();
     }
 
     /// The fence is not pending any more.
     pub(super) fn ends(mut self, key: Key) {
-        LAST.remove((key.machine, self.place));
-        self.forget(key.number);
+        LAST.with(key.machine, |last| remove(last, self.place));
+        self.forget(key.id);
     }
 
-    fn forget(&mut self, number: u64) {
+    fn forget(&mut self, id: Id) {
         take(&mut self.to).iter().for_each(|point| {
-            POINTS.remove((*point, number));
+            POINTS.remove((*point, id.number()));
         });
     }
 }
 
-/// The fences of a machine to which something has happened last: their numbers and addresses.
-pub(super) fn latest(machine: u64) -> impl Iterator<Item = (u64, usize)> {
-    // Of tasks that run at the same time each may have one more there for a moment.
-    let last = LAST.range((machine, 0), (machine + 1, 0), usize::MAX);
-    last.map(|(_, fence)| fence)
+/// Removes the fence in a place, if that is among these.
+fn remove(last: &mut Vec<(u64, Id)>, place: u64) {
+    if let Ok(place) = last.binary_search_by_key(&place, |&(place, _)| place) {
+        last.remove(place);
+    }
 }
 
-/// The numbers of the others, of all machines, that point there.
-pub(super) fn pointing(there: Range<usize>) -> impl Iterator<Item = u64> {
+/// The fences of a machine to which something has happened last.
+pub(super) fn latest(machine: u64) -> impl Iterator<Item = Id> {
+    let last = LAST.with(machine, |last| last.clone()).unwrap_or_default();
+    last.into_iter().map(|(_, fence)| fence)
+}
+
+/// The machine ends.
+pub(super) fn ended(machine: u64) {
+    LAST.remove_if(machine, |last| last.is_empty());
+}
+
+/// The others, of all machines, that point there.
+pub(super) fn pointing(there: Range<usize>) -> impl Iterator<Item = Id> {
     let others = POINTS.range((there.start, 0), (there.end, 0), usize::MAX);
-    others.map(|((_, number), ())| number)
+    others.map(|(_, id)| id)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use kernel::bindings::debugobjects::Vec;
+    use super::{super::record::of_a_test, *};
 
     #[test]
     fn what_freeing_looks_at_does_not_grow() {
         const MACHINE: u64 = u64::MAX - 1;
         const FIRST: usize = 1 << 40;
-        let far = |number: u64| number as usize * 64;
+        let far = |id: Id| id.number() as usize * 64;
         let looked_at = |there| latest(MACHINE).count() + pointing(there).count();
         let mut fences: Vec<_> = (0..1000).map(|_| Points::default()).collect();
+        let ids: Vec<_> = (0..1000).map(|n| of_a_test((FIRST + n) as u64)).collect();
         let key = |n: usize| Key {
             machine: MACHINE,
-            number: (FIRST + n) as u64,
-            addr: n,
+            id: ids[n],
         };
+        let which = |id: Id| id.number() as usize - FIRST;
         for n in 0..fences.len() {
-            if let Some((oldest, addr)) = fences[n].touched(key(n)) {
-                let to = [far(oldest), far(oldest + 1)];
-                fences[addr].settles(oldest, to.into_iter().collect());
+            if let Some(oldest) = fences[n].touched(key(n)) {
+                let to = [far(oldest), far(oldest) + 64];
+                fences[which(oldest)].settles(oldest, to.into_iter().collect());
             }
         }
         assert_eq!(looked_at(0..1), LATEST);
         // Two of those that are known point there, or one that is touched again.
-        let there = far(key(1).number)..far(key(1).number) + 1;
+        let there = far(key(1).id)..far(key(1).id) + 1;
         assert_eq!(looked_at(there.clone()), LATEST + 2);
         let settled = fences[0].touched(key(0));
-        let (oldest, addr) = settled.expect("there are more");
-        fences[addr].settles(oldest, Words::new());
-        assert!(latest(MACHINE).any(|(number, _)| number == key(0).number));
+        let oldest = settled.expect("there are more");
+        fences[which(oldest)].settles(oldest, Words::new());
+        assert!(latest(MACHINE).any(|id| id == key(0).id));
         // What it points to now is known when it settles.
         for n in 1..fences.len() {
-            if let Some((oldest, addr)) = fences[n].touched(key(n)) {
-                fences[addr].settles(oldest, Words::new());
+            if let Some(oldest) = fences[n].touched(key(n)) {
+                fences[which(oldest)].settles(oldest, Words::new());
             }
         }
         assert_eq!(looked_at(there.clone()), LATEST);

@@ -3,7 +3,7 @@
 
 use super::{
     super::bindings::Live,
-    record::{self, At, Record},
+    record::{self, At, Id, Record, WRAPS},
     rules::{CONTEXT_ORDER, NOT_BEFORE_DONE},
 };
 use core::{ops::Range, panic::Location};
@@ -17,11 +17,11 @@ static PROGRESS: SideTable<(u64, u64), (u64, At)> = SideTable::new();
 
 /// The records of fences that have not signalled, of contexts whose fences signal in order; by
 /// machine, context and number.
-static ORDERED: SideTable<(u64, u64, u64), u64> = SideTable::new();
+static ORDERED: SideTable<(u64, u64, u64), Id> = SideTable::new();
 
 fn key(record: &Record) -> (u64, u64, u64) {
     // The bits that are compared.
-    let mask = if record.wraps {
+    let mask = if record.has(WRAPS) {
         u32::MAX.into()
     } else {
         u64::MAX
@@ -31,12 +31,12 @@ fn key(record: &Record) -> (u64, u64, u64) {
 
 /// The fences of this one's context signal in order.
 pub(super) fn in_order(fence: *const Live) {
-    let known = record::known_of(fence, |known| {
-        known.record.in_order = true;
-        (known.number(), known.record)
-    });
-    if let Some((number, record)) = known {
-        ORDERED.insert(key(&record), number);
+    let Some(mut known) = record::known_of(fence) else {
+        return;
+    };
+    known.is_in_order();
+    if let Some(record) = known.record() {
+        ORDERED.insert(key(&record), known.id());
     }
 }
 
@@ -52,7 +52,8 @@ const fn distance(to: u64, from: u64, bits: u32) -> i64 {
 pub(super) fn signals(fence: *const Live, progress: Option<(u64, u64, u32)>) {
     let here = Location::caller();
     let signalled = ("fence signalled", Place::Here(here));
-    let Some((number, record)) = record::numbered(fence) else {
+    let known = record::known_of(fence).and_then(|known| Some((known.id(), known.record()?)));
+    let Some((id, record)) = known else {
         return;
     };
     if let Some((completed, wanted, bits)) = progress {
@@ -75,7 +76,7 @@ pub(super) fn signals(fence: *const Live, progress: Option<(u64, u64, u32)>) {
         }
     }
     if CONTEXT_ORDER.look() {
-        in_turn(number, &record, signalled);
+        in_turn(id, &record, signalled);
     }
 }
 
@@ -90,17 +91,17 @@ fn before(seqno: u64, wraps: bool) -> [Range<u64>; 2] {
 }
 
 /// No fence that was created before this one, of its context and of a lower number, is pending.
-fn in_turn(number: u64, record: &Record, signalled: Evidence<'_>) {
+fn in_turn(id: Id, record: &Record, signalled: Evidence<'_>) {
     let (machine, context, seqno) = key(record);
-    let earlier = before(seqno, record.wraps)
+    let earlier = before(seqno, record.has(WRAPS))
         .into_iter()
         .flat_map(|Range { start, end }| {
             let key = |seqno| (machine, context, seqno);
             ORDERED.range(key(start), key(end), usize::MAX)
         })
         // Numbers of records go up: what was created later is not earlier, whatever its own.
-        .filter(|&(_, other)| other < number)
-        .filter_map(|(_, other)| record::of_number(other))
+        .filter(|(_, other)| other.number() < id.number())
+        .filter_map(|(_, other)| other.record())
         .find(Record::is_unsignalled);
     if let Some(earlier) = earlier {
         let seqno = earlier.seqno;
@@ -113,8 +114,10 @@ fn in_turn(number: u64, record: &Record, signalled: Evidence<'_>) {
 }
 
 /// The fence has signalled.
-pub(super) fn ends(record: &Record) {
-    ORDERED.remove(key(record));
+pub(super) fn ends(id: Id) {
+    if let Some(record) = id.record() {
+        ORDERED.remove(key(&record));
+    }
 }
 
 /// The machine ends.

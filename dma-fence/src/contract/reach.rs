@@ -10,11 +10,10 @@ use super::{
     super::bindings::{dma_fence_ops, Live},
     freed::{CONTEXT, CONTEXT_NAME, DATA, LOCK, NAME, NO_WORD, OPS, STRING},
     memory::{for_each_pointer, for_each_string, for_each_target, Block},
-    record,
+    record::{self, Id, Tracked, DECLARED, POINTS},
     rules::EXTERN_LOCK_OUTLIVES,
-    seen,
 };
-use core::cell::Cell;
+use core::{cell::Cell, mem::replace};
 use kernel::{
     bindings::{
         debugobjects::{debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Words},
@@ -23,64 +22,64 @@ use kernel::{
     ffi::c_char,
 };
 
-fn reaches(addr: usize, owner: u64, descr: &'static debug_obj_descr, note: usize) {
-    if record::known_as(owner, |known| known.reaches(addr, descr)) == Some(true) {
+fn reaches(addr: usize, owner: Id, descr: &'static debug_obj_descr, note: usize) {
+    let Some(mut known) = owner.known() else {
+        return;
+    };
+    let is_tracked = known.reaches(addr, descr);
+    drop(known);
+    if is_tracked {
         debug_object_activate(debug_obj {
             addr,
             descr,
-            owner,
+            owner: owner.number(),
             note,
         });
     }
 }
 
 /// The block in which `addr` lies, if it lies in one, is reached.
-fn reaches_block(addr: usize, owner: u64, descr: &'static debug_obj_descr) {
+fn reaches_block(addr: usize, owner: Id, descr: &'static debug_obj_descr) {
     if let Some((block, _)) = debug_block_of(addr) {
         reaches(block, owner, descr, NO_WORD);
     }
 }
 
-/// A fence begins, with a lock of its own if `lock` is null, in `allocated` memory or elsewhere.
-pub(super) fn begins(
-    number: u64,
-    ops: *const dma_fence_ops,
-    lock: *mut spinlock_t,
-    allocated: bool,
-) {
-    extern_lock_named(number, lock);
-    reaches_block(ops.addr(), number, &OPS);
-    if allocated {
-        settle(record::known_as(number, |known| known.enters_points()).flatten());
-    }
+/// A fence begins, with a lock of its own if `lock` is null.
+pub(super) fn begins(fence: Id, ops: *const dma_fence_ops, lock: *mut spinlock_t) {
+    extern_lock_named(fence, lock);
+    reaches_block(ops.addr(), fence, &OPS);
 }
 
 /// Something happens to a fence.
+#[inline]
 pub(super) fn touched(fence: *const Live) {
-    if seen::of(fence).is_some_and(|seen| seen.points) {
-        settle(record::known_of(fence, |known| known.touched()).flatten());
+    if record::find(fence).is_some_and(|known| known.has(POINTS)) {
+        settle(record::known_of(fence).and_then(|mut known| known.touched()));
     }
 }
 
 /// Notes where a fence points to which nothing has happened for long.
-fn settle(oldest: Option<(u64, usize)>) {
-    let Some((number, fence)) = oldest else {
+pub(super) fn settle(oldest: Option<Id>) {
+    let Some(oldest) = oldest else {
         return;
     };
     let mut to = Words::new();
-    for_each_pointer(fence, |target| {
+    for_each_pointer(oldest.facts().addr(), |target| {
         to.push(target);
         if let Some(target) = Block::of(target) {
             for_each_string(&target, |_| true, |string| to.push(string));
         }
     });
-    record::known_as(number, |known| known.settles(to));
+    if let Some(mut known) = oldest.known() {
+        known.settles(to);
+    }
 }
 
 /// A fence names a lock that it does not have itself, if that is not null.
-fn extern_lock_named(number: u64, lock: *mut spinlock_t) {
+fn extern_lock_named(fence: Id, lock: *mut spinlock_t) {
     if !lock.is_null() && EXTERN_LOCK_OUTLIVES.look() {
-        reaches(lock.addr(), number, &LOCK, NO_WORD);
+        reaches(lock.addr(), fence, &LOCK, NO_WORD);
     }
 }
 
@@ -92,46 +91,35 @@ per_thread! {
     static RETURNED: [Cell<Option<Returned>>; 2] = [const { Cell::new(None) }; 2];
 }
 
-/// An op of the fence, which has this number, has returned a name: the driver's is number 0, the
-/// timeline's number 1. False if that is what this thread has noted last.
+/// An op of the fence has returned a name: the driver's is number 0, the timeline's number 1. False if
+/// that is what this thread has noted last.
 #[inline(always)]
-pub(super) fn name_returned(
-    fence: *const Live,
-    number: u64,
-    which: usize,
-    name: *const c_char,
-) -> bool {
+pub(super) fn name_returned(fence: &'static Tracked, which: usize, name: *const c_char) -> bool {
     let now = (name.addr(), rcu_order_last());
-    let noted = Some((number, now));
+    let noted = Some((fence.number(), now));
     let is_new = RETURNED.with(|returned| returned[which].get() != noted);
     if is_new {
         RETURNED.with(|returned| returned[which].set(noted));
-        note_name(fence, which, now);
+        note_name(Id::of(fence), which, now);
     }
     is_new
 }
 
 #[inline(never)]
-fn note_name(fence: *const Live, which: usize, now: (usize, u64)) {
-    let number = record::amend(fence, |known| {
-        if known.record.declared {
-            return None;
-        }
-        let (before, _) = core::mem::replace(&mut known.own().names[which], now);
-        (before != now.0).then_some(known.number())
-    });
-    if let Some(number) = number.flatten() {
-        reaches_block(now.0, number, &NAME);
+fn note_name(fence: Id, which: usize, now: (usize, u64)) {
+    let Some(mut known) = fence.known().filter(|known| !known.has(DECLARED)) else {
+        return;
+    };
+    let (before, _) = replace(&mut known.own().names[which], now);
+    drop(known);
+    if before != now.0 {
+        reaches_block(now.0, fence, &NAME);
     }
 }
 
 /// The ops of the fence reach what its driver declares, of its context; and data in its own memory.
 pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2]) {
-    let first = record::known_of(fence, |known| {
-        known.record.declared = true;
-        known.enters_context(context)
-    });
-    if first != Some(true) {
+    if !record::known_of(fence).is_some_and(|mut known| known.declares(context)) {
         return;
     }
     let [driver, timeline] = names.map(|name| (name, &CONTEXT_NAME));
@@ -149,20 +137,18 @@ pub(super) fn declares(fence: *const Live, context: usize, names: [usize; 2]) {
 /// The fence is made of others. What it reaches is its own, and goes with its last reference; and it
 /// signals only if that is asked for.
 pub(super) fn contains(fence: *const Live) {
-    record::known_of(fence, |known| {
-        known.ends_pending();
-        known.record.declared = true;
-        known.record.container = true;
-    });
+    if let Some(mut known) = record::known_of(fence) {
+        known.contains();
+    }
 }
 
 /// The fence signals: readers may be looking at what can be reached from its memory now.
-pub(super) fn scan(fence: *const Live, number: u64) {
+pub(super) fn scan(fence: *const Live, id: Id) {
     let any = |_| true;
     for_each_target(fence.addr(), any, |target, offset| {
-        reaches(target.addr, number, &DATA, offset);
+        reaches(target.addr, id, &DATA, offset);
         for_each_string(&target, any, |string| {
-            reaches(string, number, &STRING, offset);
+            reaches(string, id, &STRING, offset);
         });
     });
 }

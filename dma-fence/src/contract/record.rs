@@ -1,30 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The records of fences.
 
+mod facts;
+mod others;
 mod settling;
 mod table;
 mod tracked;
 
 pub(super) use self::{
-    settling::{forget, leaves, memory_goes, settles, sweep},
-    table::{
-        amend, changes, created, filter_map, in_memory, known, known_as, known_of, look, number,
-        number_at, numbered, of, of_number, with,
+    facts::{
+        CONTAINER, DECLARED, ENABLED, IN_ORDER, KEEPS_OPS, MODULE_GONE, OVERDUE, POINTS, RELEASED,
+        WRAPS,
     },
-    tracked::{next_overdue, Dangling, Known},
+    others::{freed, in_memory, other, untracked},
+    settling::{forget, memory_goes, releases},
+    table::{
+        all, begins, created, find, is_fence, known, known_of, of, of_number, recent, Id, Tracked,
+    },
+    tracked::{next_overdue, Dangling},
 };
 
-use super::super::bindings::{dma_fence_ops, Live, SEQNO64};
+#[cfg(test)]
+pub(super) use self::table::of_a_test;
+
+use super::super::bindings::Live;
 use core::{
     fmt,
     panic::Location,
-    ptr,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 use kernel::{
     bindings::{
-        get_current, rcu_order_last,
-        rule::{core_files, this_machine, Evidence, Place, Rule},
+        get_current,
+        rule::{core_files, Evidence, Place, Rule},
     },
     ffi::c_int,
 };
@@ -34,7 +42,7 @@ pub(super) type At = &'static Location<'static>;
 /// The context and the number of a fence, by which reports name it.
 pub(super) type Subject = (u64, u64);
 
-/// The record of a fence.
+/// The record of a fence, as it was when that was looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Record {
     pub(super) addr: usize,
@@ -45,76 +53,29 @@ pub(super) struct Record {
     /// The task that created it.
     pub(super) task: c_int,
     pub(super) created: At,
-    /// The time of its creation (ns).
-    pub(super) created_ns: i64,
-    /// Its ops have `wait` or `release`, so they stay attached.
-    pub(super) keeps_ops: bool,
-    /// Its number has 32 bits, and wraps around.
-    pub(super) wraps: bool,
-    /// Its driver has declared what its ops reach.
-    pub(super) declared: bool,
-    /// It is made of others, and its ops are of no module.
-    pub(super) container: bool,
-    /// The fences of its context signal in order.
-    pub(super) in_order: bool,
-    /// Its signal was asked for.
-    pub(super) enabled: bool,
-    /// The address of its lock.
-    pub(super) lock: usize,
+    flags: u32,
     /// The place at which a task other than its issuer first got it.
     pub(super) published: Option<At>,
+    /// The time of that (ns).
+    pub(super) since: i64,
     /// A stamp of RCU's from when its bit was about to be set, and where that was.
     signal: Option<(u64, At)>,
     /// A stamp from after its bit was set and traced, 0 before.
     pub(super) bit_set: u64,
     /// The place at which a reference was dropped last.
     pub(super) put: Option<At>,
-    /// The last reference was dropped.
-    pub(super) released: bool,
     /// The place at which its `signaled` op first returned true.
     pub(super) said_true: Option<At>,
-    /// The module whose code created it was unloaded.
-    pub(super) module_gone: bool,
-    /// It was reported to be pending for too long.
-    pub(super) overdue: bool,
 }
 
 impl Record {
-    pub(super) fn new(fence: &Live, ops: &dma_fence_ops, created_ns: i64, created: At) -> Self {
-        Self {
-            addr: ptr::from_ref(fence).addr(),
-            context: fence.context,
-            seqno: fence.seqno,
-            machine: this_machine(),
-            task: this_task(),
-            created,
-            created_ns,
-            keeps_ops: ops.wait.is_some() || ops.release.is_some(),
-            wraps: !fence.test(SEQNO64),
-            declared: false,
-            container: false,
-            in_order: false,
-            enabled: false,
-            lock: fence.spinlock().addr(),
-            published: None,
-            signal: None,
-            bit_set: 0,
-            put: None,
-            released: false,
-            said_true: None,
-            module_gone: false,
-            overdue: false,
-        }
+    pub(super) fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
     }
 
     /// Returns the numbers by which reports name the fence.
     pub(super) fn subject(&self) -> Subject {
         (self.context, self.seqno)
-    }
-
-    /// It is about to signal here, once.
-    pub(super) fn signals(&mut self, at: At) {
-        self.signal.get_or_insert((rcu_order_last(), at));
     }
 
     /// A stamp of RCU's from when it was signalled, and where that was. Whoever sees the bit finds it.
@@ -137,8 +98,8 @@ impl Record {
 
     /// A task that is not its issuer may know of it, and its issuer has to signal it.
     pub(super) fn is_pending(&self) -> bool {
-        let published = self.published.is_some() && !self.container;
-        published && self.bit_set == 0 && !self.released
+        let published = self.published.is_some() && !self.has(CONTAINER);
+        published && self.bit_set == 0 && !self.has(RELEASED)
     }
 
     /// It is pending, and no task has begun to signal it: others may see the bit before this is told of it.
@@ -148,7 +109,7 @@ impl Record {
 
     /// It is made of others that have to signal, and each of which has a reference to it.
     pub(super) fn waits_for_others(&self) -> bool {
-        self.container && self.enabled && self.bit_set == 0
+        self.has(CONTAINER) && self.has(ENABLED) && self.bit_set == 0
     }
 
     /// Reports that `rule` is broken: `what`, on this fence.

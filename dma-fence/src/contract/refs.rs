@@ -5,19 +5,21 @@
 use super::{
     super::bindings::{dma_fence_kref, Live},
     freed,
-    known::{self, Other, Refs, OTHERS},
+    known::Refs,
     named::Fence,
-    record::{self, Record},
+    record::{self, Record, Tracked, RELEASED},
     rules::{REFCOUNT, REFERENCE_LEFT},
-    seen,
 };
-use core::{fmt::Write as _, panic::Location};
+use core::{
+    fmt::Write as _,
+    panic::Location,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
 use kernel::bindings::{
     debug_note_call,
     debugobjects::{
         debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, Words,
     },
-    kref_read,
     rule::{checking, site, this_machine, Evidence, Place, Rule, Text, STEPS},
 };
 
@@ -26,14 +28,9 @@ static MEMORY: debug_obj_descr = debug_obj_descr {
     freed: memory_goes,
 };
 
-/// There is a fence from now on, `tracked` by a record or not; true if it is in allocated memory.
-pub(super) fn begins(fence: *const Live, tracked: bool) -> bool {
+/// There is a fence from now on; true if it is in allocated memory.
+pub(super) fn begins(fence: *const Live) -> bool {
     let addr = fence.addr();
-    if tracked {
-        OTHERS.remove(addr);
-    } else {
-        OTHERS.insert(addr, Other::default());
-    }
     let allocated = debug_block_of(addr).is_some();
     if allocated {
         debug_object_activate(debug_obj {
@@ -48,14 +45,11 @@ pub(super) fn begins(fence: *const Live, tracked: bool) -> bool {
 
 /// The memory of a fence is about to be freed.
 fn memory_goes(obj: &debug_obj, freeing: &Freeing) {
-    let number = record::number_at(obj.addr);
-    if let Some(number) = number {
-        record::leaves(obj.addr, number);
-    }
+    let record = record::memory_goes(obj.addr);
     // What RCU frees was given to it somewhere.
-    known::freed(obj.addr, site(freeing.at));
-    if let Some(number) = number {
-        freed::fence(number, freeing);
+    record::freed(obj.addr, site(freeing.at));
+    if let Some(record) = record {
+        freed::fence(&record, freeing);
     }
 }
 
@@ -64,33 +58,55 @@ fn memory_goes(obj: &debug_obj, freeing: &Freeing) {
 pub(super) fn dropped(fence: *const Live) {
     let at = Location::caller();
     let site = site(at);
-    record::amend(fence, |known| {
-        known.record.put = Some(at);
+    if let Some(mut known) = record::known_of(fence) {
+        known.puts(at);
         known.refs().dropped.add(site);
-    });
+    }
 }
 
 /// A reference was taken.
 #[track_caller]
 pub(super) fn taken(fence: *const Live) {
     let at = site(Location::caller());
-    record::amend(fence, |known| known.refs().taken.add(at));
+    if let Some(mut known) = record::known_of(fence) {
+        known.refs().taken.add(at);
+    }
 }
 
 /// Something is about to be done to a fence; false if there is none.
 #[inline]
 #[track_caller]
 pub(super) fn exists(fence: *const Live, call: &'static str) -> bool {
-    record::know_own_files();
+    let Some(known) = record::recent(fence) else {
+        return exists_elsewhere(fence, call);
+    };
+    is_known(known, call);
+    true
+}
+
+/// Something is about to be done to a fence that has a record.
+#[inline(always)]
+#[track_caller]
+fn is_known(known: &Tracked, call: &'static str) {
+    let (context, seqno) = known.subject();
+    debug_note_call(call, Location::caller(), Some(("fence", context, seqno)));
+    // What comes last needs nothing of the above.
     Rule::count([&REFCOUNT]);
-    let live = seen::of(fence).is_some();
-    let about = live.then(|| {
-        // SAFETY: It was initialised, and not freed.
-        let (context, seqno) = unsafe { ((*fence).context, (*fence).seqno) };
-        ("fence", context, seqno)
-    });
-    debug_note_call(call, Location::caller(), about);
-    live || !checking() || !is_gone(fence, call)
+}
+
+/// As [`exists`], of a fence that this thread has not used for long, if it ever has.
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn exists_elsewhere(fence: *const Live, call: &'static str) -> bool {
+    record::know_own_files();
+    if let Some(known) = record::find(fence) {
+        is_known(known, call);
+        return true;
+    }
+    debug_note_call(call, Location::caller(), None);
+    Rule::count([&REFCOUNT]);
+    !checking() || !is_gone(fence, call)
 }
 
 /// True, and reported, if there is no fence.
@@ -98,7 +114,7 @@ pub(super) fn exists(fence: *const Live, call: &'static str) -> bool {
 #[track_caller]
 fn is_gone(fence: *const Live, call: &str) -> bool {
     let here = ("called", Place::Here(Location::caller()));
-    let Some(other) = OTHERS.with(fence.addr(), |other| other.clone()) else {
+    let Some(other) = record::other(fence.addr(), |other| other.clone()) else {
         let what = match fence.is_null() {
             true => "without a fence",
             false => "of memory that is no fence",
@@ -109,7 +125,7 @@ fn is_gone(fence: *const Live, call: &str) -> bool {
     let Some((at, _)) = other.freed else {
         return false;
     };
-    let reported = OTHERS.with(fence.addr(), |other| {
+    let reported = record::other(fence.addr(), |other| {
         was_reported(other.refs.get_or_insert_default(), call)
     });
     if reported == Some(false) {
@@ -134,21 +150,41 @@ fn is_gone(fence: *const Live, call: &str) -> bool {
 /// A reference to a fence is about to be taken or dropped; false if it has none.
 #[track_caller]
 pub(super) fn is_counted(fence: *mut Live, call: &'static str) -> bool {
+    match record::recent(fence).filter(|_| has_references(fence)) {
+        Some(known) => {
+            is_known(known, call);
+            true
+        }
+        None => is_counted_elsewhere(fence, call),
+    }
+}
+
+/// True if a fence has references, of which nothing is done now that other tasks may come between.
+#[inline]
+fn has_references(fence: *mut Live) -> bool {
+    // SAFETY: It exists, say the callers, or at least it was not freed; its count is a number.
+    let count = unsafe { AtomicU32::from_ptr(dma_fence_kref(fence.cast()).cast()) };
+    count.load(Relaxed) != 0
+}
+
+/// As [`is_counted`], of a fence that this thread has not used for long, or that has no reference.
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn is_counted_elsewhere(fence: *mut Live, call: &'static str) -> bool {
     if !exists(fence, call) {
         return false;
     }
-    // SAFETY: The fence exists, says the caller; or at least it was not freed.
-    if unsafe { kref_read(dma_fence_kref(fence.cast())) } != 0 || !checking() {
+    if has_references(fence) || !checking() {
         return true;
     }
-    let known = record::amend(fence, |known| {
-        let reported = was_reported(known.refs(), call);
-        (known.record, known.refs().clone(), reported)
-    });
-    let Some((record, refs, reported)) = known else {
+    let Some(mut known) = record::known_of(fence) else {
         return true;
     };
-    if !reported {
+    let reported = was_reported(known.refs(), call);
+    let (record, refs) = (known.record(), known.refs().clone());
+    drop(known);
+    if let Some(record) = record.filter(|_| !reported) {
         let [taken, dropped] = last(&refs);
         let here = ("called", Place::Here(Location::caller()));
         let what = format_args!("{call}() of a fence whose last reference was dropped");
@@ -190,17 +226,17 @@ pub(super) fn left() {
     let machine = this_machine();
     // One report for all fences that were created at one place.
     let mut places = Words::new();
-    let left = record::filter_map(|number, record| {
-        let own = record.machine == machine && !record.released;
-        let own = own && !record.is_pending() && !record.waits_for_others();
-        own.then_some((number, *record))
+    let left = record::all().filter(|(_, record)| {
+        let own = record.machine == machine && !record.has(RELEASED);
+        own && !record.is_pending() && !record.waits_for_others()
     });
-    for (number, record) in left {
+    for (id, record) in left {
         let place = core::ptr::from_ref(record.created).addr();
         let there = debug_block_of(record.addr).is_some();
         if checking && there && !places.contains(&place) {
             places.push(place);
-            let refs = record::known_as(number, |known| known.refs().clone()).unwrap_or_default();
+            let refs = id.known().map(|mut known| known.refs().clone());
+            let refs = refs.unwrap_or_default();
             say_left(&record, &refs);
         }
     }
@@ -233,11 +269,7 @@ fn say_left(record: &Record, refs: &Refs) {
 /// Adds the fences in a block to what is said of it.
 pub(super) fn describe(addr: usize, size: usize, text: &mut Text) {
     let memory = addr..addr + size;
-    let gone = OTHERS.in_memory(memory.clone(), |_, other| {
-        Some((other.was?.0, other.refs.as_deref().cloned()?))
-    });
-    let live = record::in_memory(memory);
-    for (subject, refs) in gone.chain(live) {
+    for (subject, refs) in record::in_memory(memory) {
         // Writing to a string does not fail.
         let _ = write!(text, ", with {}", Fence(subject));
         for (at, count) in refs.taken.by_place {

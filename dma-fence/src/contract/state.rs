@@ -108,9 +108,9 @@ pub(super) fn signaled_monotonic(fence: &Live, answer: bool) {
     Rule::count([&SIGNALED_MONOTONIC]);
     let at = Location::caller();
     if answer {
-        record::with(fence, |record| {
-            record.said_true.get_or_insert(at);
-        });
+        if let Some(known) = record::find(fence) {
+            known.said_true().set_first(at);
+        }
         return;
     }
     // Only an op that began after another had returned true takes that back.

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What happens to a machine, its memory and its modules, as the shim tells it to the checks.
 
-use super::{freed, named, ops, pending, progress, refs};
-use core::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use super::{freed, named, ops, pending, points, progress, refs};
+use core::{
+    cell::Cell,
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
+};
 use kernel::bindings::{
     debugobjects::{debug_watch, debug_watch_register},
-    ktime_get_coarse,
+    ktime_get_coarse, per_thread,
     rule::this_machine,
 };
 
@@ -22,6 +25,7 @@ static WATCH: debug_watch = debug_watch {
 /// The machine ends.
 fn ended(blocked: usize) {
     pending::ended(blocked);
+    points::ended(this_machine());
     named::ended();
     progress::ended();
 }
@@ -29,25 +33,39 @@ fn ended(blocked: usize) {
 /// The time of the last look by a task that runs freely (ns).
 static LOOKED: AtomicI64 = AtomicI64::new(0);
 
-/// There is a fence since `now`.
-pub(super) fn begins(now: i64) {
+/// What has to happen on a thread before that looks at the clock.
+const EVENTS: u32 = 64;
+
+per_thread! {
+    /// What is still to happen before this thread looks at the clock.
+    static LEFT: Cell<u32> = Cell::new(0);
+}
+
+/// There is a fence.
+pub(super) fn begins() {
     debug_watch_register(&WATCH);
-    if this_machine() == 0 {
-        it_is(now);
+    something_happens();
+}
+
+/// Looks at the clock now and then, and every second for what is overdue: in a machine that runs freely the
+/// shim does not say that time has gone on.
+#[inline]
+pub(super) fn something_happens() {
+    match LEFT.get().checked_sub(1) {
+        Some(left) => LEFT.set(left),
+        None => look_at_the_clock(),
     }
 }
 
-/// Looks at the clock every second: in a machine that runs freely the shim does not say that time
-/// has gone on.
-pub(super) fn look_at_the_clock() {
+#[cold]
+#[inline(never)]
+fn look_at_the_clock() {
+    LEFT.set(EVENTS - 1);
     if this_machine() != 0 {
         return;
     }
     // SAFETY: Reading the clock has no preconditions.
-    it_is(unsafe { ktime_get_coarse() });
-}
-
-fn it_is(now: i64) {
+    let now = unsafe { ktime_get_coarse() };
     let before = LOOKED.load(Relaxed);
     let due = now - before >= 1_000_000_000;
     if due

@@ -13,7 +13,7 @@ use std::thread;
 pub(super) type RawLock<T> = SpinMutex<T, GiveWay>;
 
 /// While it lives, the lock is held.
-pub(super) type Guard<'a, T> = spin::mutex::SpinMutexGuard<'a, T>;
+pub type Guard<'a, T> = spin::mutex::SpinMutexGuard<'a, T>;
 
 /// What a thread does that finds the lock taken.
 pub(super) struct GiveWay;

@@ -3,13 +3,18 @@
 
 mod hash;
 mod page;
+mod places;
 
 pub use self::{
-    hash::{Changes, HashTable},
+    hash::HashTable,
     page::{Addressed, PageTable},
+    places::{Place, Places, Recent},
 };
 
-use crate::raw_lock::{Guard, RawLock};
+/// While it lives, a lock is held.
+pub use crate::raw_lock::Guard;
+
+use crate::raw_lock::RawLock;
 use std::{cell::Cell, collections::BTreeMap};
 
 crate::per_thread! {

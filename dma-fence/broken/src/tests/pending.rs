@@ -33,6 +33,23 @@ fn pending_for(shared: bool, seconds: i64) -> Result {
     Ok(())
 }
 
+/// A fence counts from when others could find it, whichever was there before.
+pub(super) fn beside_one_that_is_shared_later(wrong: bool) -> Result {
+    let all = [pending_job()?, pending_job()?];
+    let [(_, older), (_, younger)] = all;
+    // SAFETY: The references and the timelines are ours.
+    unsafe {
+        dma_fence_put(dma_fence_get(younger));
+        fsleep(Delta::from_secs(60));
+        dma_fence_put(dma_fence_get(older));
+        fsleep(Delta::from_secs(if wrong { 61 } else { 59 }));
+        for (timeline, fence) in all {
+            finish(timeline, [fence]);
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn at_a_timeout(wrong: bool) -> Result {
     let (timeline, fence) = pending_job()?;
     let jiffies = if wrong { 250_000 } else { 25_000 };

@@ -2,8 +2,10 @@
 //! Records are kept until a grace period after the signal.
 
 use super::{
-    super::known::{Other, OTHERS},
-    table::{known_as, look_as, GONE, LIVE, NUMBERS},
+    super::super::bindings::Live,
+    facts::{RELEASED, SETTLES},
+    others::other_of,
+    table::{at, enter, known_of, Id, FENCES},
     tracked::Known,
     Record,
 };
@@ -14,15 +16,15 @@ use kernel::bindings::{
     rule::this_machine,
 };
 
-/// Records that are looked at for whether they are needed any more, whenever there is a new one.
+/// Records that are looked at for whether they are needed any more, whenever there is a new one here.
 const AT_ONCE: usize = 4;
 
-/// Those whose last reference is gone, and that may have signalled less than a grace period ago; by
-/// their machines and numbers.
-static SETTLING: SideTable<(u64, u64), ()> = SideTable::new();
+/// Those whose memory is gone, and that may have signalled less than a grace period ago; by their
+/// machines and numbers.
+static SETTLING: SideTable<(u64, u64), Id> = SideTable::new();
 
 /// Forgets some of those of which a grace period has passed since they signalled.
-pub(in crate::contract) fn sweep() {
+fn sweep() {
     // What a machine knows of grace periods is known in it alone.
     let machine = this_machine();
     let now = (machine, rcu_order_progress());
@@ -30,10 +32,10 @@ pub(in crate::contract) fn sweep() {
         return;
     }
     let mut more = false;
-    for ((_, number), ()) in SETTLING.range((machine, 0), (machine + 1, 0), AT_ONCE) {
-        let signalled = look_as(number, Record::signalled).flatten();
+    for (_, id) in SETTLING.range((machine, 0), (machine + 1, 0), AT_ONCE) {
+        let signalled = id.facts().signalled();
         if signalled.is_none_or(|(stamp, _)| rcu_order_passed(stamp)) {
-            forget(number);
+            forget(id);
             more = true;
         }
     }
@@ -47,67 +49,66 @@ per_thread! {
     static SWEPT: Cell<(u64, u64)> = Cell::new((0, 0));
 }
 
-/// Forgets a fence.
-pub(in crate::contract) fn forget(number: u64) {
-    if let Some(addr) = NUMBERS.look(number, |addr| *addr) {
-        leaves(addr, number);
+/// The last reference to a fence is gone. It is forgotten once its memory is.
+pub(in crate::contract) fn releases(fence: *const Live) {
+    if let Some(mut known) = known_of(fence) {
+        known.ends_pending();
+        known.set(RELEASED, true);
     }
-    if let Some(known) = GONE.remove(number) {
-        forgotten(*known);
+}
+
+/// Forgets a fence.
+pub(in crate::contract) fn forget(id: Id) {
+    if let Some(known) = id.known() {
+        ends(known);
     }
 }
 
 /// A fence has no record any more.
-pub(super) fn forgotten(mut known: Known) {
-    let (number, machine) = (known.number, known.record.machine);
-    known.ends_pending();
-    known.reaches_nothing();
-    if known.record.released {
-        SETTLING.remove((machine, number));
-    }
-    for (addr, descr) in known.own.take().into_iter().flat_map(|own| own.reached) {
-        debug_object_deactivate(addr, number, descr);
-    }
-}
-
-/// The memory of a fence is about to be freed.
-pub(in crate::contract) fn memory_goes(number: u64) {
-    let known = known_as(number, |known| {
-        known.ends_pending();
-        let record = &mut known.record;
-        record.released = true;
-        (record.addr, record.machine, record.signalled())
-    });
-    let Some((addr, machine, signalled)) = known else {
-        return;
-    };
-    let Some((stamp, _)) = signalled else {
-        return forget(number);
-    };
-    settles((machine, number), stamp);
-    leaves(addr, number);
-}
-
-/// The fence of this machine and number is forgotten once a grace period has passed since it signalled.
-pub(in crate::contract) fn settles(key: (u64, u64), signalled: u64) {
-    SETTLING.insert(key, ());
-    if rcu_order_passed(signalled) {
-        SWEPT.set((0, 0));
+fn ends(mut known: Known) {
+    let other = other_of(&mut known);
+    over(&mut known);
+    let (place, addr) = (known.place(), known.addr());
+    if place.is_at(addr) {
+        known.rest.other = Some(other);
+    } else {
+        drop(known);
+        FENCES.free(place, addr);
     }
 }
 
-/// The fence at this address has no record any more that is found by it.
-pub(in crate::contract) fn leaves(addr: usize, number: u64) {
-    LIVE.move_if(
-        addr,
-        |known| known.number == number,
-        |mut known| {
-            let was = Some((known.record.subject(), known.record.created));
-            let refs = known.refs.take();
-            let freed = None;
-            OTHERS.insert(addr, Other { was, refs, freed });
-            GONE.insert(number, known);
-            NUMBERS.remove(number);
-        },
-    );
+/// The record of a fence is over, which leaves its place as if there had been none.
+pub(super) fn over(known: &mut Known) {
+    let id = known.id();
+    let own = known.ends();
+    if known.has(SETTLES) {
+        SETTLING.remove((known.machine(), id.number()));
+    }
+    if let Some(own) = own.filter(|own| !own.reached.is_empty()) {
+        id.is_no_owner();
+        for &(addr, descr) in &own.reached {
+            debug_object_deactivate(addr, id.number(), descr);
+        }
+    }
+    known.end();
+}
+
+/// The memory of a fence is about to be freed. Returns its record from before that.
+pub(in crate::contract) fn memory_goes(addr: usize) -> Option<Record> {
+    let mut known = at(addr)?;
+    let record = known.record()?;
+    match record.signalled() {
+        Some((stamp, _)) if !rcu_order_passed(stamp) => {
+            known.ends_pending();
+            known.set(RELEASED | SETTLES, true);
+            SETTLING.insert((known.machine(), known.number()), known.id());
+            let other = other_of(&mut known);
+            FENCES.leave(known.place(), addr);
+            drop(known);
+            enter(addr).rest.other = Some(other);
+            sweep();
+        }
+        _ => ends(known),
+    }
+    Some(record)
 }

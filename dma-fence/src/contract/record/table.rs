@@ -2,149 +2,180 @@
 //! Where records are, and what finds them.
 
 use super::{
-    super::{super::bindings::Live, known::Refs},
-    settling::forgotten,
-    tracked::Known,
-    Record, Subject,
+    super::super::bindings::{dma_fence_ops, Live},
+    facts::Facts,
+    settling::over,
+    tracked::{Known, Rest},
+    At, Record,
 };
-use core::{mem::replace, ops::Range};
+use core::ptr::{eq, from_ref};
 use kernel::bindings::{
-    debugobjects::{in_key_order, Box, Changes, HashTable, Vec},
-    rcu_order,
+    debugobjects::{self, in_key_order, HashTable, Places, Recent, Vec},
+    per_thread, rcu_order,
     rule::{this_machine, Place},
 };
 
-/// Those whose memory is theirs, by their addresses.
-pub(super) static LIVE: HashTable<usize, Box<Known>> = HashTable::new();
+/// The place of what is known of a fence: by its address, as long as its memory is its own.
+pub(in crate::contract) type Tracked = debugobjects::Place<Facts, Rest>;
 
-/// The addresses of these, by their numbers.
-pub(super) static NUMBERS: HashTable<u64, usize> = HashTable::new();
+/// Those of all addresses that are, or were, those of fences.
+pub(super) static FENCES: Places<Facts, Rest> = Places::new();
 
-/// All others, by their numbers.
-pub(super) static GONE: HashTable<u64, Box<Known>> = HashTable::new();
+/// Those of fences that own objects, by their numbers.
+static OWNERS: HashTable<u64, &'static Tracked> = HashTable::new();
 
-impl Record {
-    /// Makes it known; returns its number.
-    pub(in crate::contract) fn add(self) -> u64 {
-        let number = rcu_order();
-        let known = Known::new(number, self);
-        NUMBERS.insert(number, self.addr);
-        // Its memory went without being freed, as that of a stack does.
-        let before = LIVE.replace(self.addr, known, |slot, known| replace(&mut **slot, known));
-        if let Some(before) = before {
-            NUMBERS.remove(before.number);
-            forgotten(before);
-        }
-        number
+per_thread! {
+    /// Those that this thread has looked at last. A driver calls more than one function for a fence, and
+    /// each call has more than one check.
+    static RECENT: Recent<Facts, Rest> = Recent::new();
+}
+
+/// A fence that has a record, which is found where it was for as long as it has.
+#[derive(Clone, Copy)]
+pub(in crate::contract) struct Id {
+    number: u64,
+    place: &'static Tracked,
+}
+
+impl Id {
+    #[inline]
+    pub(super) fn new(number: u64, place: &'static Tracked) -> Self {
+        Self { number, place }
+    }
+
+    /// That of the fence that is there.
+    pub(in crate::contract) fn of(place: &'static Tracked) -> Self {
+        Self::new(place.number(), place)
+    }
+
+    #[inline]
+    pub(in crate::contract) fn number(self) -> u64 {
+        self.number
+    }
+
+    /// What is known of the fence, which changes for nobody else meanwhile.
+    pub(in crate::contract) fn known(self) -> Option<Known> {
+        let rest = self.place.lock();
+        (self.place.number() == self.number).then(|| Known::new(self.place, rest))
+    }
+
+    /// A copy of its record.
+    pub(in crate::contract) fn record(self) -> Option<Record> {
+        self.known()?.record()
+    }
+
+    /// True if it was created in that machine.
+    pub(in crate::contract) fn is_of(self, machine: u64) -> bool {
+        self.known().is_some_and(|known| known.machine() == machine)
+    }
+
+    /// It has objects, by which it is found.
+    pub(super) fn is_an_owner(self) {
+        OWNERS.insert(self.number, self.place);
+    }
+
+    /// It has none any more.
+    pub(super) fn is_no_owner(self) {
+        OWNERS.remove(self.number);
+    }
+
+    /// What is kept of it elsewhere is there.
+    #[inline]
+    pub(in crate::contract) fn facts(self) -> &'static Facts {
+        self.place
     }
 }
 
-/// Calls `f` with what is known of a fence.
-pub(in crate::contract) fn known_of<R>(
-    fence: *const Live,
-    f: impl FnOnce(&mut Known) -> R,
-) -> Option<R> {
-    LIVE.with(fence.addr(), |known| f(known))
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number && eq(self.place, other.place)
+    }
 }
 
-/// As [`known_of`], for what [`look`] is not asked for again if there are no [`changes`].
-pub(in crate::contract) fn amend<R>(
-    fence: *const Live,
-    f: impl FnOnce(&mut Known) -> R,
-) -> Option<R> {
-    LIVE.amend(fence.addr(), |known| f(known))
-}
-
-/// As long as there are none, [`look`] finds the same of the fence.
-#[inline]
-pub(in crate::contract) fn changes(fence: *const Live) -> Changes<'static> {
-    LIVE.changes(fence.addr())
-}
-
-/// As [`known_of`], for what changes nothing.
-pub(in crate::contract) fn look<R>(fence: *const Live, f: impl FnOnce(&Known) -> R) -> Option<R> {
-    LIVE.look(fence.addr(), |known| f(known))
-}
-
-/// Returns the number of a fence that is tracked.
-pub(in crate::contract) fn number(fence: *const Live) -> Option<u64> {
-    number_at(fence.addr())
-}
-
-/// Calls `f` with the record of a fence.
-pub(in crate::contract) fn with<R>(
-    fence: *const Live,
-    f: impl FnOnce(&mut Record) -> R,
-) -> Option<R> {
-    known_of(fence, |known| f(&mut known.record))
-}
-
-/// Returns the number of a fence, and a copy of its record.
-pub(in crate::contract) fn numbered(fence: *const Live) -> Option<(u64, Record)> {
-    look(fence, |known| (known.number, known.record))
-}
-
-/// Calls `f` with what is known of the fence that has this number.
-pub(in crate::contract) fn known_as<R>(number: u64, f: impl FnOnce(&mut Known) -> R) -> Option<R> {
-    let mut f = Some(f);
-    let live = NUMBERS.look(number, |addr| *addr).and_then(|addr| {
-        LIVE.with(addr, |known| {
-            let f = f.take_if(|_| known.number == number)?;
-            Some(f(known))
-        })
-    });
-    // It goes to these before it is gone from those.
-    live.flatten()
-        .or_else(|| GONE.with(number, |known| f.take().map(|f| f(known)))?)
-}
-
-/// Returns a copy of the record of the fence that has this number.
-pub(in crate::contract) fn of_number(number: u64) -> Option<Record> {
-    look_as(number, |record| *record)
-}
-
-/// As [`known_as`], for what changes nothing of a record.
-pub(super) fn look_as<R>(number: u64, f: impl Fn(&Record) -> R) -> Option<R> {
-    let its = |known: &Known| (known.number == number).then(|| f(&known.record));
-    let addr = NUMBERS.look(number, |addr| *addr);
-    let live = addr.and_then(|addr| LIVE.look(addr, |known| its(known))?);
-    // As there.
-    live.or_else(|| GONE.look(number, |known| its(known))?)
-}
-
-/// Of all records for which `f` returns something, what it returns, the oldest first.
-pub(in crate::contract) fn filter_map<R>(
-    mut f: impl FnMut(u64, &mut Record) -> Option<R>,
-) -> impl Iterator<Item = R> {
-    let mut found = Vec::new();
-    let mut look = |known: &mut Box<Known>| {
-        let result = f(known.number, &mut known.record);
-        found.extend(result.map(|result| (known.number, result)));
-        None::<()>
+/// There is a fence, created there, whose ops are these. If it is in `allocated` memory it may point
+/// anywhere; for what is returned see [`Points::touched`](super::super::points::Points::touched).
+pub(in crate::contract) fn begins(
+    fence: &Live,
+    ops: &dma_fence_ops,
+    created: At,
+    allocated: bool,
+) -> (Id, Option<Id>) {
+    let number = rcu_order();
+    let (place, rest) = RECENT.with(|recent| recent.enter(&FENCES, from_ref(fence).addr()));
+    let mut known = Known::new(place, rest);
+    if known.number() != 0 {
+        // Its memory went without being freed, as that of a stack does.
+        over(&mut known);
+    }
+    known.rest.other = None;
+    known.begin(number, fence, ops, created);
+    let oldest = if allocated {
+        known.enters_points()
+    } else {
+        None
     };
-    LIVE.filter_map(|_, known| look(known)).for_each(drop);
-    GONE.filter_map(|_, known| look(known)).for_each(drop);
+    (known.id(), oldest)
+}
+
+/// The facts of a fence, if it has a record.
+#[inline(always)]
+pub(in crate::contract) fn find(fence: *const Live) -> Option<&'static Tracked> {
+    let place = RECENT.with(|recent| recent.at(&FENCES, fence.addr()));
+    place.filter(|place| place.number() != 0)
+}
+
+/// As [`find`], if this thread remembers the fence.
+#[inline(always)]
+pub(in crate::contract) fn recent(fence: *const Live) -> Option<&'static Tracked> {
+    let place = RECENT.with(|recent| recent.get(fence.addr()));
+    place.filter(|place| place.number() != 0)
+}
+
+/// What is known of a fence, which changes for nobody else meanwhile.
+#[inline]
+pub(in crate::contract) fn known_of(fence: *const Live) -> Option<Known> {
+    let place = find(fence)?;
+    let known = Known::new(place, place.lock_at(fence.addr())?);
+    (known.number() != 0).then_some(known)
+}
+
+/// What is kept at an address.
+pub(super) fn at(addr: usize) -> Option<Known> {
+    let place = FENCES.at(addr)?;
+    Some(Known::new(place, place.lock_at(addr)?))
+}
+
+/// What is kept at an address from now on.
+pub(super) fn enter(addr: usize) -> Known {
+    let (place, rest) = FENCES.enter(addr);
+    Known::new(place, rest)
+}
+
+/// Returns a copy of the record of the fence that has this number, and owns objects.
+pub(in crate::contract) fn of_number(number: u64) -> Option<(Id, Record)> {
+    let place = OWNERS.with(number, |place| *place)?;
+    let id = Id { number, place };
+    Some((id, id.record()?))
+}
+
+/// Copies of all records, the oldest first.
+pub(in crate::contract) fn all() -> impl Iterator<Item = (Id, Record)> {
+    let look = |place: &'static Tracked| {
+        let known = Known::new(place, place.lock());
+        Some((known.number(), (known.id(), known.record()?)))
+    };
+    let found: Vec<_> = FENCES.all().filter_map(look).collect();
     in_key_order(found)
 }
 
-/// Returns the number of the fence that begins at an address, if it is tracked.
-pub(in crate::contract) fn number_at(addr: usize) -> Option<u64> {
-    LIVE.look(addr, |known| known.number)
-}
-
-/// The fences that begin in this memory: how reports name them, and their references.
-pub(in crate::contract) fn in_memory(
-    memory: Range<usize>,
-) -> impl Iterator<Item = (Subject, Refs)> {
-    LIVE.in_memory(memory, |_, known| {
-        let refs = known.refs.as_deref().cloned().unwrap_or_default();
-        Some((known.record.subject(), refs))
-    })
+/// True if a fence that has a record begins at this address.
+pub(in crate::contract) fn is_fence(addr: usize) -> bool {
+    FENCES.at(addr).is_some_and(|place| place.number() != 0)
 }
 
 /// Returns a copy of the record of a fence.
 pub(in crate::contract) fn of(fence: *const Live) -> Option<Record> {
-    look(fence, |known| known.record)
+    known_of(fence)?.record()
 }
 
 /// Returns the place at which a fence was created.
@@ -155,5 +186,16 @@ pub(in crate::contract) fn created(fence: *const Live) -> Place {
 /// Returns the number of fences of this machine that have a record.
 pub(in crate::contract) fn known() -> usize {
     let machine = this_machine();
-    filter_map(|_, record| (record.machine == machine).then_some(())).count()
+    all()
+        .filter(|(_, record)| record.machine == machine)
+        .count()
+}
+
+/// A fence for a test of what keeps it: nothing is known of it.
+#[cfg(test)]
+pub(in crate::contract) fn of_a_test(number: u64) -> Id {
+    static PLACES: Places<Facts, Rest> = Places::new();
+    // CAST: An address has as many bits.
+    let (place, _) = PLACES.enter(number as usize);
+    Id { number, place }
 }

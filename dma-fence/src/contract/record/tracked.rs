@@ -4,15 +4,17 @@
 use super::{
     super::{
         declared,
-        known::Refs,
+        known::{Other, Refs},
         points::{Key, Points},
     },
-    table::known_as,
+    facts::{Facts, CONTAINER, DECLARED, ENABLED, IN_ORDER, LISTED, MODULE_GONE, OVERDUE, POINTS},
+    table::{Id, Tracked},
     At, Record,
 };
-use core::{mem::replace, ptr};
+use core::{mem::replace, ops::Deref, ptr};
 use kernel::bindings::{
-    debugobjects::{debug_obj_descr, Box, SideTable, Vec, Words},
+    debugobjects::{debug_obj_descr, Box, Guard, SideTable, Vec, Words},
+    rcu_order,
     rule::this_machine,
 };
 
@@ -42,17 +44,37 @@ enum Reach {
 
 const NOTHING: Reach = Reach::Context(0);
 
-/// All that is known of a fence that is tracked. What is often looked at is in its record, and of the
-/// rest no more than there is.
-pub(in crate::contract) struct Known {
-    /// A number that is never used again: a stamp of RCU's from when it was created.
-    pub(super) number: u64,
-    pub(in crate::contract) record: Record,
+impl Default for Reach {
+    fn default() -> Self {
+        NOTHING
+    }
+}
+
+/// What is looked at of an address under the lock of its place.
+#[derive(Default)]
+pub(in crate::contract) struct Rest {
     /// The references that were taken and dropped, if any were.
     pub(super) refs: Option<Box<Refs>>,
     /// What it has reached for itself, if anything.
     pub(super) own: Option<Box<Own>>,
     reach: Reach,
+    /// What is there if not a fence that has a record.
+    pub(super) other: Option<Box<Other>>,
+}
+
+/// A fence, whose facts are what everybody looks at; and its lock, which is held while this lives.
+pub(in crate::contract) struct Known {
+    place: &'static Tracked,
+    pub(super) rest: Guard<'static, Rest>,
+}
+
+impl Deref for Known {
+    type Target = Facts;
+
+    #[inline]
+    fn deref(&self) -> &Facts {
+        self.place
+    }
 }
 
 /// What the ops of a fence have reached that declares nothing.
@@ -65,48 +87,42 @@ pub(in crate::contract) struct Own {
 }
 
 impl Known {
-    pub(super) fn new(number: u64, record: Record) -> Self {
-        Self {
-            number,
-            record,
-            refs: None,
-            own: None,
-            reach: NOTHING,
-        }
+    #[inline]
+    pub(super) fn new(place: &'static Tracked, rest: Guard<'static, Rest>) -> Self {
+        Self { place, rest }
     }
 
-    pub(in crate::contract) fn number(&self) -> u64 {
-        self.number
+    pub(super) fn place(&self) -> &'static Tracked {
+        self.place
+    }
+
+    pub(in crate::contract) fn id(&self) -> Id {
+        Id::new(self.number(), self.place)
     }
 
     /// The references that were taken and dropped.
     pub(in crate::contract) fn refs(&mut self) -> &mut Refs {
-        self.refs.get_or_insert_default()
+        self.rest.refs.get_or_insert_default()
     }
 
     fn key(&self) -> Key {
         Key {
-            machine: self.record.machine,
-            number: self.number,
-            addr: self.record.addr,
+            machine: self.machine(),
+            id: self.id(),
         }
     }
 
     /// Until it signals it may point anywhere; for what is returned see [`Points::touched`].
-    pub(in crate::contract) fn enters_points(&mut self) -> Option<(u64, usize)> {
+    pub(super) fn enters_points(&mut self) -> Option<Id> {
         self.now_reaches(Reach::Points(Points::default()));
+        self.set(POINTS, true);
         self.touched()
     }
 
-    /// It may point anywhere.
-    pub(in crate::contract) fn points(&self) -> bool {
-        matches!(self.reach, Reach::Points(_))
-    }
-
     /// Something happens to it, see [`Points::touched`].
-    pub(in crate::contract) fn touched(&mut self) -> Option<(u64, usize)> {
+    pub(in crate::contract) fn touched(&mut self) -> Option<Id> {
         let key = self.key();
-        match &mut self.reach {
+        match &mut self.rest.reach {
             Reach::Points(points) => points.touched(key),
             Reach::Context(_) => None,
         }
@@ -114,62 +130,113 @@ impl Known {
 
     /// See [`Points::settles`]. If it has signalled meanwhile, that does not matter any more.
     pub(in crate::contract) fn settles(&mut self, to: Words) {
-        if let Reach::Points(points) = &mut self.reach {
-            points.settles(self.number, to);
+        let id = self.id();
+        if let Reach::Points(points) = &mut self.rest.reach {
+            points.settles(id, to);
         }
     }
 
-    /// A task other than the issuer gets it, here; true if it is the first.
-    pub(in crate::contract) fn is_published(&mut self, at: At) -> bool {
-        let first = self.record.published.is_none();
-        self.record.published.get_or_insert(at);
-        if first && self.record.is_pending() {
-            PENDING.insert((self.record.machine, self.number), ());
+    /// A task other than the issuer gets it, here, at this time.
+    pub(in crate::contract) fn publishes(&mut self, at: At, now: i64) {
+        if self.is_published() {
+            return;
         }
-        first
+        self.publish(at, now);
+        if self.record().is_some_and(|record| record.is_pending()) {
+            self.set(LISTED, true);
+            PENDING.insert(self.pending(), self.id());
+        }
+    }
+
+    /// By what it is found among those that are pending.
+    fn pending(&self) -> (u64, i64, u64) {
+        (self.machine(), self.since(), self.number())
     }
 
     /// It is about to be pending no more.
     pub(in crate::contract) fn ends_pending(&mut self) {
         self.leaves_points();
-        if self.record.is_pending() {
-            PENDING.remove((self.record.machine, self.number));
+        self.leaves_list();
+    }
+
+    fn leaves_list(&mut self) {
+        if self.has(LISTED) {
+            self.set(LISTED, false);
+            PENDING.remove(self.pending());
         }
     }
 
     /// Where it points does not matter any more.
-    pub(in crate::contract) fn leaves_points(&mut self) {
-        if let Reach::Points(_) = self.reach {
+    fn leaves_points(&mut self) {
+        if self.has(POINTS) {
             self.now_reaches(NOTHING);
         }
     }
 
     /// The ops reach what belongs to the context at this address; true if no other's did.
-    pub(in crate::contract) fn enters_context(&mut self, context: usize) -> bool {
+    pub(in crate::contract) fn declares(&mut self, context: usize) -> bool {
+        self.set(DECLARED, true);
         self.now_reaches(Reach::Context(context));
-        declared::begins(context, self.number)
+        declared::begins(context, self.id())
     }
 
-    pub(super) fn reaches_nothing(&mut self) {
-        self.now_reaches(NOTHING);
+    /// It is made of others, and reaches these alone.
+    pub(in crate::contract) fn contains(&mut self) {
+        self.ends_pending();
+        self.set(DECLARED | CONTAINER, true);
     }
 
+    /// Its signal was asked for.
+    pub(in crate::contract) fn is_enabled(&mut self) {
+        self.set(ENABLED, true);
+    }
+
+    /// The fences of its context signal in order.
+    pub(in crate::contract) fn is_in_order(&mut self) {
+        self.set(IN_ORDER, true);
+    }
+
+    /// The module whose code created it was unloaded.
+    pub(in crate::contract) fn loses_module(&mut self) {
+        self.set(MODULE_GONE, true);
+    }
+
+    /// The bit is set, and the ops are still attached.
+    pub(in crate::contract) fn has_signalled(&mut self) {
+        self.ends_pending();
+        self.set_bit_set(rcu_order());
+    }
+
+    /// It reaches nothing any more, and has no references. What is returned was its own.
+    pub(super) fn ends(&mut self) -> Option<Box<Own>> {
+        self.ends_pending();
+        if !matches!(self.rest.reach, Reach::Context(0)) {
+            self.now_reaches(NOTHING);
+        }
+        self.rest.refs = None;
+        self.rest.own.take()
+    }
+
+    #[inline(never)]
     fn now_reaches(&mut self, reach: Reach) {
-        match replace(&mut self.reach, reach) {
-            Reach::Points(points) => points.ends(self.key()),
+        match replace(&mut self.rest.reach, reach) {
+            Reach::Points(points) => {
+                self.set(POINTS, false);
+                points.ends(self.key());
+            }
             Reach::Context(0) => {}
-            Reach::Context(context) => declared::ends(context, self.number),
+            Reach::Context(context) => declared::ends(context, self.id()),
         }
     }
 
     /// What was freed to which its memory points, once.
     pub(in crate::contract) fn dangling(&mut self) -> Option<Box<Dangling>> {
-        self.own.as_mut()?.dangling.take()
+        self.rest.own.as_mut()?.dangling.take()
     }
 
     /// What its ops have reached.
     pub(in crate::contract) fn own(&mut self) -> &mut Own {
-        self.own.get_or_insert_default()
+        self.rest.own.get_or_insert_default()
     }
 
     /// The ops reach this; false if that is not tracked, since there is so much.
@@ -179,9 +246,13 @@ impl Known {
         descr: &'static debug_obj_descr,
     ) -> bool {
         let this = |&(a, d): &Reached| a == addr && ptr::eq(d, descr);
+        let id = self.id();
         let reached = &mut self.own().reached;
         let known = reached.iter().any(this);
         if !known && reached.len() < REACHED {
+            if reached.is_empty() {
+                id.is_an_owner();
+            }
             reached.reserve_exact(1);
             reached.push((addr, descr));
             return true;
@@ -190,20 +261,19 @@ impl Known {
     }
 }
 
-/// Those that are pending, and not overdue yet, by their machines and numbers: the oldest first.
-static PENDING: SideTable<(u64, u64), ()> = SideTable::new();
+/// Those that are pending, and not overdue yet, by their machines, the times at which they were published,
+/// and their numbers.
+static PENDING: SideTable<(u64, i64, u64), Id> = SideTable::new();
 
-/// The oldest pending fence of this machine that is not overdue yet, if it is now.
+/// Of the pending fences of this machine that are not overdue yet, the one that was published first, if it
+/// is now.
 pub(in crate::contract) fn next_overdue(is_overdue: impl Fn(&Record) -> bool) -> Option<Record> {
     let machine = this_machine();
-    let oldest = PENDING.range((machine, 0), (machine + 1, 0), 1).next();
-    let (key, ()) = oldest?;
-    known_as(key.1, |known| {
-        let record = &mut known.record;
-        record.overdue = is_overdue(record);
-        record.overdue.then(|| {
-            PENDING.remove(key);
-            *record
-        })
-    })?
+    let all = (machine, i64::MIN, 0)..(machine + 1, i64::MIN, 0);
+    let (_, id) = PENDING.range(all.start, all.end, 1).next()?;
+    let mut known = id.known()?;
+    let record = known.record().filter(|record| is_overdue(record))?;
+    known.leaves_list();
+    known.set(OVERDUE, true);
+    Some(record)
 }

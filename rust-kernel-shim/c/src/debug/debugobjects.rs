@@ -33,7 +33,7 @@ use core::{
 };
 
 pub use machine::side_table::{
-    in_key_order, steps, Changes, HashTable, PageTable, SideTable, Words,
+    in_key_order, steps, Guard, HashTable, PageTable, Place, Places, Recent, SideTable, Words,
 };
 #[doc(no_inline)]
 pub use machine::side_table::{BTreeSet, Box, Vec};

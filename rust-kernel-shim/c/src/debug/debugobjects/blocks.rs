@@ -157,6 +157,9 @@ fn slot(addr: usize) -> usize {
 ///
 /// The block is not freed meanwhile: it is taken out of the tables first, under the same locks.
 pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {
+    if !may_be_in_a_block(addr) {
+        return None;
+    }
     let copy = |start: usize, size: usize| {
         let words = (0..size.div_ceil(size_of::<usize>()).min(most)).map(|n| {
             let at = start + n * size_of::<usize>();
