@@ -17,6 +17,7 @@ use core::{
     sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicU8, Ordering::Relaxed},
 };
 use machine::{
+    cpu::{self, Cpu},
     expected,
     vcpu::{self, Vcpu},
 };
@@ -168,7 +169,13 @@ impl vcpu::Hooks for Globals {
 /// Calls `f` with the variables of the machine that this task belongs to.
 #[inline]
 pub fn with<R>(f: impl FnOnce(&Globals) -> R) -> R {
-    vcpu::with_any(|vcpu| {
+    cpu::with(|cpu| with_on(cpu, f))
+}
+
+/// The same, on this thread.
+#[inline(always)]
+pub(crate) fn with_on<R>(cpu: &Cpu, f: impl FnOnce(&Globals) -> R) -> R {
+    vcpu::with_any_on(cpu, |vcpu| {
         let globals: &Globals = match vcpu {
             Some(vcpu) => own(vcpu),
             None => &FREE,

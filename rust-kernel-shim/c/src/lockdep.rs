@@ -24,7 +24,9 @@ mod report;
 mod watch;
 
 pub(crate) use self::needs::{for_a_mutex, slept};
-pub(crate) use self::watch::{dep_map, hardirqs_off, hardirqs_on, memory_goes};
+pub(crate) use self::watch::{
+    dep_map, hardirqs_off, hardirqs_on, hardirqs_on_inside, memory_goes, usual_task, Task,
+};
 pub use self::{
     api::*,
     needs::lockdep_others_go_on,
@@ -78,6 +80,7 @@ fn first_mode(globals: &Globals) -> u8 {
 /// Sets what lockdep looks at in this machine from now on. From any context.
 pub fn lockdep_set_mode(mode: LockdepMode) {
     globals::with(|globals| globals.lockdep.store(mode as u8, Relaxed));
+    watch::mode_changes();
 }
 
 /// The address of one, and those of the next seven bytes for its subclasses, name a class.
@@ -102,7 +105,10 @@ impl Default for lock_class_key {
 /// Locks are taken in one order.
 ///
 /// Rule [lock-order](../../book/rules/lock-order.html).
-pub static LOCK_ORDER: Rule = Rule::new("lock-order");
+pub static LOCK_ORDER: Rule = Rule::new("lock-order").numbered(LOCK_ORDER_NUMBER);
+
+/// Its number, by which it is counted where locks are taken.
+const LOCK_ORDER_NUMBER: usize = 1;
 
 /// A lock that an interrupt handler takes is held with interrupts disabled.
 ///
@@ -161,12 +167,14 @@ impl How<'_> {
     /// All of it as a number of eight bits, if it says no more than how a lock is taken.
     #[inline(always)]
     #[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
-    fn plain(&self) -> Option<u32> {
-        let flags = [self.trylock, self.unchecked, self.own_place].map(u32::from);
+    const fn plain(&self) -> Option<u32> {
         let plain = self.asked.is_none() && self.nest.is_none() && !self.sync && !self.stands_in;
-        let plain = plain && self.subclass < 8 && self.read < 4;
-        let read = u32::from(self.read) << 3 | u32::from(self.subclass) << 5;
-        plain.then_some(flags[0] | flags[1] << 1 | flags[2] << 2 | read)
+        if !plain || self.subclass >= 8 || self.read >= 4 {
+            return None;
+        }
+        let flags =
+            self.trylock as u32 | (self.unchecked as u32) << 1 | (self.own_place as u32) << 2;
+        Some(flags | (self.read as u32) << 3 | (self.subclass as u32) << 5)
     }
 
     /// Exclusively, waiting for it.
@@ -191,6 +199,13 @@ impl How<'_> {
     pub(crate) const READ: Self = How {
         read: 2,
         ..Self::LOCK
+    };
+
+    /// As one of many, who finds it free.
+    #[cfg_attr(any(not(feature = "debug"), loom, tsan), allow(dead_code))]
+    pub(crate) const TRYREAD: Self = How {
+        read: 1,
+        ..Self::TRYLOCK
     };
 
     /// By all others: the task waits until none has it, and goes on without.

@@ -12,7 +12,7 @@
 use crate::{
     engine::{Acquire, Now},
     lock::Lock,
-    task::Held,
+    task::{Hold, Within},
 };
 use core::cell::Cell;
 
@@ -32,11 +32,11 @@ pub struct Same {
 
 impl Same {
     /// That of an acquisition by a caller with numbers of its own for classes, not 0, and for all else:
-    /// how a lock is taken, and in which context.
-    #[inline]
-    pub const fn new(world: u32, how: u32, place: usize, class: u16) -> Self {
+    /// how a lock is taken, in which context, and in which world.
+    #[inline(always)]
+    pub const fn new(how: u64, place: usize, class: u16) -> Self {
         Self {
-            how: (how as u64) << 32 | world as u64,
+            how,
             place,
             class: class as usize,
         }
@@ -58,28 +58,26 @@ impl Same {
             .iter()
             .fold(0, |flags, &flag| flags << 1 | u8::from(flag));
         let bytes = [flags, how.read, how.subclass, lock.subclass];
+        let how_taken = u64::from(u32::from_le_bytes(bytes));
         Self {
             class: lock.key,
-            ..Self::new(world, u32::from_le_bytes(bytes), how.ip, 0)
+            ..Self::new(how_taken << 32 | u64::from(world), how.ip, 0)
         }
     }
 }
 
 /// An acquisition that is remembered.
-struct Taken {
+pub(crate) struct Taken {
     same: Cell<Same>,
     /// How often something had been forgotten by then.
     forgotten: Cell<usize>,
-    /// What the lock was taken inside.
-    below: Cell<Below>,
+    /// What the lock was taken inside, which is none if the chain before it is 0.
+    outer: Cell<Within>,
     /// The chain's key with the lock.
-    chain: Cell<u64>,
+    pub(crate) chain: Cell<u64>,
     /// As which it was pushed.
-    held: Cell<Held>,
+    pub(crate) hold: Cell<Hold>,
 }
-
-/// The context of the lock held last, and what may be waited for inside it.
-pub(crate) type Below = (u8, u8);
 
 /// What a task remembers. Zero bytes are one that remembers nothing.
 pub(crate) struct Memory([Taken; REMEMBERED]);
@@ -89,46 +87,53 @@ impl Memory {
         Self(
             [const {
                 Taken {
-                    same: Cell::new(Same::new(0, 0, 0, 0)),
+                    same: Cell::new(Same::new(0, 0, 0)),
                     forgotten: Cell::new(0),
-                    below: Cell::new((0, 0)),
+                    outer: Cell::new(Within::NONE),
                     chain: Cell::new(0),
-                    held: Cell::new(Held::NONE),
+                    hold: Cell::new(Hold::NONE),
                 }
             }; REMEMBERED],
         )
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&self, same: &Same, before: u64) -> &Taken {
         let hash = same.place as u64 ^ (same.class as u64).rotate_left(32) ^ before;
         &self.0[(hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % REMEMBERED]
     }
 
-    /// As what a lock was taken that is taken now, inside the chain `before`, and the chain's key with it.
+    /// As what a lock was taken that is taken now, inside `outer` and the chain `before`.
     #[inline(always)]
     pub(crate) fn find(
         &self,
         same: &Same,
         forgotten: usize,
         before: u64,
-        below: Below,
-    ) -> Option<(Held, u64)> {
+        outer: Within,
+    ) -> Option<&Taken> {
         let taken = self.slot(same, before);
         let known = taken.same.get() == *same
             && taken.forgotten.get() == forgotten
-            && taken.held.get().before == before
-            && taken.below.get() == below;
-        known.then(|| (taken.held.get(), taken.chain.get()))
+            && taken.hold.get().before == before
+            && taken.outer.get() == outer;
+        known.then_some(taken)
     }
 
     /// Remembers it: there was nothing new in it.
-    pub(crate) fn add(&self, same: &Same, forgotten: usize, below: Below, held: &Held, chain: u64) {
-        let taken = self.slot(same, held.before);
+    pub(crate) fn add(
+        &self,
+        same: &Same,
+        forgotten: usize,
+        outer: Within,
+        hold: &Hold,
+        chain: u64,
+    ) {
+        let taken = self.slot(same, hold.before);
         taken.same.set(*same);
         taken.forgotten.set(forgotten);
-        taken.below.set(below);
+        taken.outer.set(outer);
         taken.chain.set(chain);
-        taken.held.set(*held);
+        taken.hold.set(*hold);
     }
 }

@@ -16,8 +16,8 @@ impl<H: Host> Engine<H> {
     /// What may be waited for here: below the lock that is held last, or in this context.
     pub(crate) fn limit(&self, now: &Now<'_>, top: Option<Held>) -> u8 {
         match now.context {
-            context if top.is_some_and(|top| top.context == context.number()) => {
-                top.map_or(LD_WAIT_MAX, |top| top.limit)
+            context if top.is_some_and(|top| top.within.context() == context.number()) => {
+                top.map_or(LD_WAIT_MAX, |top| top.within.limit())
             }
             context if context.hardirq && (context.threaded || fault!("threaded")) => {
                 LD_WAIT_CONFIG
@@ -117,7 +117,7 @@ impl<H: Host> Engine<H> {
     /// that has its own edges from those before it.
     fn check_edges(&self, mut graph: Locked<'_, H>, now: &Now<'_>, next: &Held) {
         for prev in now.task.all().rev() {
-            if prev.context != next.context && !fault!("context") {
+            if prev.within.context() != next.within.context() && !fault!("context") {
                 return;
             }
             if !prev.check || self.classes.get(prev.class).is_none() {

@@ -8,7 +8,8 @@ use crate::{
     graph::Graph,
     lock::{Lock, LD_LOCK_EVENT},
     report::{ClassInfo, Finding, HeldInfo, List, Report, Text},
-    task::{Held, Task, MAX_LOCK_DEPTH},
+    task::{Held, Hold, Task, Within, MAX_LOCK_DEPTH},
+    usage::Mark,
     Context, Host,
 };
 use core::{
@@ -151,8 +152,9 @@ impl<H: Host> Engine<H> {
         });
     }
 
-    /// As [`acquire`](Self::acquire), of the lock at `instance`, by the current task, where locks are
-    /// watched; false, and nothing is done, if it does not remember what is the same.
+    /// As [`acquire`](Self::acquire), of the lock at `instance`, by the current task; false, and nothing
+    /// is done, if it does not remember what is the same. It remembers nothing of before that was made
+    /// wrong by [`forget_taken`](Self::forget_taken).
     #[inline(always)]
     pub fn acquire_again(&self, task: &Task, instance: usize, same: &Same) -> bool {
         !task.is_busy() && task.take_again(instance, same, self.classes.forgotten())
@@ -192,19 +194,21 @@ impl<H: Host> Engine<H> {
         self.take(
             now,
             Held {
-                class,
                 instance: lock.instance,
-                ip: how.ip,
-                before: 0,
-                references: 0,
-                read,
-                limit: 0,
-                context: 0,
-                trylock: how.trylock && !fault!("trylock"),
-                check: how.check && lock.key != no_validate,
-                irqs_off: now.context.irqs_off,
-                sync,
-                nested: nest.is_some(),
+                hold: Hold {
+                    class,
+                    ip: how.ip,
+                    before: 0,
+                    references: 0,
+                    within: Within::NONE,
+                    on: 0,
+                    read,
+                    trylock: how.trylock && !fault!("trylock"),
+                    check: how.check && lock.key != no_validate,
+                    irqs_off: now.context.irqs_off,
+                    sync,
+                    nested: nest.is_some(),
+                },
             },
             nest,
             same.map(|same| (same, forgotten)),
@@ -233,12 +237,18 @@ impl<H: Host> Engine<H> {
             self.full(now, "held locks of one task");
             return;
         }
-        held.context = now.context.number();
+        let context = now.context.number();
+        held.on = if held.check {
+            Mark::all_enabled(held.read)
+        } else {
+            0
+        };
         held.before = task.chain();
-        let head = top.is_none_or(|top| !fault!("context") && top.context != held.context);
+        let head = top.is_none_or(|top| !fault!("context") && top.within.context() != context);
         let chain = crate::chain::with(if head { 0 } else { held.before }, &held);
         let limit = self.limit(now, top);
-        held.limit = self.classes.at(held.class.index).limit_inside(limit);
+        let limit_inside = self.classes.at(held.class.index).limit_inside(limit);
+        held.within = Within::new(context, limit_inside);
         match same {
             Some((same, forgotten)) if self.is_known(now, &held, limit, chain) => {
                 task.remember(same, forgotten, &held, chain);
@@ -311,7 +321,8 @@ impl<H: Host> Engine<H> {
             if let Some(index) = self.index_to_change(now, lock, ip) {
                 if let Some(class) = self.class(now, lock, subclass) {
                     let held = now.task.held(index);
-                    now.task.set_held(index, Held { class, ..held });
+                    let hold = Hold { class, ..held.hold };
+                    now.task.set_held(index, Held { hold, ..held });
                     self.retake(now, index, index);
                 }
             }
@@ -323,14 +334,12 @@ impl<H: Host> Engine<H> {
         self.inside(|now| {
             if let Some(index) = self.index_to_change(now, lock, ip) {
                 let held = now.task.held(index);
-                now.task.set_held(
-                    index,
-                    Held {
-                        read: 1,
-                        ip,
-                        ..held
-                    },
-                );
+                let hold = Hold {
+                    read: 1,
+                    ip,
+                    ..held.hold
+                };
+                now.task.set_held(index, Held { hold, ..held });
                 self.retake(now, index, index);
             }
         });
@@ -362,7 +371,7 @@ impl<H: Host> Engine<H> {
         if top.instance == lock.instance {
             return Some(depth - 1);
         }
-        let context = top.context;
+        let context = top.within.context();
         let of_class = |held: &Held| {
             let class = self
                 .classes
@@ -373,7 +382,7 @@ impl<H: Host> Engine<H> {
         (0..depth)
             .rev()
             .map(|index| (index, now.task.held(index)))
-            .take_while(|(_, held)| !one_context || held.context == context)
+            .take_while(|(_, held)| !one_context || held.within.context() == context)
             .find(|(_, held)| held.instance == lock.instance || of_class(held))
             .map(|(index, _)| index)
     }

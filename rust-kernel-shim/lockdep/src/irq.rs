@@ -41,13 +41,14 @@ impl<H: Host> Engine<H> {
 
     /// True if the task may turn on interrupts of both kinds, unless it is in a handler: locks of all
     /// classes of which it holds any were held with them on before.
-    #[inline]
+    #[inline(always)]
     pub fn hardirqs_on_again(&self, task: &Task) -> bool {
-        task.all().all(|held| {
-            let marks = [Irq::Hard, Irq::Soft].map(|irq| Mark::enabled(irq).held(held.read).bit());
-            let missing = (marks[0] | marks[1]) & !self.classes.at(held.class.index).marks();
-            !held.check || missing == 0
-        })
+        for hold in task.holds() {
+            if hold.on & !self.classes.at(hold.class.index).marks() != 0 {
+                return false;
+            }
+        }
+        true
     }
 
     /// C: `lockdep_hardirqs_on()`. Interrupts are turned on.
@@ -62,8 +63,8 @@ impl<H: Host> Engine<H> {
 
     fn hardirqs(&self, on: bool, ip: usize) {
         self.host.with_task(|task| {
-            if task.irqs_enabled.replace(on) != on {
-                task.irqs_at.set(ip);
+            if task.irqs_enabled.get() != on {
+                task.set_irqs(on, ip);
             }
         });
     }

@@ -120,6 +120,13 @@ impl<H: Host> Engine<H> {
         self.forget_chains();
     }
 
+    /// What tasks remember of the locks that they have taken is wrong: it was decided otherwise what is
+    /// looked at, or whether anything is.
+    pub fn forget_taken(&self) {
+        let _graph = self.locked();
+        self.classes.forget();
+    }
+
     /// All chains are looked at again. The caller holds the lock.
     pub(crate) fn forget_chains(&self) {
         self.chains.clear();

@@ -2,18 +2,24 @@
 //! What the engine keeps of a task.
 
 use crate::{
-    again::{Below, Memory, Same},
+    again::{Memory, Same},
     class::ClassId,
+    usage::Marks,
     Lock,
 };
-use core::cell::Cell;
+use core::{
+    cell::Cell,
+    ops::{Deref, DerefMut},
+};
 
 /// Locks that one task can hold.
 pub const MAX_LOCK_DEPTH: usize = 48;
 
 /// A task's locks. Zero bytes are a task that holds none.
 pub struct Task {
-    held: [Cell<Held>; MAX_LOCK_DEPTH],
+    instances: [Cell<usize>; MAX_LOCK_DEPTH],
+    /// How these are held, from the second on; the first is none, inside which the first lock is taken.
+    holds: [Cell<Hold>; 1 + MAX_LOCK_DEPTH],
     /// The lock inside which more than one of the class may be taken, for those held that are `nested`.
     nests: [Cell<Option<Lock>>; MAX_LOCK_DEPTH],
     depth: Cell<usize>,
@@ -31,19 +37,60 @@ pub struct Task {
 /// A lock that is held, or about to be.
 #[derive(Clone, Copy)]
 pub(crate) struct Held {
-    pub(crate) class: ClassId,
     pub(crate) instance: usize,
+    pub(crate) hold: Hold,
+}
+
+impl Deref for Held {
+    type Target = Hold;
+
+    #[inline]
+    fn deref(&self) -> &Hold {
+        &self.hold
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Hold {
+        &mut self.hold
+    }
+}
+
+/// What decides for a lock inside which another is taken: the context that it was taken in, and what
+/// may be waited for inside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Within(u16);
+
+impl Within {
+    pub(crate) const NONE: Self = Self::new(0, 0);
+
+    pub(crate) const fn new(context: u8, limit: u8) -> Self {
+        Self(u16::from_le_bytes([context, limit]))
+    }
+
+    pub(crate) const fn context(self) -> u8 {
+        self.0.to_le_bytes()[0]
+    }
+
+    pub(crate) const fn limit(self) -> u8 {
+        self.0.to_le_bytes()[1]
+    }
+}
+
+/// How a lock is held, whichever of its class it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Hold {
+    pub(crate) class: ClassId,
     pub(crate) ip: usize,
     /// The key of the chain of those before it.
     pub(crate) before: u64,
     /// 0, or how often it was taken under its nest lock.
     pub(crate) references: u32,
+    pub(crate) within: Within,
+    /// What its class is marked with if interrupts are turned on while it is held.
+    pub(crate) on: Marks,
     /// 0 exclusive, 1 shared, 2 shared and recursive.
     pub(crate) read: u8,
-    /// What may be waited for inside.
-    pub(crate) limit: u8,
-    /// The context that it was taken in.
-    pub(crate) context: u8,
     pub(crate) trylock: bool,
     pub(crate) check: bool,
     pub(crate) irqs_off: bool,
@@ -53,16 +100,15 @@ pub(crate) struct Held {
     pub(crate) nested: bool,
 }
 
-impl Held {
+impl Hold {
     pub(crate) const NONE: Self = Self {
         class: ClassId::NONE,
-        instance: 0,
         ip: 0,
         before: 0,
         references: 0,
+        within: Within::NONE,
+        on: 0,
         read: 0,
-        limit: 0,
-        context: 0,
         trylock: false,
         check: false,
         irqs_off: false,
@@ -75,7 +121,8 @@ impl Task {
     /// A task that holds no lock.
     pub const fn new() -> Self {
         Self {
-            held: [const { Cell::new(Held::NONE) }; MAX_LOCK_DEPTH],
+            instances: [const { Cell::new(0) }; MAX_LOCK_DEPTH],
+            holds: [const { Cell::new(Hold::NONE) }; 1 + MAX_LOCK_DEPTH],
             nests: [const { Cell::new(None) }; MAX_LOCK_DEPTH],
             depth: Cell::new(0),
             chain: Cell::new(0),
@@ -101,12 +148,16 @@ impl Task {
 
     #[inline]
     pub(crate) fn held(&self, index: usize) -> Held {
-        self.held[index].get()
+        Held {
+            instance: self.instances[index].get(),
+            hold: self.holds[1 + index].get(),
+        }
     }
 
     #[inline]
     pub(crate) fn set_held(&self, index: usize, held: Held) {
-        self.held[index].set(held);
+        self.instances[index].set(held.instance);
+        self.holds[1 + index].set(held.hold);
     }
 
     /// The nest lock of the one at `index`.
@@ -116,7 +167,18 @@ impl Task {
 
     #[inline]
     pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = Held> + '_ {
-        self.held[..self.depth()].iter().map(Cell::get)
+        let instances = self.instances[..self.depth()].iter();
+        let held = instances.zip(&self.holds[1..]);
+        held.map(|(instance, hold)| Held {
+            instance: instance.get(),
+            hold: hold.get(),
+        })
+    }
+
+    /// How they are held.
+    #[inline]
+    pub(crate) fn holds(&self) -> impl Iterator<Item = Hold> + '_ {
+        self.holds[1..][..self.depth()].iter().map(Cell::get)
     }
 
     #[inline]
@@ -145,61 +207,61 @@ impl Task {
         self.push(held, chain);
     }
 
-    /// What is taken now is taken inside this.
-    #[inline]
-    fn below(&self) -> Below {
-        match self.depth().checked_sub(1) {
-            Some(top) => (self.held(top).context, self.held(top).limit),
-            None => (u8::MAX, 0),
-        }
-    }
-
     /// Takes the lock at `instance` as one that it has taken before; false if it does not remember.
     #[inline(always)]
     pub(crate) fn take_again(&self, instance: usize, same: &Same, forgotten: usize) -> bool {
-        let known = self
-            .memory
-            .find(same, forgotten, self.chain(), self.below());
-        match known {
-            Some((held, chain)) if self.depth() < MAX_LOCK_DEPTH => {
-                self.push(Held { instance, ..held }, chain);
-                true
-            }
-            _ => false,
-        }
+        let depth = self.depth();
+        let Some(slot) = self.instances.get(depth) else {
+            return false;
+        };
+        let (outer, hold) = (self.holds[depth].get().within, &self.holds[depth + 1]);
+        let Some(taken) = self.memory.find(same, forgotten, self.chain(), outer) else {
+            return false;
+        };
+        slot.set(instance);
+        hold.set(taken.hold.get());
+        self.depth.set(depth + 1);
+        self.chain.set(taken.chain.get());
+        true
     }
 
     /// Remembers a lock that is about to be pushed, since there is nothing new in it.
-    pub(crate) fn remember(&self, same: &Same, forgotten: usize, held: &Held, chain: u64) {
-        self.memory.add(same, forgotten, self.below(), held, chain);
+    pub(crate) fn remember(&self, same: &Same, forgotten: usize, hold: &Hold, chain: u64) {
+        let outer = self.holds[self.depth()].get().within;
+        self.memory.add(same, forgotten, outer, hold, chain);
     }
 
     /// The task is about to release the lock at `instance`; false if others were taken since then, or
     /// it was taken more than once: then it is for [`release`](crate::Engine::release).
-    #[inline]
+    #[inline(always)]
     pub fn release_last(&self, instance: usize) -> bool {
         !self.is_busy() && self.pop(instance)
     }
 
     /// The same of a task that may be in the engine.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&self, instance: usize) -> bool {
         let top = self.depth().wrapping_sub(1);
-        let last = self
-            .held
-            .get(top)
-            .is_some_and(|held| held.get().instance == instance && held.get().references <= 1);
-        if last {
+        let is_last = self.instances.get(top).map(Cell::get) == Some(instance)
+            && self.holds[1 + top].get().references <= 1;
+        if is_last {
             self.cut(top);
         }
-        last
+        is_last
     }
 
     /// Takes off the lock at `index` and those above, which stay to be read.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cut(&self, index: usize) {
-        self.chain.set(self.held(index).before);
+        self.chain.set(self.holds[1 + index].get().before);
         self.depth.set(index);
+    }
+
+    /// Interrupts are on from now on, or off, which they were not: since `ip`.
+    #[inline(always)]
+    pub fn set_irqs(&self, on: bool, ip: usize) {
+        self.irqs_enabled.set(on);
+        self.irqs_at.set(ip);
     }
 
     /// True if it is in the engine, which does nothing for it then.

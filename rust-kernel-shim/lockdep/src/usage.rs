@@ -55,6 +55,12 @@ impl Mark {
         Self((irq as u8) << 2 | ENABLED)
     }
 
+    /// Those of interrupts of both kinds, by a lock that is held so.
+    pub(crate) fn all_enabled(read: u8) -> Marks {
+        let marks = [Irq::Hard, Irq::Soft].map(|irq| Self::enabled(irq).held(read).bit());
+        marks[0] | marks[1]
+    }
+
     /// The same by a lock that is held so.
     #[inline]
     pub(crate) const fn held(self, read: u8) -> Self {

@@ -11,7 +11,7 @@ mod report;
 
 use super::{
     console,
-    cpu::{self, Count},
+    cpu::{self, Count, Cpu},
     location::{self, Site},
     task::task_struct,
 };
@@ -19,6 +19,7 @@ use core::{
     cell::Cell,
     ffi::CStr,
     fmt,
+    mem::MaybeUninit,
     panic::Location,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -217,6 +218,15 @@ impl Got {
     }
 }
 
+/// What a thread has got.
+pub(super) struct Held(Stack<Got, 32>);
+
+impl Held {
+    pub(super) const fn new() -> Self {
+        Self(Stack::new())
+    }
+}
+
 /// True for a thing of which its name and its id say all.
 #[inline]
 fn is_short(id: (u64, u64)) -> bool {
@@ -224,15 +234,19 @@ fn is_short(id: (u64, u64)) -> bool {
 }
 
 /// The things of one thread, the youngest last; those for which there is no place are not known.
+///
+/// # Invariants
+///
+/// `len` is at most `N`, and so many entries are initialised.
 struct Stack<E, const N: usize> {
-    entries: [Cell<Option<E>>; N],
+    entries: [Cell<MaybeUninit<E>>; N],
     len: Cell<usize>,
 }
 
 impl<E: Copy, const N: usize> Stack<E, N> {
     const fn new() -> Self {
         Self {
-            entries: [const { Cell::new(None) }; N],
+            entries: [const { Cell::new(MaybeUninit::uninit()) }; N],
             len: Cell::new(0),
         }
     }
@@ -241,18 +255,28 @@ impl<E: Copy, const N: usize> Stack<E, N> {
     fn push(&self, entry: E) {
         let len = self.len.get();
         if let Some(slot) = self.entries.get(len) {
-            slot.set(Some(entry));
+            // INVARIANT: This one is initialised now as well.
+            slot.set(MaybeUninit::new(entry));
             self.len.set(len + 1);
         }
     }
 
+    /// The number of the youngest, if that is true of it.
+    #[inline(always)]
+    fn youngest(&self, is: impl Fn(&E) -> bool) -> Option<usize> {
+        let youngest = self.len.get().wrapping_sub(1);
+        let entry = self.entries.get(youngest)?.get();
+        // SAFETY: By the invariant: it is one of `len`, or `get()` would have found none.
+        is(&unsafe { entry.assume_init() }).then_some(youngest)
+    }
+
     /// Takes out the youngest for which that is true.
-    #[inline]
+    #[inline(always)]
     fn remove(&self, is: impl Fn(&E) -> bool) {
         // Mostly it is the youngest of all.
-        match self.iter().next() {
-            Some(entry) if is(&entry) => self.len.set(self.len.get() - 1),
-            _ => self.remove_from_below(is),
+        match self.youngest(&is) {
+            Some(youngest) => self.len.set(youngest),
+            None => self.remove_from_below(is),
         }
     }
 
@@ -271,14 +295,15 @@ impl<E: Copy, const N: usize> Stack<E, N> {
     #[inline]
     fn iter(&self) -> impl Iterator<Item = E> + '_ {
         let known = &self.entries[..self.len.get()];
-        known.iter().rev().filter_map(Cell::get)
+        let entries = known.iter().rev().map(Cell::get);
+        // SAFETY: By the invariant.
+        entries.map(|entry| unsafe { entry.assume_init() })
     }
 }
 
 crate::per_thread! {
     static WAITS: Stack<Entry, 8> = Stack::new();
-    static HELD: Stack<Got, 32> = Stack::new();
-    /// Those of them that are neither locks nor sections.
+    /// The things that the thread has got which are neither locks nor sections.
     static OTHERS: Stack<Thing, 32> = Stack::new();
     /// True while the thread sleeps for a time that ends by itself.
     static TIMED: Cell<bool> = Cell::new(false);
@@ -288,10 +313,14 @@ crate::per_thread! {
 #[inline]
 #[track_caller]
 pub fn begin_wait(thing: Thing) {
+    begin_wait_at(thing, Location::caller());
+}
+
+/// The same, there.
+pub fn begin_wait_at(thing: Thing, at: At) {
     if !ON {
         return;
     }
-    let at = Location::caller();
     hung::does_not_spin();
     let since = 0;
     WAITS.with(|waits| {
@@ -317,7 +346,13 @@ pub struct Waiting((u64, u64));
 #[inline]
 #[track_caller]
 pub fn waiting(thing: Thing) -> Waiting {
-    begin_wait(thing);
+    waiting_at(thing, Location::caller())
+}
+
+/// The same, there.
+#[inline]
+pub fn waiting_at(thing: Thing, at: At) -> Waiting {
+    begin_wait_at(thing, at);
     Waiting(thing.id)
 }
 
@@ -330,9 +365,15 @@ impl Drop for Waiting {
 /// The task has got a thing for which others wait now. From any context.
 #[inline]
 pub fn acquired(thing: Thing, at: At) {
+    cpu::with(|cpu| acquired_on(cpu, thing, at));
+}
+
+/// The same, on this thread.
+#[inline(always)]
+pub fn acquired_on(cpu: &Cpu, thing: Thing, at: At) {
     if ON {
         let Thing { what, id, .. } = thing;
-        HELD.with(|held| held.push(Got { what, id, at }));
+        cpu.held.0.push(Got { what, id, at });
         if !is_short(id) {
             OTHERS.with(|others| others.push(thing));
         }
@@ -342,11 +383,45 @@ pub fn acquired(thing: Thing, at: At) {
 /// The task has it no longer. From any context.
 #[inline]
 pub fn released(id: (u64, u64)) {
+    cpu::with(|cpu| released_on(cpu, id));
+}
+
+/// The same, on this thread.
+#[inline(always)]
+pub fn released_on(cpu: &Cpu, id: (u64, u64)) {
     if ON {
-        HELD.with(|held| held.remove(|got| got.id == id));
+        cpu.held.0.remove(|got| got.id == id);
         if !is_short(id) {
             OTHERS.with(|others| others.remove(|thing| thing.id == id));
         }
+    }
+}
+
+/// A thing that the task has got last.
+#[must_use]
+#[allow(missing_debug_implementations)]
+pub struct Last<'a> {
+    held: &'a Held,
+    number: usize,
+}
+
+impl<'a> Last<'a> {
+    /// The thing, which is a lock or a section, if the task has got it last.
+    #[inline(always)]
+    pub fn of(cpu: &'a Cpu, id: (u64, u64)) -> Option<Self> {
+        let number = match ON {
+            true => cpu.held.0.youngest(|got| got.id == id)?,
+            false => 0,
+        };
+        let held = &cpu.held;
+        Some(Self { held, number })
+    }
+
+    /// The task has it no longer, nor what it has got since.
+    #[inline(always)]
+    pub fn released(self) {
+        // INVARIANT: So many were initialised before.
+        self.held.0.len.set(self.number);
     }
 }
 
@@ -357,14 +432,14 @@ pub fn memory_goes(start: usize, size: usize) {
         kind == KINDS && (addr as usize).wrapping_sub(start) < size
     };
     // One at a time: what follows moves.
-    while let Some(got) = HELD.with(|held| held.iter().find(gone)) {
+    while let Some(got) = cpu::with(|cpu| cpu.held.0.iter().find(gone)) {
         released(got.id);
     }
 }
 
 /// True if the calling task holds something for which others wait. From any context.
 pub fn holds_any() -> bool {
-    ON && HELD.with(|held| held.iter().next().is_some())
+    ON && cpu::with(|cpu| cpu.held.0.iter().next().is_some())
 }
 
 /// Describes the task that runs on this thread, and is about to block or does.
@@ -401,7 +476,7 @@ pub fn write_held(task: &task_struct, text: &mut dyn fmt::Write) {
 /// What the task that runs on this thread holds.
 fn holds(task: &task_struct) -> Vec<(Thing, String)> {
     let mut holds: Vec<(Thing, String)> = Vec::new();
-    let held: Vec<Got> = HELD.with(|held| held.iter().collect());
+    let held: Vec<Got> = cpu::with(|cpu| cpu.held.0.iter().collect());
     for got in held.into_iter().rev() {
         let (thing, at) = (got.thing(), location::at(got.at));
         let text = match thing.how {

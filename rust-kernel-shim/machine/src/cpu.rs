@@ -3,7 +3,8 @@
 
 use crate::{
     atomic::{planted, quiet},
-    per_thread,
+    blocked, per_thread,
+    task::{self, task_struct},
 };
 use core::{
     cell::Cell,
@@ -31,7 +32,7 @@ struct Sleepable {
     at: AtomicPtr<Location<'static>>,
 }
 
-/// Checks of a debug kernel that a thread counts.
+/// Checks of a debug kernel that a thread counts: those with numbers from 1 to this.
 pub const CHECKS: usize = if cfg!(feature = "debug") { 64 } else { 0 };
 
 /// A thread's state that others read while they wait for a grace period.
@@ -93,12 +94,15 @@ impl Reader {
         self.number
     }
 
-    /// Counts that the thread has come to the check of this number, if there is one: it is this thread's.
+    /// Counts that the thread has come to the check of this number; false if there is none. It is this
+    /// thread's.
     #[inline(always)]
-    pub fn checks(&self, number: usize) {
-        if let Some(checked) = self.checked.get(number) {
-            checked.store(checked.load(Relaxed).wrapping_add(1), Relaxed);
-        }
+    pub fn checks(&self, number: usize) -> bool {
+        let Some(checked) = self.checked.get(number.wrapping_sub(1)) else {
+            return false;
+        };
+        checked.store(checked.load(Relaxed).wrapping_add(1), Relaxed);
+        true
     }
 
     pub(super) fn set_task(&self, comm: &[u8], pid: i32) {
@@ -219,7 +223,7 @@ pub fn checked(number: usize) -> usize {
     let readers = readers();
     let checked = readers
         .iter()
-        .filter_map(|reader| reader.checked.get(number));
+        .filter_map(|reader| reader.checked.get(number.wrapping_sub(1)));
     checked.map(|checked| checked.load(Relaxed)).sum()
 }
 
@@ -301,12 +305,35 @@ impl Count {
     }
 }
 
-/// The bits of [`Cpu::interrupts`].
-pub const INTERRUPTS: u32 = 4 + 16;
+/// Something of a thread that is not so of most, and has it do otherwise what others do in a shorter way.
+#[derive(Clone, Copy)]
+pub enum Unusual {
+    /// Its task is one of a virtual CPU's.
+    Vcpu = 1,
+    /// No rule is checked on it.
+    Unchecked = 2,
+    /// What it tells lockdep is not of itself, or not all.
+    Lockdep = 4,
+    /// It has sent itself an interrupt that it has not taken.
+    IrqWork = 8,
+}
+
+/// The layer above has not said where it keeps what it knows of the thread, which is unusual as well.
+const UNKNOWN: u32 = 16;
 
 /// Set in the counts of a thread that needs a full fence where a section begins and ends, see
 /// [`barrier::ready`](super::barrier::ready): then its counts are never 0.
 const FENCED: u64 = 1 << 26;
+
+/// The bits of [`Cpu::interrupts`].
+const INTERRUPTS: u64 = Count::IrqsOff.mask() | Count::Softirq.mask() | Count::Hardirq.mask();
+
+/// What [`Cpu::interrupts`] is where the thread [is atomic](Cpu::is_atomic).
+pub const ATOMIC_INTERRUPTS: u64 = ATOMIC & INTERRUPTS;
+
+/// Bits that [`Cpu::interrupts`] does not use, from the first to before the last.
+pub const NOT_INTERRUPTS: core::ops::Range<u32> =
+    Count::IrqsOff.bits().1 + 1..Count::Softirq.bits().0;
 
 /// The counts of a thread that has no reader: too many of each kind.
 const NO_READER: u64 = Count::IrqsOff.full()
@@ -325,12 +352,18 @@ const ATOMIC: u64 = Count::Preempt.one() | Count::IrqsOff.one();
 /// - `counts` is `NO_READER` exactly while there is no `reader`; else it has a field for each
 ///   [`Count`], and is 0 or `FENCED` exactly while no section is open that holds up a grace period.
 /// - The reader's word is not 0 exactly while a section is open.
+/// - `above` is not null unless `unusual` has `UNKNOWN`.
 pub struct Cpu {
     reader: Cell<Option<&'static Reader>>,
     /// In one word: what is stored as two and loaded as one waits until both are in the cache.
     counts: Cell<u64>,
     /// The task that this thread is, once it was asked for.
-    pub(super) task: Cell<*const super::task::task_struct>,
+    task: Cell<*const task_struct>,
+    /// What is [`Unusual`], a bit each, and [`UNKNOWN`].
+    unusual: Cell<u32>,
+    /// What the layer above knows of the thread.
+    above: Cell<*const ()>,
+    pub(super) held: blocked::Held,
 }
 
 per_thread! {
@@ -338,6 +371,9 @@ per_thread! {
         reader: Cell::new(None),
         counts: Cell::new(NO_READER),
         task: Cell::new(ptr::null()),
+        unusual: Cell::new(UNKNOWN),
+        above: Cell::new(ptr::null()),
+        held: blocked::Held::new(),
     };
 }
 
@@ -361,7 +397,7 @@ impl Drop for Leave {
                     reader.taken.store(false, Release);
                 }
             }
-            super::task::leave(cpu.task.replace(ptr::null()));
+            task::leave(cpu.set_task(ptr::null()));
         });
     }
 }
@@ -369,7 +405,16 @@ impl Drop for Leave {
 /// The counts of this thread.
 #[inline(always)]
 pub fn with<R>(f: impl FnOnce(&Cpu) -> R) -> R {
-    CPU.with(f)
+    #[cfg(loom)]
+    return CPU.with(f);
+    #[cfg(not(loom))]
+    {
+        // What is too large to be inlined into `LocalKey::with` is called from there.
+        let cpu = CPU.with(ptr::from_ref);
+        // SAFETY: There is nothing to drop in it, so it is there as long as the thread, which it does
+        // not leave, since others may not share it.
+        f(unsafe { &*cpu })
+    }
 }
 
 /// True if this thread is in no section of any kind.
@@ -387,6 +432,60 @@ pub(super) fn leave_at_exit() {
 }
 
 impl Cpu {
+    /// True if nothing of the thread is unusual: then it also has what is [`above`](Self::above).
+    #[inline(always)]
+    pub fn is_usual(&self) -> bool {
+        self.unusual.get() == 0
+    }
+
+    /// True if that is so of the thread.
+    #[inline(always)]
+    pub fn is(&self, unusual: Unusual) -> bool {
+        self.unusual.get() & unusual as u32 != 0
+    }
+
+    /// Says whether that is so of the thread.
+    pub fn set_unusual(&self, unusual: Unusual, is: bool) {
+        self.set_bit(unusual as u32, is);
+    }
+
+    fn set_bit(&self, bit: u32, is: bool) {
+        let others = self.unusual.get() & !bit;
+        self.unusual.set(others | if is { bit } else { 0 });
+    }
+
+    /// What the layer above knows of the thread, or null if it has not said so.
+    #[inline(always)]
+    pub fn above(&self) -> *const () {
+        self.above.get()
+    }
+
+    /// From now on the layer above knows this of the thread.
+    ///
+    /// # Safety
+    ///
+    /// Only that layer calls this. What is there is its own, as long as the thread.
+    pub unsafe fn set_above(&self, above: *const ()) {
+        // INVARIANT: The bit is not there if this is not null.
+        self.above.set(above);
+        self.set_bit(UNKNOWN, above.is_null());
+    }
+
+    /// The task that this thread is, or null.
+    #[inline]
+    pub(super) fn task(&self) -> *const task_struct {
+        self.task.get()
+    }
+
+    /// Has the thread be that task, or none if it is null; returns the one before.
+    pub(super) fn set_task(&self, task: *const task_struct) -> *const task_struct {
+        // SAFETY: Null, or a task to which the thread has a reference.
+        let known = unsafe { task.as_ref() };
+        let has_vcpu = known.is_some_and(|task| task.vcpu().is_some());
+        self.set_unusual(Unusual::Vcpu, has_vcpu);
+        self.task.replace(task)
+    }
+
     /// No section of this thread was counted yet, or too many are: returns the counts of none.
     #[cold]
     #[inline(never)]
@@ -464,11 +563,17 @@ impl Cpu {
     /// not counted again.
     #[inline(always)]
     pub fn enter_atomic(&self, grace_period: impl Fn() -> u64) -> bool {
-        if self.counts.get() != 0 {
+        if self.begin_atomic(&grace_period).is_none() {
             return self.enter_nested(grace_period());
         }
-        self.add(ATOMIC, 0, grace_period);
         false
+    }
+
+    /// The same if no section is open; nothing is done, and nothing returned, if one is, or may be. Else
+    /// the thread [is atomic](Self::is_atomic), and returned is its reader.
+    #[inline(always)]
+    pub fn begin_atomic(&self, grace_period: impl Fn() -> u64) -> Option<&'static Reader> {
+        (self.counts.get() == 0).then(|| self.begins(0, ATOMIC, grace_period()))
     }
 
     #[inline(never)]
@@ -487,7 +592,7 @@ impl Cpu {
         let more = counts.wrapping_add(ones);
         if counts == 0 {
             // What is stored does not depend on what was loaded, so no section waits for the one before.
-            self.begins(0, ones, grace_period());
+            _ = self.begins(0, ones, grace_period());
         } else if more & (full | FENCED) == 0 {
             self.counts.set(more);
         } else {
@@ -503,21 +608,22 @@ impl Cpu {
             counts = self.first_section();
         }
         match counts {
-            0 | FENCED => self.begins(counts, counts + ones, grace_period),
+            0 | FENCED => _ = self.begins(counts, counts + ones, grace_period),
             _ => self.counts.set(counts + ones),
         }
     }
 
     /// The first section begins of a thread whose counts were `none`, and are `counts` now.
     #[inline(always)]
-    fn begins(&self, none: u64, counts: u64, grace_period: u64) {
+    fn begins(&self, none: u64, counts: u64, grace_period: u64) -> &'static Reader {
         self.counts.set(counts);
         // INVARIANT: A section is open now. If this store comes before the updater's heavy
         // barrier, its scan sees it and waits; if it comes after, our reads come after the
         // barrier as well and see what the updater unpublished. The partner is
         // `rcu::gp::wait()`.
         // SAFETY: The counts were those of a thread that has a reader.
-        let word = &unsafe { self.known_reader() }.word;
+        let reader = unsafe { self.known_reader() };
+        let word = &reader.word;
         word.store(grace_period, Relaxed);
         // Where the checker can switch threads: it has a fence follow at once.
         #[cfg(loom)]
@@ -525,6 +631,7 @@ impl Cpu {
         if !planted("enter") {
             super::barrier::light_if(none != FENCED);
         }
+        reader
     }
 
     /// Closes such a section; false if none was open.
@@ -545,15 +652,31 @@ impl Cpu {
         open
     }
 
+    /// True in one section with preemption forbidden and one with interrupts disabled, and no other.
+    #[inline(always)]
+    pub fn is_atomic(&self) -> bool {
+        self.counts.get() == ATOMIC
+    }
+
     /// Allows preemption and enables interrupts; false, and nothing is done, if a section is open beside
     /// these two.
     #[inline(always)]
     pub fn exit_atomic(&self) -> bool {
-        let only = self.counts.get() == ATOMIC;
+        let only = self.is_atomic();
         if only {
             self.ends(0);
         }
         only
+    }
+
+    /// Allows preemption and enables interrupts.
+    ///
+    /// # Safety
+    ///
+    /// The thread [is atomic](Self::is_atomic).
+    #[inline(always)]
+    pub unsafe fn end_atomic(&self) {
+        self.ends(0);
     }
 
     /// The last section ends of a thread whose counts are `none` then.
@@ -591,14 +714,12 @@ impl Cpu {
         kinds.iter().any(|kind| counts & kind.mask() != 0)
     }
 
-    /// What of interrupts decides where this thread is, as a number of [`INTERRUPTS`] bits: in how many
-    /// sections with interrupts disabled, and handlers of each kind, or that it has no reader.
+    /// What of interrupts decides where this thread is, as a number of which the bits of
+    /// [`NOT_INTERRUPTS`] are not used: in how many sections with interrupts disabled, and handlers of
+    /// each kind, or that it has no reader.
     #[inline]
-    pub fn interrupts(&self) -> u32 {
-        let (counts, [off, softirq]) = (self.counts.get(), [Count::IrqsOff, Count::Softirq]);
-        let in_handlers = counts >> softirq.bits().0 & 0xffff;
-        // CAST: So many bits.
-        (counts >> off.bits().0 & 0xf) as u32 | (in_handlers as u32) << 4
+    pub fn interrupts(&self) -> u64 {
+        self.counts.get() & INTERRUPTS
     }
 
     /// C's preempt count, for the log: preemption in bits 0-7, soft interrupts 8-15, hard ones 16-.

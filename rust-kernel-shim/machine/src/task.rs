@@ -4,7 +4,9 @@
 use super::{
     atomic::{fence, quiet},
     blocked::{self, Patience, Question, Thing},
-    clock, cpu, failed, fork, heap,
+    clock,
+    cpu::{self, Cpu, Unusual},
+    failed, fork, heap,
     lent::Lent,
     lock, oops,
     vcpu::{self, Vcpu},
@@ -305,7 +307,7 @@ impl task_struct {
 
     /// As [`lent`](Self::lent), if the caller runs on that thread.
     pub(super) fn lent_here(&self) -> Option<&Lent> {
-        let here = cpu::with(|cpu| ptr::eq(cpu.task.get(), self));
+        let here = cpu::with(|cpu| ptr::eq(cpu.task(), self));
         self.lent().filter(|_| here)
     }
 
@@ -469,32 +471,32 @@ impl task_struct {
 }
 
 /// The task of this thread, if it is one yet. From a handler of the host's signals, too.
-pub(super) fn known(cpu: &cpu::Cpu) -> Option<&'static task_struct> {
+pub(super) fn known(cpu: &Cpu) -> Option<&'static task_struct> {
     // SAFETY: Null, or the task of this thread, which lives as long as that; nothing here keeps it.
-    unsafe { cpu.task.get().as_ref() }
+    unsafe { cpu.task().as_ref() }
 }
 
 /// The task that this thread is.
 pub fn current() -> &'static task_struct {
     let task = cpu::with(|cpu| {
-        if cpu.task.get().is_null() {
+        if cpu.task().is_null() {
             let name = thread::current();
             let name = name.name().unwrap_or("thread").as_bytes();
             become_task(cpu, task_struct::new(name, None, 1, Lifecycle::Started));
         }
-        cpu.task.get()
+        cpu.task()
     });
     // SAFETY: The thread holds a reference to its task until it ends; other users take their own.
     unsafe { &*task }
 }
 
-fn become_task(cpu: &cpu::Cpu, task: *mut task_struct) {
+fn become_task(cpu: &Cpu, task: *mut task_struct) {
     let reader = ptr::from_ref(cpu.reader()).cast_mut();
     // SAFETY: The task is live.
     let known = unsafe { &*task };
     known.reader.store(reader, Release);
     cpu.reader().set_task(&known.comm, known.pid);
-    cpu.task.set(task);
+    cpu.set_task(task);
     cpu::leave_at_exit();
 }
 
@@ -502,7 +504,7 @@ fn become_task(cpu: &cpu::Cpu, task: *mut task_struct) {
 /// machine that its task has left; called before another task gets the run token. The thread's
 /// reference to the task is the caller's.
 pub(super) fn leave_machine() {
-    cpu::with(|cpu| cpu.task.set(ptr::null()));
+    cpu::with(|cpu| cpu.set_task(ptr::null()));
 }
 
 /// Drops the thread's own reference when it ends.
@@ -519,7 +521,7 @@ pub(super) fn with_task<R>(
     lent: Option<Arc<Lent>>,
     f: impl FnOnce(&'static task_struct) -> R,
 ) -> R {
-    let outer = cpu::with(|cpu| cpu.task.replace(core::ptr::null()));
+    let outer = cpu::with(|cpu| cpu.set_task(ptr::null()));
     let task = task_struct::new(b"init", Some(vcpu), 1, Lifecycle::Started);
     if let Some(lent) = lent {
         // SAFETY: Just created, so it has none.
@@ -529,7 +531,7 @@ pub(super) fn with_task<R>(
     struct Restore(*const task_struct);
     impl Drop for Restore {
         fn drop(&mut self) {
-            leave(cpu::with(|cpu| cpu.task.replace(self.0)));
+            leave(cpu::with(|cpu| cpu.set_task(self.0)));
         }
     }
     let _restore = Restore(outer);
@@ -654,11 +656,24 @@ pub(super) fn threads_are_refused() -> bool {
 }
 
 /// Comes to a point at which another processor could interfere.
-#[inline]
+#[inline(always)]
 pub fn point() {
     if cfg!(all(feature = "debug", not(loom))) {
-        vcpu::with(|vcpu| vcpu.point(current()));
+        cpu::with(point_on);
     }
+}
+
+/// The same, on this thread.
+#[inline(always)]
+pub fn point_on(cpu: &Cpu) {
+    if cfg!(all(feature = "debug", not(loom))) && cpu.is(Unusual::Vcpu) {
+        point_on_vcpu();
+    }
+}
+
+#[inline(never)]
+fn point_on_vcpu() {
+    vcpu::with(|vcpu| vcpu.point(current()));
 }
 
 /// Waits a moment for another processor: `cpu_relax()`.

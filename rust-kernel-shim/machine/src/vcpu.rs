@@ -18,7 +18,9 @@ mod run;
 pub use policy::{How, Interrupt, Path, Policy};
 
 use super::{
-    blocked, fork,
+    blocked,
+    cpu::{self, Cpu, Unusual},
+    fork,
     lent::{Carrier, Lent},
     task::{self, task_struct},
 };
@@ -205,8 +207,17 @@ pub fn with<R>(f: impl FnOnce(&Arc<Vcpu>) -> R) -> Option<R> {
 /// Calls `f` with the virtual CPU of this thread's task, or with none.
 #[inline]
 pub fn with_any<R>(f: impl FnOnce(Option<&Arc<Vcpu>>) -> R) -> R {
+    cpu::with(|cpu| with_any_on(cpu, f))
+}
+
+/// The same, on this thread.
+#[inline(always)]
+pub fn with_any_on<R>(cpu: &Cpu, f: impl FnOnce(Option<&Arc<Vcpu>>) -> R) -> R {
+    if !cpu.is(Unusual::Vcpu) {
+        return f(None);
+    }
     // SAFETY: The thread holds a reference to its task, if it is one.
-    let task = super::cpu::with(|cpu| unsafe { cpu.task.get().as_ref() });
+    let task = unsafe { cpu.task().as_ref() };
     f(task.and_then(|task| task.vcpu()))
 }
 
@@ -362,7 +373,7 @@ impl Vcpu {
         inner.queue(me);
         drop(inner);
         // Callbacks take locks, which this thread must not hold below them.
-        let quiet = !super::cpu::with(super::cpu::Cpu::in_section);
+        let quiet = !cpu::with(Cpu::in_section);
         match choice {
             policy::Choice::PassTime => _ = self.progress(quiet),
             policy::Choice::EndGracePeriod => _ = quiet && self.end_grace_period(),

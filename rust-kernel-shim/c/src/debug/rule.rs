@@ -13,7 +13,10 @@ use core::{
     panic::Location,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
-use machine::{cpu, location, report_log, task};
+use machine::{
+    cpu::{self, Cpu, Reader, Unusual},
+    location, report_log, task,
+};
 pub use machine::{
     location::{site, Site},
     report_log::Text,
@@ -41,6 +44,9 @@ pub struct Rule {
     /// The rule that is counted for it.
     with: Option<&'static Rule>,
 }
+
+/// Rules that have their numbers from the start.
+const NUMBERED: usize = 1;
 
 /// The location of a step that led to a report.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +87,15 @@ impl Rule {
         }
     }
 
+    /// The same rule, with that number: up to [`NUMBERED`].
+    pub(crate) const fn numbered(self, number: usize) -> Self {
+        assert!(number <= NUMBERED);
+        Self {
+            number: AtomicUsize::new(number),
+            ..self
+        }
+    }
+
     /// The same rule, for objects that `words` describe.
     pub const fn about(self, words: &'static Words) -> Self {
         Self {
@@ -106,26 +121,29 @@ impl Rule {
     /// [`checking()`] once it has found something.
     #[inline]
     pub fn count<const N: usize>(rules: [&Self; N]) {
-        let reader = cpu::with(cpu::Cpu::reader);
+        cpu::with(|cpu| Self::count_on(cpu, rules));
+    }
+
+    /// The same, on this thread.
+    #[inline(always)]
+    pub(crate) fn count_on<const N: usize>(cpu: &Cpu, rules: [&Self; N]) {
+        let reader = cpu.reader();
         for rule in rules {
-            reader.checks(rule.number());
+            if !reader.checks(rule.number.load(Relaxed)) {
+                rule.checked_first(reader);
+            }
         }
     }
 
-    #[inline]
-    fn number(&self) -> usize {
-        match self.number.load(Relaxed) {
-            0 => self.first_number(),
-            number => number,
-        }
-    }
-
+    /// It has no number yet; or there are too many.
     #[cold]
-    fn first_number(&self) -> usize {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-        let number = NEXT.fetch_add(1, Relaxed);
-        let first = self.number.compare_exchange(0, number, Relaxed, Relaxed);
-        first.err().unwrap_or(number)
+    fn checked_first(&self, reader: &Reader) {
+        static NEXT: AtomicUsize = AtomicUsize::new(NUMBERED + 1);
+        if self.number.load(Relaxed) == 0 {
+            let number = NEXT.fetch_add(1, Relaxed);
+            let first = self.number.compare_exchange(0, number, Relaxed, Relaxed);
+            reader.checks(first.err().unwrap_or(number));
+        }
     }
 
     /// Returns how often its check was reached.
@@ -291,17 +309,24 @@ pub fn checking() -> bool {
 /// False where what Linux says of a bug is no more than a line in its log.
 #[inline]
 pub(super) fn counts() -> bool {
-    globals::with(checking_in)
+    cpu::with(counts_on)
 }
 
-/// [`checking`], in this machine.
-#[inline]
-pub(crate) fn checking_in(globals: &globals::Globals) -> bool {
-    UNCHECKED.get() == 0 && !globals.unchecked.load(Relaxed)
+/// The same, on this thread.
+#[inline(always)]
+pub(crate) fn counts_on(cpu: &Cpu) -> bool {
+    // All threads that run freely are in a machine in which the rules are checked.
+    cpu.is_usual() || is_checked(cpu)
+}
+
+#[inline(never)]
+fn is_checked(cpu: &Cpu) -> bool {
+    let unchecked = |globals: &globals::Globals| globals.unchecked.load(Relaxed);
+    !cpu.is(Unusual::Unchecked) && !globals::with_on(cpu, unchecked)
 }
 
 machine::per_thread! {
-    /// While this is not 0 no rule is checked on this thread.
+    /// While this is not 0 no rule is checked on this thread, which is [`Unusual`].
     static UNCHECKED: Cell<usize> = Cell::new(0);
 }
 
@@ -313,13 +338,19 @@ pub fn without_checks<R>(body: impl FnOnce() -> R) -> R {
         fn drop(&mut self) {
             match self.0 {
                 Some(before) => globals::with(|globals| globals.unchecked.store(before, Relaxed)),
-                None => UNCHECKED.set(UNCHECKED.get() - 1),
+                None => unchecked(|count| count - 1),
             }
         }
     }
 
+    fn unchecked(change: impl FnOnce(usize) -> usize) {
+        let count = change(UNCHECKED.get());
+        UNCHECKED.set(count);
+        cpu::with(|cpu| cpu.set_unusual(Unusual::Unchecked, count != 0));
+    }
+
     let _restore = Restore(if this_machine() == 0 {
-        UNCHECKED.set(UNCHECKED.get() + 1);
+        unchecked(|count| count + 1);
         None
     } else {
         Some(globals::with(|globals| {

@@ -21,7 +21,7 @@ use core::{
 };
 use machine::{
     atomic::AtomicI32,
-    cpu::{self, Count},
+    cpu::{self, Count, Cpu, Unusual},
     task,
 };
 
@@ -48,16 +48,23 @@ pub struct irq_work {
 const _: () = assert!(size_of::<irq_work>() == 32);
 
 machine::per_thread! {
-    /// Work to run when interrupts are enabled again, the last queued first.
+    /// Work to run when interrupts are enabled again, the last queued first; if there is any, the
+    /// thread is [`Unusual`].
     static LIST: Cell<*mut irq_work> = Cell::new(null_mut());
     /// Work whose function is running.
     static RUNNING: Cell<*mut irq_work> = Cell::new(null_mut());
 }
 
 /// True if this processor has sent itself an interrupt that it has not taken.
-#[inline]
-pub(crate) fn irq_work_waits() -> bool {
-    !LIST.get().is_null()
+#[inline(always)]
+pub(crate) fn irq_work_waits(cpu: &Cpu) -> bool {
+    cpu.is(Unusual::IrqWork)
+}
+
+/// Has this be the work that waits; returns what has waited before.
+fn set_list(list: *mut irq_work) -> *mut irq_work {
+    cpu::with(|cpu| cpu.set_unusual(Unusual::IrqWork, !list.is_null()));
+    LIST.replace(list)
 }
 
 /// Makes `work` one that calls `func`.
@@ -94,7 +101,7 @@ pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
     let irqs = unsafe { local_irq_save() };
     // SAFETY: We have set the flag, so the link is ours.
     unsafe { (*work).next = LIST.get() };
-    LIST.set(work);
+    set_list(work);
     // SAFETY: Saved above.
     unsafe { local_irq_restore(irqs) };
     true
@@ -104,21 +111,21 @@ pub unsafe fn irq_work_queue(work: *mut irq_work) -> bool {
 #[cold]
 pub(crate) fn run_irq_work() {
     loop {
-        let first = LIST.replace(null_mut());
+        let first = set_list(null_mut());
         if first.is_null() {
             return;
         }
         // One depth for any number of interrupts: at the end of this one, the next is left to us.
         cpu::with(|cpu| {
             cpu.enter(Count::IrqsOff, current_grace_period);
-            lockdep::hardirqs_off();
+            lockdep::hardirqs_off(cpu);
             cpu.enter(Count::Hardirq, current_grace_period);
         });
         // SAFETY: The list was this processor's.
         unsafe { call(first) };
         cpu::with(|cpu| {
             cpu.exit(Count::Hardirq);
-            lockdep::hardirqs_on(Location::caller());
+            lockdep::hardirqs_on(cpu, Location::caller());
             cpu.exit(Count::IrqsOff);
         });
     }

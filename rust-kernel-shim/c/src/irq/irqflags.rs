@@ -20,14 +20,20 @@ use core::{cell::Cell, panic::Location};
 #[cfg(feature = "debug")]
 use machine::location;
 use machine::{
-    cpu::{self, Count},
+    cpu::{self, Count, Cpu},
     task,
 };
 
 /// Forbids preemption, until [`preempt_enable`].
 #[inline]
 pub unsafe fn preempt_disable() {
-    cpu::with(|cpu| cpu.enter(Count::Preempt, current_grace_period));
+    cpu::with(preempt_disable_on);
+}
+
+/// The same, on this thread.
+#[inline(always)]
+pub(crate) fn preempt_disable_on(cpu: &Cpu) {
+    cpu.enter(Count::Preempt, current_grace_period);
 }
 
 /// Ends what [`preempt_disable`] began.
@@ -37,24 +43,27 @@ pub unsafe fn preempt_disable() {
 /// The thread has called [`preempt_disable`] once more than this.
 #[inline]
 pub unsafe fn preempt_enable() {
-    cpu::with(|cpu| cpu.exit(Count::Preempt));
-    task::point();
+    cpu::with(preempt_enable_on);
+}
+
+/// The same, on this thread.
+#[inline(always)]
+pub(crate) fn preempt_enable_on(cpu: &Cpu) {
+    cpu.exit(Count::Preempt);
+    task::point_on(cpu);
 }
 
 /// Disables interrupts and says in what state they were: 0 if they were on.
 #[inline]
 pub unsafe fn local_irq_save() -> c_ulong {
-    let off = cpu::with(|cpu| {
+    cpu::with(|cpu| {
         let off = cpu.open(Count::IrqsOff) != 0;
         if !off {
             cpu.enter(Count::IrqsOff, current_grace_period);
+            lockdep::hardirqs_off(cpu);
         }
-        off
-    });
-    if !off {
-        lockdep::hardirqs_off();
-    }
-    off.into()
+        off.into()
+    })
 }
 
 /// Goes back to the state that [`local_irq_save`] found, by its `flags`. If that enables interrupts,
@@ -62,9 +71,14 @@ pub unsafe fn local_irq_save() -> c_ulong {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn local_irq_restore(flags: c_ulong) {
+    local_irq_restore_at(flags, Location::caller());
+}
+
+/// The same, there.
+#[inline]
+pub(crate) fn local_irq_restore_at(flags: c_ulong, at: &'static Location<'static>) {
     if flags == 0 {
-        // SAFETY: `local_irq_enable()` has no preconditions.
-        unsafe { local_irq_enable() };
+        enable_irqs(at);
     } else {
         // SAFETY: `local_irq_save()` has no preconditions.
         let _ = unsafe { local_irq_save() };
@@ -82,11 +96,18 @@ pub unsafe fn local_irq_disable() {
 #[inline]
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn local_irq_enable() {
-    if cpu::with(|cpu| cpu.open(Count::IrqsOff) != 0) {
-        lockdep::hardirqs_on(Location::caller());
-        cpu::with(|cpu| cpu.exit(Count::IrqsOff));
-    }
-    if irq_work_waits() {
+    enable_irqs(Location::caller());
+}
+
+#[inline]
+fn enable_irqs(at: &'static Location<'static>) {
+    cpu::with(|cpu| {
+        if cpu.open(Count::IrqsOff) != 0 {
+            lockdep::hardirqs_on(cpu, at);
+            cpu.exit(Count::IrqsOff);
+        }
+    });
+    if cpu::with(irq_work_waits) {
         run_irq_work();
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     spinlock_t, Globals,
 };
 use core::{ffi::CStr, panic::Location, sync::atomic::Ordering::Relaxed};
+use machine::cpu;
 
 /// The map of something that is waited for as for a lock.
 ///
@@ -91,6 +92,24 @@ pub unsafe fn lock_acquire(
         .acquire(map.addr(), What::Event, how, Location::caller());
 }
 
+/// Does what [`lock_acquire`] would, of what is free, for a reader with `read` 1, if the task holds
+/// nothing, is not [`in_atomic`](crate::in_atomic), and there is nothing new in it; else nothing, and
+/// returns false. From any context.
+///
+/// Linux does not know of this.
+///
+/// # Safety
+///
+/// The map is static.
+#[inline(always)]
+#[track_caller]
+pub unsafe fn lock_acquire_read_again(map: *const lockdep_map) -> bool {
+    // SAFETY: It is static: the caller's guarantee.
+    let map: &'static lockdep_map = unsafe { &*map };
+    let at = Location::caller();
+    cpu::with(|cpu| !cpu.in_atomic() && map.dep_map.is_read_again(cpu, map.addr(), at))
+}
+
 /// Ends what [`lock_acquire`] began. From any context.
 ///
 /// # Safety
@@ -143,13 +162,19 @@ pub use lock_release as lock_map_release;
 /// # Safety
 ///
 /// The map is static.
+#[inline(always)]
 #[track_caller]
 pub unsafe fn lockdep_needs_held(map: *const lockdep_map) {
     if super::ON && crate::workqueue::runs_work() {
         // SAFETY: It is static: the caller's guarantee.
         let map: &'static lockdep_map = unsafe { &*map };
-        map.dep_map().needs_held(map.addr(), Location::caller());
+        work_needs_held(map, Location::caller());
     }
+}
+
+#[inline(never)]
+fn work_needs_held(map: &'static lockdep_map, at: &'static Location<'static>) {
+    map.dep_map().needs_held(map.addr(), at);
 }
 
 /// The task has waited for what `map` is of. If it runs an item of work, what that completes later

@@ -7,6 +7,7 @@ use crate::{
     rule::Rule,
 };
 use core::{ffi::CStr, panic::Location};
+use machine::cpu::{Cpu, Reader};
 
 /// Nothing: locks have no part of lockdep's.
 pub(crate) struct dep_map;
@@ -45,7 +46,37 @@ impl dep_map {
     pub(crate) fn acquire(&self, _: usize, _: What, _: How<'_>, _: &'static Location<'static>) {}
 
     #[inline(always)]
+    pub(crate) fn acquire_on(
+        &self,
+        _: &Cpu,
+        _: usize,
+        _: What,
+        _: How<'_>,
+        _: &'static Location<'static>,
+    ) {
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_spinlock_again(
+        &self,
+        _: &Task,
+        _: &Reader,
+        _: usize,
+        _: &'static Location<'static>,
+    ) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_read_again(&self, _: &Cpu, _: usize, _: &'static Location<'static>) -> bool {
+        false
+    }
+
+    #[inline(always)]
     pub(crate) fn release(&self, _: usize, _: What) {}
+
+    #[inline(always)]
+    pub(crate) fn release_on(&self, _: &Cpu, _: usize, _: What) {}
 
     pub(super) fn is_said_in_irq(&self) -> bool {
         true
@@ -72,10 +103,38 @@ impl dep_map {
 }
 
 #[inline(always)]
-pub(crate) fn hardirqs_off() {}
+pub(crate) fn hardirqs_off(_: &Cpu) {}
 
 #[inline(always)]
-pub(crate) fn hardirqs_on(_: &'static Location<'static>) {}
+pub(crate) fn hardirqs_on(_: &Cpu, _: &'static Location<'static>) {}
+
+/// Nothing is known of a thread.
+pub(crate) struct Task;
+
+impl Task {
+    #[inline(always)]
+    pub(crate) fn set_irqs(&self, _: bool, _: usize) {}
+
+    #[inline(always)]
+    pub(crate) fn release_last(&self, _: usize) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    pub(crate) fn depth(&self) -> usize {
+        0
+    }
+}
+
+#[inline(always)]
+pub(crate) unsafe fn usual_task(_: &Cpu) -> &Task {
+    &Task
+}
+
+#[inline(always)]
+pub(crate) fn hardirqs_on_inside(_: &Task, _: &'static Location<'static>) -> bool {
+    true
+}
 
 #[inline(always)]
 pub(crate) fn memory_goes(_: usize, _: usize, _: &'static Location<'static>) {}
@@ -104,6 +163,8 @@ pub(crate) fn slept() {}
 pub(crate) fn for_a_mutex<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
+
+pub(super) fn mode_changes() {}
 
 pub(super) fn pretend(_: bool, _: &'static &'static str, _: impl FnOnce()) {}
 

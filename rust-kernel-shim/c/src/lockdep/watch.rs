@@ -7,7 +7,9 @@
 
 pub(crate) use super::map::dep_map;
 pub(super) use super::report::circles_break;
-use super::{map, mode, needs, place, report, How, LockdepMode, Off, What, LOCK_ORDER};
+use super::{
+    map, mode, needs, place, report, How, LockdepMode, Off, What, LOCK_ORDER, LOCK_ORDER_NUMBER,
+};
 use crate::{
     ffi::c_int,
     globals,
@@ -24,10 +26,11 @@ use core::{
         Ordering::{Acquire, Relaxed, Release},
     },
 };
-use lockdep::{Context, Engine, Host, Known, Lock, Report, Same, Task, Text};
+pub(crate) use lockdep::Task;
+use lockdep::{Context, Engine, Host, Known, Lock, Report, Same, Text};
 use machine::{
     blocked,
-    cpu::{self, Count},
+    cpu::{self, Count, Cpu, Reader, Unusual},
     location, task,
 };
 
@@ -45,10 +48,10 @@ machine::per_thread! {
     static TASK: Task = Task::new();
     /// Where the thread has told the engine something last.
     static AT: Cell<Option<&'static Location<'static>>> = Cell::new(None);
-    /// The interrupts that count as disabled.
+    /// The interrupts that count as disabled; if there are any, the thread is [`Unusual`].
     static OFF: Cell<Off> = Cell::new(Off::None);
     /// While the engine is told what may be done elsewhere: by a task that holds nothing, in that
-    /// context, at that place.
+    /// context, at that place. The thread is [`Unusual`] as long.
     static PRETENDS: Cell<Option<(*const Task, Context, usize)>> = Cell::new(None);
     /// That task.
     static PRETENDER: Task = Task::new();
@@ -72,19 +75,15 @@ impl Host for Shim {
 
     #[inline]
     fn with_task<R>(&self, f: impl FnOnce(&Task) -> R) -> R {
-        match PRETENDS.get() {
-            // SAFETY: It lives until `pretend()`, which has set this, returns.
-            Some((task, ..)) => f(unsafe { &*task }),
-            None => TASK.with(f),
-        }
+        cpu::with(|cpu| with_task_on(cpu, f))
     }
 
     #[inline]
     fn context(&self) -> Context {
-        if let Some((_, context, _)) = PRETENDS.get() {
-            return context;
-        }
         cpu::with(|cpu| {
+            if let Some((_, context, _)) = pretends(cpu) {
+                return context;
+            }
             let softirq = cpu.open(Count::Softirq) != 0;
             Context {
                 irqs_off: cpu.open(Count::IrqsOff) != 0 || OFF.get() == Off::Hard,
@@ -140,6 +139,31 @@ fn world(globals: &Globals) -> u32 {
     globals.number as u32
 }
 
+/// What the thread tells the engine that is not of its own task.
+#[inline(always)]
+fn pretends(cpu: &Cpu) -> Option<(*const Task, Context, usize)> {
+    match cpu.is(Unusual::Lockdep) {
+        true => PRETENDS.get(),
+        false => None,
+    }
+}
+
+/// Says whether what the thread tells the engine is [`Unusual`].
+fn is_unusual() {
+    let is = PRETENDS.get().is_some() || OFF.get() != Off::None;
+    cpu::with(|cpu| cpu.set_unusual(Unusual::Lockdep, is));
+}
+
+/// Calls `f` with the task that the engine is told of.
+#[inline(always)]
+fn with_task_on<R>(cpu: &Cpu, f: impl FnOnce(&Task) -> R) -> R {
+    match pretends(cpu) {
+        // SAFETY: It lives until `pretend()`, which has set this, returns.
+        Some((task, ..)) => f(unsafe { &*task }),
+        None => f(task()),
+    }
+}
+
 impl dep_map {
     /// The task takes the lock at `instance`, of which this is a part, or is about to wait for it.
     /// From any context.
@@ -151,12 +175,63 @@ impl dep_map {
         how: How<'_>,
         at: &'static Location<'static>,
     ) {
+        cpu::with(|cpu| self.acquire_on(cpu, instance, what, how, at));
+    }
+
+    /// The same, on this thread.
+    #[inline(always)]
+    pub(crate) fn acquire_on(
+        &self,
+        cpu: &Cpu,
+        instance: usize,
+        what: What,
+        how: How<'_>,
+        at: &'static Location<'static>,
+    ) {
         let again = how
             .plain()
-            .is_some_and(|how| is_taken_again(self.kind(), instance, how, at));
+            .is_some_and(|how| is_taken_again(cpu, self.kind(), instance, how, at));
         if !again || what == What::Mutex {
             self.acquire_slowly(instance, what, how, at, again);
         }
+    }
+
+    /// The task takes a spinlock as it has taken one before; false if it does not remember.
+    #[inline(always)]
+    pub(crate) fn is_spinlock_again(
+        &self,
+        task: &Task,
+        reader: &Reader,
+        instance: usize,
+        at: &'static Location<'static>,
+    ) -> bool {
+        const HOW: u64 = number(How::LOCK.plain().unwrap(), Off::None, true, 0);
+        let same = Same::new(
+            HOW | cpu::ATOMIC_INTERRUPTS,
+            ptr::from_ref(at).addr(),
+            self.kind(),
+        );
+        take_again(task, reader, instance, &same)
+    }
+
+    /// The task, which holds nothing, takes that of a map as a reader who finds it free, as it has taken
+    /// one before; false if it may hold something, or does not remember.
+    #[inline(always)]
+    pub(crate) fn is_read_again(
+        &self,
+        cpu: &Cpu,
+        instance: usize,
+        at: &'static Location<'static>,
+    ) -> bool {
+        const HOW: u64 = number(How::TRYREAD.plain().unwrap(), Off::None, true, 0);
+        if !cpu.is_usual() {
+            return false;
+        }
+        // SAFETY: Nothing is.
+        let task = unsafe { usual_task(cpu) };
+        let place = ptr::from_ref(at).addr();
+        let same = Same::new(HOW | cpu.interrupts(), place, self.kind());
+        task.depth() == 0 && take_again(task, cpu.reader(), instance, &same)
     }
 
     /// The rest of [`acquire`](Self::acquire); if it was taken `again`, what is to be done beside that.
@@ -186,13 +261,24 @@ impl dep_map {
     /// The task is about to release the lock. From any context.
     #[inline]
     pub(crate) fn release(&self, instance: usize, what: What) {
-        if !is_released_first(instance) {
-            if let Some(lock) = self.lock(instance, what) {
-                release(&lock);
-            }
+        cpu::with(|cpu| self.release_on(cpu, instance, what));
+    }
+
+    /// The same, on this thread.
+    #[inline(always)]
+    pub(crate) fn release_on(&self, cpu: &Cpu, instance: usize, what: What) {
+        if !is_released_first(cpu, instance) {
+            self.release_slowly(instance, what);
         }
         if what == What::Mutex {
             needs::releases(instance);
+        }
+    }
+
+    #[inline(never)]
+    fn release_slowly(&self, instance: usize, what: What) {
+        if let Some(lock) = self.lock(instance, what) {
+            release(&lock);
         }
     }
 
@@ -213,8 +299,10 @@ impl dep_map {
     /// True if it was said on this thread, in this machine, that locks of this kind are taken in
     /// interrupts; from now on it is.
     pub(super) fn is_said_in_irq(&self) -> bool {
-        let (machine, checking) =
-            globals::with(|globals| (globals.number, rule::checking_in(globals)));
+        let (machine, checking) = cpu::with(|cpu| {
+            let machine = globals::with_on(cpu, |globals| globals.number);
+            (machine, rule::counts_on(cpu))
+        });
         let kind = self.kind();
         let said = Some((machine, kind, FORGOTTEN.load(Relaxed)));
         let slot = |slots: &[Cell<_>; SAID_OF]| {
@@ -240,39 +328,86 @@ impl dep_map {
     pub(crate) fn touch(&self, off: Off, at: &'static Location<'static>) {
         if let Some(lock) = self.lock(0, What::Event) {
             let before = OFF.replace(off);
+            is_unusual();
             lock_is_taken(&lock, self.kind(), How::LOCK, None, at);
             release(&lock);
             OFF.set(before);
+            is_unusual();
         }
     }
 }
 
-/// What is the same whenever a lock of that kind is taken so, there, in this context; none if locks are
-/// not watched, or what is done now is not what this task does.
+/// What is the same whenever a lock of that kind is taken so, there, in this context; none if what is
+/// done now is not what this task does.
 #[inline(always)]
-fn same(kind: u16, how: u32, at: &'static Location<'static>) -> Option<Same> {
-    let (mode, world, checking) = globals::with(|globals| {
-        let mode = globals.lockdep.load(Relaxed);
-        (mode, world(globals), rule::checking_in(globals))
-    });
-    if mode < LockdepMode::Kernel as u8 || PRETENDS.get().is_some() {
+fn same(cpu: &Cpu, kind: u16, how: u32, at: &'static Location<'static>) -> Option<Same> {
+    if pretends(cpu).is_some() {
         return None;
     }
-    let how = how << 3 | (OFF.get() as u32) << 1 | u32::from(checking);
-    let context = cpu::with(|cpu| cpu.interrupts());
-    let how = how << cpu::INTERRUPTS | context;
-    Some(Same::new(world, how, ptr::from_ref(at).addr(), kind))
+    let how = match cpu.is_usual() {
+        true => number(how, Off::None, true, 0),
+        false => unusual(cpu, how),
+    };
+    Some(Same::new(
+        how | cpu.interrupts(),
+        ptr::from_ref(at).addr(),
+        kind,
+    ))
+}
+
+/// How a lock is taken, the interrupts that count as disabled, whether rules are checked, and the world,
+/// as one number that has room for [`Cpu::interrupts`].
+#[inline(always)]
+const fn number(how: u32, off: Off, checking: bool, world: u32) -> u64 {
+    const BITS: [u32; 4] = [u32::BITS, 1, 2, 8];
+    const ROOM: core::ops::Range<u32> = cpu::NOT_INTERRUPTS;
+    const { assert!(BITS[0] + BITS[1] + BITS[2] + BITS[3] <= ROOM.end - ROOM.start) }
+    let how = (how as u64) << BITS[2] | off as u64;
+    ((how << BITS[1] | checking as u64) << BITS[0] | world as u64) << ROOM.start
+}
+
+#[inline(never)]
+fn unusual(cpu: &Cpu, how: u32) -> u64 {
+    let world = globals::with_on(cpu, world);
+    number(how, OFF.get(), rule::counts_on(cpu), world)
 }
 
 /// The task takes a lock as it has taken one before; false if it does not remember.
 #[inline(never)]
-fn is_taken_again(kind: u16, instance: usize, how: u32, at: &'static Location<'static>) -> bool {
-    let again =
-        same(kind, how, at).is_some_and(|same| ENGINE.acquire_again(task(), instance, &same));
+fn is_taken_again(
+    cpu: &Cpu,
+    kind: u16,
+    instance: usize,
+    how: u32,
+    at: &'static Location<'static>,
+) -> bool {
+    let task = task();
+    if cpu.above().is_null() {
+        // SAFETY: This is the layer above, and the task is there as long as the thread, as in `task()`.
+        unsafe { cpu.set_above(ptr::from_ref(task).cast()) };
+    }
+    same(cpu, kind, how, at).is_some_and(|same| take_again(task, cpu.reader(), instance, &same))
+}
+
+#[inline(always)]
+fn take_again(task: &Task, reader: &Reader, instance: usize, same: &Same) -> bool {
+    let again = ENGINE.acquire_again(task, instance, same);
     if again {
-        Rule::count([&LOCK_ORDER]);
+        reader.checks(LOCK_ORDER_NUMBER);
     }
     again
+}
+
+/// The thread's task in the engine.
+///
+/// # Safety
+///
+/// Nothing of the thread is unusual.
+#[inline(always)]
+pub(crate) unsafe fn usual_task(cpu: &Cpu) -> &Task {
+    // SAFETY: It is not null then; so it is what `is_taken_again()` has said, which is there as long as
+    // the thread.
+    unsafe { &*cpu.above().cast() }
 }
 
 /// The thread's task in the engine, for what is too large to be inlined into [`LocalKey::with`].
@@ -288,8 +423,13 @@ fn task<'a>() -> &'a Task {
 
 /// The task releases the lock that it has taken last; false if it is another.
 #[inline(never)]
-fn is_released_first(instance: usize) -> bool {
-    PRETENDS.get().is_none() && ENGINE.host().enabled() && task().release_last(instance)
+fn is_released_first(cpu: &Cpu, instance: usize) -> bool {
+    pretends(cpu).is_none() && task().release_last(instance)
+}
+
+/// What may be looked at was decided otherwise.
+pub(super) fn mode_changes() {
+    ENGINE.forget_taken();
 }
 
 fn lock_is_taken(
@@ -316,7 +456,8 @@ fn lock_is_taken(
             None => place::number(at, lock.key),
         },
     };
-    match how.plain().and_then(|how| same(kind, how, at)) {
+    let plain = how.plain();
+    match plain.and_then(|how| cpu::with(|cpu| same(cpu, kind, how, at))) {
         _ if how.sync => ENGINE.sync(lock, &acquire),
         Some(same) => ENGINE.acquire_as(&same, lock, &acquire),
         None => ENGINE.acquire(lock, &acquire),
@@ -351,6 +492,7 @@ fn pretend_as(task: &Task, hardirq: bool, place: &'static &'static str, f: impl 
     };
     let now = Some((ptr::from_ref(task), context, place::text(place)));
     let _restore = Restore(PRETENDS.replace(now));
+    is_unusual();
     f();
 }
 
@@ -360,6 +502,7 @@ struct Restore(Option<(*const Task, Context, usize)>);
 impl Drop for Restore {
     fn drop(&mut self) {
         PRETENDS.set(self.0);
+        is_unusual();
     }
 }
 
@@ -368,32 +511,51 @@ pub(super) fn told(at: &'static Location<'static>) {
     AT.set(Some(at));
 }
 
-/// Interrupts were disabled.
-#[inline]
-pub(crate) fn hardirqs_off() {
-    ENGINE.hardirqs_off(0);
+/// Interrupts were disabled, which were on.
+#[inline(always)]
+pub(crate) fn hardirqs_off(cpu: &Cpu) {
+    with_task_on(cpu, |task| task.set_irqs(false, 0));
 }
 
-/// Interrupts are about to be enabled.
-#[inline]
-pub(crate) fn hardirqs_on(at: &'static Location<'static>) {
-    let mut ip = 0;
-    if TASK.with(Task::depth) != 0 {
-        ip = place::own(at);
-        if !is_on_again() {
-            AT.set(Some(at));
-            ENGINE.hardirqs_on_prepare(ip);
-        }
+/// Interrupts are about to be enabled, which were off.
+#[inline(always)]
+pub(crate) fn hardirqs_on(cpu: &Cpu, at: &'static Location<'static>) {
+    if !hardirqs_on_again(cpu, at) {
+        AT.set(Some(at));
+        let ip = place::own(at);
+        ENGINE.hardirqs_on_prepare(ip);
+        with_task_on(cpu, |task| task.set_irqs(true, ip));
     }
-    ENGINE.hardirqs_on(ip);
 }
 
-/// True if there is nothing new in that interrupts are enabled here.
+/// The same, if there is nothing new in it; false if there may be.
+#[inline(always)]
+pub(crate) fn hardirqs_on_again(cpu: &Cpu, at: &'static Location<'static>) -> bool {
+    let mut ip = 0;
+    if task().depth() != 0 {
+        if !is_on_again(cpu) {
+            return false;
+        }
+        ip = place::own(at);
+    }
+    with_task_on(cpu, |task| task.set_irqs(true, ip));
+    true
+}
+
+/// The same for a task that holds locks, in process context.
+#[inline(always)]
+pub(crate) fn hardirqs_on_inside(task: &Task, at: &'static Location<'static>) -> bool {
+    let again = ENGINE.hardirqs_on_again(task);
+    if again {
+        task.set_irqs(true, place::own(at));
+    }
+    again
+}
+
+/// True if no lock that the task holds is looked at for that interrupts are enabled.
 #[inline(never)]
-fn is_on_again() -> bool {
-    PRETENDS.get().is_none()
-        && cpu::with(|cpu| cpu.open(Count::Hardirq) == 0)
-        && ENGINE.hardirqs_on_again(task())
+fn is_on_again(cpu: &Cpu) -> bool {
+    pretends(cpu).is_none() && cpu.open(Count::Hardirq) == 0 && ENGINE.hardirqs_on_again(task())
 }
 
 /// True if the task holds no lock, and these are watched.

@@ -11,17 +11,19 @@ use super::model_lock::ModelLock as SpinMutex;
 use crate::ffi::{c_char, c_int, c_ulong};
 use crate::{
     irq::irq_work::{irq_work_waits, run_irq_work},
+    irq::irqflags::{local_irq_restore_at, preempt_disable_on, preempt_enable_on},
     local_interrupt_disable, local_interrupt_enable, local_irq_disable, local_irq_enable,
-    local_irq_restore, local_irq_save, lock_class_key,
-    lockdep::{dep_map, How, What},
+    lock_class_key,
+    lockdep::{self, dep_map, How, What},
     preempt_disable, preempt_enable,
     rcu::current_grace_period,
 };
 use core::{panic::Location, sync::atomic::Ordering::Acquire};
 use machine::{
     atomic::fence,
-    blocked::{self, Thing},
-    cpu, task,
+    blocked::{self, Last, Thing},
+    cpu::{self, Cpu},
+    task,
 };
 #[cfg(not(loom))]
 use spin::mutex::SpinMutex;
@@ -133,7 +135,7 @@ pub(crate) unsafe fn spinlock_dep_map<'a>(lock: *mut spinlock_t) -> &'a dep_map 
 #[cfg_attr(feature = "debug", track_caller)]
 pub unsafe fn spin_lock(lock: *mut spinlock_t) {
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    unsafe { acquire(lock, How::LOCK) }
+    unsafe { disable_and_acquire(lock, How::LOCK, Location::caller()) }
 }
 
 /// As [`spin_lock`], where a lock of the same class may be held, of another `subclass`.
@@ -142,34 +144,38 @@ pub unsafe fn spin_lock(lock: *mut spinlock_t) {
 pub unsafe fn spin_lock_nested(lock: *mut spinlock_t, subclass: c_int) {
     // CAST: There are eight.
     let subclass = subclass as u8;
+    let how = How {
+        subclass,
+        ..How::LOCK
+    };
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    unsafe {
-        acquire(
-            lock,
-            How {
-                subclass,
-                ..How::LOCK
-            },
-        )
-    }
+    unsafe { disable_and_acquire(lock, how, Location::caller()) }
 }
 
 #[inline]
-#[cfg_attr(feature = "debug", track_caller)]
-unsafe fn acquire(lock: *mut spinlock_t, how: How<'_>) {
-    task::point();
-    // SAFETY: `preempt_disable()` has no preconditions.
-    unsafe { preempt_disable() };
+unsafe fn disable_and_acquire(lock: *mut spinlock_t, how: How<'_>, at: &'static Location<'static>) {
+    cpu::with(|cpu| {
+        task::point_on(cpu);
+        preempt_disable_on(cpu);
+        // SAFETY: `lock` is initialised: the caller's guarantee.
+        unsafe { acquire(cpu, lock, how, at) };
+    });
+}
+
+/// Takes the lock; preemption is disabled.
+#[inline(always)]
+unsafe fn acquire(cpu: &Cpu, lock: *mut spinlock_t, how: How<'_>, at: &'static Location<'static>) {
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    unsafe { spinlock_dep_map(lock) }.acquire(lock.addr(), What::Spinlock, how, Location::caller());
+    let dep_map = unsafe { spinlock_dep_map(lock) };
+    dep_map.acquire_on(cpu, lock.addr(), What::Spinlock, how, at);
     // SAFETY: `lock` is initialised: the caller's guarantee.
     let raw = unsafe { raw(lock) };
     match blocked::ON.then(|| raw.try_lock()) {
         Some(Some(guard)) => core::mem::forget(guard),
-        Some(None) => contended(lock, raw),
+        Some(None) => contended(lock, raw, at),
         None => core::mem::forget(raw.lock()),
     }
-    blocked::acquired(known(lock), Location::caller());
+    blocked::acquired_on(cpu, known(lock), at);
 }
 
 /// The lock, for what a debug kernel knows of tasks.
@@ -208,13 +214,22 @@ pub unsafe fn spin_trylock(lock: *mut spinlock_t) -> c_int {
 /// The thread holds the lock.
 #[inline]
 pub unsafe fn spin_unlock(lock: *mut spinlock_t) {
+    cpu::with(|cpu| {
+        // SAFETY: The thread holds the lock: the caller's guarantee.
+        unsafe { release(cpu, lock) };
+        preempt_enable_on(cpu);
+    });
+}
+
+/// Releases the lock; preemption stays disabled.
+#[inline(always)]
+unsafe fn release(cpu: &Cpu, lock: *mut spinlock_t) {
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    unsafe { spinlock_dep_map(lock) }.release(lock.addr(), What::Spinlock);
+    let dep_map = unsafe { spinlock_dep_map(lock) };
+    dep_map.release_on(cpu, lock.addr(), What::Spinlock);
     // SAFETY: The thread holds the lock: the caller's guarantee.
     unsafe { raw(lock).force_unlock() };
-    blocked::released(known(lock).id);
-    // SAFETY: Disabled when the lock was taken.
-    unsafe { preempt_enable() };
+    blocked::released_on(cpu, known(lock).id);
 }
 
 /// Takes the lock with interrupts disabled; returns what [`spin_unlock_irqrestore`] needs.
@@ -228,23 +243,91 @@ pub unsafe fn spin_lock_irqsave(lock: *mut spinlock_t) -> c_ulong {
         let raw = unsafe { raw(lock) };
         match raw.try_lock() {
             Some(guard) => core::mem::forget(guard),
-            None => contended(lock, raw),
+            None => contended(lock, raw, Location::caller()),
         }
         return off.into();
     }
-    // SAFETY: `local_irq_save()` has no preconditions.
-    let flags = unsafe { local_irq_save() };
     // SAFETY: `lock` is initialised: the caller's guarantee.
-    unsafe { spin_lock(lock) };
-    flags
+    unsafe { debug_lock_irqsave(lock, Location::caller()) }
+}
+
+/// [`spin_lock_irqsave`] of a debug kernel.
+#[inline(never)]
+unsafe fn debug_lock_irqsave(lock: *mut spinlock_t, at: &'static Location<'static>) -> c_ulong {
+    // What is not usual is left to others, in whose place this returns: so it needs no stack.
+    cpu::with(|cpu| {
+        let reader = cpu
+            .is_usual()
+            .then(|| cpu.begin_atomic(current_grace_period));
+        let Some(reader) = reader.flatten() else {
+            // SAFETY: `lock` is initialised: the caller's guarantee.
+            return unsafe { unusual_lock_irqsave(cpu, lock, at) };
+        };
+        // SAFETY: Nothing is unusual.
+        let task = unsafe { lockdep::usual_task(cpu) };
+        task.set_irqs(false, 0);
+        // SAFETY: `lock` is initialised: the caller's guarantee.
+        let (raw, dep_map) = unsafe { (raw(lock), spinlock_dep_map(lock)) };
+        if !dep_map.is_spinlock_again(task, reader, lock.addr(), at) {
+            // SAFETY: `lock` is initialised: the caller's guarantee.
+            return unsafe { first_lock_irqsave(cpu, lock, at) };
+        }
+        match raw.try_lock() {
+            Some(guard) => core::mem::forget(guard),
+            None => return contended_irqsave(cpu, lock, raw, at),
+        }
+        blocked::acquired_on(cpu, known(lock), at);
+        0
+    })
+}
+
+/// The rest of it if the lock was not taken so before.
+#[inline(never)]
+unsafe fn first_lock_irqsave(
+    cpu: &Cpu,
+    lock: *mut spinlock_t,
+    at: &'static Location<'static>,
+) -> c_ulong {
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe { acquire(cpu, lock, How::LOCK, at) };
+    0
+}
+
+/// The rest of it if another task has the lock.
+#[cold]
+fn contended_irqsave(
+    cpu: &Cpu,
+    lock: *mut spinlock_t,
+    raw: &SpinMutex<(), Relax>,
+    at: &'static Location<'static>,
+) -> c_ulong {
+    contended(lock, raw, at);
+    blocked::acquired_on(cpu, known(lock), at);
+    0
+}
+
+/// The same inside a section, or where something is unusual.
+#[inline(never)]
+unsafe fn unusual_lock_irqsave(
+    cpu: &Cpu,
+    lock: *mut spinlock_t,
+    at: &'static Location<'static>,
+) -> c_ulong {
+    let off = cpu.enter_atomic(current_grace_period);
+    if !off {
+        lockdep::hardirqs_off(cpu);
+    }
+    task::point_on(cpu);
+    // SAFETY: `lock` is initialised: the caller's guarantee.
+    unsafe { acquire(cpu, lock, How::LOCK, at) };
+    off.into()
 }
 
 /// Takes the lock that another task has.
 #[cold]
 #[inline(never)]
-#[cfg_attr(feature = "debug", track_caller)]
-fn contended(lock: *mut spinlock_t, raw: &SpinMutex<(), Relax>) {
-    let _waits = blocked::waiting(known(lock));
+fn contended(lock: *mut spinlock_t, raw: &SpinMutex<(), Relax>, at: &'static Location<'static>) {
+    let _waits = blocked::waiting_at(known(lock), at);
     core::mem::forget(raw.lock());
 }
 
@@ -259,29 +342,92 @@ pub unsafe fn spin_unlock_irqrestore(lock: *mut spinlock_t, flags: c_ulong) {
     if cfg!(not(feature = "debug")) {
         // SAFETY: The thread holds the lock: the caller's guarantee.
         unsafe { raw(lock).force_unlock() };
-        if flags == 0 && cpu::with(cpu::Cpu::exit_atomic) {
-            if irq_work_waits() {
+        if flags == 0 && cpu::with(Cpu::exit_atomic) {
+            if cpu::with(irq_work_waits) {
                 run_irq_work();
             }
         } else {
-            nested_unlock_irqrestore(flags);
+            nested_unlock_irqrestore(flags, Location::caller());
         }
         return;
     }
     // SAFETY: The thread holds the lock: the caller's guarantee.
-    unsafe { spin_unlock(lock) };
-    // SAFETY: Saved when the lock was taken.
-    unsafe { local_irq_restore(flags) };
+    unsafe { debug_unlock_irqrestore(lock, flags, Location::caller()) };
+}
+
+/// [`spin_unlock_irqrestore`] of a debug kernel.
+///
+/// # Safety
+///
+/// As there.
+#[inline(never)]
+unsafe fn debug_unlock_irqrestore(
+    lock: *mut spinlock_t,
+    flags: c_ulong,
+    at: &'static Location<'static>,
+) {
+    // What is not usual is left to others, as there.
+    cpu::with(|cpu| {
+        'usual: {
+            if !cpu.is_usual() || flags != 0 || !cpu.is_atomic() {
+                break 'usual;
+            }
+            // SAFETY: Nothing is unusual.
+            let task = unsafe { lockdep::usual_task(cpu) };
+            let Some(last) = Last::of(cpu, known(lock).id) else {
+                break 'usual;
+            };
+            if !task.release_last(lock.addr()) {
+                break 'usual;
+            }
+            // SAFETY: The thread holds the lock: the caller's guarantee.
+            unsafe { raw(lock).force_unlock() };
+            last.released();
+            if task.depth() != 0 {
+                return inner_unlock_irqrestore(cpu, task, at);
+            }
+            task.set_irqs(true, 0);
+            // SAFETY: It is, as seen above; nothing since then has begun a section.
+            return unsafe { cpu.end_atomic() };
+        }
+        // SAFETY: The thread holds the lock: the caller's guarantee.
+        unsafe { unusual_unlock_irqrestore(cpu, lock, flags, at) };
+    });
+}
+
+/// The rest of it if other locks are held.
+#[inline(never)]
+fn inner_unlock_irqrestore(cpu: &Cpu, task: &lockdep::Task, at: &'static Location<'static>) {
+    if !(lockdep::hardirqs_on_inside(task, at) && cpu.exit_atomic()) {
+        nested_unlock_irqrestore(0, at);
+    }
+}
+
+/// [`debug_unlock_irqrestore`] inside a section, or where something is unusual.
+///
+/// # Safety
+///
+/// As there.
+#[inline(never)]
+unsafe fn unusual_unlock_irqrestore(
+    cpu: &Cpu,
+    lock: *mut spinlock_t,
+    flags: c_ulong,
+    at: &'static Location<'static>,
+) {
+    // SAFETY: The thread holds the lock: the caller's guarantee.
+    unsafe { release(cpu, lock) };
+    nested_unlock_irqrestore(flags, at);
 }
 
 /// The rest of [`spin_unlock_irqrestore`] in a section of another kind, or if the caller has changed
 /// what counts.
 #[inline(never)]
-fn nested_unlock_irqrestore(flags: c_ulong) {
+fn nested_unlock_irqrestore(flags: c_ulong, at: &'static Location<'static>) {
     // SAFETY: Both were done when the lock was taken.
     unsafe {
         preempt_enable();
-        local_irq_restore(flags);
+        local_irq_restore_at(flags, at);
     }
 }
 

@@ -211,6 +211,7 @@ machine::per_thread! {
 }
 
 /// True if the thread runs work.
+#[inline]
 pub(in super::super) fn runs_work() -> bool {
     POOL.get().is_some()
 }

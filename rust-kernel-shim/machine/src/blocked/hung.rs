@@ -5,6 +5,7 @@ use super::{describe, report, Entry, ON, QUEUES, WAITS};
 use crate::{clock, task};
 use core::{
     cell::Cell,
+    mem::MaybeUninit,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 use std::time::Duration;
@@ -92,7 +93,7 @@ pub(crate) fn spins() {
                 patience.name_task();
             }
             let since = if patience.named { u64::MAX } else { since };
-            slot.set(Some(Entry { since, ..entry }));
+            slot.set(MaybeUninit::new(Entry { since, ..entry }));
         });
     }
 }
