@@ -9,8 +9,9 @@
 use super::super::contract;
 use core::ptr::null;
 use kernel::bindings::{
-    fs_reclaim, in_atomic, lock_acquire, lock_is_held_type, lock_map_acquire, lock_map_release,
-    lock_release, lockdep_map, lockdep_needs_held, lockdep_prime, lockdep_was_waited_for,
+    fs_reclaim, in_atomic, lock_acquire, lock_acquire_read_again, lock_is_held_type,
+    lock_map_acquire, lock_map_release, lock_release, lockdep_map, lockdep_needs_held,
+    lockdep_prime, lockdep_was_waited_for,
 };
 
 static dma_fence_lockdep_map: lockdep_map = lockdep_map::new(c"dma_fence_map");
@@ -48,16 +49,28 @@ pub unsafe fn dma_fence_begin_signalling() -> bool {
         return true;
     }
     contract::begin_signalling();
+    // SAFETY: The map is static.
+    if !unsafe { lock_acquire_read_again(&dma_fence_lockdep_map) } && !begins_first() {
+        return true;
+    }
+    // SAFETY: The map is static.
+    unsafe { lockdep_needs_held(&dma_fence_lockdep_map) };
+    false
+}
+
+/// The rest of it if there is something new in it; false if the task is in such a section, or could be.
+#[inline(never)]
+#[cfg_attr(feature = "debug", track_caller)]
+fn begins_first() -> bool {
     prime();
     // SAFETY: The map is static; `in_atomic()` has no preconditions.
     unsafe {
-        if lock_is_held_type(&dma_fence_lockdep_map, 1) != 0 || in_atomic() {
-            return true;
+        let is_in = lock_is_held_type(&dma_fence_lockdep_map, 1) != 0 || in_atomic();
+        if !is_in {
+            lock_acquire(&dma_fence_lockdep_map, 0, 1, 1, 1, null(), 0);
         }
-        lock_acquire(&dma_fence_lockdep_map, 0, 1, 1, 1, null(), 0);
-        lockdep_needs_held(&dma_fence_lockdep_map);
+        !is_in
     }
-    false
 }
 
 /// Ends such a section.

@@ -6,7 +6,10 @@
 
 use crate::rule::{checking, Rule};
 use core::{cell::Cell, panic::Location};
-use machine::blocked::{self, Thing};
+use machine::{
+    blocked::{self, Thing},
+    cpu::{self, Cpu},
+};
 
 /// An annotated section of a task.
 #[derive(Clone, Copy)]
@@ -18,54 +21,69 @@ struct Section {
     reported: bool,
 }
 
+/// The sections of a thread.
+struct Sections {
+    /// How many are open, one inside the other.
+    depth: Cell<usize>,
+    /// The one that the thread is in, if one is open, or was.
+    section: Cell<Option<Section>>,
+}
+
 machine::per_thread! {
-    /// How many sections are open, one inside the other.
-    static DEPTH: Cell<usize> = Cell::new(0);
-    /// The section that this thread is in, if one is open, or was.
-    static SECTION: Cell<Option<Section>> = Cell::new(None);
+    static SECTIONS: Sections = Sections { depth: Cell::new(0), section: Cell::new(None) };
 }
 
 /// A section begins, in which `rule` holds; `name` is for its report. They nest. From any context.
 #[inline]
 #[track_caller]
 pub fn debug_section_begins(rule: &'static Rule, name: &'static str) {
-    rule.look();
-    let depth = DEPTH.replace(DEPTH.get() + 1);
-    if depth == 0 {
-        let began = Location::caller();
-        let reported = false;
-        #[rustfmt::skip]
-        SECTION.set(Some(Section { rule, name, began, reported }));
-        blocked::acquired(Thing::section(name), began);
-    }
+    let (began, reported) = (Location::caller(), false);
+    cpu::with(|cpu| {
+        Rule::count_on(cpu, [rule]);
+        SECTIONS.with(|sections| {
+            let depth = sections.depth.replace(sections.depth.get() + 1);
+            if depth == 0 {
+                #[rustfmt::skip]
+                sections.section.set(Some(Section { rule, name, began, reported }));
+                blocked::acquired_on(cpu, Thing::section(name), began);
+            }
+        });
+    });
 }
 
 /// The innermost section ends. From any context.
 #[inline]
 pub fn debug_section_ends() {
-    let depth = DEPTH.get();
-    if depth == 1 {
-        blocked::released(Thing::SECTION.id);
-    }
-    DEPTH.set(depth.saturating_sub(1));
+    SECTIONS.with(|sections| {
+        let depth = sections.depth.get();
+        if depth == 1 {
+            blocked::released(Thing::SECTION.id);
+        }
+        sections.depth.set(depth.saturating_sub(1));
+    });
 }
 
 /// The task may have to wait: `what` it does. Reported once a section, unless the task may not
 /// sleep anyhow, which is reported elsewhere.
 #[track_caller]
 pub fn debug_section_waits(what: &str) {
-    let Some(section) = SECTION.get().filter(|_| DEPTH.get() != 0) else {
+    let open = |sections: &Sections| match sections.depth.get() {
+        0 => None,
+        _ => sections.section.get(),
+    };
+    let Some(section) = SECTIONS.with(open) else {
         return;
     };
     let at = Location::caller();
-    let atomic = machine::cpu::with(machine::cpu::Cpu::cannot_sleep) || crate::in_call();
+    let atomic = cpu::with(Cpu::cannot_sleep) || crate::in_call();
     if !section.rule.look() || section.reported || atomic || !checking() {
         return;
     }
-    SECTION.set(Some(Section {
+    let reported = Some(Section {
         reported: true,
         ..section
-    }));
+    });
+    SECTIONS.with(|sections| sections.section.set(reported));
     let Section { name, began, .. } = section;
     section.rule.report_in(name, what, began, at);
 }
