@@ -15,7 +15,7 @@ use kernel::{
             Places, Recent, Vec,
         },
         list_del_init, local_irq_restore, local_irq_save, per_thread, rcu_order_last,
-        rule::{checking, this_machine, Place},
+        rule::{checking, this_machine, Place, Rule},
         spin_trylock, spin_unlock,
     },
     ffi::c_int,
@@ -88,7 +88,7 @@ pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
         }
         return;
     };
-    let checking = CALLBACK_ONCE.look();
+    Rule::count([&CALLBACK_ONCE]);
     let added = Location::caller();
     let callback = Callback {
         fence: fence.expose_provenance(),
@@ -113,7 +113,7 @@ pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
             note: 0,
         });
     }
-    if let Some(before) = before.filter(|_| checking) {
+    if let Some(before) = before.filter(|_| checking()) {
         CALLBACK_ONCE.report_on(
             subject,
             Place::At(created),
@@ -146,19 +146,23 @@ pub(super) fn removed(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) 
         known.pending &= !pending;
     }
     if let Some(known) = record::find(fence) {
-        let checking = CALLBACK_ONCE.look();
+        Rule::count([&CALLBACK_ONCE]);
+        if callback.is_some_and(|known| !known.pending || known.fence == fence.addr())
+            || !checking()
+        {
+            return;
+        }
         let here = ("callback removed", Place::Here(Location::caller()));
         let created = known.created().map_or(Place::Unknown, Place::At);
         let subject = known.subject();
         match callback {
-            _ if !checking => {}
             None => CALLBACK_ONCE.report_on(
                 subject,
                 created,
                 format_args!("callback removed that was never added"),
                 [here],
             ),
-            Some(callback) if callback.pending && callback.fence != fence.addr() => {
+            Some(callback) => {
                 CALLBACK_ONCE.report_on(
                     subject,
                     created,
@@ -169,7 +173,6 @@ pub(super) fn removed(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) 
                     [("callback added", Place::At(callback.added)), here],
                 );
             }
-            Some(_) => {}
         }
     }
 }

@@ -4,7 +4,7 @@
 //! A context has many fences. So what they reach is an object once, of the context, which is known by
 //! its address; and here are its fences.
 
-use super::record::Id;
+use super::record::{Id, Tracked};
 use core::mem::replace;
 use kernel::bindings::debugobjects::{HashTable, Vec};
 
@@ -13,7 +13,7 @@ use kernel::bindings::debugobjects::{HashTable, Vec};
 struct Context {
     there: bool,
     /// In any order; each knows its place.
-    fences: Vec<Id>,
+    fences: Vec<&'static Tracked>,
 }
 
 impl Context {
@@ -34,7 +34,7 @@ pub(super) fn begins(context: usize, fence: Id) -> bool {
             context.fences.clear();
         }
         fence.facts().set_among_its_own(context.fences.len());
-        context.fences.push(fence);
+        context.fences.push(fence.place());
         !known
     })
 }
@@ -43,10 +43,10 @@ pub(super) fn begins(context: usize, fence: Id) -> bool {
 pub(super) fn ends(context: usize, fence: Id) {
     change(context, |context| {
         let place = fence.facts().among_its_own();
-        if context.fences.get(place) == Some(&fence) {
+        if context.fences.get(place) == Some(&fence.place()) {
             context.fences.swap_remove(place);
             if let Some(moved) = context.fences.get(place) {
-                moved.facts().set_among_its_own(place);
+                moved.set_among_its_own(place);
             }
         }
     });
@@ -70,7 +70,8 @@ fn change(context: usize, change: impl FnOnce(&mut Context)) {
 /// The fences that reach a context, the oldest first.
 pub(super) fn fences(context: usize) -> Vec<Id> {
     let fences = CONTEXTS.with(context, |context| context.fences.clone());
-    let mut fences = fences.unwrap_or_default();
+    let fences = fences.unwrap_or_default();
+    let mut fences: Vec<_> = fences.into_iter().map(Id::of).collect();
     fences.sort_by_key(|fence| fence.number());
     fences
 }

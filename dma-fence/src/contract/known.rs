@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! What is known of fences beside their records: where references were taken and dropped, and of
-//! fences that have no record any more, or never had one, that they are there or are gone.
+//! Where references to a fence were taken and dropped.
 
-use core::panic::Location;
-use kernel::bindings::{
-    debugobjects::{Box, Vec},
-    rule::Site,
-};
-
-type At = &'static Location<'static>;
+use kernel::bindings::{debugobjects::Vec, rule::Site};
 
 /// Places that are told apart.
 const SITES: usize = 6;
@@ -46,12 +39,19 @@ pub(super) struct Refs {
     pub(super) refused: u32,
 }
 
-/// A fence without a record.
-#[derive(Clone, Default)]
-pub(super) struct Other {
-    /// If it had one: its numbers, and where it was created.
-    pub(super) was: Option<((u64, u64), At)>,
-    pub(super) refs: Option<Box<Refs>>,
-    /// Where its memory was freed, if it was, and in which order.
-    pub(super) freed: Option<(Site, u64)>,
+impl Sites {
+    /// Forgets all of it, and keeps the memory.
+    fn clear(&mut self) {
+        self.by_place.clear();
+        (self.all, self.last) = (0, None);
+    }
+}
+
+impl Refs {
+    /// Forgets all of it, and keeps the memory for what is at the same address next.
+    pub(super) fn clear(&mut self) {
+        self.taken.clear();
+        self.dropped.clear();
+        self.refused = 0;
+    }
 }

@@ -2,7 +2,9 @@
 //! The memory that the words of a fence's memory point to.
 
 use super::{super::bindings::dma_fence, record};
-use kernel::bindings::debugobjects::{debug_block_of, debug_block_words, Words};
+use kernel::bindings::debugobjects::{
+    debug_block_of, debug_block_pointers, debug_block_words, BlockWords,
+};
 
 /// Words of a block that are looked at.
 const WORDS: usize = 4096;
@@ -11,7 +13,7 @@ const WORDS: usize = 4096;
 pub(super) struct Block {
     pub(super) addr: usize,
     size: usize,
-    words: Words,
+    words: BlockWords,
 }
 
 impl Block {
@@ -63,13 +65,7 @@ pub(super) fn for_each_target(
     wanted: impl Fn(usize) -> bool,
     mut f: impl FnMut(Block, usize),
 ) {
-    let Some(block) = Block::of(fence) else {
-        return;
-    };
-    let words = block
-        .words()
-        .filter(|&(_, word)| !block.has(word) && wanted(word) && leads_on(word));
-    for (at, word) in words.filter(|&(at, _)| !in_a_fence(fence, at)) {
+    for (at, word) in pointers(fence, wanted) {
         if let Some(target) = Block::of(word).filter(|target| !target.is_neighbour(at, word)) {
             f(target, at.wrapping_sub(fence));
         }
@@ -77,13 +73,14 @@ pub(super) fn for_each_target(
 }
 
 /// Calls `f` with each word of the memory of the fence at `fence` that may lead to another block.
-pub(super) fn for_each_pointer(fence: usize, mut f: impl FnMut(usize)) {
-    if let Some(block) = Block::of(fence) {
-        let words = block.words().filter(|&(_, word)| !block.has(word));
-        words
-            .filter(|&(at, word)| leads_on(word) && !in_a_fence(fence, at))
-            .for_each(|(_, word)| f(word));
-    }
+pub(super) fn for_each_pointer(fence: usize, f: impl FnMut(usize)) {
+    pointers(fence, |_| true).map(|(_, word)| word).for_each(f);
+}
+
+/// Those of these words that are `wanted`, with their addresses.
+fn pointers(fence: usize, wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = (usize, usize)> {
+    let words = debug_block_pointers(fence, WORDS).into_iter();
+    words.filter(move |&(at, word)| wanted(word) && leads_on(word) && !in_a_fence(fence, at))
 }
 
 /// Calls `f` with the address of each block to which a word of `block` points and which begins with

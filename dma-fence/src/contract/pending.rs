@@ -17,7 +17,7 @@ use kernel::{
         debug_wait_begins, debug_wait_ends,
         debugobjects::SideTable,
         ktime_get_coarse,
-        rule::{checking, this_machine, Evidence, Place},
+        rule::{checking, this_machine, Evidence, Place, Rule},
         Thing,
     },
     time::Delta,
@@ -156,10 +156,9 @@ pub(super) fn forgotten(fence: *const Live) {
 
 /// The last reference to a fence is gone; `pending` says whether callbacks are pending.
 pub(super) fn released(fence: *const Live, pending: bool) {
-    let checking = RELEASE_SIGNALLED.look();
     if !pending {
-        let checking = SIGNAL_EVENTUALLY.look();
-        if !checking || record::find(fence).is_none_or(|known| known.bit_set() != 0) {
+        Rule::count([&RELEASE_SIGNALLED, &SIGNAL_EVENTUALLY]);
+        if record::find(fence).is_none_or(|known| known.bit_set() != 0) || !checking() {
             return;
         }
         if let Some(record) = record::of(fence) {
@@ -170,6 +169,7 @@ pub(super) fn released(fence: *const Live, pending: bool) {
         }
         return;
     }
+    let checking = RELEASE_SIGNALLED.look();
     let Some(record) = record::of(fence).filter(|_| checking) else {
         return;
     };

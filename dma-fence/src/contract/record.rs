@@ -12,7 +12,7 @@ pub(super) use self::{
         CONTAINER, DECLARED, ENABLED, IN_ORDER, KEEPS_OPS, MODULE_GONE, OVERDUE, POINTS, RELEASED,
         WRAPS,
     },
-    others::{freed, in_memory, other, untracked},
+    others::{freed, gone, in_memory, refs_of_gone, untracked},
     settling::{forget, memory_goes, releases},
     table::{
         all, begins, created, find, is_fence, known, known_of, of, of_number, recent, Id, Tracked,

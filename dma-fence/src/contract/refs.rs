@@ -18,7 +18,7 @@ use core::{
 use kernel::bindings::{
     debug_note_call,
     debugobjects::{
-        debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, Words,
+        debug_block_of, debug_obj, debug_obj_descr, debug_object_in_block, Freeing, Words,
     },
     rule::{checking, site, this_machine, Evidence, Place, Rule, Text, STEPS},
 };
@@ -30,17 +30,7 @@ static MEMORY: debug_obj_descr = debug_obj_descr {
 
 /// There is a fence from now on; true if it is in allocated memory.
 pub(super) fn begins(fence: *const Live) -> bool {
-    let addr = fence.addr();
-    let allocated = debug_block_of(addr).is_some();
-    if allocated {
-        debug_object_activate(debug_obj {
-            addr,
-            descr: &MEMORY,
-            owner: 0,
-            note: 0,
-        });
-    }
-    allocated
+    debug_object_in_block(fence.addr(), &MEMORY)
 }
 
 /// The memory of a fence is about to be freed.
@@ -114,7 +104,7 @@ fn exists_elsewhere(fence: *const Live, call: &'static str) -> bool {
 #[track_caller]
 fn is_gone(fence: *const Live, call: &str) -> bool {
     let here = ("called", Place::Here(Location::caller()));
-    let Some(other) = record::other(fence.addr(), |other| other.clone()) else {
+    let Some(gone) = record::gone(fence.addr()) else {
         let what = match fence.is_null() {
             true => "without a fence",
             false => "of memory that is no fence",
@@ -122,22 +112,20 @@ fn is_gone(fence: *const Live, call: &str) -> bool {
         REFCOUNT.report(format_args!("dma-fence: {call}() {what}"), &[here]);
         return true;
     };
-    let Some((at, _)) = other.freed else {
+    let Some(at) = gone.freed else {
         return false;
     };
-    let reported = record::other(fence.addr(), |other| {
-        was_reported(other.refs.get_or_insert_default(), call)
-    });
+    let reported = record::refs_of_gone(fence.addr(), |refs| was_reported(refs, call));
     if reported == Some(false) {
         let recycled = match debug_block_of(fence.addr()) {
             Some(_) => ", whose memory has another owner",
             None => "",
         };
         let what = format_args!("{call}() of a fence that was freed{recycled}");
-        let [taken, dropped] = last(&other.refs.unwrap_or_default());
+        let [taken, dropped] = last(&gone.refs);
         let freed = ("freed", Place::Site(at));
         let steps = [taken, dropped, freed, here];
-        match other.was {
+        match gone.was {
             Some((subject, created)) => {
                 REFCOUNT.report_on(subject, Place::At(created), what, steps);
             }

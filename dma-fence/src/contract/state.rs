@@ -50,7 +50,8 @@ pub(super) fn error_before_signal(fence: &Live, error: c_int) {
 /// Two fences are about to be compared.
 #[track_caller]
 pub(super) fn compare_same_context(f1: &Live, f2: &Live) {
-    if !COMPARE_SAME_CONTEXT.look() || f1.context == f2.context {
+    Rule::count([&COMPARE_SAME_CONTEXT]);
+    if f1.context == f2.context || !checking() {
         return;
     }
     let other = Fence((f2.context, f2.seqno));
@@ -68,7 +69,8 @@ pub(super) fn compare_same_context(f1: &Live, f2: &Live) {
 /// A container is made of a fence that it cannot contain if that is `nested`.
 #[track_caller]
 pub(super) fn no_nested_containers(container: &Live, fence: &Live, nested: bool) {
-    if !NO_NESTED_CONTAINERS.look() || !nested {
+    Rule::count([&NO_NESTED_CONTAINERS]);
+    if !nested || !checking() {
         return;
     }
     let inside = Fence((fence.context, fence.seqno));
@@ -87,8 +89,8 @@ pub(super) fn no_nested_containers(container: &Live, fence: &Live, nested: bool)
 /// is reported.
 #[track_caller]
 pub(super) fn resv_reserve_first(fence: *const Live, free: bool) -> bool {
-    let checking = RESV_RESERVE_FIRST.look();
-    if free || !checking || record::of(fence).is_none() {
+    Rule::count([&RESV_RESERVE_FIRST]);
+    if free || !checking() || record::find(fence).is_none() {
         return true;
     }
     // SAFETY: It has a record, so it was initialised, and not freed.

@@ -40,6 +40,12 @@ pub(in crate::contract) const OVERDUE: u32 = 1 << 8;
 pub(super) const LISTED: u32 = 1 << 9;
 /// Its memory is gone, and it may have signalled less than a grace period ago.
 pub(super) const SETTLES: u32 = 1 << 11;
+/// There is a fence without a record, or was one.
+pub(super) const OTHER: u32 = 1 << 12;
+/// That had a record.
+pub(super) const HAD_RECORD: u32 = 1 << 13;
+/// Its memory was freed.
+pub(super) const FREED: u32 = 1 << 14;
 /// It is among those of `points`.
 pub(in crate::contract) const POINTS: u32 = 1 << 10;
 
@@ -137,9 +143,23 @@ impl Facts {
         self.number.store(number, Relaxed);
     }
 
+    #[cfg(test)]
+    pub(super) fn is_of_a_test(&self, number: u64) {
+        self.number.store(number, Relaxed);
+    }
+
+    /// There was a fence of which there is no record here. The caller has the lock.
+    pub(super) fn was(&self, record: &Record) {
+        self.set(OTHER | HAD_RECORD, true);
+        self.context.store(record.context, Relaxed);
+        self.seqno.store(record.seqno, Relaxed);
+        self.created.set(record.created);
+    }
+
     /// There is no record any more. The caller has the lock.
     pub(super) fn end(&self) {
         self.number.store(0, Relaxed);
+        self.flags.store(0, Relaxed);
     }
 
     #[inline]

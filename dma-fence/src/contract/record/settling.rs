@@ -3,8 +3,7 @@
 
 use super::{
     super::super::bindings::Live,
-    facts::{RELEASED, SETTLES},
-    others::other_of,
+    facts::{HAD_RECORD, OTHER, RELEASED, SETTLES},
     table::{at, enter, known_of, Id, FENCES},
     tracked::Known,
     Record,
@@ -66,11 +65,10 @@ pub(in crate::contract) fn forget(id: Id) {
 
 /// A fence has no record any more.
 fn ends(mut known: Known) {
-    let other = other_of(&mut known);
     over(&mut known);
     let (place, addr) = (known.place(), known.addr());
     if place.is_at(addr) {
-        known.rest.other = Some(other);
+        known.set(OTHER | HAD_RECORD, true);
     } else {
         drop(known);
         FENCES.free(place, addr);
@@ -102,10 +100,13 @@ pub(in crate::contract) fn memory_goes(addr: usize) -> Option<Record> {
             known.ends_pending();
             known.set(RELEASED | SETTLES, true);
             SETTLING.insert((known.machine(), known.number()), known.id());
-            let other = other_of(&mut known);
+            let refs = known.rest.refs.take();
             FENCES.leave(known.place(), addr);
             drop(known);
-            enter(addr).rest.other = Some(other);
+            let mut gone = enter(addr);
+            gone.was(&record);
+            gone.rest.refs = refs;
+            drop(gone);
             sweep();
         }
         _ => ends(known),

@@ -79,6 +79,11 @@ impl Id {
         OWNERS.remove(self.number);
     }
 
+    #[inline]
+    pub(in crate::contract) fn place(self) -> &'static Tracked {
+        self.place
+    }
+
     /// What is kept of it elsewhere is there.
     #[inline]
     pub(in crate::contract) fn facts(self) -> &'static Facts {
@@ -107,7 +112,7 @@ pub(in crate::contract) fn begins(
         // Its memory went without being freed, as that of a stack does.
         over(&mut known);
     }
-    known.rest.other = None;
+    known.rest.clear_refs();
     known.begin(number, fence, ops, created);
     let oldest = if allocated {
         known.enters_points()
@@ -197,5 +202,6 @@ pub(in crate::contract) fn of_a_test(number: u64) -> Id {
     static PLACES: Places<Facts, Rest> = Places::new();
     // CAST: An address has as many bits.
     let (place, _) = PLACES.enter(number as usize);
+    place.is_of_a_test(number);
     Id { number, place }
 }

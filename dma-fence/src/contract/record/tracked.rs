@@ -4,7 +4,7 @@
 use super::{
     super::{
         declared,
-        known::{Other, Refs},
+        known::Refs,
         points::{Key, Points},
     },
     facts::{Facts, CONTAINER, DECLARED, ENABLED, IN_ORDER, LISTED, MODULE_GONE, OVERDUE, POINTS},
@@ -15,7 +15,7 @@ use core::{mem::replace, ops::Deref, ptr};
 use kernel::bindings::{
     debugobjects::{debug_obj_descr, Box, Guard, SideTable, Vec, Words},
     rcu_order,
-    rule::this_machine,
+    rule::{this_machine, Site},
 };
 
 /// Blocks that the ops of one fence reach and that are tracked.
@@ -58,8 +58,17 @@ pub(in crate::contract) struct Rest {
     /// What it has reached for itself, if anything.
     pub(super) own: Option<Box<Own>>,
     reach: Reach,
-    /// What is there if not a fence that has a record.
-    pub(super) other: Option<Box<Other>>,
+    /// Where the memory of a fence without a record was freed last, and in which order.
+    pub(super) freed: Option<Box<(Site, u64)>>,
+}
+
+impl Rest {
+    /// There is another fence.
+    pub(super) fn clear_refs(&mut self) {
+        if let Some(refs) = &mut self.refs {
+            refs.clear();
+        }
+    }
 }
 
 /// A fence, whose facts are what everybody looks at; and its lock, which is held while this lives.
@@ -207,13 +216,12 @@ impl Known {
         self.set_bit_set(rcu_order());
     }
 
-    /// It reaches nothing any more, and has no references. What is returned was its own.
+    /// It reaches nothing any more. What is returned was its own.
     pub(super) fn ends(&mut self) -> Option<Box<Own>> {
         self.ends_pending();
         if !matches!(self.rest.reach, Reach::Context(0)) {
             self.now_reaches(NOTHING);
         }
-        self.rest.refs = None;
         self.rest.own.take()
     }
 

@@ -6,9 +6,7 @@
 //! Only those in memory of the kernel's allocators are known, since only that is seen to go. As in
 //! Linux what was found is fixed up: the timer is cancelled, the work taken off its queue.
 
-use super::debugobjects::{
-    debug_block_of, debug_obj, debug_obj_descr, debug_object_activate, Freeing, SideTable,
-};
+use super::debugobjects::{debug_obj, debug_obj_descr, debug_object_in_block, Freeing, SideTable};
 use crate::{
     rcu_order,
     rule::{site, this_machine, Place, Rule, Site},
@@ -77,15 +75,7 @@ pub(crate) fn since(descr: &'static debug_obj_descr) -> Option<Since> {
 pub(crate) fn activated(addr: usize, since: Option<Since>) {
     let Some(since) = since else { return };
     SINCE.insert(addr, since);
-    let descr = since.descr;
-    if debug_block_of(addr).is_some() {
-        debug_object_activate(debug_obj {
-            addr,
-            descr,
-            owner: 0,
-            note: 0,
-        });
-    }
+    debug_object_in_block(addr, since.descr);
 }
 
 /// The timer at this address is that of a delayed work.

@@ -4,8 +4,8 @@
 //! C header: [`include/linux/debugobjects.h`](srctree/include/linux/debugobjects.h)
 //!
 //! As in Linux nothing of it is in the objects, so the layout is one. Here an object is a
-//! stretch of memory that its owner still needs; every path that frees memory asks
-//! [`debug_check_no_obj_freed`] first, which asks the owners of the objects there.
+//! stretch of memory that its owner still needs; every path that frees memory tells of it first, and the
+//! owners of the objects there are asked.
 
 mod blocks;
 mod watch;
@@ -18,7 +18,7 @@ pub(crate) use self::{
     watch::{debug_machine_ended, debug_machine_left, debug_time_passed},
 };
 pub use self::{
-    blocks::{debug_block_of, debug_block_words},
+    blocks::{debug_block_of, debug_block_pointers, debug_block_words, BlockWords},
     watch::{debug_module_gone, debug_watch, debug_watch_register, ModuleText},
 };
 
@@ -144,21 +144,41 @@ fn forget(key: Object) -> bool {
     }
 }
 
-/// Calls the kind of each object in memory that is about to be freed. From any context.
-#[track_caller]
-pub fn debug_check_no_obj_freed(addr: usize, size: usize) {
-    check(addr, size, |_| true);
+/// Registers an object without an owner, if it is in an allocated block: true then. From any context.
+pub fn debug_object_in_block(addr: usize, descr: &'static debug_obj_descr) -> bool {
+    USED.store(true, Relaxed);
+    match blocks::keep(addr, Kind(descr)) {
+        Some(true) => true,
+        Some(false) => {
+            LONE.insert((addr, Some(Kind(descr))), ());
+            true
+        }
+        None => false,
+    }
 }
 
-/// As [`debug_check_no_obj_freed`] for memory in which something is about to be dropped: but for
-/// what may be taken back by that.
+/// Calls the kind of each object in a block that is about to be freed, one of which was kept with it.
+#[track_caller]
+fn check_block(addr: usize, size: usize, kept: Option<(usize, Kind)>) {
+    check(addr, size, || kept, |_| true);
+}
+
+/// Calls the kind of each object in memory in which something is about to be dropped: but for what may be
+/// taken back by that. From any context.
 #[track_caller]
 pub fn debug_check_no_obj_dropped(addr: usize, size: usize) {
-    check(addr, size, |descr| !active::ends_itself(descr));
+    let asked = |descr| !active::ends_itself(descr);
+    let kept = || blocks::take_kept(addr, size, |kind| asked(kind.0));
+    check(addr, size, kept, asked);
 }
 
 #[track_caller]
-fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> bool) {
+fn check(
+    addr: usize,
+    size: usize,
+    kept: impl FnOnce() -> Option<(usize, Kind)>,
+    asked: impl Fn(&'static debug_obj_descr) -> bool,
+) {
     lockdep::memory_goes(addr, size, Location::caller());
     let freeing = Freeing {
         addr,
@@ -178,9 +198,12 @@ fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> b
     let memory = addr..addr.saturating_add(size);
     let mut objects = OBJECTS.in_memory(memory.clone(), |addr| (addr, (0, None)));
     let lone = LONE.in_memory(memory, |addr| (addr, None));
+    let lone = lone.iter().map(|&(key, ())| key);
+    let kept = kept().map(|(addr, kind)| (addr, Some(kind)));
     objects.extend(
-        lone.iter()
-            .map(|&((addr, kind), ())| ((addr, (0, kind)), 0)),
+        kept.into_iter()
+            .chain(lone)
+            .map(|(addr, kind)| ((addr, (0, kind)), 0)),
     );
     objects.sort_by_key(|&(key, _)| key);
     for (key, note) in objects {
@@ -193,8 +216,9 @@ fn check(addr: usize, size: usize, asked: impl Fn(&'static debug_obj_descr) -> b
             owner,
             note,
         };
+        let was_kept = kept == Some((addr, Some(Kind(descr))));
         // Another thread may have forgotten it meanwhile.
-        if asked(obj.descr) && forget(key) {
+        if asked(obj.descr) && (was_kept || forget(key)) {
             (obj.descr.freed)(&obj, &freeing);
         }
     }

@@ -72,23 +72,6 @@ impl<K: Addressed, V> PageTable<K, V> {
         self.page(key.addr()).get_mut(&key).map(f)
     }
 
-    /// Calls `f` with the last thing that begins before `end`, in the page that `addr` is in, until
-    /// it returns something for one that begins there or in one of the `pages` before.
-    pub fn before<R>(
-        &self,
-        addr: usize,
-        end: K,
-        pages: usize,
-        mut f: impl FnMut(K, &V) -> Option<R>,
-    ) -> Option<R> {
-        let pages = (0..=pages).map_while(|n| addr.checked_sub(n * PAGE));
-        pages.into_iter().find_map(|addr| {
-            let page = self.page(addr);
-            let (key, value) = page.range(..end).next_back()?;
-            f(*key, value)
-        })
-    }
-
     /// Copies of what begins in this memory, in order; `first` is the least key of an address.
     pub fn in_memory(&self, memory: Range<usize>, first: impl Fn(usize) -> K) -> Vec<(K, V)>
     where
@@ -124,6 +107,30 @@ impl<K: Addressed, V> PageTable<K, V> {
     }
 }
 
+impl<V> PageTable<usize, V> {
+    /// Calls `f` with the last thing that begins at `addr` or before, in the page that it is in, until it
+    /// returns something for one that begins there or in one of the `pages` before.
+    pub fn at_or_before<R>(
+        &self,
+        addr: usize,
+        pages: usize,
+        mut f: impl FnMut(usize, &mut V) -> Option<R>,
+    ) -> Option<R> {
+        let starts = (0..=pages).map_while(|n| addr.checked_sub(n * PAGE));
+        starts.into_iter().find_map(|start| {
+            let mut page = self.page(start);
+            // Most ask for what is there; a range looks for its other end as well.
+            if start == addr {
+                if let Some(value) = page.get_mut(&addr) {
+                    return f(addr, value);
+                }
+            }
+            let (key, value) = page.range_mut(..addr).next_back()?;
+            f(*key, value)
+        })
+    }
+}
+
 impl<K: Addressed, V> Default for PageTable<K, V> {
     fn default() -> Self {
         Self::new()
@@ -150,16 +157,14 @@ mod tests {
         table.insert(near, 'n');
         // In the same part, and far away.
         table.insert(3 * PAGE + PARTS * PAGE, 'x');
-        let before = |addr, pages| table.before(addr, addr + 1, pages, |_, &value| Some(value));
+        let before = |addr, pages| table.at_or_before(addr, pages, |_, value| Some(*value));
         assert_eq!(before(near, 0), Some('n'));
         assert_eq!(before(near - 1, 1), Some('f'));
         assert_eq!(before(near - 1, 0), None);
         assert_eq!(before(3 * PAGE, 0), None);
         assert_eq!(before(3 * PAGE, 1), Some('n'));
         assert_eq!(before(far - 1, 5), None);
-        let not_near = table.before(3 * PAGE, 3 * PAGE + 1, 2, |key, _| {
-            (key != near).then_some(key)
-        });
+        let not_near = table.at_or_before(3 * PAGE, 2, |key, _| (key != near).then_some(key));
         assert_eq!(not_near, Some(far));
     }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The allocated blocks, in which objects are, and what stands in them.
 
-use super::{super::leaks, debug_check_no_obj_freed, HashTable, PageTable, SideTable, Vec, Words};
+use super::{super::leaks, check_block, Kind, PageTable, SideTable, Vec, Words};
 use crate::{rule::this_machine, PAGE_SIZE};
 use core::{
+    ops::Deref,
     panic::Location,
     ptr,
     sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering::Relaxed},
@@ -19,6 +20,8 @@ pub(in crate::debug) struct Block {
     /// The machine that it was allocated in.
     pub(in crate::debug) machine: u64,
     pub(in crate::debug) allocated: Origin,
+    /// An object without an owner in it, most often the only one: how far from its beginning, and what.
+    object: Option<(u32, Kind)>,
 }
 
 /// The allocated blocks, by where they begin, that end in that page or the next.
@@ -31,16 +34,52 @@ static LARGE: SideTable<usize, Block> = SideTable::new();
 static ANY_LARGE: AtomicBool = AtomicBool::new(false);
 
 /// Calls `f` with the allocated block in which `addr` lies: where it begins, and what is known of it.
-fn block_of<R>(addr: usize, f: impl Fn(usize, &Block) -> R) -> Option<R> {
+fn with_block_of<R>(addr: usize, f: impl Fn(usize, &mut Block) -> R) -> Option<R> {
     if !may_be_in_a_block(addr) {
         return None;
     }
-    let has = |start: usize, block: &Block| (addr - start < block.size).then(|| f(start, block));
-    let found = BLOCKS.before(addr, addr.saturating_add(1), 1, has);
+    let has =
+        |start: usize, block: &mut Block| (addr - start < block.size).then(|| f(start, block));
+    let found = BLOCKS.at_or_before(addr, 1, has);
     if found.is_some() || !ANY_LARGE.load(Relaxed) {
         return found;
     }
-    LARGE.at_or_before(addr, has)?.1
+    let (start, ()) = LARGE.at_or_before(addr, |_, _| ())?;
+    LARGE.with(start, |block| has(start, block))?
+}
+
+/// As [`with_block_of`], for what changes nothing.
+fn block_of<R>(addr: usize, f: impl Fn(usize, &Block) -> R) -> Option<R> {
+    with_block_of(addr, |start, block| f(start, block))
+}
+
+/// Keeps an object with the block that it is in; false if that has another. `None` if it is in none.
+pub(super) fn keep(addr: usize, kind: Kind) -> Option<bool> {
+    with_block_of(addr, |start, block| {
+        let object = (u32::try_from(addr - start).ok()?, kind);
+        Some(*block.object.get_or_insert(object) == object)
+    })
+    .map(|kept| kept == Some(true))
+}
+
+/// Takes the object that is kept with the block in which `addr` lies, if it is in that memory, and `f` says
+/// so.
+pub(super) fn take_kept(
+    addr: usize,
+    size: usize,
+    f: impl Fn(Kind) -> bool,
+) -> Option<(usize, Kind)> {
+    with_block_of(addr, |start, block| {
+        let object = block.object.take_if(|(offset, kind)| {
+            let object = start + *offset as usize;
+            (addr..addr + size).contains(&object) && f(*kind)
+        });
+        object.map(|(offset, kind)| (start + offset as usize, kind))
+    })?
+}
+
+fn with_block<R>(start: usize, mut f: impl FnMut(&mut Block) -> R) -> Option<R> {
+    BLOCKS.with(start, &mut f).or_else(|| LARGE.with(start, f))
 }
 
 /// Of all blocks for which `f` returns something, what it returns, in order.
@@ -76,6 +115,7 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
             number: NEXT_BLOCK.fetch_add(1, Relaxed),
             machine: this_machine(),
             allocated: Origin::new(Location::caller()),
+            object: None,
         };
         leaks::at_exit(block.machine);
         if addr < LOWEST.load(Relaxed) {
@@ -98,18 +138,16 @@ pub(crate) fn debug_block_allocated(addr: usize, size: usize) {
 #[track_caller]
 pub(crate) fn debug_block_freed(addr: usize) {
     if cfg!(feature = "debug") {
-        let size = |block: &mut Block| block.size;
-        let large = || LARGE.with(addr, size);
-        if let Some(size) = BLOCKS.with(addr, size).or_else(large) {
-            debug_check_no_obj_freed(addr, size);
+        let end = |block: &mut Block| (block.size, block.object.take());
+        if let Some((size, object)) = with_block(addr, end) {
+            check_block(
+                addr,
+                size,
+                object.map(|(offset, kind)| (addr + offset as usize, kind)),
+            );
             if BLOCKS.remove(addr).is_none() {
                 LARGE.remove(addr);
             }
-            COPIED.with(slot(addr), |known| {
-                if known.0 == addr {
-                    *known = (0, 0);
-                }
-            });
         }
     }
 }
@@ -141,41 +179,70 @@ pub(crate) fn debug_next_block() -> u64 {
     NEXT_BLOCK.load(Relaxed)
 }
 
-/// Blocks of which copies were made last: where each begins, and its size, by a hash of the former.
-/// A block comes here only while it is among [`BLOCKS`], and goes after it has left these.
-static COPIED: HashTable<usize, (usize, usize)> = HashTable::new();
+/// Words of a block, in which no memory is needed for a few.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BlockWords {
+    few: [usize; FEW],
+    count: usize,
+    /// All of them, if there are more.
+    more: Words,
+}
 
-/// The key in [`COPIED`] of a block that begins at `addr`.
-fn slot(addr: usize) -> usize {
-    const SLOTS: usize = 64;
-    const GOLDEN: usize = 0x9e37_79b9_7f4a_7c15;
-    addr.wrapping_mul(GOLDEN) / (usize::MAX / SLOTS + 1)
+const FEW: usize = 16;
+
+impl BlockWords {
+    fn new(count: usize, word: impl Fn(usize) -> usize) -> Self {
+        let (mut few, mut more) = ([0; FEW], Words::new());
+        if count <= FEW {
+            for (n, to) in few[..count].iter_mut().enumerate() {
+                *to = word(n);
+            }
+        } else {
+            more.extend((0..count).map(word));
+        }
+        Self { few, count, more }
+    }
+}
+
+impl Deref for BlockWords {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        self.few.get(..self.count).unwrap_or(&self.more)
+    }
+}
+
+/// The word number `n` of a block.
+fn word(start: usize, block: &Block, n: usize) -> usize {
+    let at = start + n * size_of::<usize>();
+    load(at, (start + block.size - at).min(size_of::<usize>()))
+}
+
+/// The number of words in a block, if that is at most `most`.
+fn count(block: &Block, most: usize) -> usize {
+    block.size.div_ceil(size_of::<usize>()).min(most)
 }
 
 /// A copy of the allocated block in which `addr` lies, up to so many words: where it begins, its
 /// size, and its words. From any context.
 ///
 /// The block is not freed meanwhile: it is taken out of the tables first, under the same locks.
-pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Words)> {
-    if !may_be_in_a_block(addr) {
-        return None;
-    }
-    let copy = |start: usize, size: usize| {
-        let words = (0..size.div_ceil(size_of::<usize>()).min(most)).map(|n| {
-            let at = start + n * size_of::<usize>();
-            load(at, (start + size - at).min(size_of::<usize>()))
-        });
-        (start, size, words.collect())
-    };
-    let again = COPIED.with(slot(addr), |&mut (start, size)| {
-        (start == addr && size != 0).then(|| copy(start, size))
-    });
-    again.flatten().or_else(|| {
-        block_of(addr, |start, block| {
-            COPIED.insert(slot(start), (start, block.size));
-            copy(start, block.size)
-        })
+pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, BlockWords)> {
+    block_of(addr, |start, block| {
+        let words = BlockWords::new(count(block, most), |n| word(start, block, n));
+        (start, block.size, words)
     })
+}
+
+/// As [`debug_block_words`], for those words alone that may point to other blocks: where each is, and itself.
+pub fn debug_block_pointers(addr: usize, most: usize) -> Vec<(usize, usize)> {
+    let pointers = block_of(addr, |start, block| {
+        let all = (0..count(block, most)).map(|n| (n, word(start, block, n)));
+        all.filter(|&(_, word)| may_be_in_a_block(word) && word.wrapping_sub(start) >= block.size)
+            .map(|(n, word)| (start + n * size_of::<usize>(), word))
+            .collect()
+    });
+    pointers.unwrap_or_default()
 }
 
 /// The word at `at`, or its first `bytes` bytes and zeroes.
