@@ -16,6 +16,7 @@ use super::{
     task::task_struct,
 };
 use core::{
+    any::Any,
     cell::Cell,
     ffi::CStr,
     fmt,
@@ -227,10 +228,76 @@ impl Held {
     }
 }
 
+/// The section that a thread is in, which may be needed for what others wait for, if it is in one.
+pub(super) struct Section {
+    /// How many are open, one inside the other.
+    depth: Cell<usize>,
+    name: Cell<&'static str>,
+    /// Where the outermost began.
+    began: Cell<At>,
+    /// What the thread had got before.
+    before: Cell<usize>,
+    rule: Cell<Option<SectionRule>>,
+    reported: Cell<bool>,
+}
+
+/// The rule that holds in a section, which the layer above knows.
+pub type SectionRule = &'static (dyn Any + Send + Sync);
+
+impl Section {
+    pub(super) const fn new() -> Self {
+        Self {
+            depth: Cell::new(0),
+            name: Cell::new(""),
+            began: Cell::new(Location::caller()),
+            before: Cell::new(0),
+            rule: Cell::new(None),
+            reported: Cell::new(false),
+        }
+    }
+
+    fn got(&self) -> Option<Got> {
+        (self.depth.get() != 0).then(|| Got {
+            what: self.name.get(),
+            id: SECTION,
+            at: self.began.get(),
+        })
+    }
+}
+
+/// The task is in a section of that name from now on, which begins there and in which `rule` holds,
+/// unless it is in one already: they nest. From any context.
+#[inline(always)]
+pub fn section_begins(cpu: &Cpu, name: &'static str, at: At, rule: SectionRule) {
+    let section = &cpu.section;
+    let depth = section.depth.replace(section.depth.get() + 1);
+    if depth == 0 {
+        section.name.set(name);
+        section.began.set(at);
+        section.before.set(cpu.held.0.len.get());
+        section.rule.set(Some(rule));
+        section.reported.set(false);
+    }
+}
+
+/// The innermost section of the task ends, if it is in one. From any context.
+#[inline(always)]
+pub fn section_ends(cpu: &Cpu) {
+    let depth = &cpu.section.depth;
+    depth.set(depth.get().saturating_sub(1));
+}
+
+/// Of the section that the task is in: its name, where it began, its rule, and whether it was reported
+/// that it breaks it. From any context.
+pub fn section_of(cpu: &Cpu) -> Option<(&'static str, At, SectionRule, &Cell<bool>)> {
+    let (section, got) = (&cpu.section, cpu.section.got()?);
+    Some((got.what, got.at, section.rule.get()?, &section.reported))
+}
+
 /// True for a thing of which its name and its id say all.
 #[inline]
 fn is_short(id: (u64, u64)) -> bool {
-    id.0 == KINDS || id == SECTION
+    id.0 == KINDS
 }
 
 /// The things of one thread, the youngest last; those for which there is no place are not known.
@@ -406,7 +473,7 @@ pub struct Last<'a> {
 }
 
 impl<'a> Last<'a> {
-    /// The thing, which is a lock or a section, if the task has got it last.
+    /// The thing, which is a lock, if the task has got it last.
     #[inline(always)]
     pub fn of(cpu: &'a Cpu, id: (u64, u64)) -> Option<Self> {
         let number = match ON {
@@ -439,7 +506,7 @@ pub fn memory_goes(start: usize, size: usize) {
 
 /// True if the calling task holds something for which others wait. From any context.
 pub fn holds_any() -> bool {
-    ON && cpu::with(|cpu| cpu.held.0.iter().next().is_some())
+    ON && cpu::with(|cpu| cpu.held.0.len.get() != 0 || cpu.section.got().is_some())
 }
 
 /// Describes the task that runs on this thread, and is about to block or does.
@@ -476,8 +543,14 @@ pub fn write_held(task: &task_struct, text: &mut dyn fmt::Write) {
 /// What the task that runs on this thread holds.
 fn holds(task: &task_struct) -> Vec<(Thing, String)> {
     let mut holds: Vec<(Thing, String)> = Vec::new();
-    let held: Vec<Got> = cpu::with(|cpu| cpu.held.0.iter().collect());
-    for got in held.into_iter().rev() {
+    let held = cpu::with(|cpu| {
+        let mut held: Vec<Got> = cpu.held.0.iter().collect();
+        held.reverse();
+        let before = cpu.section.before.get().min(held.len());
+        held.splice(before..before, cpu.section.got());
+        held
+    });
+    for got in held {
         let (thing, at) = (got.thing(), location::at(got.at));
         let text = match thing.how {
             "held" => format!("holds {thing}, taken at {at}"),

@@ -328,6 +328,9 @@ const FENCED: u64 = 1 << 26;
 /// The bits of [`Cpu::interrupts`].
 const INTERRUPTS: u64 = Count::IrqsOff.mask() | Count::Softirq.mask() | Count::Hardirq.mask();
 
+/// Not 0 in the counts of a thread that is [`in_atomic`](Cpu::in_atomic).
+const IN_ATOMIC: u64 = Count::Preempt.mask() | Count::Softirq.mask() | Count::Hardirq.mask();
+
 /// What [`Cpu::interrupts`] is where the thread [is atomic](Cpu::is_atomic).
 pub const ATOMIC_INTERRUPTS: u64 = ATOMIC & INTERRUPTS;
 
@@ -364,6 +367,7 @@ pub struct Cpu {
     /// What the layer above knows of the thread.
     above: Cell<*const ()>,
     pub(super) held: blocked::Held,
+    pub(super) section: blocked::Section,
 }
 
 per_thread! {
@@ -374,6 +378,7 @@ per_thread! {
         unusual: Cell::new(UNKNOWN),
         above: Cell::new(ptr::null()),
         held: blocked::Held::new(),
+        section: blocked::Section::new(),
     };
 }
 
@@ -504,11 +509,26 @@ impl Cpu {
     /// The word that others look at.
     #[inline]
     pub fn reader(&self) -> &'static Reader {
-        if self.counts.get() == NO_READER {
-            self.first_section();
+        match self.reader.get() {
+            Some(reader) => reader,
+            None => self.first_reader(),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first_reader(&self) -> &'static Reader {
+        self.first_section();
         // SAFETY: There is one now.
         unsafe { self.known_reader() }
+    }
+
+    /// The same, if sleeping is allowed as far as C's preempt count says; none if it is not, or may not
+    /// be.
+    #[inline(always)]
+    pub fn reader_outside_atomic(&self) -> Option<&'static Reader> {
+        // SAFETY: The counts are not `NO_READER`, which is of all kinds.
+        (self.counts.get() & IN_ATOMIC == 0).then(|| unsafe { self.known_reader() })
     }
 
     /// # Safety

@@ -477,17 +477,22 @@ pub(super) fn known(cpu: &Cpu) -> Option<&'static task_struct> {
 }
 
 /// The task that this thread is.
+#[inline]
 pub fn current() -> &'static task_struct {
-    let task = cpu::with(|cpu| {
-        if cpu.task().is_null() {
-            let name = thread::current();
-            let name = name.name().unwrap_or("thread").as_bytes();
-            become_task(cpu, task_struct::new(name, None, 1, Lifecycle::Started));
-        }
-        cpu.task()
+    let task = cpu::with(|cpu| match cpu.task() {
+        task if task.is_null() => first_task(cpu),
+        task => task,
     });
     // SAFETY: The thread holds a reference to its task until it ends; other users take their own.
     unsafe { &*task }
+}
+
+#[cold]
+fn first_task(cpu: &Cpu) -> *const task_struct {
+    let name = thread::current();
+    let name = name.name().unwrap_or("thread").as_bytes();
+    become_task(cpu, task_struct::new(name, None, 1, Lifecycle::Started));
+    cpu.task()
 }
 
 fn become_task(cpu: &Cpu, task: *mut task_struct) {

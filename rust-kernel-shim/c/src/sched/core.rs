@@ -34,6 +34,7 @@ pub const MAX_SCHEDULE_TIMEOUT: c_long = c_long::MAX;
 pub const SIGUSR1: c_int = 10;
 
 /// The task that runs; the pointer is valid while it does.
+#[inline]
 pub unsafe fn get_current() -> *mut task_struct {
     core::ptr::from_ref(task::current()).cast_mut()
 }
