@@ -25,7 +25,8 @@ mod watch;
 
 pub(crate) use self::needs::{for_a_mutex, slept};
 pub(crate) use self::watch::{
-    dep_map, hardirqs_off, hardirqs_on, hardirqs_on_inside, memory_goes, usual_task, Task,
+    dep_map, hardirqs_are_on, hardirqs_off, hardirqs_on, hardirqs_on_inside, memory_goes,
+    usual_task, Task,
 };
 pub use self::{
     api::*,

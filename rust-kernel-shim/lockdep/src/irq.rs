@@ -48,6 +48,7 @@ impl<H: Host> Engine<H> {
                 return false;
             }
         }
+        task.on_again();
         true
     }
 

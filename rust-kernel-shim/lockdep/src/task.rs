@@ -31,6 +31,9 @@ pub struct Task {
     pub(crate) irqs_enabled: Cell<bool>,
     /// Where they were turned on or off last.
     pub(crate) irqs_at: Cell<usize>,
+    /// With how many locks, and in which chain, interrupts were turned on last with nothing new in it, if
+    /// all were taken in one context.
+    on_again: Cell<(usize, u64)>,
     memory: Memory,
 }
 
@@ -129,6 +132,7 @@ impl Task {
             busy: Cell::new(false),
             irqs_enabled: Cell::new(false),
             irqs_at: Cell::new(0),
+            on_again: Cell::new((0, 0)),
             memory: Memory::new(),
         }
     }
@@ -262,6 +266,23 @@ impl Task {
     pub fn set_irqs(&self, on: bool, ip: usize) {
         self.irqs_enabled.set(on);
         self.irqs_at.set(ip);
+    }
+
+    /// True if it holds what it held when interrupts were turned on last: a class of which a
+    /// lock was held with them on stays one.
+    #[inline(always)]
+    pub fn is_on_again(&self) -> bool {
+        self.on_again.get() == (self.depth(), self.chain())
+    }
+
+    /// There is nothing new in that interrupts are turned on.
+    pub(crate) fn on_again(&self) {
+        let mut contexts = self.holds().map(|hold| hold.within.context());
+        let first = contexts.next();
+        // Else the chain says nothing of those before another context.
+        if contexts.all(|context| Some(context) == first) {
+            self.on_again.set((self.depth(), self.chain()));
+        }
     }
 
     /// True if it is in the engine, which does nothing for it then.

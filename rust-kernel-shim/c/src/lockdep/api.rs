@@ -107,7 +107,7 @@ pub unsafe fn lock_acquire_read_again(map: *const lockdep_map) -> bool {
     // SAFETY: It is static: the caller's guarantee.
     let map: &'static lockdep_map = unsafe { &*map };
     let at = Location::caller();
-    cpu::with(|cpu| !cpu.in_atomic() && map.dep_map.is_read_again(cpu, map.addr(), at))
+    cpu::with(|cpu| map.dep_map.is_read_again(cpu, map.addr(), at))
 }
 
 /// Ends what [`lock_acquire`] began. From any context.
@@ -119,7 +119,7 @@ pub unsafe fn lock_acquire_read_again(map: *const lockdep_map) -> bool {
 pub unsafe fn lock_release(map: *const lockdep_map, _ip: c_ulong) {
     // SAFETY: It is static: the caller's guarantee.
     let map: &'static lockdep_map = unsafe { &*map };
-    map.dep_map().release(map.addr(), What::Event);
+    map.dep_map().release_map(map.addr());
 }
 
 /// 1 if the task has taken it, as `read` says if that is not -1; 0 if not; -1 if that is not known.
@@ -216,16 +216,26 @@ pub fn lockdep_circles_break(name: &'static CStr, rule: &'static Rule) {
 /// # Safety
 ///
 /// It is initialised.
+#[inline]
 #[track_caller]
 pub unsafe fn lockdep_taken_in_irq(lock: *mut spinlock_t, place: &'static &'static str) {
     // SAFETY: It is initialised: the caller's guarantee.
-    let dep_map = unsafe { crate::spinlock_dep_map(lock) };
-    if dep_map.is_said_in_irq() {
-        return;
+    let map = unsafe { crate::spinlock_dep_map(lock) };
+    if !cpu::with(|cpu| map.is_said_in_irq(cpu)) {
+        say_in_irq(map, lock.addr(), place, Location::caller());
     }
+}
+
+#[inline(never)]
+fn say_in_irq(
+    map: &dep_map,
+    instance: usize,
+    place: &'static &'static str,
+    at: &'static Location<'static>,
+) {
     watch::pretend(true, place, || {
-        dep_map.acquire(lock.addr(), What::Spinlock, How::LOCK, Location::caller());
-        dep_map.release(lock.addr(), What::Spinlock);
+        map.acquire(instance, What::Spinlock, How::LOCK, at);
+        map.release(instance, What::Spinlock);
     });
 }
 

@@ -44,6 +44,15 @@ struct Kind {
     what: AtomicU8,
 }
 
+impl Kind {
+    /// True if it is that of this key, which is not `GONE`, and kind of lock.
+    #[inline]
+    fn is(&self, key: usize, what: What) -> bool {
+        // Pairs with the `Release` in `number_elsewhere()`: the rest is there as well.
+        self.key.load(Acquire) == key && self.what.load(Relaxed) == what as u8
+    }
+}
+
 /// A hash table, in which nothing moves: by key and kind of lock.
 static TABLE: [Kind; KINDS] = [const {
     Kind {
@@ -72,26 +81,41 @@ const UNWATCHED: u16 = u16::MAX;
 
 /// Where it stands, or may be put: the number of a kind.
 fn find(key: usize, what: What) -> Result<u16, Option<u16>> {
-    let start = (key as u64 ^ what as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let first = first(key, what);
     let mut free = None;
     for n in 0..KINDS {
-        let at = (start as usize + n) % KINDS;
-        let number = at as u16 + 1;
-        // Pairs with the `Release` in `number()`: the rest is there as well.
-        match TABLE[at].key.load(Acquire) {
-            0 => return Err(free.or(Some(number))),
-            GONE => free = free.or(Some(number)),
-            found if found == key && TABLE[at].what.load(Relaxed) == what as u8 => {
-                return Ok(number)
-            }
+        let at = (first + n) % KINDS;
+        if TABLE[at].is(key, what) {
+            return Ok(at as u16 + 1);
+        }
+        match TABLE[at].key.load(Relaxed) {
+            0 => return Err(free.or(Some(at as u16 + 1))),
+            GONE => free = free.or(Some(at as u16 + 1)),
             _ => {}
         }
     }
     Err(free)
 }
 
+/// Where in the table it is looked for first.
+#[inline]
+fn first(key: usize, what: What) -> usize {
+    let hash = (key as u64 ^ what as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (hash >> 40) as usize % KINDS
+}
+
 /// The number of a kind. From any context.
+#[inline]
 fn number(key: usize, name: *const c_char, what: What) -> u16 {
+    let first = first(key, what);
+    if TABLE[first].is(key, what) {
+        return first as u16 + 1;
+    }
+    number_elsewhere(key, name, what)
+}
+
+#[inline(never)]
+fn number_elsewhere(key: usize, name: *const c_char, what: What) -> u16 {
     if let Ok(number) = find(key, what) {
         return number;
     }

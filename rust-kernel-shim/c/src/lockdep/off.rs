@@ -76,9 +76,12 @@ impl dep_map {
     pub(crate) fn release(&self, _: usize, _: What) {}
 
     #[inline(always)]
+    pub(crate) fn release_map(&self, _: usize) {}
+
+    #[inline(always)]
     pub(crate) fn release_on(&self, _: &Cpu, _: usize, _: What) {}
 
-    pub(super) fn is_said_in_irq(&self) -> bool {
+    pub(super) fn is_said_in_irq(&self, _: &Cpu) -> bool {
         true
     }
 
@@ -124,7 +127,15 @@ impl Task {
     pub(crate) fn depth(&self) -> usize {
         0
     }
+
+    #[inline(always)]
+    pub(crate) fn is_on_again(&self) -> bool {
+        true
+    }
 }
+
+#[inline(always)]
+pub(crate) fn hardirqs_are_on(_: &Task, _: &'static Location<'static>) {}
 
 #[inline(always)]
 pub(crate) unsafe fn usual_task(_: &Cpu) -> &Task {

@@ -55,9 +55,9 @@ machine::per_thread! {
     static PRETENDS: Cell<Option<(*const Task, Context, usize)>> = Cell::new(None);
     /// That task.
     static PRETENDER: Task = Task::new();
-    /// Kinds of locks of which it was said last that they are taken in interrupts: the machine, the
-    /// kind, and how often classes had been forgotten.
-    static SAID: [Cell<Option<(u64, u16, usize)>>; SAID_OF] = [const { Cell::new(None) }; SAID_OF];
+    /// Kinds of locks of which it was said last that they are taken in interrupts: the machine and the
+    /// kind, which is not 0, and how often classes had been forgotten.
+    static SAID: [Cell<(u64, usize)>; SAID_OF] = [const { Cell::new((0, 0)) }; SAID_OF];
 }
 
 const SAID_OF: usize = 8;
@@ -214,8 +214,8 @@ impl dep_map {
         take_again(task, reader, instance, &same)
     }
 
-    /// The task, which holds nothing, takes that of a map as a reader who finds it free, as it has taken
-    /// one before; false if it may hold something, or does not remember.
+    /// The task, which holds nothing and is not in atomic context, takes that of a map as a reader who
+    /// finds it free, as it has taken one before; false if that may not be so, or it does not remember.
     #[inline(always)]
     pub(crate) fn is_read_again(
         &self,
@@ -224,14 +224,25 @@ impl dep_map {
         at: &'static Location<'static>,
     ) -> bool {
         const HOW: u64 = number(How::TRYREAD.plain().unwrap(), Off::None, true, 0);
-        if !cpu.is_usual() {
-            return false;
-        }
-        // SAFETY: Nothing is.
-        let task = unsafe { usual_task(cpu) };
-        let place = ptr::from_ref(at).addr();
-        let same = Same::new(HOW | cpu.interrupts(), place, self.kind());
-        task.depth() == 0 && take_again(task, cpu.reader(), instance, &same)
+        let reader = cpu.reader_outside_atomic().filter(|_| cpu.is_usual());
+        reader.is_some_and(|reader| {
+            // SAFETY: Nothing is unusual.
+            let task = unsafe { usual_task(cpu) };
+            let place = ptr::from_ref(at).addr();
+            let same = Same::new(HOW | cpu.interrupts(), place, self.kind());
+            task.depth() == 0 && take_again(task, reader, instance, &same)
+        })
+    }
+
+    /// [`release`](Self::release) of a map.
+    #[inline(always)]
+    pub(crate) fn release_map(&self, instance: usize) {
+        cpu::with(|cpu| {
+            // SAFETY: Nothing is unusual.
+            if !cpu.is_usual() || !unsafe { usual_task(cpu) }.release_last(instance) {
+                self.release_slowly(instance, What::Event);
+            }
+        });
     }
 
     /// The rest of [`acquire`](Self::acquire); if it was taken `again`, what is to be done beside that.
@@ -298,22 +309,29 @@ impl dep_map {
 
     /// True if it was said on this thread, in this machine, that locks of this kind are taken in
     /// interrupts; from now on it is.
-    pub(super) fn is_said_in_irq(&self) -> bool {
-        let (machine, checking) = cpu::with(|cpu| {
-            let machine = globals::with_on(cpu, |globals| globals.number);
-            (machine, rule::counts_on(cpu))
-        });
+    #[inline(always)]
+    pub(super) fn is_said_in_irq(&self, cpu: &Cpu) -> bool {
+        let usual = cpu.is_usual();
+        let machine = match usual {
+            true => 0,
+            false => globals::with_on(cpu, |globals| globals.number),
+        };
+        if !usual && !rule::counts_on(cpu) {
+            return false;
+        }
         let kind = self.kind();
-        let said = Some((machine, kind, FORGOTTEN.load(Relaxed)));
-        let slot = |slots: &[Cell<_>; SAID_OF]| {
+        let said = (
+            machine << u16::BITS | u64::from(kind),
+            FORGOTTEN.load(Relaxed),
+        );
+        SAID.with(|slots| {
             let slot = &slots[usize::from(kind) % SAID_OF];
             let before = slot.get() == said;
             if !before {
                 slot.set(said);
             }
             before
-        };
-        checking && SAID.with(slot)
+        })
     }
 
     /// The task waits for readers; false if locks are not watched.
@@ -547,9 +565,15 @@ pub(crate) fn hardirqs_on_again(cpu: &Cpu, at: &'static Location<'static>) -> bo
 pub(crate) fn hardirqs_on_inside(task: &Task, at: &'static Location<'static>) -> bool {
     let again = ENGINE.hardirqs_on_again(task);
     if again {
-        task.set_irqs(true, place::own(at));
+        hardirqs_are_on(task, at);
     }
     again
+}
+
+/// Interrupts are about to be enabled by a task that holds locks, and there is nothing new in it.
+#[inline(always)]
+pub(crate) fn hardirqs_are_on(task: &Task, at: &'static Location<'static>) {
+    task.set_irqs(true, place::own(at));
 }
 
 /// True if no lock that the task holds is looked at for that interrupts are enabled.

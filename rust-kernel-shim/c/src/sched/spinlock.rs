@@ -383,10 +383,11 @@ unsafe fn debug_unlock_irqrestore(
             // SAFETY: The thread holds the lock: the caller's guarantee.
             unsafe { raw(lock).force_unlock() };
             last.released();
-            if task.depth() != 0 {
-                return inner_unlock_irqrestore(cpu, task, at);
+            match task.depth() {
+                0 => task.set_irqs(true, 0),
+                _ if task.is_on_again() => lockdep::hardirqs_are_on(task, at),
+                _ => return inner_unlock_irqrestore(cpu, task, at),
             }
-            task.set_irqs(true, 0);
             // SAFETY: It is, as seen above; nothing since then has begun a section.
             return unsafe { cpu.end_atomic() };
         }
@@ -395,7 +396,7 @@ unsafe fn debug_unlock_irqrestore(
     });
 }
 
-/// The rest of it if other locks are held.
+/// The rest of it if there may be something new in that interrupts are enabled.
 #[inline(never)]
 fn inner_unlock_irqrestore(cpu: &Cpu, task: &lockdep::Task, at: &'static Location<'static>) {
     if !(lockdep::hardirqs_on_inside(task, at) && cpu.exit_atomic()) {
