@@ -10,7 +10,7 @@
 
 use super::{is_core, keep, Site, ASKED};
 use crate::lock;
-use core::{cell::Cell, ptr};
+use core::{cell::Cell, hint::black_box, ptr};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Mutex,
@@ -68,7 +68,8 @@ pub(super) fn driver_site() -> Option<&'static Site> {
     let sp = stack_pointer();
     match walk(sp) {
         Ok(site) => site,
-        Err(()) => unwind(sp),
+        // What is done with it here has the frame of this function stay: it is where the walk begins.
+        Err(()) => black_box(unwind(sp)),
     }
 }
 
@@ -221,7 +222,6 @@ fn stack_pointer() -> usize {
 #[cfg(all(test, target_arch = "x86_64", not(miri)))]
 mod tests {
     use super::{super::asked_at, *};
-    use core::hint::black_box;
 
     /// How often the unwinder is asked while `f` looks as it did before.
     fn unwound(f: impl Fn()) -> usize {
