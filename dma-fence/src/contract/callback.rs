@@ -45,7 +45,7 @@ static CALLBACKS: Places<(), Option<Callback>> = Places::new();
 
 per_thread! {
     /// Those that this thread has looked at last.
-    static RECENT: Recent<(), Option<Callback>> = Recent::new();
+    static RECENT: Recent<(), Option<Callback>, 16> = Recent::new();
 }
 
 /// What is known of the callback at an address, which changes for nobody else meanwhile.

@@ -27,7 +27,7 @@ static OWNERS: HashTable<u64, &'static Tracked> = HashTable::new();
 per_thread! {
     /// Those that this thread has looked at last. A driver calls more than one function for a fence, and
     /// each call has more than one check.
-    static RECENT: Recent<Facts, Rest> = Recent::new();
+    static RECENT: Recent<Facts, Rest, 128> = Recent::new();
 }
 
 /// A fence that has a record, which is found where it was for as long as it has.

@@ -187,22 +187,20 @@ impl<V: Default, L: Default> Default for Places<V, L> {
     }
 }
 
-/// Places that a thread remembers.
-const RECENT: usize = 16;
+/// Some of those that a thread has found last, of which it remembers so many.
+pub struct Recent<V: 'static, L: 'static, const MANY: usize>([Cell<Option<At<V, L>>>; MANY]);
 
-/// Some of those that a thread has found last.
-pub struct Recent<V: 'static, L: 'static>([Cell<Option<At<V, L>>>; RECENT]);
-
-impl<V: Default, L: Default> Recent<V, L> {
+impl<V: Default, L: Default, const MANY: usize> Recent<V, L, MANY> {
     /// None.
     pub const fn new() -> Self {
-        Self([const { Cell::new(None) }; RECENT])
+        Self([const { Cell::new(None) }; MANY])
     }
 
     #[inline(always)]
     fn slot(&self, addr: usize) -> &Cell<Option<At<V, L>>> {
         const GOLDEN: usize = 0x9e37_79b9_7f4a_7c15;
-        &self.0[addr.wrapping_mul(GOLDEN) / (usize::MAX / RECENT + 1)]
+        const { assert!(MANY.is_power_of_two() && MANY > 1) };
+        &self.0[addr.wrapping_mul(GOLDEN) / (usize::MAX / MANY + 1)]
     }
 
     /// The place of an address, if it is remembered.
@@ -241,7 +239,7 @@ impl<V: Default, L: Default> Recent<V, L> {
     }
 }
 
-impl<V: Default, L: Default> Default for Recent<V, L> {
+impl<V: Default, L: Default, const MANY: usize> Default for Recent<V, L, MANY> {
     fn default() -> Self {
         Self::new()
     }
@@ -263,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_found_only_while_it_is_there() {
-        let (places, recent) = (Numbers::new(), Recent::new());
+        let (places, recent) = (Numbers::new(), Recent::<_, _, 4>::new());
         assert!(recent.at(&places, 64).is_none());
         let (place, mut locked) = recent.enter(&places, 64);
         *locked = 1;
