@@ -152,7 +152,10 @@ impl<V: Default, L: Default> Places<V, L> {
     /// caller's until it [frees](Self::free) that.
     pub fn leave(&self, place: At<V, L>, addr: usize) {
         if place.is_at(addr) {
-            self.part(addr).there.remove(&addr);
+            let mut part = self.part(addr);
+            part.there.remove(&addr);
+            // Before another place can be that of the address: a thread that remembers this one, and has
+            // heard of what is in the other, looks there.
             place.goes_to(NOWHERE);
         }
     }
@@ -301,5 +304,24 @@ mod tests {
         let found = places.in_memory(0x1001..0x1020);
         let found: Vec<_> = found.map(|place| place.load(Relaxed)).collect();
         assert_eq!(found, [0x1008, 0x1018]);
+    }
+
+    /// Who finds one that another thread has just left would take what is there for what is known.
+    #[test]
+    fn an_address_has_one_place() {
+        const ROUNDS: usize = 10_000;
+        static PLACES: Numbers = Numbers::new();
+        let come_and_go = || {
+            for _ in 0..ROUNDS {
+                let (place, locked) = PLACES.enter(64);
+                assert!(PLACES.all().filter(|place| place.is_at(64)).eq([place]));
+                PLACES.leave(place, 64);
+                drop(locked);
+                PLACES.free(place, 64);
+            }
+        };
+        std::thread::scope(|s| {
+            (0..3).for_each(|_| drop(s.spawn(come_and_go)));
+        });
     }
 }
