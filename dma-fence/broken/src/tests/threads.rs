@@ -3,10 +3,10 @@
 //! process with status 1.
 
 use super::std::thread;
-use crate::exporter::{job, pending_job, timeline_of, zeroed, Timeline};
+use crate::exporter::{job, pending_job, timeline_of, zeroed, Timeline, OPS};
 use ::dma_fence::bindings::{
-    callback_head, dma_fence, dma_fence_get, dma_fence_put, dma_fence_signal,
-    dma_fence_test_signaled_flag,
+    callback_head, dma_fence, dma_fence_get, dma_fence_get_rcu, dma_fence_init, dma_fence_ops,
+    dma_fence_put, dma_fence_signal, dma_fence_test_signaled_flag,
 };
 use core::{
     ptr::null_mut,
@@ -17,10 +17,12 @@ use core::{
 };
 use kernel::{
     bindings::{
-        call_rcu, complete, completion, init_completion, kfree, synchronize_rcu,
-        wait_for_completion,
+        call_rcu, complete, completion, init_completion, kfree, kmem_cache, kmem_cache_alloc,
+        kmem_cache_create, kmem_cache_destroy, kmem_cache_free, rcu_read_lock, rcu_read_unlock,
+        synchronize_rcu, wait_for_completion, GFP_KERNEL, SLAB_TYPESAFE_BY_RCU,
     },
     error::Result,
+    str::CStrExt as _,
 };
 
 #[test]
@@ -102,4 +104,61 @@ fn a_thread_that_a_callback_of_rcu_wakes_may_free() -> Result {
         kfree(waiting.cast());
     }
     Ok(())
+}
+
+/// The memory of a fence is that of the next one at once, and readers may find it at any moment: it is a
+/// fence all the time.
+#[test]
+fn type_stable_memory_is_always_a_fence() {
+    static CACHE: AtomicPtr<kmem_cache> = AtomicPtr::new(null_mut());
+    static SLOT: AtomicPtr<dma_fence> = AtomicPtr::new(null_mut());
+    const ROUNDS: u64 = 3_000;
+
+    /// # Safety
+    ///
+    /// The last reference was dropped.
+    unsafe extern "C" fn release(fence: *mut dma_fence) {
+        // SAFETY: It comes from there, and only readers use it.
+        unsafe { kmem_cache_free(CACHE.load(Acquire), fence.cast()) };
+    }
+    static STABLE: dma_fence_ops = dma_fence_ops {
+        release: Some(release),
+        ..OPS
+    };
+
+    // SAFETY: The cache is ours.
+    let cache = unsafe {
+        let size = size_of::<dma_fence>() as u32;
+        kmem_cache_create(c"fences".as_char_ptr(), size, 8, SLAB_TYPESAFE_BY_RCU)
+    };
+    CACHE.store(cache, Release);
+    let done = AtomicBool::new(false);
+    thread::scope(|s| {
+        s.spawn(|| {
+            while !done.load(Acquire) {
+                // SAFETY: Inside a read-side section; the reference is ours.
+                unsafe {
+                    rcu_read_lock();
+                    let fence = SLOT.load(Acquire);
+                    for _ in 0..if fence.is_null() { 0 } else { 100 } {
+                        dma_fence_put(dma_fence_get_rcu(fence));
+                    }
+                    rcu_read_unlock();
+                }
+            }
+        });
+        for seqno in 1..=ROUNDS {
+            // SAFETY: The object is ours until it is in the slot; then the reference is.
+            unsafe {
+                let fence: *mut dma_fence = kmem_cache_alloc(cache, GFP_KERNEL).cast();
+                dma_fence_init(fence, &raw const STABLE, null_mut(), 1, seqno);
+                SLOT.store(fence, Release);
+                dma_fence_signal(fence);
+                dma_fence_put(fence);
+            }
+        }
+        done.store(true, Release);
+    });
+    // SAFETY: Nothing of it is used any more.
+    unsafe { kmem_cache_destroy(cache) };
 }

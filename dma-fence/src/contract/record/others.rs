@@ -35,6 +35,7 @@ pub(in crate::contract) fn untracked(addr: usize) {
 }
 
 /// What is known of a fence that has no record.
+#[derive(Default)]
 pub(in crate::contract) struct Gone {
     /// If it had one: how reports name it, and where it was created.
     pub(in crate::contract) was: Option<(Subject, At)>,
@@ -58,9 +59,14 @@ impl Gone {
     }
 }
 
-/// What is known of a fence at this address that has no record.
+/// What is known of a fence at this address, at which none was found that has a record. One may be there
+/// by now, if its memory is type-stable: then that is not freed.
 pub(in crate::contract) fn gone(addr: usize) -> Option<Gone> {
-    Gone::of(&at(addr)?)
+    let known = at(addr)?;
+    match known.number() {
+        0 => Gone::of(&known),
+        _ => Some(Gone::default()),
+    }
 }
 
 /// Calls `f` with the references to a fence at this address that has no record.
