@@ -40,6 +40,29 @@ memory, a full fence. Such counts have no noise. What the vDSO does to read the 
 
 ";
 
+const LOCKED: &str = "\
+What has to lock
+================
+
+A locked operation takes as long as some twenty others, so each needs a reason. These are the least that
+there can be, as long as a fence may be used from any context by any number of threads:
+
+* Taking the lock of a fence is one, giving it back is a plain store. What changes the list of callbacks
+  takes it: adding one, removing one, signalling.
+* The bits of the flags are one word, in which drivers have bits as well that no lock protects. The signal and
+  its timestamp are one, where C has two; that the signal is wanted is one, for the first who wants it.
+* A reference is one to get, and one to put. An iteration over a container has one at a time.
+* What is freed after a grace period is queued with one; if the queue was empty, waking the thread that
+  serves it takes two more.
+* In the safe API, a timeline's next number is one, and that the issuer's side of a fence has gone is
+  another: so a timeline that is dropped knows that none was forgotten. The registration of a callback
+  has a reference.
+
+All else only reads, in a section that begins and ends with plain stores: whether a fence has signalled
+and how, its names, its description, a wait for what is over. In C some of this takes the lock.
+
+";
+
 const REPEAT: &str = "\
 To repeat it
 ============
@@ -80,7 +103,9 @@ fn page(report: &Report) -> String {
     for o in &report.operations {
         page += &format!("``{}``\n    {}\n", o.name, o.what);
     }
-    page += "\nFigures\n=======\n\n";
+    page += "\n";
+    page += LOCKED;
+    page += "Figures\n=======\n\n";
     page += &table(figures(report));
     page += "\nAn exponent is that with which the processor time in all grows with the number, over three decades:\n\
              1 is linear.\n";
