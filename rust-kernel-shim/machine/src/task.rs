@@ -686,15 +686,17 @@ fn point_on_vcpu() {
 pub fn relax() {
     match vcpu::current() {
         Some(vcpu) => vcpu.spin(current()),
-        #[cfg(not(loom))]
         None => {
-            fork::about_to_wait("a task");
             blocked::spins();
-            core::hint::spin_loop();
-            thread::yield_now();
+            #[cfg(loom)]
+            loom::thread::yield_now();
+            #[cfg(not(loom))]
+            {
+                fork::about_to_wait("a task");
+                core::hint::spin_loop();
+                thread::yield_now();
+            }
         }
-        #[cfg(loom)]
-        None => loom::thread::yield_now(),
     }
 }
 
