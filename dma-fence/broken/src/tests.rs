@@ -192,6 +192,21 @@ fn nested_deeply() {
     }
 }
 
+/// What is known of the callbacks of a machine is over with it.
+#[test]
+#[cfg(feature = "debug")]
+fn a_callback_may_be_added_again_in_another_machine() {
+    for _ in 0..2 {
+        let (reports, end) = kernel::testing::report::reports_of(callbacks::pending_at_the_end);
+        assert_eq!(end, Ok(Ok(())));
+        let of_callbacks = |rule: &str| rule == "callback-once";
+        assert!(
+            reports.iter().all(|report| !of_callbacks(report.rule)),
+            "{reports:#?}"
+        );
+    }
+}
+
 #[test]
 #[cfg(feature = "debug")]
 fn what_frees_a_fence_is_named() {

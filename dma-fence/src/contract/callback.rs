@@ -102,7 +102,9 @@ pub(super) fn added(fence: *const Live, cb: *mut dma_fence_cb, pending: bool) {
     };
     let addr = cb.expose_provenance();
     let (_, mut known) = RECENT.with(|recent| recent.enter(&CALLBACKS, addr));
-    let (is_new, before) = (known.is_none(), known.filter(|before| before.pending));
+    // A machine that came to no end calls nothing any more.
+    let its = |before: &Callback| before.pending && before.machine == callback.machine;
+    let (is_new, before) = (known.is_none(), known.filter(its));
     *known = Some(callback);
     drop(known);
     if is_new {
@@ -182,13 +184,17 @@ fn freed(obj: &debug_obj, freeing: &Freeing) {
     let Some(place) = CALLBACKS.at(obj.addr) else {
         return;
     };
-    let Some(callback) = place.lock_at(obj.addr).and_then(|mut known| {
-        CALLBACKS.leave(place, obj.addr);
-        known.take()
-    }) else {
+    let Some(mut known) = place.lock_at(obj.addr) else {
         return;
     };
+    CALLBACKS.leave(place, obj.addr);
+    let callback = known.take();
+    drop(known);
     CALLBACKS.free(place, obj.addr);
+    // Nothing is known of one that was added to another fence since, which is not tracked.
+    let Some(callback) = callback else {
+        return;
+    };
     if callback.pending {
         unlink(&callback, obj.addr);
     }
@@ -227,5 +233,37 @@ fn unlink(callback: &Callback, cb: usize) {
             spin_unlock(lock);
         }
         local_irq_restore(irqs);
+    }
+}
+
+#[cfg(all(test, feature = "debug"))]
+mod tests {
+    use super::*;
+    use crate::testing::{context, issue, Plain};
+    use core::ptr::{from_ref, null};
+    use kernel::bindings::{kfree, kzalloc_obj, GFP_KERNEL};
+
+    /// Also if nothing is known of a callback any more when its memory goes.
+    #[test]
+    fn places_are_used_again() {
+        let context = context(Plain).unwrap();
+        let (issued, fence) = issue(&context).unwrap();
+        let fence: *const Live = from_ref(&*fence).cast();
+        let mut used = Vec::new();
+        for _ in 0..100 {
+            // SAFETY: The block is a new one.
+            unsafe {
+                let cb: *mut dma_fence_cb = kzalloc_obj(GFP_KERNEL);
+                added(fence, cb, false);
+                added(null(), cb, false);
+                let place = CALLBACKS.at(cb.addr()).unwrap();
+                if !used.contains(&place) {
+                    used.push(place);
+                }
+                kfree(cb.cast());
+            }
+        }
+        assert!(used.len() < 50, "{}", used.len());
+        issued.signal(Ok(()));
     }
 }

@@ -20,6 +20,19 @@ use kernel::{
     testing::{device_gone, insmod},
 };
 
+/// A callback that is added, in memory that is there for all machines, and is pending at the end of this one.
+#[cfg(feature = "debug")]
+pub(super) fn pending_at_the_end() -> Result {
+    static CB: AtomicPtr<dma_fence_cb> = AtomicPtr::new(null_mut());
+    if CB.load(Relaxed).is_null() {
+        CB.store(zeroed()?, Relaxed);
+    }
+    let (_, fence) = pending_job()?;
+    // SAFETY: The fence stays, and the callback is added to none of this machine but that.
+    unsafe { dma_fence_add_callback(fence, CB.load(Relaxed), Some(notify)) };
+    Ok(())
+}
+
 /// Has `func` called for a job that signals; `notify` if not `wrong`.
 fn called(wrong: bool, func: dma_fence_func_t) -> Result {
     let (timeline, fence) = pending_job()?;
