@@ -69,9 +69,12 @@ fn change(context: usize, change: impl FnOnce(&mut Context)) {
 
 /// The fences that reach a context, the oldest first.
 pub(super) fn fences(context: usize) -> Vec<Id> {
-    let fences = CONTEXTS.with(context, |context| context.fences.clone());
-    let fences = fences.unwrap_or_default();
-    let mut fences: Vec<_> = fences.into_iter().map(Id::of).collect();
+    // Their places are other fences' as soon as they are not among these.
+    let fences = CONTEXTS.with(context, |context| {
+        let fences = context.fences.iter().copied();
+        fences.map(Id::of).collect()
+    });
+    let mut fences: Vec<_> = fences.unwrap_or_default();
     fences.sort_by_key(|fence| fence.number());
     fences
 }
@@ -79,6 +82,12 @@ pub(super) fn fences(context: usize) -> Vec<Id> {
 #[cfg(test)]
 mod tests {
     use super::{super::record::of_a_test, *};
+    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use kernel::{
+        alloc::flags::GFP_KERNEL,
+        time::{delay::fsleep, Delta},
+        workqueue,
+    };
 
     #[test]
     fn a_context_is_known_while_it_or_a_fence_is() {
@@ -117,5 +126,37 @@ mod tests {
         ends(CONTEXT, four[2]);
         gone(CONTEXT);
         assert_eq!(all(), []);
+    }
+
+    /// As soon as a fence has left, its place may be that of any other.
+    #[test]
+    fn only_fences_of_the_context_are_found() {
+        const CONTEXT: usize = usize::MAX - 3;
+        const ROUNDS: usize = 20_000;
+        static DONE: AtomicU32 = AtomicU32::new(0);
+        static WRONG: AtomicU32 = AtomicU32::new(0);
+        let look = || {
+            while DONE.load(Relaxed) == 0 {
+                let wrong = fences(CONTEXT).iter().any(|fence| fence.number() != 21);
+                WRONG.fetch_add(wrong.into(), Relaxed);
+            }
+            DONE.store(2, Relaxed);
+        };
+        workqueue::system_unbound()
+            .try_spawn(GFP_KERNEL, look)
+            .unwrap();
+        let fence = of_a_test(21);
+        for _ in 0..ROUNDS {
+            fence.place().is_of_a_test(21);
+            begins(CONTEXT, fence);
+            ends(CONTEXT, fence);
+            fence.place().is_of_a_test(22);
+        }
+        DONE.store(1, Relaxed);
+        while DONE.load(Relaxed) == 1 {
+            fsleep(Delta::from_millis(1));
+        }
+        gone(CONTEXT);
+        assert_eq!(WRONG.load(Relaxed), 0);
     }
 }

@@ -144,7 +144,7 @@ impl Facts {
     }
 
     #[cfg(test)]
-    pub(super) fn is_of_a_test(&self, number: u64) {
+    pub(in crate::contract) fn is_of_a_test(&self, number: u64) {
         self.number.store(number, Relaxed);
     }
 
