@@ -3,10 +3,13 @@
 //! when time passes, and with each step of another fence.
 #![cfg(feature = "debug")]
 
-use ::dma_fence::bindings::{
-    dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_get, dma_fence_init,
-    dma_fence_is_signaled, dma_fence_ops, dma_fence_put, dma_fence_remove_callback,
-    dma_fence_signal,
+use ::dma_fence::{
+    bindings::{
+        dma_fence, dma_fence_add_callback, dma_fence_cb, dma_fence_get, dma_fence_init,
+        dma_fence_is_signaled, dma_fence_ops, dma_fence_put, dma_fence_remove_callback,
+        dma_fence_signal,
+    },
+    testing::known_fences,
 };
 use kernel::{
     bindings::{
@@ -153,6 +156,24 @@ fn an_operation_costs_the_same_beside_many() {
             many < few + 50,
             "{name}: {few} beside 100, {many} beside 2000"
         );
+    }
+}
+
+/// When it ends each of them is looked at.
+#[test]
+fn a_machine_looks_at_its_own_fences_alone() {
+    // SAFETY: They point to nothing.
+    let others: std::vec::Vec<_> = (1..=2000)
+        .map(|n| unsafe { pending(null_mut(), n) })
+        .collect();
+    let steps = fifo(|| looked_up(|| assert_eq!(known_fences(), 0))).unwrap();
+    assert!(steps < 10, "{steps}");
+    for fence in others {
+        // SAFETY: The reference is ours.
+        unsafe {
+            dma_fence_signal(fence);
+            dma_fence_put(fence);
+        }
     }
 }
 

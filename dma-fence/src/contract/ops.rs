@@ -233,7 +233,7 @@ pub(super) fn module_gone(module: &ModuleText) {
             && made >= module.loaded
             && module.has(at.file())
     };
-    let fences = record::all().filter(|(id, record)| {
+    let fences = record::own().filter(|(id, record)| {
         !module.stays
             && !record.has(CONTAINER)
             && record.published.is_some()

@@ -17,7 +17,7 @@ use kernel::{
         debug_wait_begins, debug_wait_ends,
         debugobjects::SideTable,
         ktime_get_coarse,
-        rule::{checking, this_machine, Evidence, Place, Rule},
+        rule::{checking, Evidence, Place, Rule},
         Thing,
     },
     time::Delta,
@@ -46,11 +46,9 @@ pub(super) fn time_passed() {
 /// The machine is about to end, but for `blocked` tasks, for which a deadlock was reported: what has
 /// not signalled never will. One report for each context.
 pub(super) fn ended(blocked: usize) {
-    let machine = this_machine();
-    let own = || record::all().filter(|(_, record)| record.machine == machine);
     // How many of each context.
     let left: SideTable<u64, usize> = SideTable::new();
-    for (_, record) in own().filter(|(_, record)| is_left(record)) {
+    for (_, record) in record::own().filter(|(_, record)| is_left(record)) {
         if left.with(record.context, |count| *count += 1).is_none() {
             left.insert(record.context, 1);
         }
@@ -59,7 +57,7 @@ pub(super) fn ended(blocked: usize) {
         0 => "no task is left",
         _ => "the tasks that are left are blocked, see the deadlock above",
     };
-    for (id, record) in own() {
+    for (id, record) in record::own() {
         let count = if is_left(&record) {
             left.remove(record.context)
         } else {

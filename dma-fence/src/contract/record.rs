@@ -15,7 +15,7 @@ pub(super) use self::{
     others::{freed, gone, in_memory, refs_of_gone, untracked},
     settling::{forget, memory_goes, releases},
     table::{
-        all, begins, created, find, is_fence, known, known_of, of, of_number, recent, Id, Tracked,
+        begins, created, find, is_fence, known, known_of, of, of_number, own, recent, Id, Tracked,
     },
     tracked::{next_overdue, Dangling},
 };

@@ -20,7 +20,7 @@ use kernel::bindings::{
     debugobjects::{
         debug_block_of, debug_obj, debug_obj_descr, debug_object_in_block, Freeing, Words,
     },
-    rule::{checking, site, this_machine, Evidence, Place, Rule, Text, STEPS},
+    rule::{checking, site, Evidence, Place, Rule, Text, STEPS},
 };
 
 static MEMORY: debug_obj_descr = debug_obj_descr {
@@ -211,12 +211,10 @@ fn last(refs: &Refs) -> [Evidence<'static>; 2] {
 /// All tasks of the machine have ended, and all callbacks of RCU were called.
 pub(super) fn left() {
     let checking = REFERENCE_LEFT.look();
-    let machine = this_machine();
     // One report for all fences that were created at one place.
     let mut places = Words::new();
-    let left = record::all().filter(|(_, record)| {
-        let own = record.machine == machine && !record.has(RELEASED);
-        own && !record.is_pending() && !record.waits_for_others()
+    let left = record::own().filter(|(_, record)| {
+        !record.has(RELEASED) && !record.is_pending() && !record.waits_for_others()
     });
     for (id, record) in left {
         let place = core::ptr::from_ref(record.created).addr();

@@ -4,7 +4,7 @@
 use super::{
     super::super::bindings::Live,
     facts::{HAD_RECORD, OTHER, RELEASED, SETTLES},
-    table::{at, enter, known_of, Id, FENCES},
+    table::{self, at, enter, known_of, Id, FENCES},
     tracked::Known,
     Record,
 };
@@ -21,6 +21,12 @@ const AT_ONCE: usize = 4;
 /// Those whose memory is gone, and that may have signalled less than a grace period ago; by their
 /// machines and numbers.
 static SETTLING: SideTable<(u64, u64), Id> = SideTable::new();
+
+/// Those of a machine.
+pub(super) fn settling(machine: u64) -> impl Iterator<Item = Id> {
+    let its = SETTLING.range((machine, 0), (machine + 1, 0), usize::MAX);
+    its.map(|(_, id)| id)
+}
 
 /// Forgets some of those of which a grace period has passed since they signalled.
 fn sweep() {
@@ -88,6 +94,7 @@ pub(super) fn over(known: &mut Known) {
             debug_object_deactivate(addr, id.number(), descr);
         }
     }
+    table::ends(known);
     known.end();
 }
 

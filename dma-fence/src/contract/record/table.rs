@@ -4,13 +4,13 @@
 use super::{
     super::super::bindings::{dma_fence_ops, Live},
     facts::Facts,
-    settling::over,
+    settling::{over, settling},
     tracked::{Known, Rest},
     At, Record,
 };
 use core::ptr::{eq, from_ref};
 use kernel::bindings::{
-    debugobjects::{self, in_key_order, HashTable, Places, Recent, Vec},
+    debugobjects::{self, HashTable, Places, Recent, SideTable, Vec},
     per_thread, rcu_order,
     rule::{this_machine, Place},
 };
@@ -23,6 +23,9 @@ pub(super) static FENCES: Places<Facts, Rest> = Places::new();
 
 /// Those of fences that own objects, by their numbers.
 static OWNERS: HashTable<u64, &'static Tracked> = HashTable::new();
+
+/// The fences of each machine that comes to an end, by that and their numbers.
+static OWN: SideTable<(u64, u64), Id> = SideTable::new();
 
 per_thread! {
     /// Those that this thread has looked at last. A driver calls more than one function for a fence, and
@@ -114,12 +117,22 @@ pub(in crate::contract) fn begins(
     }
     known.rest.clear_refs();
     known.begin(number, fence, ops, created);
+    if known.machine() != 0 {
+        OWN.insert((known.machine(), number), known.id());
+    }
     let oldest = if allocated {
         known.enters_points()
     } else {
         None
     };
     (known.id(), oldest)
+}
+
+/// The record of a fence is about to be over.
+pub(super) fn ends(known: &Known) {
+    if known.machine() != 0 {
+        OWN.remove((known.machine(), known.number()));
+    }
 }
 
 /// The facts of a fence, if it has a record.
@@ -163,14 +176,21 @@ pub(in crate::contract) fn of_number(number: u64) -> Option<(Id, Record)> {
     Some((id, id.record()?))
 }
 
-/// Copies of all records, the oldest first.
-pub(in crate::contract) fn all() -> impl Iterator<Item = (Id, Record)> {
-    let look = |place: &'static Tracked| {
-        let known = Known::new(place, place.lock());
-        Some((known.number(), (known.id(), known.record()?)))
-    };
-    let found: Vec<_> = FENCES.all().filter_map(look).collect();
-    in_key_order(found)
+/// Copies of the records of this machine, the oldest first.
+pub(in crate::contract) fn own() -> impl Iterator<Item = (Id, Record)> {
+    let machine = this_machine();
+    let its = OWN.range((machine, 0), (machine + 1, 0), usize::MAX);
+    let mut own: Vec<_> = its.map(|(_, id)| id).collect();
+    if machine == 0 {
+        // One that loses its place meanwhile is found twice.
+        let there = FENCES.all().map(Id::of).filter(|id| id.number != 0);
+        own.extend(there.chain(settling(machine)));
+        own.sort_by_key(|id| id.number);
+        own.dedup();
+    }
+    own.into_iter()
+        .filter_map(|id| Some((id, id.record()?)))
+        .filter(move |(_, record)| record.machine == machine)
 }
 
 /// True if a fence that has a record begins at this address.
@@ -190,10 +210,7 @@ pub(in crate::contract) fn created(fence: *const Live) -> Place {
 
 /// Returns the number of fences of this machine that have a record.
 pub(in crate::contract) fn known() -> usize {
-    let machine = this_machine();
-    all()
-        .filter(|(_, record)| record.machine == machine)
-        .count()
+    own().count()
 }
 
 /// A fence for a test of what keeps it: nothing is known of it.

@@ -78,8 +78,6 @@ type At<V, L> = &'static Place<V, L>;
 struct Part<V: 'static, L: 'static> {
     there: HashMap<usize, At<V, L>, BuildHasherDefault<Spread>>,
     free: Vec<At<V, L>>,
-    /// Whether they are free or not.
-    all: Vec<At<V, L>>,
 }
 
 /// A cache line or more, so that its lock is not beside another.
@@ -98,7 +96,6 @@ impl<V: Default, L: Default> Places<V, L> {
                 Apart(RawLock::new(Part {
                     there: HashMap::with_hasher(BuildHasherDefault::new()),
                     free: Vec::new(),
-                    all: Vec::new(),
                 }))
             }; PARTS],
         )
@@ -119,18 +116,16 @@ impl<V: Default, L: Default> Places<V, L> {
     /// Gives an address a place, unless it has one.
     fn add(&self, addr: usize) -> At<V, L> {
         let mut part = self.part(addr);
-        let Part { there, free, all } = &mut *part;
+        let Part { there, free } = &mut *part;
         match there.entry(addr) {
             Entry::Occupied(entry) => entry.get(),
             Entry::Vacant(entry) => {
                 let place = free.pop().unwrap_or_else(|| {
-                    let place = Box::leak(Box::new(Place {
+                    Box::leak(Box::new(Place {
                         addr: AtomicUsize::new(NOWHERE),
                         value: V::default(),
                         locked: RawLock::new(L::default()),
-                    }));
-                    all.push(place);
-                    place
+                    }))
                 });
                 place.goes_to(addr);
                 entry.insert(place)
@@ -166,11 +161,11 @@ impl<V: Default, L: Default> Places<V, L> {
         self.part(addr).free.push(place);
     }
 
-    /// All of them, also those that are free.
+    /// Those of all addresses.
     pub fn all(&self) -> impl Iterator<Item = At<V, L>> {
         let mut all = Vec::new();
         for part in &self.0 {
-            all.extend_from_slice(&part.0.lock().all);
+            all.extend(part.0.lock().there.values());
         }
         takes(all.len());
         all.into_iter()
@@ -289,6 +284,7 @@ mod tests {
         let (place, _) = places.enter(64);
         places.leave(place, 64);
         places.free(place, 64);
+        assert_eq!(places.all().count(), 0);
         let (again, _) = places.enter(64);
         assert!(again == place && again.is_at(64));
         assert_eq!(places.all().count(), 1);
