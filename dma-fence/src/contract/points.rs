@@ -11,7 +11,7 @@ use core::{
     ops::Range,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
-use kernel::bindings::debugobjects::{Box, SideTable, Vec, Words};
+use kernel::bindings::debugobjects::{Box, HashTable, SideTable, Vec, Words};
 
 /// Fences of a machine that are looked at as they are.
 const LATEST: usize = 16;
@@ -33,7 +33,7 @@ pub(super) struct Points {
 }
 
 /// Those of each machine to which something has happened last, by their places, which go up.
-static LAST: SideTable<u64, Vec<(u64, Id)>> = SideTable::new();
+static LAST: HashTable<u64, Vec<(u64, Id)>> = HashTable::new();
 
 /// Where the others point, with their numbers.
 static POINTS: SideTable<(usize, u64), Id> = SideTable::new();

@@ -114,20 +114,21 @@ impl<V> PageTable<usize, V> {
         &self,
         addr: usize,
         pages: usize,
-        mut f: impl FnMut(usize, &mut V) -> Option<R>,
+        f: impl Fn(usize, &mut V) -> Option<R>,
     ) -> Option<R> {
-        let starts = (0..=pages).map_while(|n| addr.checked_sub(n * PAGE));
-        starts.into_iter().find_map(|start| {
-            let mut page = self.page(start);
-            // Most ask for what is there; a range looks for its other end as well.
-            if start == addr {
-                if let Some(value) = page.get_mut(&addr) {
-                    return f(addr, value);
-                }
-            }
+        let before = |page: &mut BTreeMap<usize, V>| {
             let (key, value) = page.range_mut(..addr).next_back()?;
             f(*key, value)
-        })
+        };
+        let mut page = self.page(addr);
+        // Most ask for what is there; a range looks for its other end as well.
+        if let Some(value) = page.get_mut(&addr) {
+            return f(addr, value);
+        }
+        let found = before(&mut page);
+        drop(page);
+        let mut earlier = (1..=pages).map_while(|n| addr.checked_sub(n * PAGE));
+        found.or_else(|| earlier.find_map(|start| before(&mut self.page(start))))
     }
 }
 

@@ -237,10 +237,16 @@ pub fn debug_block_words(addr: usize, most: usize) -> Option<(usize, usize, Bloc
 /// As [`debug_block_words`], for those words alone that may point to other blocks: where each is, and itself.
 pub fn debug_block_pointers(addr: usize, most: usize) -> Vec<(usize, usize)> {
     let pointers = block_of(addr, |start, block| {
-        let all = (0..count(block, most)).map(|n| (n, word(start, block, n)));
-        all.filter(|&(_, word)| may_be_in_a_block(word) && word.wrapping_sub(start) >= block.size)
-            .map(|(n, word)| (start + n * size_of::<usize>(), word))
-            .collect()
+        let mut found = Vec::new();
+        // No part of a word is a pointer.
+        let words = (block.size / size_of::<usize>()).min(most);
+        for at in (0..words).map(|n| start + n * size_of::<usize>()) {
+            let word = load_word(at);
+            if may_be_in_a_block(word) && word.wrapping_sub(start) >= block.size {
+                found.push((at, word));
+            }
+        }
+        found
     });
     pointers.unwrap_or_default()
 }
@@ -248,11 +254,7 @@ pub fn debug_block_pointers(addr: usize, most: usize) -> Vec<(usize, usize)> {
 /// The word at `at`, or its first `bytes` bytes and zeroes.
 fn load(at: usize, bytes: usize) -> usize {
     if bytes == size_of::<usize>() {
-        let word: *mut usize = ptr::with_exposed_provenance_mut(at);
-        // SAFETY: The caller has found it in a block, under a lock under which that leaves its
-        // table; all blocks are aligned for words. What stands there may be anything, even
-        // unwritten or being written at this moment: it is looked at as one number.
-        return unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed);
+        return load_word(at);
     }
     let mut word = [0; size_of::<usize>()];
     for (n, byte) in word.iter_mut().enumerate().take(bytes) {
@@ -261,4 +263,14 @@ fn load(at: usize, bytes: usize) -> usize {
         *byte = unsafe { AtomicU8::from_ptr(at) }.load(Relaxed);
     }
     usize::from_ne_bytes(word)
+}
+
+/// The word at `at`.
+#[inline]
+fn load_word(at: usize) -> usize {
+    let word: *mut usize = ptr::with_exposed_provenance_mut(at);
+    // SAFETY: The caller has found it in a block, under a lock under which that leaves its
+    // table; all blocks are aligned for words. What stands there may be anything, even
+    // unwritten or being written at this moment: it is looked at as one number.
+    unsafe { AtomicUsize::from_ptr(word) }.load(Relaxed)
 }
