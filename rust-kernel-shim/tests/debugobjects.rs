@@ -59,6 +59,24 @@ fn all_that_begin_in_a_block_are_found_once() {
     assert!(!debug_object_in_block((&raw const ONE).addr(), &ONE));
 }
 
+/// Where there is no room it is kept elsewhere, and stays there when there is.
+#[test]
+fn what_is_registered_again_is_found_once() {
+    let at = in_a_block::<4>(|at| {
+        debug_object_in_block(at, &ONE);
+        debug_object_in_block(at + 8, &ONE);
+        debug_check_no_obj_dropped(at, 8);
+        assert_eq!(found(), [at]);
+        debug_object_in_block(at + 8, &ONE);
+    });
+    assert_eq!(found(), [at + 8]);
+    // In other blocks that are at that address next.
+    for _ in 0..10 {
+        in_a_block::<4>(|_| {});
+    }
+    assert_eq!(found(), []);
+}
+
 #[test]
 fn what_is_dropped_is_not_there_when_its_block_is_freed() {
     let at = in_a_block::<4>(|at| {
