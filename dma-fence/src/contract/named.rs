@@ -10,6 +10,7 @@ use core::{
     cell::Cell,
     ffi::CStr,
     fmt::{self, Write as _},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 use kernel::bindings::{debugobjects::SideTable, per_thread, rcu_order_last, rule::this_machine};
 
@@ -21,6 +22,14 @@ type Name = [u8; LEN];
 
 /// The names of the driver and the timeline, by machine and context.
 static NAMES: SideTable<(u64, u64), [Name; 2]> = SideTable::new();
+
+/// Contexts of threads that run freely whose names are remembered: these come to no end.
+const REMEMBERED: u64 = 4096;
+
+/// Those of which the names were learnt last; each is forgotten when the next but so many is.
+static LAST: SideTable<u64, (u64, u64)> = SideTable::new();
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A machine, a context in it, a name's address, and the last stamp of RCU's from then.
 type Learnt = ((u64, u64), usize, u64);
@@ -42,11 +51,23 @@ pub(super) fn learns<'a>(context: u64, which: usize, addr: usize, name: impl Fn(
     }
     let name = name();
     let name = &name.to_bytes()[..name.count_bytes().min(LEN)];
-    NAMES.with_entry(key, |names| {
-        let mut own = [0; LEN];
-        own[..name.len()].copy_from_slice(name);
-        names[which] = own;
-    });
+    let mut own = [0; LEN];
+    own[..name.len()].copy_from_slice(name);
+    let learn = |names: &mut [Name; 2]| names[which] = own;
+    if NAMES.with(key, learn).is_none() {
+        NAMES.with_entry(key, learn);
+        if key.0 == 0 {
+            remember(key);
+        }
+    }
+}
+
+/// Forgets the names of the context before so many others.
+fn remember(key: (u64, u64)) {
+    let place = NEXT.fetch_add(1, Relaxed) % REMEMBERED;
+    if let Some(before) = LAST.insert(place, key) {
+        NAMES.remove(before);
+    }
 }
 
 /// The machine ends.
@@ -91,5 +112,27 @@ impl fmt::Display for Fence {
         let (context, seqno) = self.0;
         write!(f, "fence {context}:{seqno}")?;
         write(context, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_so_many_contexts_are_remembered() {
+        const FIRST: u64 = u64::MAX / 2;
+        let names = |context| NAMES.with((0, context), |names| *names);
+        let all = || NAMES.range((0, FIRST), (0, u64::MAX), usize::MAX).count();
+        for context in FIRST..FIRST + 2 * REMEMBERED {
+            for which in [0, 1, 0] {
+                learns(context, which, 1 + which, || [c"driver", c"ring"][which]);
+            }
+            assert_eq!(
+                names(context).map(|names| &names[1][..5] == b"ring\0"),
+                Some(true)
+            );
+        }
+        assert!((REMEMBERED / 2..=REMEMBERED).contains(&(all() as u64)));
     }
 }
