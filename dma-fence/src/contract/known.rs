@@ -18,14 +18,17 @@ impl Sites {
     pub(super) fn add(&mut self, at: Site) {
         let is_there = |(known, _): &(Site, u32)| known.is(&at);
         match self.by_place.iter().position(is_there) {
-            Some(known) => self.by_place[known].1 += 1,
+            Some(known) => {
+                let count = &mut self.by_place[known].1;
+                *count = count.saturating_add(1);
+            }
             None if self.by_place.len() < SITES => {
                 self.by_place.reserve_exact(1);
                 self.by_place.push((at, 1));
             }
             None => {}
         }
-        self.all += 1;
+        self.all = self.all.saturating_add(1);
         self.last = Some(at);
     }
 }
