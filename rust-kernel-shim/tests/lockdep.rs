@@ -214,6 +214,22 @@ fn interrupts_come_on_inside_a_lock_that_they_take() {
 }
 
 #[test]
+fn of_each_lock_that_was_never_initialised_it_is_said_that_interrupts_take_it() {
+    judge("irq-lock-order", |wrong| {
+        let (mut first, mut second) = (spinlock_t::new(), spinlock_t::new());
+        // SAFETY: The locks are initialised, and released as they were taken.
+        unsafe {
+            lockdep_taken_in_irq(&mut first, &"a test");
+            lockdep_taken_in_irq(&mut second, &"a test");
+            if wrong {
+                spin_lock(&mut second);
+                spin_unlock(&mut second);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_lock_is_released_twice() {
     judge("lock-context", |wrong| {
         let mut lock = spinlock_t::new();

@@ -75,7 +75,7 @@ const UNNAMED_MOST: usize = 512;
 static UNNAMED: AtomicUsize = AtomicUsize::new(0);
 
 /// A lock that was not initialised, or not yet.
-const NONE: u16 = 0;
+pub(super) const NONE: u16 = 0;
 /// A lock that is not watched.
 const UNWATCHED: u16 = u16::MAX;
 

@@ -56,7 +56,7 @@ machine::per_thread! {
     /// That task.
     static PRETENDER: Task = Task::new();
     /// Kinds of locks of which it was said last that they are taken in interrupts: the machine and the
-    /// kind, which is not 0, and how often classes had been forgotten.
+    /// kind, which is not `NONE`, and how often classes had been forgotten.
     static SAID: [Cell<(u64, usize)>; SAID_OF] = [const { Cell::new((0, 0)) }; SAID_OF];
 }
 
@@ -320,6 +320,10 @@ impl dep_map {
             return false;
         }
         let kind = self.kind();
+        if kind == map::NONE {
+            // It gets a kind when it is said.
+            return false;
+        }
         let said = (
             machine << u16::BITS | u64::from(kind),
             FORGOTTEN.load(Relaxed),
