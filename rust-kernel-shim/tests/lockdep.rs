@@ -335,6 +335,19 @@ fn what_is_wrong_on_purpose_is_not_seen() {
 }
 
 #[test]
+fn what_is_said_of_another_task_where_nothing_is_checked_is_said_again() {
+    judge("lock-order", |wrong| {
+        let locks = locks();
+        let prime = || lockdep_prime(1, || drop((locks.a.lock(), locks.b.lock())));
+        without_checks(prime);
+        prime();
+        if wrong {
+            drop((locks.b.lock(), locks.a.lock()));
+        }
+    });
+}
+
+#[test]
 fn what_is_said_of_another_task_ends_with_a_panic() {
     let said = fifo(|| {
         let primed =

@@ -3,7 +3,10 @@
 #![cfg(all(feature = "debug", not(any(loom, tsan))))]
 
 use kernel::{
-    bindings::{lock_is_held_type, rcu_callback_map, rcu_lock_map, rcu_read_lock, rcu_read_unlock},
+    bindings::{
+        lock_is_held_type, lockdep_prime, lockdep_taken_in_irq, rcu_callback_map, rcu_lock_map,
+        rcu_read_lock, rcu_read_unlock, spin_lock, spin_lock_init, spin_unlock, spinlock_t,
+    },
     new_mutex,
     prelude::*,
     sync::{rcu, Arc, Completion, Mutex},
@@ -97,6 +100,40 @@ fn a_test_has_the_last_word() {
     let explorer = Explorer::new().schedules(1);
     assert!(explorer.lockdep(Lockdep::Kernel).run(a_wait).is_ok());
     assert!(explorer.lockdep(Lockdep::Strict).run(a_wait).is_err());
+}
+
+type Step = fn(&Device, lock: *mut spinlock_t);
+
+/// Says what lockdep is to know, while it looks at nothing and again when it does, and breaks it.
+fn says_twice(said: Step, breaks: Step) {
+    let body = move || {
+        let (device, mut lock) = (device(), spinlock_t::new());
+        // SAFETY: It may be written, and the name is a literal.
+        unsafe { spin_lock_init!(&raw mut lock, c"lock".as_char_ptr()) };
+        for mode in [Lockdep::Off, Lockdep::Kernel] {
+            set_lockdep(mode);
+            said(&device, &raw mut lock);
+        }
+        breaks(&device, &raw mut lock);
+    };
+    assert_eq!(reports_of(body).0.len(), 1);
+}
+
+#[test]
+fn what_was_said_while_nothing_was_looked_at_is_said_again() {
+    says_twice(
+        |device, _| lockdep_prime(1, || drop((device.a.lock(), device.b.lock()))),
+        |device, _| drop((device.b.lock(), device.a.lock())),
+    );
+    says_twice(
+        // SAFETY: It is initialised.
+        |_, lock| unsafe { lockdep_taken_in_irq(lock, &"a test") },
+        // SAFETY: As above.
+        |_, lock| unsafe {
+            spin_lock(lock);
+            spin_unlock(lock);
+        },
+    );
 }
 
 #[test]

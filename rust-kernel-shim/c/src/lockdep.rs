@@ -80,7 +80,11 @@ fn first_mode(globals: &Globals) -> u8 {
 
 /// Sets what lockdep looks at in this machine from now on. From any context.
 pub fn lockdep_set_mode(mode: LockdepMode) {
-    globals::with(|globals| globals.lockdep.store(mode as u8, Relaxed));
+    globals::with(|globals| {
+        globals.lockdep.store(mode as u8, Relaxed);
+        // What lockdep was told while it looked at nothing is told again.
+        globals.primed.store(0, Relaxed);
+    });
     watch::mode_changes();
 }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ffi::{c_int, c_uint, c_ulong},
     globals,
-    rule::Rule,
+    rule::{self, Rule},
     spinlock_t, Globals,
 };
 use core::{ffi::CStr, panic::Location, sync::atomic::Ordering::Relaxed};
@@ -193,14 +193,15 @@ pub unsafe fn lockdep_was_waited_for(map: *const lockdep_map) {
     map.dep_map().was_waited_for(map.addr(), Location::caller());
 }
 
-/// Calls `prime` if it is the first call in this machine with that number, up to 30: as a task that
-/// holds nothing. So a hierarchy of locks is known before it is used. From any context.
+/// Calls `prime` as a task that holds nothing, if it is the first call in this machine with that number,
+/// up to 30, where rules are checked, and since the mode was set. So a hierarchy of locks is known before
+/// it is used. From any context.
 pub fn lockdep_prime(number: u32, prime: impl FnOnce()) {
     let bit = 1 << number;
     let first = |globals: &Globals| {
         globals.primed.load(Relaxed) & bit == 0 && globals.primed.fetch_or(bit, Relaxed) & bit == 0
     };
-    if super::ON && globals::with(first) {
+    if super::ON && rule::checking() && globals::with(first) {
         watch::pretend(false, &"boot", prime);
     }
 }

@@ -56,13 +56,13 @@ machine::per_thread! {
     /// That task.
     static PRETENDER: Task = Task::new();
     /// Kinds of locks of which it was said last that they are taken in interrupts: the machine and the
-    /// kind, which is not `NONE`, and how often classes had been forgotten.
+    /// kind, which is not `NONE`, and how often this had been forgotten.
     static SAID: [Cell<(u64, usize)>; SAID_OF] = [const { Cell::new((0, 0)) }; SAID_OF];
 }
 
 const SAID_OF: usize = 8;
 
-/// How often classes were forgotten.
+/// How often classes were forgotten, or what was said of them.
 static FORGOTTEN: AtomicUsize = AtomicUsize::new(0);
 
 impl Host for Shim {
@@ -452,6 +452,8 @@ fn is_released_first(cpu: &Cpu, instance: usize) -> bool {
 /// What may be looked at was decided otherwise.
 pub(super) fn mode_changes() {
     ENGINE.forget_taken();
+    // It may have been said in vain that locks are taken in interrupts.
+    FORGOTTEN.fetch_add(1, Relaxed);
 }
 
 fn lock_is_taken(
