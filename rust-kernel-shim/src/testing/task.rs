@@ -25,6 +25,9 @@ pub use bindings::LockdepMode as Lockdep;
 /// Sets what lockdep looks at in this machine from now on; at first that is what `FENCE_LOCKDEP` of the
 /// environment says, `off`, `kernel` or `strict`, or else the last. Without a word in a production kernel.
 ///
+/// Not while locks are held: of one that was taken while lockdep was off it is reported that it is
+/// released, and one that is released then may stay held for it.
+///
 /// # Examples
 ///
 /// ```
