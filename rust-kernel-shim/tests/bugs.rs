@@ -3,7 +3,8 @@
 #![cfg(feature = "debug")]
 
 use kernel::{
-    bindings, new_mutex, new_spinlock, new_srcu,
+    bindings::{self, rule::Rule},
+    new_mutex, new_spinlock, new_srcu,
     prelude::*,
     sync::{rcu, Arc, Mutex, SpinLock, Srcu},
     testing::{
@@ -107,6 +108,26 @@ fn work_that_leaks_a_lock_is_named() {
         "{text}"
     );
     assert!(text.contains("work_that_leaks_a_lock_is_named"), "{text}");
+}
+
+#[test]
+fn work_that_comes_after_is_not_named() {
+    static RULE: Rule = Rule::new("a-rule");
+    let report = one(|| {
+        let mutex: Arc<Mutex<()>> = Arc::pin_init(new_mutex!(()), GFP_KERNEL).unwrap();
+        let (system, other) = (workqueue::system(), mutex.clone());
+        let leaks = move || {
+            core::mem::forget((other.lock(), other.clone()));
+            bindings::debug_section_begins(&RULE, "a section");
+        };
+        system.try_spawn(GFP_KERNEL, leaks).unwrap();
+        for _ in 0..2 {
+            let waits = || bindings::debug_section_waits("a wait");
+            system.try_spawn(GFP_KERNEL, waits).unwrap();
+        }
+    });
+    let start = "BUG: workqueue leaked atomic, lock or RCU: kworker[";
+    assert!(report.text.starts_with(start), "{}", report.text);
 }
 
 #[test]

@@ -24,6 +24,8 @@ mod report;
 mod watch;
 
 pub(crate) use self::needs::{for_a_mutex, slept};
+#[cfg(feature = "debug")]
+pub(crate) use self::watch::lockdep_forgets_held;
 pub(crate) use self::watch::{
     dep_map, hardirqs_are_on, hardirqs_off, hardirqs_on, hardirqs_on_inside, memory_goes,
     usual_task, Task,

@@ -287,6 +287,11 @@ pub fn section_ends(cpu: &Cpu) {
     depth.set(depth.get().saturating_sub(1));
 }
 
+/// The task is in no section any more. From any context.
+pub fn section_is_left(cpu: &Cpu) {
+    cpu.section.depth.set(0);
+}
+
 /// Of the section that the task is in: its name, where it began, its rule, and whether it was reported
 /// that it breaks it. From any context.
 pub fn section_of(cpu: &Cpu) -> Option<(&'static str, At, SectionRule, &Cell<bool>)> {
@@ -504,9 +509,14 @@ pub fn memory_goes(start: usize, size: usize) {
     }
 }
 
-/// True if the calling task holds something for which others wait. From any context.
-pub fn holds_any() -> bool {
-    ON && cpu::with(|cpu| cpu.held.0.len.get() != 0 || cpu.section.got().is_some())
+/// How many things the calling task holds for which others wait, as far as is known. From any context.
+pub fn holds_many() -> usize {
+    let many = |cpu: &Cpu| cpu.held.0.len.get() + usize::from(cpu.section.got().is_some());
+    if ON {
+        cpu::with(many)
+    } else {
+        0
+    }
 }
 
 /// Describes the task that runs on this thread, and is about to block or does.

@@ -155,6 +155,9 @@ pub(crate) fn memory_goes(_: usize, _: usize, _: &'static Location<'static>) {}
 /// C: `debug_check_no_locks_held()`.
 pub fn debug_check_no_locks_held() {}
 
+#[cfg_attr(not(feature = "debug"), allow(dead_code))]
+pub(crate) fn lockdep_forgets_held() {}
+
 /// A machine has ended: its classes are forgotten.
 pub fn lockdep_machine_ended(_number: u64) {}
 

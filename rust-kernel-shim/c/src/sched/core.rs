@@ -218,7 +218,7 @@ pub unsafe fn __get_task_comm(buf: *mut c_char, len: usize, t: *mut task_struct)
 pub fn debug_task_ends() {
     // What lockdep knows of, it reports.
     #[cfg(feature = "debug")]
-    if lockdep_depth() == 0 && (cpu::with(cpu::Cpu::in_section) || blocked::holds_any()) {
+    if lockdep_depth() == 0 && (cpu::with(cpu::Cpu::in_section) || blocked::holds_many() != 0) {
         let t = task::current();
         let (comm, pid) = (t.comm(), t.pid);
         splat(

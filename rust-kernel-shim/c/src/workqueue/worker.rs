@@ -14,7 +14,7 @@ use super::{
 use crate::ffi::{c_int, c_void};
 use crate::lockdep::{How, What};
 #[cfg(feature = "debug")]
-use crate::{debug::splat::splat, lockdep_depth};
+use crate::{debug::splat::splat, lockdep::lockdep_forgets_held, lockdep_depth};
 use core::{
     cell::Cell,
     panic::Location,
@@ -73,6 +73,8 @@ impl Worker {
         };
         pools.kick(&mut inner);
         drop(inner);
+        #[cfg(feature = "debug")]
+        let before = held();
         blocked::acquired(thing, Location::caller());
         LAST.set(None);
         if let Some(func) = func {
@@ -106,7 +108,7 @@ impl Worker {
         }
         blocked::released(thing.id);
         #[cfg(feature = "debug")]
-        check_context(func);
+        check_context(func, before);
         let mut inner = pools.lock();
         // SAFETY: The worker is on the list of the busy ones, which the lock makes ours.
         unsafe { list_del_init(addr_of_mut!((*this).link)) };
@@ -138,10 +140,18 @@ impl Worker {
 
 type Guard<'a> = spin::mutex::SpinMutexGuard<'a, Inner>;
 
-/// A debug kernel says so if a work function forgot to release something.
+/// What the worker holds, as far as a debug kernel knows: whether it is in a section, and how many locks
+/// and other things it has.
 #[cfg(feature = "debug")]
-fn check_context(func: work_func_t) {
-    if cpu::with(cpu::Cpu::in_section) || blocked::holds_any() || lockdep_depth() != 0 {
+fn held() -> (bool, usize, usize) {
+    let in_section = cpu::with(cpu::Cpu::in_section);
+    (in_section, blocked::holds_many(), lockdep_depth())
+}
+
+/// A debug kernel says so if a work function forgot to release something that was not held `before`.
+#[cfg(feature = "debug")]
+fn check_context(func: work_func_t, before: (bool, usize, usize)) {
+    if held() != before {
         let t = task::current();
         let (comm, pid) = (t.comm(), t.pid);
         let last = func.map_or(core::ptr::null(), |func| func as *const c_void);
@@ -152,6 +162,9 @@ fn check_context(func: work_func_t) {
             format_args!("BUG: workqueue leaked atomic, lock or RCU: {comm}[{pid}]"),
             format_args!("  last function: {last}\n"),
         );
+        // What comes next is not to blame, nor done under it.
+        lockdep_forgets_held();
+        cpu::with(blocked::section_is_left);
     }
 }
 
