@@ -77,7 +77,10 @@ const ANY: f64 = f64::INFINITY;
 /// All of them.
 #[rustfmt::skip]
 pub(crate) const ALL: &[Figure] = &[
-    figure("timeline-create", "sw_timeline: create n fences, of rising values", "exponent", 1.1, || growth(|n| timeline(n).0)),
+    Figure {
+        argued: Some("a tree of n fences takes n log n, of which the exponent is 1.13 here, and 100 of them stay in the caches"),
+        ..figure("timeline-create", "sw_timeline: create n fences, of rising values", "exponent", 1.1, || growth(|n| timeline(n).0))
+    },
     figure("timeline-advance", "sw_timeline: advance by one, n times, n fences pending", "exponent", 1.1, || growth(|n| timeline(n).1)),
     figure("timeline-advance-all", "sw_timeline: advance over 100,000 pending fences at once", "ns each", ANY, || (timeline_at_once(100_000) / 1e5).into()),
     figure("gpu-jobs", "fake_gpu: n jobs submitted, then completed", "exponent", 1.1, || growth(gpu)),
@@ -145,7 +148,7 @@ fn took(body: impl FnOnce()) -> f64 {
 fn growth(time: impl Fn(u64) -> f64) -> Found {
     let series: Vec<_> = [100, 1_000, 10_000, 100_000]
         .map(|n| {
-            let rounds = (100_000 / n).clamp(3, 30);
+            let rounds = (100_000 / n).clamp(10, 30);
             let least = (0..rounds).map(|_| time(n)).fold(f64::INFINITY, f64::min);
             (n as f64, least)
         })

@@ -51,6 +51,17 @@ enum Command {
         #[arg(long, value_name = "PROGRAM")]
         debug: Option<PathBuf>,
     },
+    /// Measure one operation, in this process
+    Alone {
+        /// Its name
+        name: String,
+        /// How long it is timed
+        #[arg(long, value_name = "N")]
+        seconds: f64,
+        /// A program like this one, of the debug flavour
+        #[arg(long, value_name = "PROGRAM")]
+        debug: Option<PathBuf>,
+    },
     /// Make the page of the book
     Page {
         /// What was measured
@@ -150,6 +161,17 @@ fn run(command: Command) -> Result<bool, String> {
                 report.write(&path)?;
             }
             Ok(report.good())
+        }
+        Command::Alone {
+            name,
+            seconds,
+            debug,
+        } => {
+            let operation = Operation::find(&name)?;
+            let measured = measure::one(operation, seconds, debug.as_deref())?;
+            let text = serde_json::to_string(&measured).map_err(|error| error.to_string())?;
+            println!("{text}");
+            Ok(true)
         }
         Command::Page { json, to } => {
             let mut report = Report::read(&json)?;

@@ -16,7 +16,7 @@ use nix::{
 };
 use std::{
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -56,7 +56,6 @@ pub(crate) fn all(
     seconds: f64,
     debug: Option<&Path>,
 ) -> Result<Report, String> {
-    start();
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}").expect("a template");
     let bar = ProgressBar::new((operations.len() + figures.len()) as u64).with_style(style);
     let mut report = Report::here();
@@ -66,7 +65,7 @@ pub(crate) fn all(
     for operation in operations {
         bar.set_message(operation.name);
         bar.tick();
-        let measured = one(operation, seconds, debug)?;
+        let measured = ask(operation, seconds, debug)?;
         bar.suspend(|| print!("{measured}"));
         report.operations.push(measured);
         bar.inc(1);
@@ -91,7 +90,27 @@ pub(crate) fn all(
     Ok(report)
 }
 
-fn one(operation: &Operation, seconds: f64, debug: Option<&Path>) -> Result<Measured, String> {
+/// Has the operation measured in a process of its own: what others have left of memory is no matter of it.
+fn ask(operation: &Operation, seconds: f64, debug: Option<&Path>) -> Result<Measured, String> {
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new(here);
+    command.args(["alone", operation.name, "--seconds", &seconds.to_string()]);
+    if let Some(debug) = debug {
+        command.arg("--debug").arg(debug);
+    }
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| error.to_string())?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("{}: {error}, {}", operation.name, output.status))
+}
+
+/// Measures one operation, in this process.
+pub(crate) fn one(
+    operation: &Operation,
+    seconds: f64,
+    debug: Option<&Path>,
+) -> Result<Measured, String> {
+    start();
     let mut measured = Measured::new(operation);
     let mut there = Vec::new();
     for column in Column::ALL {

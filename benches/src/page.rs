@@ -29,7 +29,8 @@ all of which ours has; so 1.0 is not always a fair bound. A second build of it u
 the grace periods of ours instead: what that loses or gains is owed to these. Ours is the production
 flavour: the mirror of the C API, and the safe API above it.
 
-In each round every column has its turn, which comes first changes, and only times of the same round
+Each operation has a process of its own, which finds no memory as another operation has left it. In each
+round every column has its turn, which comes first changes, and only times of the same round
 are compared: on a machine with other work, times alone mean little. A ratio is the median of those of
 all rounds; its interval holds the true median with 95 per cent, by ranks alone. An operation is above
 its bound if the whole interval is. Two threads that wait for each other are each on a processor of its
