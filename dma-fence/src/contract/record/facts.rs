@@ -38,6 +38,8 @@ pub(in crate::contract) const MODULE_GONE: u32 = 1 << 7;
 pub(in crate::contract) const OVERDUE: u32 = 1 << 8;
 /// It is among those that are pending.
 pub(super) const LISTED: u32 = 1 << 9;
+/// It is among those of `points`.
+pub(in crate::contract) const POINTS: u32 = 1 << 10;
 /// Its memory is gone, and it may have signalled less than a grace period ago.
 pub(super) const SETTLES: u32 = 1 << 11;
 /// There is a fence without a record, or was one.
@@ -46,8 +48,6 @@ pub(super) const OTHER: u32 = 1 << 12;
 pub(super) const HAD_RECORD: u32 = 1 << 13;
 /// Its memory was freed.
 pub(super) const FREED: u32 = 1 << 14;
-/// It is among those of `points`.
-pub(in crate::contract) const POINTS: u32 = 1 << 10;
 
 /// A place in the source, or none, that may be set at any time.
 #[derive(Default)]

@@ -33,9 +33,7 @@ impl<K: Hash + Ord + Copy, V> HashTable<K, V> {
     #[inline]
     fn part(&self, key: K) -> Guard<'_, Map<K, V>> {
         takes(1);
-        // CAST: Bits that the map does not use itself.
-        let hash = BuildHasherDefault::<Spread>::new().hash_one(key) >> 40;
-        self.0[hash as usize % PARTS].0.lock()
+        self.0[part_of(key)].0.lock()
     }
 
     /// Sets the value of a key and returns the one before.
@@ -88,6 +86,13 @@ impl<K: Hash + Ord + Copy, V> Default for HashTable<K, V> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The part of a key: a number less than [`PARTS`].
+#[inline]
+pub(super) fn part_of(key: impl Hash) -> usize {
+    // CAST: Bits that the map does not use itself.
+    (BuildHasherDefault::<Spread>::new().hash_one(key) >> 40) as usize % PARTS
 }
 
 /// A hash of numbers and addresses.

@@ -5,12 +5,15 @@
 //! remember where the value of an address was, and looks there whether that is still so: without a lock,
 //! and without looking it up again.
 
-use super::{hash::Spread, takes, PARTS};
+use super::{
+    hash::{part_of, Spread},
+    takes, PARTS,
+};
 use crate::raw_lock::{Guard, RawLock};
 use std::{
     cell::Cell,
     collections::{hash_map::Entry, HashMap},
-    hash::{BuildHasher as _, BuildHasherDefault},
+    hash::BuildHasherDefault,
     ops::{Deref, Range},
     ptr,
     sync::atomic::{
@@ -103,9 +106,7 @@ impl<V: Default, L: Default> Places<V, L> {
 
     fn part(&self, addr: usize) -> Guard<'_, Part<V, L>> {
         takes(1);
-        // CAST: Bits that the map does not use itself.
-        let hash = BuildHasherDefault::<Spread>::new().hash_one(addr) >> 40;
-        self.0[hash as usize % PARTS].0.lock()
+        self.0[part_of(addr)].0.lock()
     }
 
     /// The place of an address, if it has one.
